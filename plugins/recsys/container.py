@@ -1,0 +1,67 @@
+"""One function that turns a command line of the task package into an operator, and the defaults of every operator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from recsys.alerts import log_failed_task
+from recsys.process import ProcessTask
+
+GPU_POOL = "gpu"
+
+# For every task of every DAG: `@dag(default_args=DEFAULTS)`.
+DEFAULTS: dict[str, Any] = {
+    "owner": "recsys",
+    # A fault is a restarting store or database, a busy GPU, a killed process. 1 + 3 + 9 minutes outlast a restart; bad
+    # data is not a fault and is never retried (recsys/outcome.py).
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 3.0,
+    "max_retry_delay": timedelta(minutes=15),
+    # Nothing but extract and train has a reason to last longer; a task that hangs must not hold the next night.
+    "execution_timeout": timedelta(hours=2),
+    # The mail is sent once, by the DAG's callback; a task only says in its log what happened.
+    "on_failure_callback": [log_failed_task],
+}
+# For tasks that want an accelerator.
+GPU_DEFAULTS: dict[str, Any] = {
+    # As many slots as there are GPUs: two processes on one GPU fail for want of memory, late and at random.
+    "pool": GPU_POOL,
+    # A first night over all media, or a large model without an accelerator, takes hours.
+    "execution_timeout": timedelta(hours=12),
+}
+
+
+def process(*, gpu: bool, **arguments: Any) -> BaseOperator:
+    """As a child process of the worker. It sees the worker's own devices, so `gpu` asks for nothing more."""
+    del gpu
+    return ProcessTask(**arguments)
+
+
+LAUNCHERS: dict[str, Callable[..., BaseOperator]] = {"process": process}
+
+
+def container(command: str, *arguments: Any, gpu: bool = False, **overrides: Any) -> BaseOperator:
+    """The task `command`, which runs `python -m tasks command *arguments`; arguments are templates or mapped values.
+
+    RECSYS_LAUNCHER names how it is run; `gpu` asks for an accelerator; `overrides` go to the operator. A task of a mapped
+    group is shown by its last argument: put the mapped value there.
+    """
+    name = os.environ.get("RECSYS_LAUNCHER", "process")
+    if name not in LAUNCHERS:
+        raise ValueError(f"RECSYS_LAUNCHER is {name!r}, expected one of {sorted(LAUNCHERS)}")
+    words = [command, *arguments]
+    settings = {
+        "task_id": command,
+        "command": words,
+        "map_index_template": None if isinstance(words[-1], str) else "{{ task.command[-1] }}",
+        "do_xcom_push": False,  # what a command makes is in the store; its closing line of JSON is in the log
+        **(GPU_DEFAULTS if gpu else {}),
+        **overrides,
+    }
+    return LAUNCHERS[name](gpu=gpu, **settings)

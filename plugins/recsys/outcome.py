@@ -1,0 +1,58 @@
+"""What an exit code of the task package means to Airflow; the same for every launcher."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+NOTHING_TO_DO = 99
+FINAL = {10: "validation failed", 2: "bad input"}  # the same input gives the same answer: a retry cannot help
+KILLED = 137  # 128 + SIGKILL, as shells and container engines report it
+FAULT = "fault"  # XCom key under which the alert finds why a task failed
+LONGEST_SENTENCE = 2000
+
+
+def settle(context: Context, command: Sequence[str], code: int, sentence: str) -> None:
+    """Return when `code` is 0, else raise what Airflow is to do about it.
+
+    `code` is the exit code, negative when a signal ended the process; `sentence` is the last line of standard error.
+    Raises AirflowSkipException (99), AirflowFailException (10, 2: never retried) or AirflowException (else: retried).
+    """
+    code = 128 - code if code < 0 else code
+    sentence = sentence.strip()[:LONGEST_SENTENCE]
+    if code == 0:
+        return
+    if code == NOTHING_TO_DO:
+        raise AirflowSkipException(sentence or f"{command[0]} found nothing to do")
+    text = f"{command[0]} ended with {meaning(code)}: {sentence or 'it wrote no error'}"
+    remember(context, {"command": list(command), "exit_code": code, "error": text, "try_number": context["ti"].try_number})
+    if code in FINAL:
+        raise AirflowFailException(text)
+    raise AirflowException(text)
+
+
+def meaning(code: int) -> str:
+    """The exit code in words."""
+    if code in FINAL:
+        return f"exit code {code} ({FINAL[code]})"
+    if code == KILLED:
+        return f"exit code {code} (out of memory, or killed from outside)"
+    if code > 128:
+        return f"exit code {code} (ended by signal {code - 128})"
+    return f"exit code {code}"
+
+
+def remember(context: Context, fault: dict[str, object]) -> None:
+    """Keep why the task failed for the alert, which is written by another process when the run has ended."""
+    try:
+        context["ti"].xcom_push(FAULT, fault)
+    except Exception:
+        log.exception("the reason of this failure could not be kept for the alert; it is in this log all the same")

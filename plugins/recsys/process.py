@@ -1,0 +1,188 @@
+"""Launcher `process`: a command of the task package as a child process, where there is no container engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
+
+from recsys.outcome import settle
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+MARK = "RECSYS_TASK"  # environment variable that says which task instance a process works for
+GRACE = 3.0  # seconds between TERM and KILL; Airflow itself kills the task's process 5 s after its TERM
+DRAIN = 5.0  # seconds to read what is left in the pipes when the command has ended but someone still holds them
+LONGEST_LINE = 65_536
+AIRFLOWS_OWN = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "_AIRFLOW")
+
+
+class ProcessTask(BaseOperator):
+    """Run `$RECSYS_PYTHON -m tasks <command>` in `$RECSYS_HOME`, in a process group of its own.
+
+    Why not a stock operator: BashOperator puts a shell between (a Param becomes code), knows skip but no exit code that
+    must not be retried, merges the two streams (the error's sentence is lost), reads lines only at a newline (a progress
+    bar ends none) and sends TERM but never KILL. The Python operators carry pickled functions, not command lines.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("command",)
+
+    def __init__(self, *, command: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.command = command
+        self._process: Popen[bytes] | None = None
+
+    def execute(self, context: Context) -> None:
+        """Run the command to its end; `settle` turns its exit code into an outcome."""
+        words = [str(word) for word in self.command]
+        python, home = required("RECSYS_PYTHON"), required("RECSYS_HOME")
+        ti = context["ti"]
+        mark = f"{os.environ.get('AIRFLOW_HOME', '')}|{ti.dag_id}|{ti.run_id}|{ti.task_id}|{ti.map_index}"
+        for group in groups_marked(mark):
+            self.log.warning("ending process group %d, left over from an earlier attempt of this task", group)
+            end_group(group)
+        hide_secrets()
+        self.log.info("python -m tasks %s", " ".join(words))
+        process = self._process = Popen(
+            [python, "-m", "tasks", *words],
+            cwd=home,
+            env=environment() | {MARK: mark},
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+        )
+        try:
+            last = self._follow(process)
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        finally:
+            self.on_kill()  # whatever happened, an execution timeout included: no helper process stays behind
+        code = process.wait()
+        settle(context, words, code, last)
+
+    def on_kill(self) -> None:
+        """End the whole group: TERM, then KILL for whatever is left."""
+        process, self._process = self._process, None
+        if process is not None:
+            end_group(process.pid)
+
+    def _follow(self, process: Popen[bytes]) -> str:
+        """Log both streams line by line until the command ends; returns the last line of standard error."""
+        last = ""
+        deadline = None
+        with selectors.DefaultSelector() as selector:
+            for stream in (process.stdout, process.stderr):
+                selector.register(stream, selectors.EVENT_READ, Lines())  # type: ignore[arg-type]  # PIPE: never None
+            while selector.get_map() and (deadline is None or time.monotonic() < deadline):
+                for key, _ in selector.select(timeout=0.5):
+                    chunk = os.read(key.fd, LONGEST_LINE)
+                    for line in key.data.feed(chunk):
+                        if key.fileobj is process.stderr:
+                            last = line
+                            self.log.warning("%s", line)
+                        else:
+                            self.log.info("%s", line)
+                    if not chunk:
+                        close(selector, key.fileobj)
+                if deadline is None and ended(process.pid):
+                    deadline = time.monotonic() + DRAIN
+                    signal_group(process.pid, signal.SIGKILL)  # helpers it left behind would hold the pipes open
+        return last
+
+
+class Lines:
+    """Cuts a stream of bytes into lines at newline or carriage return, which is how progress bars end theirs."""
+
+    def __init__(self) -> None:
+        self._decode = getincrementaldecoder("utf-8")(errors="backslashreplace").decode
+        self._rest = ""
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """The lines that `chunk` completes, without empty ones; an empty chunk ends the stream."""
+        *lines, self._rest = re.split(r"[\r\n]+", self._rest + self._decode(chunk, final=not chunk))
+        if len(self._rest) >= LONGEST_LINE or not chunk:
+            lines, self._rest = [*lines, self._rest], ""
+        return (line.rstrip() for line in lines if line.strip())
+
+
+def required(variable: str) -> str:
+    """The value of an environment variable that the stack must set."""
+    if value := os.environ.get(variable):
+        return value
+    raise AirflowFailException(f"{variable} is not set, expected it in the environment of the scheduler and its workers")
+
+
+def environment() -> dict[str, str]:
+    """The environment without Airflow's own settings: decoding strangers' media needs no database password or signing key."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(AIRFLOWS_OWN)}
+
+
+def hide_secrets() -> None:
+    """Have Airflow's logs mask the secrets that the command gets through its environment, should it ever print one."""
+    for name, value in os.environ.items():
+        if name.startswith("RECSYS_") and value:
+            if name.endswith(("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")):
+                mask_secret(value)
+            elif "://" in value and (password := urlsplit(value).password):
+                mask_secret(password)
+
+
+def groups_marked(mark: str) -> set[int]:
+    """Process groups that work for the task instance `mark`. The mark is to a process what a label is to a container.
+
+    An attempt whose Airflow process was itself killed leaves its command running; found by what the command carries with
+    it, no file has to be kept and a recycled process id cannot be mistaken. Without /proc (not Linux) nothing is found.
+    """
+    wanted = f"{MARK}={mark}".encode()
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.add(os.getpgid(int(folder.name)))
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
+    return found - {os.getpgid(0)}
+
+
+def end_group(group: int) -> None:
+    """TERM to every process of `group`, `GRACE` seconds for its leader to end in good order, then KILL to all that is left."""
+    signal_group(group, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and not ended(group):
+        time.sleep(0.05)
+    signal_group(group, signal.SIGKILL)
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Send a signal to a process group that may have ended already."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        pass
+
+
+def ended(pid: int) -> bool:
+    """Whether `pid` has ended. A child is left unreaped: so its id, the group's name, cannot be given away meanwhile."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # not our child: an earlier attempt's
+        return not Path(f"/proc/{pid}").exists()
+
+
+def close(selector: selectors.BaseSelector, stream: IO[bytes] | Any) -> None:
+    """Stop watching a stream that has ended."""
+    selector.unregister(stream)
+    stream.close()

@@ -1,0 +1,121 @@
+"""The command line: one sub-command per box of the DAG, and the few that people type.
+
+`python -m tasks COMMAND --help` explains one. Only the module of the command asked for is imported. Exit codes: 0 done,
+99 nothing to do, 10 validation failed, 2 bad input, anything else a fault.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from tasks.errors import TaskError
+
+COMMANDS = {
+    "load-media": "tasks.steps.load_media:load_media",
+    "load-interactions": "tasks.steps.load_interactions:load_interactions",
+    "load-embeddings": "tasks.steps.load_embeddings:load_embeddings",
+    "discover": "tasks.steps.discover:discover",
+    "scan": "tasks.steps.scan:scan",
+    "extract": "tasks.steps.extract:extract",
+    "align": "tasks.steps.align:align",
+    "check-embeddings": "tasks.steps.check_embeddings:check_embeddings",
+    "prepare": "tasks.steps.prepare:prepare",
+    "check-dataset": "tasks.steps.check_dataset:check_dataset",
+    "train": "tasks.steps.train:train",
+    "evaluate": "tasks.steps.evaluate:evaluate",
+    "publish": "tasks.steps.publish:publish",
+    "rollback": "tasks.steps.rollback:rollback",
+    "history": "tasks.steps.history:history",
+    "migrate": "tasks.steps.migrate:migrate",
+    "weights": "tasks.steps.weights:weights",
+    "train-encoder": "tasks.steps.train_encoder:train_encoder",
+    "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
+}
+QUIET = {"history"}  # commands whose output is for people: no closing line of JSON
+
+
+def summary(name: str) -> str:
+    """First line of the command's docstring, read without importing its module (torch and friends take seconds)."""
+    module, function = COMMANDS[name].split(":")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise LookupError(f"command {name} names module {module}, which does not exist")
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    raise LookupError(f"command {name} names {module}:{function}, which does not exist")
+
+
+def usage() -> str:
+    """The list of commands with one line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary(name)}" for name in COMMANDS]
+    return "\n".join(["Usage: python -m tasks COMMAND [OPTIONS]", "", "Commands:", *lines])
+
+
+def command(name: str) -> Callable[..., dict[str, object]]:
+    """The function behind a command."""
+    module, function = COMMANDS[name].split(":")
+    found: Callable[..., dict[str, object]] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Run one command; returns its exit code. With --debug an error keeps its stack trace."""
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(name)(command(name))
+    try:
+        result = app(arguments, prog_name=f"python -m tasks {name}", standalone_mode=False)
+    except TaskError as error:
+        return _report(error, str(error), error.exit_code, debug=debug)
+    except KeyboardInterrupt as error:
+        return _report(error, "interrupted", 130, debug=debug)
+    except typer.Exit as error:
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  the boundary: whatever it is becomes one line and an exit code
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the option parser
+            return _report(error, f"{error.format_message()} See python -m tasks {name} --help.", 2, debug=debug)
+        return _report(error, f"{type(error).__name__}: {error}", 1, debug=debug)
+    if isinstance(result, dict) and name not in QUIET:
+        sys.stdout.write(json.dumps(result, default=str) + "\n")
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: BaseException, message: str, code: int, *, debug: bool) -> int:
+    sys.stdout.flush()
+    if debug:
+        traceback.print_exception(error)
+    hint = "" if code in {2, 10, 99, 130} or debug else " (add --debug for the stack trace)"
+    sys.stderr.write(" ".join(message.split()) + hint + "\n")
+    return code
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point; `arguments` without the program's name."""
+    logging.basicConfig(level=os.environ.get("RECSYS_LOG_LEVEL", "INFO").upper(), format="%(message)s", stream=sys.stdout)
+    if not arguments or arguments[0] in {"--help", "-h", "help"}:
+        sys.stdout.write(usage() + "\n")
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        sys.stderr.write(f"command {name!r} found, expected one of: {', '.join(COMMANDS)}\n")
+        return 2
+    return run(name, rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

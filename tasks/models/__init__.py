@@ -1,0 +1,36 @@
+"""Recommenders: one paper, one file. `MODELS` names them; reading the names imports no model and no torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tasks.errors import BadInput
+
+if TYPE_CHECKING:
+    from tasks.data import Dataset
+    from tasks.models.base import Model
+
+MODELS: dict[str, str] = {
+    "popularity": "tasks.models.popularity:Popularity",
+    "ease": "tasks.models.ease:EASE",
+    "bpr": "tasks.models.bpr:BPR",
+    "vbpr": "tasks.models.vbpr:VBPR",
+    "lightgcn": "tasks.models.lightgcn:LightGCN",
+}
+
+
+def model_class(name: str) -> type[Model]:
+    """The class behind a name of `MODELS`; BadInput naming the known ones otherwise."""
+    if name not in MODELS:
+        raise BadInput(f"model {name!r} found, expected one of {', '.join(MODELS)}")
+    module, attribute = MODELS[name].split(":")
+    found: type[Model] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def build_model(name: str, hyperparameters: Mapping[str, object], data: Dataset) -> Model:
+    """An unfitted model; `hyperparameters` go on top of the defaults of its `Config`, BadInput for an unknown or wrong one."""
+    chosen = model_class(name)
+    return chosen(chosen.configure(hyperparameters), data)

@@ -1,0 +1,110 @@
+"""What every recommender is: built from a config and a dataset, fitted, asked for scores, saved as tensors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from tasks.data import Dataset
+from tasks.errors import BadInput, Corrupt, TaskError
+from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
+
+
+class Model(ABC):
+    """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
+
+    Subclasses set `name` and `Config` and fill in `fit`, `_scores`, `state` and `_set_state`. Models receive arrays, never
+    paths, and whatever they derive from the data they rebuild. Only `data.train` and `data.features` may be learned from.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[ModelConfig]]
+
+    config: ModelConfig
+    data: Dataset
+    fitted: bool
+
+    def __init__(self, config: ModelConfig, data: Dataset) -> None:
+        if not isinstance(config, self.Config):
+            raise BadInput(f"model {self.name} was given a {type(config).__qualname__}, expected {self.Config.__qualname__}")
+        self.config = config
+        self.data = data
+        self.fitted = False
+
+    @classmethod
+    def configure(cls, values: Mapping[str, object]) -> ModelConfig:
+        """`values` on top of the defaults; BadInput in one sentence for unknown keys and impossible values."""
+        try:
+            return cls.Config.model_validate(dict(values))
+        except ValidationError as error:
+            raise BadInput(f"model {cls.name}: {_sentence(error, sorted(cls.Config.model_fields))}") from error
+
+    @abstractmethod
+    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+        """Learn from `data.train` (and features); one record per epoch, a single one for a closed form."""
+
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        """Scores of the whole catalogue, seen items included: (len(users), items) float32, finite, higher is better.
+
+        `users` are row numbers of the dataset in any order, repeats allowed. BadInput for a row that does not exist,
+        TaskError when the model has not been fitted or has diverged.
+        """
+        if not self.fitted:
+            raise TaskError(f"model {self.name} has learned nothing yet, expected fit() or load_state() before scores()")
+        found = self._scores(self._rows(users))
+        if not np.isfinite(found).all():
+            raise TaskError(f"model {self.name} gives scores that are not finite, expected finite ones: lower its learning_rate")
+        return found
+
+    @abstractmethod
+    def _scores(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), items) float32 for checked row numbers."""
+
+    def item_vectors(self) -> np.ndarray | None:
+        """(items, d) float32 whose cosines say how alike two items are, or None for a model that has no such thing."""
+        return None
+
+    @abstractmethod
+    def state(self) -> dict[str, torch.Tensor]:
+        """What was learned, as contiguous tensors on the CPU; enough, with config and data, to score the same."""
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> Self:
+        """Take over what `state()` of a model with the same config and data gave; Corrupt when names or shapes differ."""
+        self._set_state(state)
+        self.fitted = True
+        return self
+
+    @abstractmethod
+    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Check and take over a state."""
+
+    def _checked(self, state: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
+        found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if found != dict(expected):
+            raise Corrupt(f"state of model {self.name} holds {found}, expected {dict(expected)} for this config and dataset")
+
+    def _rows(self, users: np.ndarray) -> np.ndarray:
+        rows = np.asarray(users)
+        if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+            raise BadInput(f"users of shape {rows.shape} and type {rows.dtype} found, expected one axis of row numbers")
+        count = self.data.train.shape[0]
+        wrong = rows[(rows < 0) | (rows >= count)]
+        if len(wrong):
+            raise BadInput(f"user {wrong[0]} found, expected row numbers from 0 to {count - 1}")
+        return rows.astype(np.int64, copy=False)
+
+
+def _sentence(error: ValidationError, known: list[str]) -> str:
+    parts = []
+    for e in error.errors():
+        key = ".".join(str(part) for part in e["loc"]) or "config"
+        if e["type"] == "extra_forbidden":
+            parts.append(f"unknown hyper-parameter {key}, expected some of {', '.join(known)}")
+        else:
+            parts.append(f"{key}: {e['msg']}, found {e['input']!r}")
+    return "; ".join(parts)

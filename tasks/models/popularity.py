@@ -1,0 +1,41 @@
+"""The baseline that knows no user: how often an item was taken in training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from tasks.models.base import Model
+from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+
+
+class Popularity(Model):
+    """Scores every item by its number of training interactions, alike for all users."""
+
+    name = "popularity"
+
+    class Config(ModelConfig):
+        """Nothing to choose."""
+
+    config: Config
+
+    def fit(self, options: TrainingOptions) -> list[EpochRecord]:  # noqa: ARG002  counting needs no machine matters
+        """Count."""
+        start = time.perf_counter()
+        self._counts = np.asarray(self.data.train.sum(axis=0), dtype=np.float32).ravel()  # (items,)
+        self.fitted = True
+        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
+
+    def _scores(self, users: np.ndarray) -> np.ndarray:
+        return np.tile(self._counts, (len(users), 1))
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """`counts` (items,)."""
+        return {"counts": torch.from_numpy(self._counts)}
+
+    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        self._checked(state, {"counts": (self.data.train.shape[1],)})
+        self._counts = state["counts"].numpy()

@@ -1,0 +1,23 @@
+"""A fitted model in an artefact: `model.safetensors` (what it learned) and `config.json` (its name and hyper-parameters)."""
+
+from __future__ import annotations
+
+from tasks.data import Dataset
+from tasks.errors import Corrupt
+from tasks.models import build_model
+from tasks.models.base import Model
+from tasks.store import Artefact, ArtefactWriter
+
+
+def save_model(artefact: ArtefactWriter, model: Model) -> None:
+    """Write everything that `load_model` needs beside the dataset."""
+    artefact.tensors("model.safetensors", model.state())
+    artefact.json("config.json", {"model": model.name, "config": model.config.model_dump(mode="json")})
+
+
+def load_model(artefact: Artefact, data: Dataset) -> Model:
+    """The model that `save_model` wrote, on the dataset it was fitted on; its scores are the same. Corrupt when it does not fit."""
+    found = artefact.json("config.json")
+    if not isinstance(found, dict) or set(found) != {"model", "config"}:
+        raise Corrupt(f"{artefact.prefix}/config.json holds something else than the keys model and config: train again")
+    return build_model(found["model"], found["config"], data).load_state(artefact.tensors("model.safetensors"))

@@ -1,0 +1,26 @@
+"""Progress of long work on standard output: a live bar on a terminal, a line every ten seconds in a log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(iterable: Iterable[T], *, label: str, total: int | None = None, unit: str = "it") -> Iterable[T]:
+    """Wrap `iterable` so that its progress is shown; yields its elements unchanged."""
+    live = sys.stdout.isatty()
+    return tqdm(
+        iterable,
+        desc=label,
+        total=total,
+        unit=unit,
+        file=sys.stdout,
+        dynamic_ncols=live,
+        mininterval=0.2 if live else 10.0,
+        maxinterval=0.5 if live else 30.0,
+    )

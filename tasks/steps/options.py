@@ -1,0 +1,12 @@
+"""The options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Run = Annotated[str, typer.Option(help="Name of the run; in Airflow the run id. Letters, digits and . _ : + - only.")]
+Dataset = Annotated[str, typer.Option(help="Name of the dataset, as in media/<dataset>/ in the store.")]
+Modality = Annotated[str, typer.Option(help="One modality of the run: image, audio or text.")]
+ModelName = Annotated[str, typer.Option("--model", help="One model of the run, by its name in MODELS.")]

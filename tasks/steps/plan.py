@@ -1,0 +1,122 @@
+"""What a run is to do: read from a preset, fixed once by `scan`, and read by every later step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tasks.errors import BadInput
+from tasks.store import Artefact, Store, read_artefact
+
+PRESETS = Path(__file__).parent.parent / "configs"
+MODALITIES = ("image", "audio", "text")
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Split = Literal["random", "time", "leave-one-out", "given"]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunConfig(Strict):
+    """The choices of one run. Presets in `tasks/configs/` give values, options of `scan` override them."""
+
+    dataset: Name = Field(description="folder under media/ and name of the releases")
+    modalities: list[Literal["image", "audio", "text"]] = Field(min_length=1, description="any subset")
+    encoder: Name = Field(description="audioclip-demo, or a name given to `weights` or `train-encoder`")
+    models: list[Name] = Field(min_length=1, description="names of tasks.models.MODELS; the best one is published")
+    k_core: int = Field(default=5, ge=1, le=100, description="least interactions of every user and item")
+    split: Split = "random"
+    seed: int = Field(default=7, ge=0, lt=2**31)
+    max_bad_share: float = Field(default=0.05, ge=0, le=1, description="share of unreadable media that ends the run")
+    min_coverage: float = Field(default=0.9, ge=0, le=1, description="least share of interactions whose item has features")
+    allow_contiguous_ids: bool = Field(default=False, description="the log's ids really are 0..n-1: skip the id-space check")
+    tolerance: float = Field(default=0.01, ge=0, le=1, description="validation NDCG@20 a release may lose to the champion")
+    hyperparameters: dict[Name, dict[str, object]] = Field(default_factory=dict, description="model -> its options")
+
+    @model_validator(mode="after")
+    def names_are_distinct(self) -> Self:
+        for field in ("modalities", "models"):
+            values = getattr(self, field)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{field} {values} name one thing twice, expected each once")
+        strangers = sorted(set(self.hyperparameters) - set(self.models))
+        if strangers:
+            raise ValueError(f"hyperparameters are given for {strangers}, expected models of the run: {self.models}")
+        return self
+
+
+class Plan(Strict):
+    """One run, fixed: everything that decides its result is in here."""
+
+    run: str
+    config: RunConfig
+    interactions: str = Field(description="prefix of the pinned interactions artefact")
+    matrices: dict[str, str] = Field(default_factory=dict, description="modality -> prefix of its ready-made matrix")
+    encoders: dict[str, str] = Field(default_factory=dict, description="modality -> identity of its encoder")
+    inputs_hash: str = Field(description="sha256 over media, interactions, matrices, encoders and config")
+
+
+def run_name(run: str) -> str:
+    """Return `run` if it may be used in keys; Airflow's run ids may."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}", run):
+        raise BadInput(f"run name {run!r} found, expected letters, digits and . _ : + - (at most 200)")
+    return run
+
+
+def run_key(run: str, step: str) -> str:
+    """Prefix under which `step` of `run` keeps its artefact."""
+    return f"runs/{run_name(run)}/{step}"
+
+
+def read_plan(store: Store, run: str) -> Plan:
+    """The plan that `scan` wrote for `run`; NotFound when it has not."""
+    return Plan.model_validate(scan_artefact(store, run).json("plan.json"))
+
+
+def scan_artefact(store: Store, run: str) -> Artefact:
+    """What `scan` wrote for `run`."""
+    return read_artefact(store, run_key(run, "scan"))
+
+
+def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
+    """A preset of `tasks/configs/` (by name) or a YAML file (by path), with `overrides` that are not None on top.
+
+    Hyper-parameters in a preset for models that the run leaves out are left out too: a preset speaks for all its models.
+    """
+    path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
+        raise BadInput(f"config {preset!r} found nowhere, expected a YAML file or one of {known}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise BadInput(f"config {preset!r} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise BadInput(f"config {preset!r} holds {type(values).__name__}, expected keys and values")
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    models = values.get("models")
+    if isinstance(models, list) and overrides.get("models") is not None and isinstance(values.get("hyperparameters"), dict):
+        values["hyperparameters"] = {k: v for k, v in values["hyperparameters"].items() if k in models}
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise BadInput(f"config {preset!r}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    found = []
+    for e in error.errors():
+        place = ".".join(str(part) for part in e["loc"]) or "config"
+        if e["type"] == "extra_forbidden":
+            found.append(f"unknown key {place}, expected some of {sorted(RunConfig.model_fields)}")
+        else:
+            found.append(f"{place}: {e['msg']}, found {e.get('input')!r}" if e["type"] != "value_error" else e["msg"])
+    return "; ".join(found)

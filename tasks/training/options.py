@@ -1,0 +1,69 @@
+"""What decides a model (hyper-parameters, kept beside it) and what is a matter of the machine (options of one training)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from tasks.errors import BadInput
+
+
+class ModelConfig(BaseModel):
+    """Hyper-parameters of one model: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class GradientConfig(ModelConfig):
+    """Hyper-parameters that every model trained by the gradient loop has."""
+
+    learning_rate: PositiveFloat = Field(default=1e-3, le=1, description="of Adam")
+    batch_size: PositiveInt = Field(default=4096, description="interactions per step")
+    max_epochs: PositiveInt = Field(default=200, description="passes over the training interactions at most")
+    evaluate_every: PositiveInt = Field(default=5, description="epochs between two validations")
+    patience: PositiveInt = Field(default=5, description="validations without a better one before training stops")
+    regularization: NonNegativeFloat = Field(default=1e-4, description="weight of the squared norms of the rows of a batch")
+
+
+class Scorer(Protocol):
+    """Whatever scores the whole catalogue for some users."""
+
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), items) float32; higher is better."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How this machine trains; changes no hyper-parameter.
+
+    `validate` gives the figure that selects the best epoch (higher is better) and is called between epochs; without it
+    a gradient model trains `max_epochs` epochs and keeps the last.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+    progress: bool = False
+    validate: Callable[[Scorer], float] | None = None
+    memory_gib: float = 8.0  # what a model may allocate at its peak; beyond it refuses before it starts
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise BadInput(f"threads {self.threads} found, expected at least 1")
+        if self.memory_gib <= 0:
+            raise BadInput(f"memory of {self.memory_gib} GiB found, expected more than 0")
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One pass over the training interactions; `loss` and `valid` are None where there is none."""
+
+    epoch: int
+    loss: float | None
+    valid: float | None
+    seconds: float

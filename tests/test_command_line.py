@@ -1,0 +1,83 @@
+"""The command line, typed as a person would type it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.__main__ import COMMANDS, command, main, summary, usage
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_exists_and_says_what_it_does(name: str) -> None:
+    """A command has a function and a first line of help."""
+    assert callable(command(name))
+    assert summary(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    """What can be typed is documented."""
+    assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--help works and describes each option."""
+    assert main([name, "--help"]) == 0
+    assert "Usage: python -m tasks" in capsys.readouterr().out
+
+
+def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typo is answered with the commands there are, and exit code 2."""
+    assert main(["trian"]) == 2
+    assert "train" in capsys.readouterr().err
+
+
+def test_no_command_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bare `python -m tasks` shows all commands, and is not a success."""
+    assert main([]) == 2
+    assert usage() in capsys.readouterr().out
+
+
+def test_bad_input_is_one_sentence_on_stderr_without_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    """An expected error shows found and expected, and nothing of our code."""
+    assert main(["align", "--run", "no/such"]) == 2
+    shown = capsys.readouterr()
+    assert "no/such" in shown.err or "RECSYS_STORE" in shown.err
+    assert shown.err.count("\n") == 1
+    assert "Traceback" not in shown.err + shown.out
+
+
+def test_an_unknown_option_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped option names itself and the way to help."""
+    assert main(["align", "--rnu", "x"]) == 2
+    assert "--rnu" in capsys.readouterr().err
+
+
+def test_debug_keeps_the_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    """--debug may stand anywhere."""
+    assert main(["align", "--debug", "--run", "no/such"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_last_line_of_output_is_json(tmp_path: Path) -> None:
+    """A finished command closes with one line of JSON, and exits with 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks", "demo-catalogue", "--out", str(tmp_path / "c"), "--items", "3", "--users", "5"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )
+    assert isinstance(json.loads(done.stdout.splitlines()[-1]), dict)
+
+
+def test_listing_the_commands_imports_no_torch() -> None:
+    """Help is quick: nothing heavy is imported for it."""
+    code = "import sys; from tasks.__main__ import usage; usage(); print('torch' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
