@@ -56,7 +56,7 @@ class ProcessTask(BaseOperator):
             end_group(group)
         hide_secrets()
         self.log.info("python -m tasks %s", " ".join(words))
-        process = self._process = Popen(
+        with Popen(
             [python, "-m", "tasks", *words],
             cwd=home,
             env=environment() | {MARK: mark},
@@ -64,14 +64,14 @@ class ProcessTask(BaseOperator):
             stdout=PIPE,
             stderr=PIPE,
             start_new_session=True,
-        )
-        try:
-            last = self._follow(process)
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        finally:
-            self.on_kill()  # whatever happened, an execution timeout included: no helper process stays behind
-        code = process.wait()
-        settle(context, words, code, last)
+        ) as process:
+            self._process = process
+            try:
+                last = self._follow(process)
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            finally:
+                self.on_kill()  # whatever happened, an execution timeout included: no helper process stays behind
+        settle(context, words, process.returncode, last)
 
     def on_kill(self) -> None:
         """End the whole group: TERM, then KILL for whatever is left."""

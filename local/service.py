@@ -1,0 +1,156 @@
+"""A server of the stack: how it is started, watched and ended. What differs between servers is in their own files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from local.errors import StackError
+from local.ports import HOST
+from local.processes import MARK, Identity, alive, end, family, spawn
+from local.state import Daemon, State
+
+LAST_LINES = 15
+# Settings of other installations in the caller's shell must not reach our servers.
+FOREIGN = ("AIRFLOW", "PG", "AWS_", "RECSYS_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "S3_")
+
+
+class Service(ABC):
+    """One server process with its settings, its log and its place in the state."""
+
+    name: ClassVar[str]  # in the state, and of its log
+    title: ClassVar[str]  # for people
+    deadline: ClassVar[float] = 60.0  # seconds until it has to be ready; the slowest start seen took a tenth
+    grace: ClassVar[float] = 10.0  # seconds between asking it to end and killing it
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    def __init__(self, state: State, *, bound: bool = False) -> None:
+        """`bound`: the server ends when the process that started it does, even when that is killed."""
+        self.state = state
+        self.bound = bound
+
+    def prepare(self) -> None:  # noqa: B027  most have nothing to prepare
+        """One-time work before a start; safe to repeat."""
+
+    def claim_ports(self) -> None:
+        """Have free ports chosen, before a start."""
+        self.state.claim_port(self.name)
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """The command line."""
+
+    def settings(self) -> Mapping[str, str]:
+        """Environment on top of the inherited one."""
+        return {}
+
+    def prefix(self) -> list[str]:
+        """Words before the command, which set up the process it becomes."""
+        return ["setpriv", "--pdeathsig", self.stop_signal.name.removeprefix("SIG"), "--"] if self.bound else []
+
+    def folder(self) -> Path:
+        """Working folder of the server, closed to other users."""
+        folder = self.state.folder / self.name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether it answers as it should, now."""
+
+    @property
+    def log(self) -> Path:
+        """File with all that the server prints."""
+        return self.state.logs / f"{self.name}.log"
+
+    @property
+    def identity(self) -> Identity | None:
+        """The running process; None when it does not run."""
+        daemon = self.state.daemon(self.name)
+        return daemon.identity if daemon is not None and alive(daemon.identity) else None
+
+    def launch(self) -> bool:
+        """Start it unless it runs with these very settings; returns whether it was started."""
+        if self.identity is None:
+            self.stop()  # what a killed server has left behind
+            self.claim_ports()
+        elif self._up_to_date():
+            return False
+        else:
+            self.stop()
+        self.prepare()
+        identity = spawn(
+            [*self.prefix(), *self.command()],
+            log=self.log,
+            environment=inherited() | {MARK: self.state.mark} | dict(self.settings()),
+            cwd=self.folder(),
+        )
+        self.state.remember_daemon(self.name, Daemon(identity=identity, settings=self._fingerprint()))
+        return True
+
+    def wait(self) -> None:
+        """Wait until it is ready; StackError with its last lines when it ends, or is not in time."""
+        limit = time.monotonic() + self.deadline
+        while not self.ready():
+            if self.identity is None:
+                raise StackError(f"{self.title} ended while starting; {self.last_lines()}")
+            if time.monotonic() > limit:
+                raise StackError(f"{self.title} was not ready after {self.deadline:.0f} s; {self.last_lines()}")
+            time.sleep(0.1)
+
+    def stop(self) -> bool:
+        """End the server and all its children; returns whether there was something to end."""
+        ended = self.shut()
+        self.state.remember_daemon(self.name, None)
+        return ended
+
+    def shut(self) -> bool:
+        """As `stop`, without a word to the state: ask the leader, which ends its children, then end what is left."""
+        daemon = self.state.daemon(self.name)
+        members = family(daemon.identity) if daemon is not None else set()
+        if daemon is None or not members:
+            return False
+        end([daemon.identity], grace=self.grace, number=self.stop_signal)
+        end(members | family(daemon.identity), grace=3.0)
+        return True
+
+    def last_lines(self) -> str:
+        """The end of the log, with its place."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        return f"the last lines of {self.log}:\n" + "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
+
+    def _fingerprint(self) -> str:
+        wanted = json.dumps([self.command(), sorted(self.settings().items())])
+        return hashlib.sha256(wanted.encode()).hexdigest()
+
+    def _up_to_date(self) -> bool:
+        daemon = self.state.daemon(self.name)
+        return daemon is not None and daemon.settings == self._fingerprint()
+
+
+def inherited() -> dict[str, str]:
+    """The caller's environment without what could mislead a server, and never a proxy between servers on loopback."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    for name in ("no_proxy", "NO_PROXY"):
+        kept[name] = ",".join(filter(None, [kept.get(name, ""), HOST, "localhost"]))
+    return kept
+
+
+@contextmanager
+def running(service: Service) -> Iterator[None]:
+    """The service for as long as the block lasts, alone."""
+    with service.state.lock():
+        service.launch()
+    try:
+        service.wait()
+        yield
+    finally:
+        service.stop()

@@ -1,0 +1,198 @@
+"""The whole stack: started, watched and stopped as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local import airflow
+from local.errors import StackError
+from local.mail import Mail
+from local.ports import HOST
+from local.postgres import Postgres
+from local.processes import end, marked
+from local.rest import Api
+from local.s3 import S3
+from local.service import Service
+from local.state import State
+
+BUCKET = "recsys"
+GPU_POOL = "gpu"
+# Settings of the task package and the DAGs that the caller's environment may give; the stack itself gives the rest.
+FROM_CALLER = (
+    "RECSYS_ALERT_TO",
+    "RECSYS_CONFIG",
+    "RECSYS_DATASET",
+    "RECSYS_ENCODER",
+    "RECSYS_LOG_LEVEL",
+    "RECSYS_MODALITIES",
+    "RECSYS_MODELS",
+)
+
+
+class Stack:
+    """PostgreSQL, S3, mail and Airflow for the project in `root`, with all they keep in `state_dir`.
+
+    Several can run at once, each with its own `state_dir`. As a context manager it is stopped at the end of the block.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        state_dir: Path,
+        *,
+        dags: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        bound: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`dags`: another folder of DAGs. `environment`: settings on top of all others, for Airflow and the tasks.
+
+        `bound`: all servers end with this process, even when it is killed. `say` gets one line per step.
+        """
+        if sys.platform != "linux":
+            raise StackError(f"platform {sys.platform} found, expected linux: use `docker compose up` here")
+        self.root = root.resolve()
+        self.state = State(state_dir)
+        self.state.folder.chmod(0o711)  # PostgreSQL may be another user, who has to pass
+        self._more = dict(environment or {})
+        self._say = say
+        self.postgres = Postgres(self.state, bound=bound)
+        self.s3 = S3(self.state, bound=bound)
+        self.mail = Mail(self.state, bound=bound)
+        self.airflow = airflow.Settings(
+            self.state, self.root, dags=(dags or self.root / "dags").resolve(), more=self._settings
+        )
+        kinds = (airflow.ApiServer, airflow.Scheduler, airflow.DagProcessor, airflow.Triggerer)
+        self.parts: list[Service] = [kind(self.airflow, bound=bound) for kind in kinds]
+        self.services: list[Service] = [self.postgres, self.s3, self.mail, *self.parts]
+
+    @property
+    def url(self) -> str:
+        """Of Airflow's UI."""
+        return self.airflow.url
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """User and password of Airflow's UI."""
+        return airflow.USER, self.airflow.password
+
+    @property
+    def mails(self) -> Path:
+        """Folder in which every mail that was sent becomes a file `*.eml`."""
+        return self.mail.folder()
+
+    def api(self) -> Api:
+        """A client of Airflow's API."""
+        return self.airflow.api()
+
+    def environment(self) -> dict[str, str]:
+        """What `python -m tasks` and `airflow` need to work with this stack, to be put on top of `os.environ`."""
+        return self.airflow.environment()
+
+    def start(self) -> list[str]:
+        """Start what does not run, or runs with other settings, and wait until all is well; returns what was started.
+
+        Raises StackError when something does not come up. What did come up stays, so that it can be looked at.
+        """
+        with self.state.lock():
+            started = self._start(self.postgres, self.s3, self.mail)
+            for database in ("airflow", "metrics"):
+                self.postgres.ensure_database(database)
+            self.s3.ensure_bucket(BUCKET)
+            if self.airflow.outdated():
+                self._say("Airflow's database: new schema")
+                self._shut(self.parts)
+                self.airflow.prepare()
+            started += self._start(*self.parts)
+            self.api().ensure_pool(GPU_POOL, 1, "Tasks that need the GPU, or all cores where there is none")
+            self._write_shell_file()
+        return started
+
+    def stop(self) -> bool:
+        """End all servers and everything they have started; returns whether there was anything."""
+        with self.state.lock():
+            running = self._shut(self.parts)
+            for service in reversed(self.services):
+                running |= service.stop()
+            left = marked(self.state.mark)  # a task whose Airflow process was killed
+            end(left, grace=3.0)
+        return running or bool(left)
+
+    def status(self) -> dict[str, str]:
+        """Each server's name and what it does: ready, running (but not ready) or stopped."""
+        self.state.reload()
+        found = {}
+        for service in self.services:
+            identity = service.identity
+            found[service.name] = (
+                "stopped" if identity is None else f"{'ready' if service.ready() else 'not ready'}, pid {identity.pid}"
+            )
+        return found
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self, *services: Service) -> list[str]:
+        started = [service for service in services if service.launch()]
+        for service in started:
+            self._say(f"{service.title}: starting, log in {service.log}")
+        for service in services:
+            service.wait()
+        return [service.name for service in started]
+
+    def _shut(self, services: list[Service]) -> bool:
+        """Stop all of them at once: each may take its time."""
+        with ThreadPoolExecutor(len(services)) as pool:
+            ended = list(pool.map(lambda service: service.shut(), services))
+        for service in services:
+            self.state.remember_daemon(service.name, None)
+        return any(ended)
+
+    def _settings(self) -> dict[str, str]:
+        """Where everything is, for Airflow and the tasks."""
+        threads = str(os.cpu_count() or 1)
+        sender = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@localhost"}
+        smtp = {"conn_type": "smtp", "host": HOST, "port": self.state.port(self.mail.name), "extra": sender}
+        return {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.postgres.dsn(
+                "airflow", "airflow", driver="postgresql+psycopg2"
+            ),
+            "AIRFLOW_CONN_METRICS_DB": self.postgres.dsn("metrics", "metrics"),
+            "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(smtp),
+            "RECSYS_HOME": str(self.root),
+            "RECSYS_PYTHON": str(self.root / ".venv" / "tasks" / "bin" / "python"),
+            "RECSYS_STORE": f"s3://{BUCKET}",
+            **self.s3.environment(),
+            "RECSYS_METRICS_DSN": self.postgres.dsn("metrics", "metrics"),
+            "RECSYS_ALERT_TO": "operator@localhost",
+            "OMP_NUM_THREADS": threads,  # the pool `gpu` lets one task at a time have all cores
+            "OPENBLAS_NUM_THREADS": threads,
+            **{name: os.environ[name] for name in FROM_CALLER if os.environ.get(name)},
+            **self._more,
+        }
+
+    def _write_shell_file(self) -> None:
+        """`source .local/env` makes a shell speak to this stack."""
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(self.environment().items())]
+        lines.append(f"PATH={shlex.quote(str(self.root / '.venv' / 'tasks' / 'bin'))}:$PATH")
+        path = self.state.folder / "env"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")

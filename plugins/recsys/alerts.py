@@ -1,0 +1,117 @@
+"""Callbacks: one line in the log for a failed task, one e-mail for a failed run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+from recsys import evidence
+from recsys.letter import Alert, FailedTask, markup, subject, text
+from recsys.media import dataset_of
+from recsys.outcome import FAULT
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+RECIPIENTS = "RECSYS_ALERT_TO"
+
+
+def log_failed_task(context: Context) -> None:
+    """Task-level callback: says in the task's log what failed. The mail is the run's business."""
+    ti = context["ti"]
+    tries = context["task"].retries + 1
+    error = context.get("exception") or "ended from outside"
+    log.error("%s failed for good, try %d of %d: %s", ti.task_id, ti.try_number, tries, error)
+
+
+def mail_failed_run(context: Context) -> None:
+    """DAG-level callback: one e-mail to RECSYS_ALERT_TO. Whatever goes wrong here, the run's outcome stays what it is."""
+    run = context.get("run_id", "unknown run")
+    to = [address.strip() for address in os.environ.get(RECIPIENTS, "").replace(";", ",").split(",") if address.strip()]
+    if not to:
+        log.warning("run %s failed and nobody was told: %s is not set, expected e-mail addresses", run, RECIPIENTS)
+        return
+    try:
+        # Not at the top: this module is imported when DAG files are parsed, and the SMTP provider takes 0.4 s to import.
+        from recsys.mail import send  # noqa: PLC0415
+
+        alert = compose(context)
+        send(to, subject(alert), text(alert), markup(alert))
+    except Exception:
+        log.exception("ALERT NOT SENT: run %s failed and nobody was told", run)
+    else:
+        log.info("alert about run %s sent to %d recipients", run, len(to))
+
+
+def mail_first_failed_run(context: Context) -> None:
+    """As `mail_failed_run`, for a DAG that runs every few minutes: silent when the run before failed too."""
+    before = context["ti"].get_previous_dagrun() if "ti" in context else None
+    if before is not None and before.state == "failed":
+        log.warning("run %s failed, as did the one before it: the alert sent then still holds", context["run_id"])
+        return
+    mail_failed_run(context)
+
+
+def compose(context: Context) -> Alert:
+    """Gather the facts. What cannot be found out is named in the letter instead of keeping it from being sent."""
+    gaps: list[str] = []
+
+    def found(what: str, missing: T, find: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return find(*arguments)
+        except Exception as error:
+            log.exception("could not find out %s", what)
+            gaps.append(f"{what} ({type(error).__name__}: {error})")
+            return missing
+
+    dag, run = context["dag"].dag_id, context["run_id"]
+    dataset = found("the dataset", "unknown dataset", lambda: dataset_of(context["params"], context["triggering_asset_events"]))
+    return Alert(
+        dag=dag,
+        run=run,
+        run_url=run_url(dag, run),
+        dataset=dataset,
+        reason=str(context.get("reason", "failed")),
+        tasks=found("the failed tasks", [], failed_tasks, context),
+        failures=found("the failed expectations", [], evidence.read_failures, run),
+        champion=found("the release that is being served", None, evidence.read_champion, dataset),
+        gaps=gaps,
+    )
+
+
+def failed_tasks(context: Context) -> list[FailedTask]:
+    """The tasks of the run that failed for good, with what each left behind as its reason."""
+    if "ti" not in context:  # Airflow knows no task that ended the run, as when the whole run timed out
+        return []
+    ti, dag, run = context["ti"], context["dag"], context["run_id"]
+    states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run]).get(run, {})
+    return [_failed_task(context, name) for name, state in sorted(states.items()) if state == "failed"]
+
+
+def _failed_task(context: Context, name: str) -> FailedTask:
+    ti, dag = context["ti"], context["dag"]
+    task_id, index = (name, -1) if dag.has_task(name) else (name.rpartition("_")[0], int(name.rpartition("_")[2]))
+    fault = ti.xcom_pull(task_ids=task_id, key=FAULT, map_indexes=index) or {}
+    try_number = fault.get("try_number", ti.try_number if (ti.task_id, ti.map_index) == (task_id, index) else None)
+    mapped = f"/mapped/{index}" if index >= 0 else ""
+    tried = f"?try_number={try_number}" if try_number else ""
+    return FailedTask(
+        name=f"{task_id} ({fault['command'][-1]})" if index >= 0 and "command" in fault else task_id,
+        error=fault.get("error", "it left no reason behind: see the log for what ended it"),
+        log_url=f"{run_url(dag.dag_id, context['run_id'])}/tasks/{task_id}{mapped}{tried}",
+        try_number=try_number,
+        tries=dag.get_task(task_id).retries + 1,
+    )
+
+
+def run_url(dag: str, run: str) -> str:
+    """Where the Airflow UI shows the run."""
+    base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
+    return f"{base}/dags/{dag}/runs/{quote(run, safe='')}"

@@ -1,0 +1,85 @@
+"""What an alert quotes from the metrics database. All of the plugin's SQL is here; it reads views and nothing else."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+CONNECTION = "metrics_db"
+SECONDS = 5  # to connect, and for each query: Airflow ends a callback that takes longer than 50 s, mail and all
+
+FAILURES = """
+SELECT suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids
+FROM rec.validation_failures WHERE run = %s ORDER BY suite, position
+"""
+CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One expectation that the data of a run did not meet."""
+
+    suite: str
+    expectation: str
+    column: str | None
+    expected: str
+    observed: str
+    unexpected_count: int | None
+    element_count: int | None
+    sample_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The release that is being served."""
+
+    release: str
+    model: str
+    run: str
+    since: datetime
+
+
+def read_failures(run: str) -> list[Failure]:
+    """The expectations that `run` failed."""
+    with closing(_connect()) as database, database.cursor() as cursor:
+        cursor.execute(FAILURES, (run,))
+        return [Failure(*row[:-1], sample_ids=tuple(map(str, row[-1] or ()))) for row in cursor.fetchall()]
+
+
+def read_champion(dataset: str) -> Champion | None:
+    """The release of `dataset` that is being served, None when there is none yet."""
+    with closing(_connect()) as database, database.cursor() as cursor:
+        cursor.execute(CHAMPION, (dataset,))
+        row = cursor.fetchone()
+        return Champion(*row) if row else None
+
+
+def _connect() -> connection:
+    import psycopg2  # noqa: PLC0415  DAG files import this module when they are parsed; a parse needs no database
+
+    return psycopg2.connect(
+        **_address(),
+        connect_timeout=SECONDS,
+        options=f"-c statement_timeout={SECONDS * 1000} -c default_transaction_read_only=on",
+    )
+
+
+def _address() -> dict[str, Any]:
+    """The connection `metrics_db` of Airflow where there is one, else RECSYS_METRICS_DSN."""
+    from airflow.sdk import Connection  # noqa: PLC0415
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
+
+    try:
+        found = Connection.get(CONNECTION)
+    except AirflowNotFoundException:
+        if dsn := os.environ.get("RECSYS_METRICS_DSN"):
+            return {"dsn": dsn}
+        raise
+    names = {"host": found.host, "port": found.port, "user": found.login, "password": found.password, "dbname": found.schema}
+    return {name: value for name, value in names.items() if value is not None}

@@ -1,0 +1,135 @@
+"""The alert as a letter: plain text and simple HTML from the same facts. Knows neither Airflow nor a database."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from recsys.evidence import Champion, Failure
+
+MOST = 20  # expectations, and tasks, that are written out
+MOST_IDS = 10
+
+
+@dataclass(frozen=True)
+class FailedTask:
+    """One task that failed for good."""
+
+    name: str
+    error: str
+    log_url: str
+    try_number: int | None
+    tries: int
+
+
+@dataclass(frozen=True)
+class Alert:
+    """All that the letter says."""
+
+    dag: str
+    run: str
+    run_url: str
+    dataset: str
+    reason: str
+    tasks: list[FailedTask] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    champion: Champion | None = None
+    gaps: list[str] = field(default_factory=list)  # what could not be found out, and why
+
+
+def line(value: object) -> str:
+    """`value` on one line of printable characters: item ids and errors come from strangers' files."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(str(value).split()))
+
+
+def subject(alert: Alert) -> str:
+    """Dataset first, then what happened, then where."""
+    if alert.failures:
+        count = len(alert.failures)
+        what = f"validation failed, {count} expectation{'s' if count > 1 else ''}"
+    elif alert.tasks:
+        more = f" and {len(alert.tasks) - 1} more" if len(alert.tasks) > 1 else ""
+        what = f"{alert.tasks[0].name}{more} failed"
+    else:
+        what = f"run ended: {alert.reason}"
+    return line(f"[recsys] {alert.dataset}: {what} ({alert.dag}, {alert.run})")[:200]
+
+
+def serving(alert: Alert) -> str:
+    """What the users of the recommender get now."""
+    if alert.champion is None:
+        return "What is being served is not known." if alert.gaps else f"No release of {alert.dataset} is being served yet."
+    since = alert.champion.since.strftime("%Y-%m-%d %H:%M %Z").strip()
+    return f"This run published nothing. Still served: release {alert.champion.release}, model {alert.champion.model}, since {since}."
+
+
+def details(failure: Failure) -> Iterator[tuple[str, str]]:
+    """Name and value of what is known about a failed expectation."""
+    yield "expected", failure.expected
+    yield "observed", failure.observed
+    if failure.unexpected_count is not None:
+        of = "" if failure.element_count is None else f" of {failure.element_count}"
+        yield "count", f"{failure.unexpected_count}{of}"
+    if failure.sample_ids:
+        yield "items", ", ".join(line(i) for i in failure.sample_ids[:MOST_IDS])
+
+
+def title(failure: Failure) -> str:
+    """Which expectation, on which column, of which suite."""
+    column = f" on {failure.column}" if failure.column else ""
+    return f"{failure.expectation}{column} ({failure.suite})"
+
+
+def attempts(task: FailedTask) -> str:
+    """How often it was tried."""
+    return "" if task.try_number is None else f", try {task.try_number} of {task.tries}"
+
+
+def text(alert: Alert) -> str:
+    """The letter as plain text."""
+    lines = [f"Dataset  {line(alert.dataset)}", f"Run      {line(alert.run)} of {alert.dag}", f"         {alert.run_url}"]
+    lines += ["", line(serving(alert))]
+    for task in alert.tasks[:MOST]:
+        lines += ["", f"Failed: {line(task.name)}{attempts(task)}", f"  {line(task.error)}", f"  {task.log_url}"]
+    if not alert.tasks:
+        lines += ["", f"The run ended with: {line(alert.reason)}"]
+    if alert.failures:
+        lines += ["", f"Expectations that failed: {len(alert.failures)}"]
+    for failure in alert.failures[:MOST]:
+        lines += ["", f"* {line(title(failure))}", *(f"  {name:<9}{line(value)}" for name, value in details(failure))]
+    lines += rest(alert)
+    return "\n".join(lines) + "\n"
+
+
+def rest(alert: Alert) -> list[str]:
+    """What was left out, and what could not be found out."""
+    left_out = max(len(alert.failures) - MOST, 0), max(len(alert.tasks) - MOST, 0)
+    lines = [f"Not written out here: {count} more {what}" for count, what in zip(left_out, ("expectations", "tasks"), strict=True) if count]
+    return ["", *lines, *(f"Could not be found out: {line(gap)}" for gap in alert.gaps)] if lines or alert.gaps else []
+
+
+def markup(alert: Alert) -> str:
+    """The letter as HTML: no style sheet, no picture, no script, every value escaped."""
+
+    def e(value: object) -> str:
+        return html.escape(line(value))
+
+    def link(url: str, label: object) -> str:
+        return f'<a href="{html.escape(url, quote=True)}">{e(label)}</a>'
+
+    parts = [
+        f"<p>Dataset <b>{e(alert.dataset)}</b><br>Run {link(alert.run_url, alert.run)} of {e(alert.dag)}</p>",
+        f"<p>{e(serving(alert))}</p>",
+    ]
+    for task in alert.tasks[:MOST]:
+        parts.append(f"<p>Failed: <b>{e(task.name)}</b>{e(attempts(task))} ({link(task.log_url, 'log')})<br>{e(task.error)}</p>")
+    if not alert.tasks:
+        parts.append(f"<p>The run ended with: {e(alert.reason)}</p>")
+    if alert.failures:
+        parts.append(f"<p>Expectations that failed: {len(alert.failures)}</p>")
+    for failure in alert.failures[:MOST]:
+        rows = "".join(f'<tr><td>{e(name)}</td><td>{e(value)}</td></tr>' for name, value in details(failure))
+        parts.append(f"<p><b>{e(title(failure))}</b></p><table>{rows}</table>")
+    parts += [f"<p>{e(note)}</p>" for note in rest(alert) if note]
+    return "<!doctype html><html><body>" + "\n".join(parts) + "</body></html>\n"

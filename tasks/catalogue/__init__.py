@@ -1,0 +1,25 @@
+"""A generated world of films: content that drives posters, sounds, synopses and the tastes of its viewers."""
+
+from tasks.catalogue.broken import spoil
+from tasks.catalogue.posters import draw_poster, encode_poster
+from tasks.catalogue.sounds import RATE, encode_sound, synthesise
+from tasks.catalogue.synopses import title, write_synopsis
+from tasks.catalogue.tastes import viewing_log
+from tasks.catalogue.world import GENRES, Film, Viewer, film, viewer
+
+__all__ = [
+    "GENRES",
+    "RATE",
+    "Film",
+    "Viewer",
+    "draw_poster",
+    "encode_poster",
+    "encode_sound",
+    "film",
+    "spoil",
+    "synthesise",
+    "title",
+    "viewer",
+    "viewing_log",
+    "write_synopsis",
+]

@@ -1,0 +1,108 @@
+"""Recall, NDCG, precision and MAP of full rankings: every item of the catalogue competes, seen ones are masked.
+
+For a user with positives P and the ranking after masking, with rel_r = 1 when rank r holds a positive:
+recall@k = hits / |P|; precision@k = hits / k; NDCG@k = sum rel_r / log2(r + 1), over its value for min(k, |P|) hits on top;
+MAP@k = sum rel_r precision@r / min(k, |P|). Figures are means over the users with positives in the split, unrounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+
+from tasks.data import Dataset
+from tasks.errors import BadInput, TaskError
+from tasks.metrics.topk import top_items
+
+CUTOFFS = (5, 10, 20, 50)
+CELLS = 2**24  # scores held at once: 64 MiB of float32
+Scores = Callable[[np.ndarray], np.ndarray]
+Split = Literal["valid", "test"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Per-user values of one split: `values[metric]` is (len(users), len(cutoffs)) float64, `users` their row numbers."""
+
+    users: np.ndarray
+    cutoffs: tuple[int, ...]
+    values: dict[str, np.ndarray]
+
+    def means(self) -> dict[str, float]:
+        """`{"recall@5": ..., ...}`, the mean over users."""
+        return {
+            f"{metric}@{k}": float(column) for metric, table in self.values.items() for k, column in zip(self.cutoffs, table.mean(axis=0), strict=True)
+        }
+
+
+def evaluate(
+    scores: Scores, data: Dataset, split: Split, *, cutoffs: tuple[int, ...] = CUTOFFS, exclude_seen: tuple[str, ...] = ("train",)
+) -> Evaluation:
+    """Rank the catalogue for every user with positives in `split` and compare.
+
+    `exclude_seen` names the splits whose items are masked. The default masks training items only, on test as on validation,
+    as published figures do; `("train", "valid")` on test is what serving does. BadInput when no user has positives or an
+    excluded split is the one that is evaluated; TaskError for scores that are not finite or not (users, items).
+    """
+    if split in exclude_seen:
+        raise BadInput(f"split {split} is both evaluated and excluded, expected exclude_seen without it")
+    positives: sparse.csr_matrix = getattr(data, split)
+    users = np.flatnonzero(np.diff(positives.indptr))
+    if not len(users):
+        raise BadInput(f"split {split} of {data.name} has no interactions, expected some to evaluate on: use another split rule")
+    masks = [getattr(data, name) for name in exclude_seen]
+    parts = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in _batches(users, positives.shape[1])]
+    hits = np.concatenate(parts)
+    return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs))
+
+
+def selection_metric(scores: Scores, data: Dataset) -> float:
+    """NDCG@20 on validation, by which epochs and models are chosen; never looks at test."""
+    return evaluate(scores, data, "valid", cutoffs=(20,)).means()["ndcg@20"]
+
+
+def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Per-user values from (users, ranks) bool `hits` and the number of positives (users,), each (users, len(cutoffs))."""
+    ranks = np.arange(1, hits.shape[1] + 1)
+    ks = np.minimum(cutoffs, hits.shape[1])  # a catalogue may be shorter than k
+    found = hits.cumsum(axis=1)
+    discounts = 1.0 / np.log2(np.arange(2, max(cutoffs) + 2))
+    gain = (hits * discounts[: hits.shape[1]]).cumsum(axis=1)
+    precision = (hits * (found / ranks)).cumsum(axis=1)
+    reachable = np.minimum(np.asarray(cutoffs)[None, :], counts[:, None])  # (users, cutoffs): min(k, |P|)
+    return {
+        "recall": found[:, ks - 1] / counts[:, None],
+        "ndcg": gain[:, ks - 1] / discounts.cumsum()[reachable - 1],
+        "precision": found[:, ks - 1] / np.asarray(cutoffs),
+        "map": precision[:, ks - 1] / reachable,
+    }
+
+
+def _batches(users: np.ndarray, items: int) -> Iterator[np.ndarray]:
+    size = max(1, CELLS // items)
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
+
+
+def _hits(scores: Scores, users: np.ndarray, positives: sparse.csr_matrix, masks: list[sparse.csr_matrix], k: int) -> np.ndarray:
+    """(len(users), min(k, items)) bool: whether the item at each rank is a positive."""
+    table = np.array(scores(users), dtype=np.float32)  # a copy: masked below
+    if table.shape != (len(users), positives.shape[1]) or not np.isfinite(table).all():
+        raise TaskError(f"scores of shape {table.shape} found, expected finite ones of shape {(len(users), positives.shape[1])}")
+    wanted = np.zeros(table.shape, dtype=bool)
+    wanted[_cells(positives, users)] = True
+    for mask in masks:
+        cells = _cells(mask, users)
+        table[cells] = -np.inf
+        wanted[cells] = False  # at the very end of the ranking a masked item is still no hit
+    return np.take_along_axis(wanted, top_items(table, k), axis=1)
+
+
+def _cells(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row (place in `users`) and column of every entry of these users."""
+    part = matrix[users]
+    return np.repeat(np.arange(len(users)), np.diff(part.indptr)), part.indices

@@ -1,0 +1,51 @@
+"""BPR-MF: matrix factorisation that ranks what a user took above what the user did not take.
+
+Rendle, Freudenthaler, Gantner, Schmidt-Thieme, BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.models.parts.gradient import GradientModel, Representations
+from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
+
+
+class BPR(GradientModel):
+    """Score s_ui = p_u . q_i (section 4.3.1), learned by -log sigmoid(s_ui - s_uj) with Adam and an L2 term on the rows in use."""
+
+    name = "bpr"
+
+    class Config(GradientConfig):
+        """Size of the vectors beside the options of the loop."""
+
+        embedding_size: PositiveInt = Field(default=64, description="d")
+
+    config: Config
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        users, items = data.train.shape
+        self.users = nn.Parameter(torch.zeros(users, config.embedding_size))  # (U, d)
+        self.items = nn.Parameter(torch.zeros(items, config.embedding_size))  # (I, d)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Xavier-uniform tables."""
+        nn.init.xavier_uniform_(self.users, generator=generator)
+        nn.init.xavier_uniform_(self.items, generator=generator)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss; only the rows of the batch are gathered and penalised."""
+        user = functional.embedding(batch.users, self.users)  # (n, d)
+        positive = functional.embedding(batch.positives, self.items)
+        negative = functional.embedding(batch.negatives, self.items)
+        ranking = bpr_loss((user * positive).sum(1), (user * negative).sum(1))
+        return ranking + self.config.regularization * squared_norms(user, positive, negative)
+
+    def representations(self) -> Representations:
+        """The two tables."""
+        return Representations(self.users, self.items)

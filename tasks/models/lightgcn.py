@@ -1,0 +1,59 @@
+"""LightGCN: embeddings smoothed over the user-item graph, with nothing else in between.
+
+He, Deng, Wang, Li, Zhang, Wang, LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation, SIGIR 2020.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.models.parts.gradient import GradientModel, Representations
+from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
+from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
+
+
+class LightGCN(GradientModel):
+    """Score e_u . e_i with e the mean over layers of the propagated embeddings; BPR loss, L2 on the embeddings of layer 0."""
+
+    name = "lightgcn"
+
+    class Config(GradientConfig):
+        """Depth and width beside the options of the loop."""
+
+        embedding_size: PositiveInt = Field(default=64, description="d")
+        layers: PositiveInt = Field(default=2, le=8, description="how far the graph is followed")
+
+    config: Config
+    graph: Tensor
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        self.nodes = nn.Parameter(torch.zeros(sum(data.train.shape), config.embedding_size))  # (U + I, d), users first
+        self.register_buffer("graph", torch_csr(normalised_bipartite(data.train)), persistent=False)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Normal with deviation 0.1."""
+        nn.init.normal_(self.nodes, std=0.1, generator=generator)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss on propagated rows (equation 15)."""
+        rows = self._rows_of(batch)
+        final = propagate(self.graph, self.nodes, self.config.layers)
+        user, positive, negative = (functional.embedding(row, final) for row in rows)  # (n, d) each
+        ranking = bpr_loss((user * positive).sum(1), (user * negative).sum(1))
+        own = (functional.embedding(row, self.nodes) for row in rows)
+        return ranking + self.config.regularization * squared_norms(*own)
+
+    def _rows_of(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        users = self.data.train.shape[0]
+        return batch.users, batch.positives + users, batch.negatives + users
+
+    def representations(self) -> Representations:
+        """Propagated vectors."""
+        final = propagate(self.graph, self.nodes, self.config.layers)
+        users = self.data.train.shape[0]
+        return Representations(final[:users], final[users:])

@@ -1,0 +1,80 @@
+"""VBPR: matrix factorisation whose items also have vectors projected from their content.
+
+He, McAuley, VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback, AAAI 2016, equation 4, with any number of
+modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modalities m of (t_u . E_m f_im + w_m . f_im).
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.models.parts.features import standardised
+from tasks.models.parts.gradient import GradientModel, Representations
+from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
+
+
+class VBPR(GradientModel):
+    """Features of all modalities are standardised (`parts/features.py`) and projected side by side.
+
+    Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
+    """
+
+    name = "vbpr"
+
+    class Config(GradientConfig):
+        """Sizes of both halves of a user's vector beside the options of the loop."""
+
+        embedding_size: PositiveInt = Field(default=64, description="size of p_u and q_i")
+        content_size: PositiveInt = Field(default=64, description="size of t_u and of what content is projected to")
+
+    config: Config
+    features: Tensor
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        if not data.features:
+            raise BadInput(f"dataset {data.name} has no features, expected at least one modality for vbpr: use bpr instead")
+        users, items = data.train.shape
+        features = torch.cat([torch.from_numpy(standardised(data.features[name], name)) for name in sorted(data.features)], 1)
+        self.register_buffer("features", features, persistent=False)  # (I, sum of widths)
+        self.users = nn.Parameter(torch.zeros(users, config.embedding_size + config.content_size))  # (U, d + c): p_u, t_u
+        self.items = nn.Parameter(torch.zeros(items, config.embedding_size))  # (I, d): q_i
+        self.bias = nn.Parameter(torch.zeros(items, 1))  # (I, 1): b_i
+        self.projection = nn.Parameter(torch.zeros(features.shape[1], config.content_size))  # (sum of widths, c): all E_m
+        self.content_bias = nn.Parameter(torch.zeros(features.shape[1], 1))  # (sum of widths, 1): all w_m
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Xavier-uniform tables and projection, no bias."""
+        for table in (self.users, self.items, self.projection):
+            nn.init.xavier_uniform_(table, generator=generator)
+        nn.init.zeros_(self.bias)
+        nn.init.zeros_(self.content_bias)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss; each item of the batch is projected once, and no other."""
+        items, places = torch.unique(torch.cat([batch.positives, batch.negatives]), return_inverse=True)
+        vectors, bias = self._items(items)
+        user = functional.embedding(batch.users, self.users)  # (n, d + c)
+        both = functional.embedding(places, vectors)  # (2n, d + c): positives, then negatives
+        scores = (user.repeat(2, 1) * both).sum(1) + functional.embedding(places, bias).squeeze(1)
+        positive, negative = scores.chunk(2)
+        own = functional.embedding(batch.positives, self.items), functional.embedding(batch.negatives, self.items)
+        penalty = squared_norms(user, *own)
+        return bpr_loss(positive, negative) + self.config.regularization * penalty
+
+    def _items(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Vectors (n, d + c) and biases (n, 1) of some items, or of all."""
+        own, bias, features = (
+            table if rows is None else functional.embedding(rows, table) for table in (self.items, self.bias, self.features)
+        )
+        return torch.cat([own, features @ self.projection], 1), bias + features @ self.content_bias
+
+    def representations(self) -> Representations:
+        """User vectors as learned; item vectors with their content."""
+        vectors, bias = self._items(None)
+        return Representations(self.users, vectors, bias.squeeze(1))

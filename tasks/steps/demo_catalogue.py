@@ -1,0 +1,87 @@
+"""`demo-catalogue`: a generated world to try everything on, made when needed and never stored with the project."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.catalogue import (
+    draw_poster,
+    encode_poster,
+    encode_sound,
+    film,
+    spoil,
+    synthesise,
+    viewing_log,
+    write_synopsis,
+)
+from tasks.errors import BadInput
+from tasks.progress import progress
+
+logger = logging.getLogger(__name__)
+MOST = 1_000_000  # items or users: more is a slip of the hand
+USERS_DEFAULT = "[default: 400, or 0 with --first-item]"
+OPENING_DEFAULT = "[default: --first-item, or --items where that is 0]"
+SUFFIXES = {"image": ".jpg", "audio": ".ogg", "text": ".txt"}
+
+
+def demo_catalogue(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to write image/, audio/, text/ and interactions.csv into.")],
+    items: Annotated[int, typer.Option(help="How many films to make.")] = 300,
+    users: Annotated[int | None, typer.Option(help=f"How many viewers the log has; 0: no log. {USERS_DEFAULT}")] = None,
+    seed: Annotated[int, typer.Option(help="Which world: the same seed gives the same bytes.")] = 7,
+    first_item: Annotated[int, typer.Option(help="Number of the first film: 300 continues a catalogue of 300.")] = 0,
+    opening: Annotated[int | None, typer.Option(help=f"Films the catalogue opened with. {OPENING_DEFAULT}")] = None,
+    corrupt: Annotated[int, typer.Option(help="Of how many films one media file is broken, of various kinds.")] = 0,
+) -> dict[str, object]:
+    """Generate a catalogue of films: posters, sounds and synopses, and viewers whose taste follows the content.
+
+    The log holds user_id, item_id and timestamp. With --first-item and --users it covers the films before as well, and
+    contains the log of the opening catalogue unchanged: views of the new films come on top, in the week after.
+    """
+    opening = (first_item or items) if opening is None else opening
+    users = (0 if first_item else 400) if users is None else users
+    _within("items", items, 1, MOST)
+    _within("users", users, 0, MOST)
+    _within("seed", seed, 0, 2**31 - 1)
+    _within("first-item", first_item, 0, MOST)
+    _within("opening", opening, 1, MOST)
+    _within("corrupt", corrupt, 0, items)
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"--out {out} is a file, expected a folder or a name that is free")
+    for modality in SUFFIXES:
+        (out / modality).mkdir(parents=True, exist_ok=True)
+    numbers = range(first_item, first_item + items)
+    files = [_write_media(seed, number, out) for number in progress(numbers, label="films", unit="film")]
+    broken = [str(path.relative_to(out)) for path in spoil(files, corrupt)]
+    size = sum(path.stat().st_size for media in files for path in media.values())
+    logger.info("%s films, %.1f MB of media in %s", items, size / 1e6, out)
+    views = 0
+    if users:
+        log = viewing_log(seed, items=first_item + items, users=users, opening=opening)
+        log.to_csv(out / "interactions.csv", index=False, lineterminator="\n")
+        views = len(log)
+    return {"folder": str(out), "items": items, "users": users, "interactions": views, "bytes": size, "broken": broken}
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise BadInput(f"--{name} {value} found, expected {least} to {most}")
+
+
+def _write_media(seed: int, number: int, out: Path) -> dict[str, Path]:
+    """Write one film's three files; returns modality -> path."""
+    one = film(seed, number)
+    media = {
+        "image": encode_poster(draw_poster(one)),
+        "audio": encode_sound(synthesise(one)),
+        "text": write_synopsis(one).encode(),
+    }
+    paths = {modality: out / modality / (one.item_id + SUFFIXES[modality]) for modality in media}
+    for modality, data in media.items():
+        paths[modality].write_bytes(data)
+    return paths

@@ -1,0 +1,105 @@
+"""The command `demo-catalogue`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+
+from tasks.errors import BadInput
+from tasks.steps.demo_catalogue import demo_catalogue
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Relative path -> sha256 of every file."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Two catalogues of one seed are equal file by file, one of another seed has no media file in common."""
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        demo_catalogue(out=tmp_path / name, items=5, users=6, seed=seed)
+    first, second, other = (fingerprint(tmp_path / name) for name in "abc")
+    assert first == second
+    assert sorted(first) == sorted(other)
+    assert not set(first.values()) & set(other.values())
+
+
+def test_files_are_named_by_item(tmp_path: Path) -> None:
+    """Every item has a poster, a sound and a synopsis under its id, and the log speaks of these ids."""
+    result = demo_catalogue(out=tmp_path, items=12, users=9)
+    ids = [f"film-{number:04d}" for number in range(12)]
+    for modality, suffix in (("image", ".jpg"), ("audio", ".ogg"), ("text", ".txt")):
+        assert sorted(path.name for path in (tmp_path / modality).iterdir()) == [one + suffix for one in ids]
+    log = pd.read_csv(tmp_path / "interactions.csv")
+    assert list(log.columns) == ["user_id", "item_id", "timestamp"]
+    assert set(log["item_id"]) <= set(ids)
+    assert set(log["user_id"]) == {f"user-{number:04d}" for number in range(9)}
+    assert result["interactions"] == len(log)
+
+
+def test_later_items_extend_the_catalogue(tmp_path: Path) -> None:
+    """Three more items are those a larger catalogue would have had, and the old log is the beginning of the new."""
+    demo_catalogue(out=tmp_path / "old", items=10, users=30)
+    demo_catalogue(out=tmp_path / "all", items=13, users=30, opening=10)
+    demo_catalogue(out=tmp_path / "new", items=3, first_item=10, users=30)
+    old, everything, new = (fingerprint(tmp_path / name) for name in ("old", "all", "new"))
+    log = "interactions.csv"
+    assert {**old, **new} == everything
+    assert len(new) == 3 * 3 + 1
+    assert (tmp_path / "new" / log).read_text().startswith((tmp_path / "old" / log).read_text())
+    assert "film-0012" in (tmp_path / "new" / log).read_text()
+
+
+def test_later_items_bring_no_log_unless_asked(tmp_path: Path) -> None:
+    """New media alone: without --users no log is written."""
+    assert demo_catalogue(out=tmp_path, items=1, first_item=10)["users"] == 0
+    assert not (tmp_path / "interactions.csv").exists()
+
+
+def readable(path: Path) -> bool:
+    """Whether the file decodes and holds something."""
+    data = path.read_bytes()
+    try:
+        if path.suffix == ".jpg":
+            Image.open(io.BytesIO(data)).load()
+        elif path.suffix == ".ogg":
+            soundfile.read(io.BytesIO(data))
+        else:
+            return bool(data.decode().strip())
+    except (OSError, ValueError, soundfile.LibsndfileError, Image.DecompressionBombError):
+        return False
+    return True
+
+
+def test_corrupt_files_are_broken_and_only_those(tmp_path: Path) -> None:
+    """--corrupt 7 leaves seven unreadable files of seven items, and all others whole."""
+    result = demo_catalogue(out=tmp_path, items=14, users=0, corrupt=7)
+    broken = result["broken"]
+    assert isinstance(broken, list)
+    assert len({Path(name).stem for name in broken}) == 7
+    media = [path for path in tmp_path.rglob("film-*") if path.is_file()]
+    assert sorted(str(path.relative_to(tmp_path)) for path in media if not readable(path)) == sorted(broken)
+
+
+@pytest.mark.parametrize(
+    "options", [{"items": 0}, {"users": -1}, {"seed": -1}, {"items": 3, "corrupt": 4}, {"opening": 0}]
+)
+def test_impossible_numbers_are_refused(tmp_path: Path, options: dict[str, int]) -> None:
+    """An impossible number is named together with what is possible, and nothing is written."""
+    with pytest.raises(BadInput, match=r"found, expected \d+ to"):
+        demo_catalogue(out=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    """--out must not name a file."""
+    (tmp_path / "out").write_text("")
+    with pytest.raises(BadInput, match="is a file"):
+        demo_catalogue(out=tmp_path / "out", items=1)

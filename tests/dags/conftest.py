@@ -1,0 +1,120 @@
+"""DAGs as the DAG processor sees them, and runs of them through Airflow's real task runner."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import control_plane
+
+collect_ignore_glob = [] if control_plane.PRESENT else ["test_*.py"]
+if control_plane.PRESENT:
+    control_plane.settle_in()
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+# Stands for the task package: notes the command, then ends as the test wants that command to end.
+STAND_IN = """
+import json, sys
+from pathlib import Path
+command, *arguments = sys.argv[1:]
+with Path("commands.jsonl").open("a") as lines:
+    lines.write(json.dumps([command, *arguments]) + "\\n")
+key = command + ("/" + arguments[-1] if command in ("extract", "train", "evaluate") else "")
+code, sentence = json.loads(Path("outcomes.json").read_text()).get(key, (0, ""))
+sys.stderr.write(sentence + "\\n" if sentence else "")
+sys.exit(code)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, but for those that Airflow gives itself."""
+    for rule in control_plane.IGNORED:
+        config.addinivalue_line("filterwarnings", rule)
+
+
+def pytest_report_header() -> str | None:
+    """Say so when these tests are left out."""
+    return None if control_plane.PRESENT else control_plane.ABSENT
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, DAG]:
+    """Every DAG of the project by its name."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(control_plane.ROOT / "dags"))
+    assert not bag.import_errors
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="session")
+def retrain(dags: dict[str, DAG]) -> DAG:
+    """`retrain_nightly`."""
+    return dags["retrain_nightly"]
+
+
+@pytest.fixture(scope="session")
+def impatient() -> dict[str, DAG]:
+    """The DAGs, with retries that follow at once."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(control_plane.ROOT / "dags"))
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            task.retry_delay = timedelta(0)
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="session")
+def metadata_database() -> None:
+    """Airflow's own tables, in a file of the throw-away home."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+class Ran:
+    """One finished run of a DAG."""
+
+    def __init__(self, run: Any, folder: Path) -> None:
+        self.run = run
+        self.state = str(run.state)
+        self.tasks = {(ti.task_id, ti.map_index): ti for ti in run.get_task_instances()}
+        lines = folder / "commands.jsonl"
+        self.commands = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+
+    def states(self) -> dict[str, set[str]]:
+        """Task -> the states of its instances."""
+        return {task: {str(ti.state) for (t, _), ti in self.tasks.items() if t == task} for task, _ in self.tasks}
+
+
+@pytest.fixture
+def run_dag(metadata_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run a DAG to its end: `run_dag(dag, {"train/bpr": (10, "sentence")}, k=3)`; what is not named ends with 0."""
+    for name, value in control_plane.stand_in(tmp_path, STAND_IN).items():
+        monkeypatch.setenv(name, value)
+    sleep = time.sleep  # `dag.test` sleeps a second whenever nothing is ready: as often as a failed run has boxes left
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.02)))
+
+    def run(dag: DAG, outcomes: dict[str, tuple[int, str]] | None = None, **params: Any) -> Ran:
+        (tmp_path / "outcomes.json").write_text(json.dumps(outcomes or {}))
+        return Ran(dag.test(run_conf=params), tmp_path)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A metrics database and a mail server, both real."""
+    if not control_plane.TASKS_PYTHON.exists():
+        pytest.skip(f"{control_plane.TASKS_PYTHON} does not exist: no PostgreSQL and no mail server for these tests")
+    with control_plane.servers(tmp_path_factory.mktemp("servers")) as found:
+        yield found

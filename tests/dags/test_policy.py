@@ -1,0 +1,85 @@
+"""What holds for every DAG, also for those that are yet to be written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import control_plane
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+FILES = sorted(path.stem for path in (control_plane.ROOT / "dags").glob("*.py"))
+
+
+@pytest.fixture(params=FILES)
+def dag(request: pytest.FixtureRequest, dags: dict[str, DAG]) -> DAG:
+    """Each DAG in turn; its file is named as it is."""
+    return dags[request.param]
+
+
+def test_every_file_holds_the_one_dag_it_is_named_after(dags: dict[str, DAG]) -> None:
+    """A DAG is found by its name."""
+    assert sorted(dags) == FILES
+
+
+def test_it_is_tagged_owned_and_explained(dag: DAG) -> None:
+    """Tag, owner, a runbook that says what to do, and never more than one run at a time, none made up for the past."""
+    assert "recsys" in dag.tags
+    assert dag.owner == "recsys"
+    assert "## When this fails" in (dag.doc_md or "")
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert dag.dagrun_timeout is not None
+
+
+def test_it_has_no_start_in_the_future(dag: DAG) -> None:
+    """A start date that has not come would keep the DAG silent."""
+    assert dag.start_date is None or dag.start_date < datetime.now(UTC)
+
+
+def test_its_tasks_retry_faults_patiently_and_end_some_day(dag: DAG) -> None:
+    """Two retries or more, further and further apart, with limits on delay and duration."""
+    for task in dag.tasks:
+        assert task.retries >= 2
+        assert task.retry_exponential_backoff > 1
+        assert timedelta(seconds=30) <= task.retry_delay < task.max_retry_delay <= timedelta(hours=1)
+        assert task.execution_timeout is not None
+        assert task.execution_timeout < dag.dagrun_timeout
+
+
+def test_failures_are_told_once_by_mail_and_once_in_the_log(dag: DAG) -> None:
+    """The DAG mails, the tasks log; no task mails as well."""
+    from recsys import alerts
+
+    assert dag.on_failure_callback in (alerts.mail_failed_run, alerts.mail_first_failed_run)
+    for task in dag.tasks:
+        assert list(task.on_failure_callback) == [alerts.log_failed_task]
+        assert not task.email
+
+
+def test_every_param_has_a_title_a_description_and_a_default_that_it_accepts(dag: DAG) -> None:
+    """The trigger form explains itself."""
+    for name, param in dag.params.items():
+        assert param.schema.get("title"), name
+        assert (param.description or "").endswith("."), name
+        param.resolve()
+
+
+def test_switching_it_on_starts_nothing_at_once(dag: DAG, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even one second after the time of a scheduled run, the first scheduled run is the next one."""
+    import pendulum
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables import trigger
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = coerce_to_core_timetable(dag.timetable)
+    switched_on = pendulum.datetime(2026, 3, 1, 2, 0, 1, tz="UTC")
+    monkeypatch.setattr(trigger, "utcnow", lambda: switched_on)
+    restriction = TimeRestriction(earliest=dag.start_date, latest=None, catchup=dag.catchup)
+    first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    assert first is not None
+    assert first.run_after > switched_on

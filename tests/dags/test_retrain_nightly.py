@@ -1,0 +1,110 @@
+"""`retrain_nightly`: its vital edges, its form, its schedule."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import control_plane
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+BOXES = ["scan", "extract", "align", "check-embeddings", "prepare", "check-dataset", "train", "evaluate", "publish"]
+
+
+def upstream(dag: DAG, task: str) -> set[str]:
+    """All tasks that come before `task`."""
+    return {each.task_id for each in dag.get_task(task).get_flat_relatives(upstream=True)}
+
+
+def test_the_boxes_follow_each_other(retrain: DAG) -> None:
+    """Every box waits for all that stand before it."""
+    for place, box in enumerate(BOXES):
+        assert set(BOXES[:place]) == upstream(retrain, box) & set(BOXES), box
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_no_box_runs_unless_everything_before_it_succeeded(retrain: DAG, box: str) -> None:
+    """The order alone is not enough: with another trigger rule a failed check would still be followed by training."""
+    assert retrain.get_task(box).trigger_rule == "all_success"
+
+
+def test_checks_stand_directly_before_what_they_guard(retrain: DAG) -> None:
+    """Nothing can slip in between a check and the step that trusts it."""
+    assert retrain.get_task("prepare").upstream_task_ids == {"check-embeddings"}
+    assert retrain.get_task("train").upstream_task_ids == {"check-dataset", "models"}
+
+
+def test_each_model_is_evaluated_as_soon_as_it_is_trained(retrain: DAG) -> None:
+    """Training and evaluation are mapped together, so that a slow model holds up no other."""
+    group = retrain.get_task("train").get_closest_mapped_task_group()
+    assert group is not None
+    assert retrain.get_task("evaluate").get_closest_mapped_task_group() is group
+    assert retrain.get_task("extract").get_closest_mapped_task_group() not in (None, group)
+
+
+def test_only_extract_and_train_wait_for_a_gpu(retrain: DAG) -> None:
+    """Everything else would only hold a slot that somebody needs."""
+    assert {task.task_id for task in retrain.tasks if task.pool == "gpu"} == {"extract", "train"}
+
+
+def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict[str, DAG]) -> None:
+    """The asset it waits for is the one that `ingest_media` emits."""
+    from airflow.serialization.encoders import coerce_to_core_timetable
+
+    outlets = dags["ingest_media"].get_task("announce").outlets
+    timetable: Any = coerce_to_core_timetable(retrain.timetable)
+    assert [asset.name for _, asset in timetable.asset_condition.iter_assets()] == [asset.name for asset in outlets]
+    assert timetable.timetable.serialize()["expression"] == "0 2 * * *"
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"models": []},
+        {"models": ["bpr", "bpr"]},
+        {"models": ["freedom"]},
+        {"modalities": ["smell"]},
+        {"modalities": "image"},
+        {"dataset": "--force"},
+        {"dataset": "a/b"},
+        {"encoder": "a b"},
+        {"k": 0},
+        {"k": "5"},
+        {"seed": -1},
+        {"split": "by mood"},
+        {"force": "yes"},
+        {"config": "../../etc/passwd"},
+        {"dataset": None},
+    ],
+    ids=str,
+)
+def test_the_form_refuses_what_no_run_can_use(retrain: DAG, conf: dict[str, Any]) -> None:
+    """Refused when it is pressed, not an hour later."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    ((name, value),) = conf.items()
+    with pytest.raises(ParamValidationError):
+        retrain.params.get_param(name).resolve(value)
+
+
+def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> None:
+    """The DAG may not import the task package, so the two lists are compared here, as text."""
+    models = declared(control_plane.ROOT / "tasks/models/__init__.py", "MODELS")
+    assert set(retrain.params.get_param("models").schema["examples"]) == set(models)
+    modalities = declared(control_plane.ROOT / "tasks/steps/plan.py", "MODALITIES")
+    assert set(retrain.params.get_param("modalities").schema["examples"]) == set(modalities)
+
+
+def declared(path: Any, name: str) -> list[str]:
+    """The strings in the tuple, or the keys in the dict, assigned to `name` in a Python file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            value = node.value  # type: ignore[union-attr,attr-defined]
+            elements = value.keys if isinstance(value, ast.Dict) else value.elts
+            return [element.value for element in elements]
+    raise AssertionError(f"{path} assigns no {name}")

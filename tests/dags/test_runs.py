@@ -1,0 +1,127 @@
+"""Whole runs through Airflow's own task runner, with a program standing for the commands: what is run, skipped and retried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+AFTER_SCAN = {"extract", "align", "check-embeddings", "prepare", "check-dataset", "train", "evaluate", "publish"}
+RunDag = Callable[..., Any]
+
+
+def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
+    """Every field reaches `scan`; every later command gets the run, and one modality or model where there are several."""
+    ran = run_dag(
+        retrain,
+        dataset="ml1m",
+        modalities=["text", "image"],
+        models=["ease", "bpr"],
+        encoder="narrow",
+        k=3,
+        seed=11,
+        split="time",
+        force=True,
+        config="demo",
+    )
+    assert ran.state == "success"
+    run = ran.run.run_id
+    scan = f"scan --run {run} --dataset ml1m --config demo --modalities text,image --encoder narrow --models ease,bpr --k 3"
+    assert [" ".join(command) for command in ran.commands if command[0] == "scan"] == [f"{scan} --split time --seed 11 --force"]
+    assert sorted(" ".join(command) for command in ran.commands if command[0] != "scan") == [
+        f"align --run {run}",
+        f"check-dataset --run {run}",
+        f"check-embeddings --run {run}",
+        f"evaluate --run {run} --model bpr",
+        f"evaluate --run {run} --model ease",
+        f"extract --run {run} --modality image",
+        f"extract --run {run} --modality text",
+        f"prepare --run {run}",
+        f"publish --run {run}",
+        f"train --run {run} --model bpr",
+        f"train --run {run} --model ease",
+    ]
+
+
+def test_mapped_tasks_are_shown_by_modality_and_model(run_dag: RunDag, retrain: DAG) -> None:
+    """In the UI one sees `bpr`, not `1`."""
+    ran = run_dag(retrain, modalities=["text", "image"], models=["ease", "bpr"])
+    shown = {(task, ti.rendered_map_index) for (task, index), ti in ran.tasks.items() if index >= 0}
+    each = {(task, model) for task in ("train", "evaluate") for model in ("ease", "bpr")}
+    assert shown == each | {("extract", "text"), ("extract", "image")}
+
+
+def test_nothing_new_skips_everything_and_is_a_success(run_dag: RunDag, retrain: DAG) -> None:
+    """Exit code 99 of `scan`."""
+    ran = run_dag(retrain, {"scan": (99, "no new media since release 7")})
+    assert ran.state == "success"
+    states = ran.states()
+    assert states["scan"] == {"skipped"}
+    assert {task: states[task] for task in AFTER_SCAN} == {task: {"skipped"} for task in AFTER_SCAN}
+    assert [command[0] for command in ran.commands] == ["scan"]
+
+
+@pytest.mark.parametrize("check", ["check-embeddings", "check-dataset"])
+def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(run_dag: RunDag, retrain: DAG, check: str) -> None:
+    """Exit code 10: one try, and nothing after it."""
+    ran = run_dag(retrain, {check: (10, "2 of 9 expectations failed")})
+    assert ran.state == "failed"
+    assert [command[0] for command in ran.commands].count(check) == 1
+    assert not {"train", "evaluate", "publish"} & {command[0] for command in ran.commands}
+    assert (ran.tasks[check, -1].state, ran.tasks[check, -1].try_number) == ("failed", 1)
+    assert ran.states()["publish"] == {"upstream_failed"}
+
+
+def test_a_fault_is_retried_and_then_fails_the_run(run_dag: RunDag, impatient: dict[str, DAG]) -> None:
+    """Exit code 1: the first try and every retry; what did not depend on it still ran, but nothing is published."""
+    ran = run_dag(impatient["retrain_nightly"], {"train/bpr": (1, "out of luck")}, models=["ease", "bpr"])
+    assert ran.state == "failed"
+    tries = [command for command in ran.commands if command[0] == "train" and command[-1] == "bpr"]
+    assert len(tries) == 1 + impatient["retrain_nightly"].get_task("train").retries
+    assert [command[-1] for command in ran.commands if command[0] == "evaluate"] == ["ease"]
+    assert "publish" not in {command[0] for command in ran.commands}
+
+
+def test_new_media_are_announced_with_the_name_of_their_dataset(run_dag: RunDag, dags: dict[str, DAG]) -> None:
+    """Exit code 0 of `discover`: one event of the asset, which `retrain_nightly` reads the dataset from."""
+    ran = run_dag(dags["ingest_media"], dataset="films")
+    assert ran.state == "success"
+    assert ran.commands == [["discover", "--dataset", "films"]]
+    assert events_of(ran.run.run_id) == [{"dataset": "films"}]
+
+
+def test_without_new_media_nothing_is_announced(run_dag: RunDag, dags: dict[str, DAG]) -> None:
+    """Exit code 99 of `discover`."""
+    ran = run_dag(dags["ingest_media"], {"discover": (99, "nothing new")})
+    assert (ran.state, ran.states()) == ("success", {"discover": {"skipped"}, "announce": {"skipped"}})
+    assert events_of(ran.run.run_id) == []
+
+
+def test_a_run_that_media_started_takes_their_dataset() -> None:
+    """The event's dataset goes before the form's; without an event the form's counts."""
+    from recsys.media import dataset_of
+
+    class Event:
+        def __init__(self, **extra: str) -> None:
+            self.extra = extra
+
+    assert dataset_of({"dataset": "demo"}, {"new_media": [Event(dataset="films"), Event(dataset="films")]}) == "films"
+    assert dataset_of({"dataset": "demo"}, {"new_media": [Event()]}) == "demo"
+    assert dataset_of({"dataset": "demo"}, {}) == "demo"
+    with pytest.raises(ValueError, match=re.escape("new media of 2 datasets (films, songs) started one run")):
+        dataset_of({"dataset": "demo"}, {"new_media": [Event(dataset="songs"), Event(dataset="films")]})
+
+
+def events_of(run: str) -> list[dict[str, Any]]:
+    """The extras of the asset events that a run emitted."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return list(session.scalars(select(AssetEvent.extra).where(AssetEvent.source_run_id == run)))

@@ -1,0 +1,41 @@
+"""Ports of the stack without Docker."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from local.ports import GRPC_OFFSET, HOST, free_port, is_free, usable
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port that a server listens on while the test runs."""
+    with socket.create_server((HOST, free_port())) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_chosen_port_can_be_listened_on() -> None:
+    """A free port is one that a server can really use."""
+    with socket.create_server((HOST, free_port())):
+        pass
+
+
+def test_a_port_with_a_server_is_not_free(listening: int) -> None:
+    """What somebody listens on is not free."""
+    assert not is_free(listening)
+
+
+def test_taken_ports_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports that the caller has given away already are left out."""
+    monkeypatch.setattr("local.ports.LOWEST", 15_000)
+    monkeypatch.setattr("local.ports.HIGHEST", 15_009)
+    taken = set(range(15_000, 15_009))
+    assert free_port(taken) == 15_009
+
+
+def test_a_port_whose_grpc_companion_is_taken_is_of_no_use(listening: int) -> None:
+    """SeaweedFS needs both."""
+    assert not usable(listening - GRPC_OFFSET)

@@ -1,0 +1,140 @@
+"""Processes are ended exactly: all of ours, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local.processes import MARK, Identity, alive, end, family, marked, process, send, spawn
+
+PATIENCE = 20.0  # seconds before a test gives up on what happens within milliseconds
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether `condition` comes true in time."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], Identity]]:
+    """Starts a shell script as a server; ends it, and all that carries this test's mark, afterwards."""
+    mark = f"test-{os.getpid()}-{tmp_path.name}"
+    started: list[Identity] = []
+
+    def run(script: str) -> Identity:
+        environment = dict(os.environ) | {MARK: mark, "PYTHON": sys.executable}
+        leader = spawn(["sh", "-c", script], log=tmp_path / "log", environment=environment, cwd=tmp_path)
+        started.append(leader)
+        return leader
+
+    yield run
+    end({*started, *marked(mark)}, grace=1.0)
+
+
+def test_a_started_server_is_alive_until_it_is_ended(start: Callable[[str], Identity]) -> None:
+    """`end` returns when the process is gone."""
+    server = start("exec sleep 600")
+    assert alive(server)
+    end([server], grace=PATIENCE)
+    assert not alive(server)
+
+
+def test_a_server_that_ignores_the_signal_is_killed(start: Callable[[str], Identity], tmp_path: Path) -> None:
+    """After its grace nothing is asked any more."""
+    server = start("trap '' TERM; touch ready; while :; do sleep 1; done")
+    assert eventually((tmp_path / "ready").exists)
+    end([server], grace=0.2)
+    assert not alive(server)
+
+
+def test_a_recycled_pid_is_never_signalled(start: Callable[[str], Identity]) -> None:
+    """A process that got the pid of a server of ours is not ours."""
+    stranger = start("exec sleep 600")
+    remembered = stranger.model_copy(update={"started": stranger.started - 1})
+    assert not alive(remembered)
+    assert not send(remembered, signal.SIGKILL)
+    assert family(remembered) == set()
+    end([remembered], grace=0.1)
+    assert alive(stranger)
+
+
+def test_a_pid_of_before_the_last_boot_is_never_signalled(start: Callable[[str], Identity]) -> None:
+    """Clock ticks since boot say nothing after a boot."""
+    stranger = start("exec sleep 600")
+    remembered = stranger.model_copy(update={"boot": "another"})
+    assert not send(remembered, signal.SIGKILL)
+    assert family(remembered) == set()
+    assert alive(stranger)
+
+
+def test_the_family_holds_children_of_other_process_groups(start: Callable[[str], Identity], tmp_path: Path) -> None:
+    """As the scheduler's tasks are, which have groups of their own."""
+    script = "\"$PYTHON\" -c \"import os, time; os.setpgid(0, 0); open('ready', 'w').close(); time.sleep(600)\" & wait"
+    server = start(script)
+    assert eventually((tmp_path / "ready").exists)
+    members = family(server)
+    assert len(members) == 2
+    end(members, grace=PATIENCE)
+    assert not any(alive(member) for member in members)
+
+
+def test_orphans_of_a_killed_server_are_found_in_its_session(start: Callable[[str], Identity], tmp_path: Path) -> None:
+    """A killed leader does not hide what it has left behind."""
+    server = start("sleep 600 & echo $! > child; wait")
+    assert eventually(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
+    child = process(int((tmp_path / "child").read_text()))
+    assert child is not None
+    send(server, signal.SIGKILL)
+    assert eventually(lambda: not alive(server))
+    assert family(server) == {child.identity}
+
+
+def test_the_mark_finds_what_left_its_session(start: Callable[[str], Identity], tmp_path: Path) -> None:
+    """A task's command has a session of its own, and its parents may all be gone."""
+    server = start("setsid sh -c 'touch ready; exec sleep 600' & wait")
+    assert eventually((tmp_path / "ready").exists)
+    send(server, signal.SIGKILL)
+    assert eventually(lambda: not alive(server))
+    left = marked(f"test-{os.getpid()}-{tmp_path.name}")
+    assert len(left) == 1
+    end(left, grace=PATIENCE)
+    assert not any(alive(identity) for identity in left)
+
+
+def test_the_mark_leaves_other_stacks_alone(start: Callable[[str], Identity]) -> None:
+    """Another mark is another stack."""
+    server = start("exec sleep 600")
+    assert server not in marked("somebody-else")
+
+
+def test_the_log_of_the_last_start_is_kept(start: Callable[[str], Identity], tmp_path: Path) -> None:
+    """Why a server ended can still be read after it was started again."""
+    end([start("echo first")], grace=PATIENCE)
+    assert eventually(lambda: (tmp_path / "log").read_text() == "first\n")
+    start("exec sleep 600")
+    assert (tmp_path / "log.old").read_text() == "first\n"
+
+
+def test_a_process_whose_name_has_blanks_and_brackets_is_read(tmp_path: Path) -> None:
+    """The process table is not fooled by names."""
+    program = tmp_path / "a ) b ("
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(program), "600"]) as child:
+        try:
+            found = process(child.pid)
+            assert found is not None
+            assert found.parent == os.getpid()
+        finally:
+            child.kill()

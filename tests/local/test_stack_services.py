@@ -1,0 +1,268 @@
+"""The servers of the stack, for real: PostgreSQL, S3 and mail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from email import message_from_bytes
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from minio import Minio
+from minio.error import S3Error
+
+from local.errors import StackError
+from local.mail import Mail
+from local.ports import HOST
+from local.postgres import Postgres, start_postgres
+from local.processes import alive, send, wait_ended
+from local.s3 import S3, start_s3
+from local.service import Service, inherited, running
+from local.stack import Stack
+from local.state import State
+
+pytestmark = pytest.mark.services
+PATIENCE = 20.0  # seconds before a test gives up on what happens within milliseconds
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Iterator[Mail]:
+    """A mail server: the one that starts fastest."""
+    server = Mail(State(tmp_path / "state"), bound=True)
+    with running(server):
+        yield server
+
+
+def test_postgres_asks_for_the_password(tmp_path: Path) -> None:
+    """Other users of the machine do not get in."""
+    with start_postgres(tmp_path) as dsn:
+        login = urlsplit(dsn)
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            psycopg2.connect(dsn.replace(str(login.password), "wrong"))
+
+
+def test_postgres_listens_on_loopback_alone(tmp_path: Path) -> None:
+    """Nothing of the demo can be reached from outside."""
+    with start_postgres(tmp_path) as dsn:
+        connection = psycopg2.connect(dsn)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('listen_addresses'), current_setting('unix_socket_directories')")
+            assert cursor.fetchone() == (HOST, "")
+        connection.close()
+
+
+def test_postgres_runs_in_a_folder_with_blanks_that_others_cannot_enter(tmp_path: Path) -> None:
+    """A checkout in /root, whose PostgreSQL must not run as root, works like any other."""
+    closed = tmp_path / "my own"
+    closed.mkdir(mode=0o700)
+    with start_postgres(closed / "state") as dsn:
+        psycopg2.connect(dsn).close()
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+def test_postgres_keeps_its_data_and_its_port(tmp_path: Path) -> None:
+    """Stopping loses nothing, and the same DSN holds afterwards."""
+    server = Postgres(State(tmp_path), bound=True)
+    with running(server):
+        dsn = server.ensure_database("metrics")
+        connection = psycopg2.connect(dsn)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        connection.close()
+    with running(Postgres(State(tmp_path), bound=True)):
+        assert server.ensure_database("metrics") == dsn
+        connection = psycopg2.connect(dsn)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT answer FROM kept")
+            assert cursor.fetchone() == (42,)
+        connection.close()
+
+
+def test_postgres_refuses_data_of_another_version(tmp_path: Path) -> None:
+    """Said before PostgreSQL would say it less clearly."""
+    server = Postgres(State(tmp_path), bound=True)
+    with running(server):
+        pass
+    (server.data / "PG_VERSION").write_text("12\n", encoding="ascii")
+    with pytest.raises(StackError, match="is of PostgreSQL 12, expected"):
+        server.launch()
+
+
+def test_two_stores_at_once_keep_apart(tmp_path: Path) -> None:
+    """Several stacks can run on one machine."""
+    with start_s3(tmp_path / "a") as first, start_s3(tmp_path / "b") as second:
+        client(first).make_bucket(bucket_name="only-here")
+        assert client(first).bucket_exists(bucket_name="only-here")
+        assert not client(second).bucket_exists(bucket_name="only-here")
+
+
+def test_the_store_keeps_its_objects_when_its_ports_change(tmp_path: Path) -> None:
+    """A stranger on a remembered port costs the address, not the data."""
+    server = S3(State(tmp_path), bound=True)
+    with running(server):
+        server.ensure_bucket("kept")
+        client(server.environment()).put_object(bucket_name="kept", object_name="a", data=BytesIO(b"1"), length=1)
+    before = server.environment()["RECSYS_S3_ENDPOINT"]
+    with socket.create_server((HOST, int(before.rpartition(":")[2]))):
+        again = S3(State(tmp_path), bound=True)
+        with running(again):
+            assert again.environment()["RECSYS_S3_ENDPOINT"] != before
+            answer = client(again.environment()).get_object(bucket_name="kept", object_name="a")
+            assert answer.read() == b"1"
+            answer.release_conn()
+
+
+def test_the_store_refuses_other_keys(tmp_path: Path) -> None:
+    """Only the generated key may read or write."""
+    with start_s3(tmp_path) as settings, pytest.raises(S3Error, match="SignatureDoesNotMatch"):
+        client(dict(settings) | {"RECSYS_S3_SECRET_KEY": "wrong"}).list_buckets()
+
+
+def test_a_sent_mail_is_a_file(mail: Mail) -> None:
+    """What was sent can be read in the folder."""
+    with smtplib.SMTP(HOST, mail.state.port("mail")) as connection:
+        connection.sendmail("a@localhost", ["b@localhost"], b"Subject: checks failed\r\n\r\nthree items\r\n")
+    (kept,) = mail.folder().glob("*.eml")
+    message = message_from_bytes(kept.read_bytes())
+    assert (message["Subject"], message.get_payload()) == ("checks failed", "three items\r\n")
+
+
+def test_starting_what_runs_does_nothing(mail: Mail) -> None:
+    """The same process goes on."""
+    before = mail.identity
+    assert not Mail(State(mail.state.folder), bound=True).launch()
+    assert mail.identity == before
+
+
+def test_a_killed_server_is_started_again_on_its_port(mail: Mail) -> None:
+    """Starting repairs."""
+    before, port = mail.identity, mail.state.port("mail")
+    assert before is not None
+    send(before, signal.SIGKILL)
+    wait_ended([before], PATIENCE)
+    assert mail.launch()
+    mail.wait()
+    assert mail.state.port("mail") == port
+    assert mail.identity not in {before, None}
+
+
+class Lively(Mail):
+    """A mail server with a setting."""
+
+    colour = "red"
+
+    def settings(self) -> Mapping[str, str]:
+        """One more."""
+        return {**super().settings(), "COLOUR": self.colour}
+
+
+def test_a_server_with_other_settings_is_replaced(tmp_path: Path) -> None:
+    """A running server never keeps a port or a password that is no longer true."""
+    server = Lively(State(tmp_path), bound=True)
+    with running(server):
+        before = server.identity
+        assert before is not None
+        server.colour = "blue"
+        assert server.launch()
+        server.wait()
+        assert not alive(before)
+
+
+class Broken(Service):
+    """Says why and ends."""
+
+    name, title = "broken", "the broken server"
+
+    def command(self) -> list[str]:
+        """A sentence, and an error."""
+        return ["sh", "-c", "echo no more room; exit 3"]
+
+    def ready(self) -> bool:
+        """Never."""
+        return False
+
+
+class Slow(Broken):
+    """Neither ends nor gets ready."""
+
+    deadline = 0.5
+
+    def command(self) -> list[str]:
+        """Something to read, then nothing."""
+        return ["sh", "-c", "echo still thinking; exec sleep 600"]
+
+
+@pytest.mark.parametrize(("kind", "sentence"), [(Broken, "ended while starting"), (Slow, "was not ready after")])
+def test_a_server_that_does_not_come_up_says_why(tmp_path: Path, kind: type[Service], sentence: str) -> None:
+    """The error has the log's place and its last lines, and nothing stays behind."""
+    server = kind(State(tmp_path), bound=True)
+    with pytest.raises(StackError, match=sentence) as caught, running(server):
+        pass
+    assert str(server.log) in str(caught.value)
+    assert server.log.read_text(encoding="utf-8").strip() in str(caught.value)
+    assert server.identity is None
+
+
+def test_a_bound_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    """A killed test run leaves no servers."""
+    program = (
+        "import sys, time; from pathlib import Path; from local.mail import Mail; from local.state import State\n"
+        "server = Mail(State(Path(sys.argv[1])), bound=True)\n"
+        "server.launch(); server.wait(); print('up', flush=True); time.sleep(600)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=root, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"up\n"
+        server = Mail(State(tmp_path)).identity
+        assert server is not None
+        starter.kill()
+    assert wait_ended([server], PATIENCE) == set()
+
+
+def test_servers_do_not_see_settings_of_other_installations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow or PostgreSQL that the shell is set up for is not ours."""
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    monkeypatch.setenv("no_proxy", "intern")
+    kept = inherited()
+    assert "AIRFLOW__CORE__EXECUTOR" not in kept
+    assert "PGHOST" not in kept
+    assert kept["no_proxy"].split(",")[:2] == ["intern", HOST]
+    assert kept["PATH"] == os.environ["PATH"]
+
+
+def test_the_stack_passes_on_what_the_caller_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataset named in the shell reaches the DAGs; a store named there does not: the stack has its own."""
+    monkeypatch.setenv("RECSYS_DATASET", "films")
+    monkeypatch.setenv("RECSYS_STORE", "s3://elsewhere")
+    settings = Stack(tmp_path, tmp_path / "state", environment={"RECSYS_ALERT_TO": "me@localhost"}).environment()
+    assert settings["RECSYS_DATASET"] == "films"
+    assert settings["RECSYS_STORE"] == "s3://recsys"
+    assert settings["RECSYS_ALERT_TO"] == "me@localhost"
+
+
+def test_a_stack_that_never_ran_is_stopped_without_a_word(tmp_path: Path) -> None:
+    """Stopping is safe to repeat."""
+    stack = Stack(tmp_path, tmp_path / "state")
+    assert not stack.stop()
+    assert set(stack.status().values()) == {"stopped"}
+
+
+def client(settings: Mapping[str, str]) -> Minio:
+    """A client as the task package makes it."""
+    return Minio(
+        settings["RECSYS_S3_ENDPOINT"],
+        access_key=settings["RECSYS_S3_ACCESS_KEY"],
+        secret_key=settings["RECSYS_S3_SECRET_KEY"],
+        secure=False,
+        region="us-east-1",
+    )

@@ -1,0 +1,320 @@
+"""The process launcher with real child processes: what it runs, what it tells the log, and that nothing outlives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests import control_plane
+
+if TYPE_CHECKING:
+    from recsys.process import ProcessTask
+
+DEADLINE = 20.0
+# A command that will not go: it and its helper ignore TERM, and the helper holds the pipes.
+STUBBORN = """
+    import os, signal, subprocess, sys, time
+    from pathlib import Path
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path("pids").write_text(f"{os.getpid()} {helper.pid}")
+    print("started", flush=True)
+    time.sleep(600)
+"""
+
+
+@dataclass
+class TaskInstance:
+    """What the launcher uses of Airflow's task instance."""
+
+    dag_id: str = "dag"
+    run_id: str = "manual__2026-01-01T00:00:00+00:00"
+    task_id: str = "train"
+    map_index: int = 2
+    try_number: int = 1
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep it, as JSON can."""
+        self.pushed[key] = json.loads(json.dumps(value))
+
+
+@dataclass
+class Bench:
+    """Runs a program in the place of the task package."""
+
+    home: Path
+    ti: TaskInstance = field(default_factory=TaskInstance)
+
+    def task(self, program: str, *command: str) -> ProcessTask:
+        """The operator for `python -m tasks *command` when the package is `program`."""
+        from recsys.process import ProcessTask
+
+        os.environ |= control_plane.stand_in(self.home, textwrap.dedent(program))
+        return ProcessTask(task_id="train", command=list(command or ("train", "--model", "bpr")))
+
+    def execute(self, task: ProcessTask) -> None:
+        """As the task runner calls it, inside the guard against calling it from elsewhere."""
+        type(task).execute.__wrapped__(task, {"ti": self.ti})  # type: ignore[attr-defined]
+
+    def run(self, program: str, *command: str) -> None:
+        """Both."""
+        self.execute(self.task(program, *command))
+
+    def pids(self) -> list[int]:
+        """The processes that STUBBORN started."""
+        wait(lambda: (self.home / "pids").exists() and (self.home / "pids").read_text().count(" ") == 1)
+        return [int(pid) for pid in (self.home / "pids").read_text().split()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A bench in a fresh folder; the environment is put back."""
+    import recsys.process  # noqa: F401  Airflow sets up logging when it is imported, which must not happen while logs are captured
+
+    for name in ("RECSYS_PYTHON", "RECSYS_HOME"):
+        monkeypatch.setenv(name, "")
+    return Bench(tmp_path)
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    """Until `condition` holds."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has reaped yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def messages(logged: Sequence[Mapping[str, Any]], level: str) -> list[str]:
+    """What was logged at `level`."""
+    return [entry["event"] for entry in logged if entry["log_level"] == level]
+
+
+def test_it_runs_the_command_in_the_project_without_a_shell(bench: Bench) -> None:
+    """Each word arrives as it is, whatever a shell would make of it, and the folder is RECSYS_HOME."""
+    program = "import json, os, sys; open('seen', 'w').write(json.dumps([os.getcwd(), *sys.argv[1:]]))"
+    bench.run(program, "scan", "--dataset", "$(touch hacked) ; * 'x'")
+    assert json.loads((bench.home / "seen").read_text()) == [str(bench.home), "scan", "--dataset", "$(touch hacked) ; * 'x'"]
+    assert not (bench.home / "hacked").exists()
+
+
+def test_every_line_of_both_streams_is_logged_as_it_comes(bench: Bench) -> None:
+    """Standard error as warnings; a progress bar's carriage return ends a line; bytes that are no text do no harm."""
+    with capture_logs() as logged:
+        bench.run(
+            r"""
+            import sys
+            sys.stdout.buffer.write(b"\rembedding: 10%\rembedding: 90%\n\n\xff caf\xc3\xa9 ")
+            sys.stdout.flush()
+            sys.stderr.write("careful\n")
+            sys.stdout.write("last, without newline")
+            """
+        )
+    assert messages(logged, "info")[1:] == ["embedding: 10%", "embedding: 90%", "\\xff café last, without newline"]
+    assert messages(logged, "warning") == ["careful"]
+
+
+def test_a_line_without_end_does_not_fill_the_memory() -> None:
+    """It is cut where it gets too long, and no character of it is lost."""
+    from recsys.process import LONGEST_LINE, Lines
+
+    lines = Lines()
+    cut = [line for chunk in [b"x" * LONGEST_LINE] * 3 + [b"y\nz"] + [b""] for line in lines.feed(chunk)]
+    assert max(map(len, cut)) == LONGEST_LINE
+    assert "".join(cut) == "x" * 3 * LONGEST_LINE + "yz"
+
+
+def test_a_character_cut_in_two_by_the_pipe_is_put_together() -> None:
+    """A read may end within a character's bytes."""
+    from recsys.process import Lines
+
+    lines = Lines()
+    assert [*lines.feed("caf\u00e9".encode()[:-1]), *lines.feed("caf\u00e9".encode()[-1:] + b"\n")] == ["café"]
+
+
+def test_exit_code_0_is_a_success(bench: Bench) -> None:
+    """And leaves no reason for an alert."""
+    bench.run("print('{}')")
+    assert bench.ti.pushed == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "exception", "meaning"),
+    [
+        (10, "AirflowFailException", "exit code 10 (validation failed)"),
+        (2, "AirflowFailException", "exit code 2 (bad input)"),
+        (1, "AirflowException", "exit code 1"),
+        (7, "AirflowException", "exit code 7"),
+        (137, "AirflowException", "exit code 137 (out of memory, or killed from outside)"),
+    ],
+)
+def test_other_exit_codes_fail_with_the_last_sentence_of_standard_error(
+    bench: Bench, code: int, exception: str, meaning: str
+) -> None:
+    """10 and 2 for good, the others to be retried; the alert finds the reason."""
+    with pytest.raises(Exception, match="2 rows found, 3 expected") as caught:
+        bench.run(f"import sys; sys.stderr.write('first\\n2 rows found, 3 expected\\n'); print('end'); sys.exit({code})")
+    assert type(caught.value).__name__ == exception
+    assert str(caught.value) == f"train ended with {meaning}: 2 rows found, 3 expected"
+    assert bench.ti.pushed["fault"] == {
+        "command": ["train", "--model", "bpr"],
+        "exit_code": code,
+        "error": str(caught.value),
+        "try_number": 1,
+    }
+
+
+def test_exit_code_99_skips_with_the_reason(bench: Bench) -> None:
+    """Nothing to do is no failure: no reason is kept for an alert."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    with pytest.raises(AirflowSkipException, match="^no new media$"):
+        bench.run("import sys; sys.exit(print('no new media', file=sys.stderr) or 99)")
+    assert bench.ti.pushed == {}
+
+
+def test_a_command_killed_from_outside_is_named_so_and_retried(bench: Bench) -> None:
+    """The kernel's out-of-memory killer sends KILL; the sentence says what that may mean."""
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    with pytest.raises(AirflowException, match=r"^train ended with exit code 137 \(out of memory, or killed") as caught:
+        bench.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_an_outcome_stays_what_it_is_when_the_reason_cannot_be_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed validation must not become a retried fault because the API server is away."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    def away(key: str, value: Any) -> None:
+        raise ConnectionError("API server is away")
+
+    monkeypatch.setattr(bench.ti, "xcom_push", away)
+    with pytest.raises(AirflowFailException):
+        bench.run("import sys; sys.exit(10)")
+
+
+@pytest.mark.parametrize("variable", ["RECSYS_PYTHON", "RECSYS_HOME"])
+def test_a_stack_that_names_no_task_package_is_told_so(bench: Bench, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Not retried: the environment will not mend itself."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    task = bench.task("")
+    monkeypatch.delenv(variable)
+    with pytest.raises(AirflowFailException, match=f"^{variable} is not set, expected it in"):
+        bench.execute(task)
+
+
+def test_the_command_gets_its_own_settings_and_none_of_airflows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that a hostile file takes over finds no database password and no signing key of Airflow's."""
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "x")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "x")
+    monkeypatch.setenv("RECSYS_S3_SECRET_KEY", "x")
+    bench.run("import json, os; open('seen', 'w').write(json.dumps(dict(os.environ)))")
+    seen = json.loads((bench.home / "seen").read_text())
+    assert not [name for name in seen if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_"))]
+    assert seen["RECSYS_S3_SECRET_KEY"] == "x"
+
+
+def test_secrets_are_masked_in_logs_and_absent_from_what_is_rendered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords reach the command through its environment only, and are stars wherever Airflow would show them."""
+    from airflow.sdk._shared.secrets_masker import redact
+
+    monkeypatch.setenv("RECSYS_S3_SECRET_KEY", "correct-horse-battery")
+    monkeypatch.setenv("RECSYS_METRICS_DSN", "postgresql://task:staple-of-the-day@127.0.0.1/metrics")
+    task = bench.task("")
+    bench.execute(task)
+    assert "correct-horse" not in redact("key correct-horse-battery")
+    assert "staple" not in redact("postgresql://task:staple-of-the-day@127.0.0.1/metrics")
+    assert task.template_fields == ("command",)
+    assert "correct-horse-battery" not in str(vars(task))
+
+
+def test_being_killed_ends_the_whole_group_even_what_ignores_term(bench: Bench) -> None:
+    """As Airflow does it when somebody marks the task failed: SIGTERM, whose handler calls on_kill."""
+    from airflow.sdk.exceptions import AirflowException
+
+    task = bench.task(STUBBORN)
+    previous = signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
+    threading.Thread(target=lambda: (bench.pids(), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+    try:
+        with pytest.raises(AirflowException, match="137"):
+            bench.execute(task)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    for pid in bench.pids():
+        wait(lambda pid=pid: gone(pid))
+
+
+def test_an_execution_timeout_ends_the_whole_group(bench: Bench) -> None:
+    """Airflow raises it inside `execute`."""
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+    from airflow.sdk.execution_time.timeout import timeout
+
+    task = bench.task(STUBBORN)
+    with pytest.raises(AirflowTaskTimeout), timeout(2):
+        bench.execute(task)
+    for pid in bench.pids():
+        wait(lambda pid=pid: gone(pid))
+
+
+def test_a_helper_that_outlives_its_command_is_ended_and_holds_nothing_up(bench: Bench) -> None:
+    """A command that ended well is a success, even when a forgotten helper still holds its pipes."""
+    bench.run(STUBBORN.replace('print("started", flush=True)', "sys.exit(0)"))
+    for pid in bench.pids():
+        wait(lambda pid=pid: gone(pid))
+
+
+def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -> None:
+    """Its Airflow process was killed and could end nothing; the next attempt of the same task instance does, no other."""
+    first = bench.task(STUBBORN)
+    code = textwrap.dedent(
+        f"""
+        import sys
+        sys.path[:0] = [{str(control_plane.ROOT)!r}, {str(control_plane.ROOT / "plugins")!r}, {str(Path(__file__).parent)!r}]
+        from test_process import TaskInstance
+        from recsys.process import ProcessTask
+        ti = TaskInstance(map_index=int(sys.argv[1]))
+        ProcessTask.execute.__wrapped__(ProcessTask(task_id="train", command={first.command!r}), {{"ti": ti}})
+        """
+    )
+    left_over = {}
+    for map_index in (2, 3):
+        (bench.home / "pids").unlink(missing_ok=True)
+        runner = subprocess.Popen([sys.executable, "-c", code, str(map_index)], stdout=subprocess.DEVNULL)
+        left_over[map_index] = bench.pids()
+        runner.kill()
+        runner.wait()
+    (bench.home / "tasks" / "__main__.py").write_text("")
+    bench.ti.try_number = 2
+    try:
+        with capture_logs() as logged:
+            bench.execute(first)
+        for pid in left_over[2]:
+            wait(lambda pid=pid: gone(pid))
+        assert not any(gone(pid) for pid in left_over[3])
+        (told,) = messages(logged, "warning")
+        assert told == f"ending process group {left_over[2][0]}, left over from an earlier attempt of this task"
+    finally:
+        os.killpg(left_over[3][0], signal.SIGKILL)

@@ -1,0 +1,32 @@
+"""Real servers for tests that run in the control plane's environment, which has none: `python -m tests.servers FOLDER`.
+
+Run by the task environment's Python. Prints one line of JSON when all is ready, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from local.mail import Mail
+from local.postgres import start_postgres
+from local.service import running
+from local.state import State
+
+
+def serve(folder: Path) -> None:
+    """PostgreSQL with the metrics schema, and a mail server, until standard input ends."""
+    with ExitStack() as stack:
+        dsn = stack.enter_context(start_postgres(folder / "postgres"))
+        mail = Mail(State(folder / "mail"), bound=True)
+        stack.enter_context(running(mail))
+        found = {"dsn": dsn, "smtp_port": mail.state.port(mail.name), "mails": str(mail.folder())}
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))
