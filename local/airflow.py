@@ -169,6 +169,7 @@ class Scheduler(Part):
     """Starts what is due; its tasks are its children. Task logs are read from the folder, so it need not serve them."""
 
     name, title, component = "scheduler", "Airflow's scheduler", "scheduler"
+    grace = 3.0  # it would wait for its tasks, which may take hours; after the next start they begin anew
     heartbeat = "latest_scheduler_heartbeat"
     words: ClassVar[list[str]] = ["scheduler", "--skip-serve-logs"]
 

@@ -60,8 +60,9 @@ def table() -> dict[int, Process]:
 
 def alive(identity: Identity) -> bool:
     """Whether exactly this process is running."""
-    _reap(identity.pid)
     now = process(identity.pid)
+    if now is None:
+        _reap(identity.pid)
     return now is not None and now.identity == identity
 
 

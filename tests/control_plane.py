@@ -55,10 +55,12 @@ def stand_in(home: Path, program: str) -> dict[str, str]:
 
 @contextmanager
 def servers(folder: Path) -> Iterator[dict[str, Any]]:
-    """`dsn` of a PostgreSQL with the metrics schema, `smtp_port` and `mails`, the folder of what a mail server was sent."""
+    """`dsn` of a PostgreSQL with the metrics schema, `smtp_port`, and `mails`, the folder of all that was sent."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "RECSYS_"))}
     command = [str(TASKS_PYTHON), "-m", "tests.servers", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, env=clean, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=clean, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         first = process.stdout.readline()

@@ -14,6 +14,7 @@ from local.mail import Mail
 from local.postgres import start_postgres
 from local.service import running
 from local.state import State
+from tasks.store import History
 
 
 def serve(folder: Path) -> None:
@@ -22,6 +23,8 @@ def serve(folder: Path) -> None:
         dsn = stack.enter_context(start_postgres(folder / "postgres"))
         mail = Mail(State(folder / "mail"), bound=True)
         stack.enter_context(running(mail))
+        with History(dsn) as history:
+            history.migrate()
         found = {"dsn": dsn, "smtp_port": mail.state.port(mail.name), "mails": str(mail.folder())}
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

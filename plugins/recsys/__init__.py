@@ -1,1 +1,1 @@
-"""What DAG files share: command lines as operators, defaults, alerts. The only code besides `dags/` that imports Airflow."""
+"""What DAG files share: commands as operators, defaults, alerts. The only code besides `dags/` that imports Airflow."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
@@ -26,21 +26,20 @@ RECIPIENTS = "RECSYS_ALERT_TO"
 def log_failed_task(context: Context) -> None:
     """Task-level callback: says in the task's log what failed. The mail is the run's business."""
     ti = context["ti"]
-    tries = context["task"].retries + 1
+    tries = (context["task"].retries or 0) + 1
     error = context.get("exception") or "ended from outside"
     log.error("%s failed for good, try %d of %d: %s", ti.task_id, ti.try_number, tries, error)
 
 
 def mail_failed_run(context: Context) -> None:
-    """DAG-level callback: one e-mail to RECSYS_ALERT_TO. Whatever goes wrong here, the run's outcome stays what it is."""
+    """DAG-level callback: one e-mail to RECSYS_ALERT_TO. Whatever goes wrong here, the run's outcome stays as it is."""
     run = context.get("run_id", "unknown run")
     to = [address.strip() for address in os.environ.get(RECIPIENTS, "").replace(";", ",").split(",") if address.strip()]
     if not to:
         log.warning("run %s failed and nobody was told: %s is not set, expected e-mail addresses", run, RECIPIENTS)
         return
     try:
-        # Not at the top: this module is imported when DAG files are parsed, and the SMTP provider takes 0.4 s to import.
-        from recsys.mail import send  # noqa: PLC0415
+        from recsys.mail import send  # noqa: PLC0415  every DAG file imports this one, and SMTP takes 0.4 s to import
 
         alert = compose(context)
         send(to, subject(alert), text(alert), markup(alert))
@@ -52,18 +51,22 @@ def mail_failed_run(context: Context) -> None:
 
 def mail_first_failed_run(context: Context) -> None:
     """As `mail_failed_run`, for a DAG that runs every few minutes: silent when the run before failed too."""
-    before = context["ti"].get_previous_dagrun() if "ti" in context else None
+    try:
+        before = context["ti"].get_previous_dagrun()
+    except Exception:
+        log.exception("could not find out whether the run before %s failed too", context["run_id"])
+        before = None
     if before is not None and before.state == "failed":
         log.warning("run %s failed, as did the one before it: the alert sent then still holds", context["run_id"])
-        return
-    mail_failed_run(context)
+    else:
+        mail_failed_run(context)
 
 
 def compose(context: Context) -> Alert:
     """Gather the facts. What cannot be found out is named in the letter instead of keeping it from being sent."""
     gaps: list[str] = []
 
-    def found(what: str, missing: T, find: Callable[..., T], *arguments: Any) -> T:
+    def found(what: str, missing: T, find: Callable[..., T], *arguments: object) -> T:
         try:
             return find(*arguments)
         except Exception as error:
@@ -72,7 +75,9 @@ def compose(context: Context) -> Alert:
             return missing
 
     dag, run = context["dag"].dag_id, context["run_id"]
-    dataset = found("the dataset", "unknown dataset", lambda: dataset_of(context["params"], context["triggering_asset_events"]))
+    dataset = found(
+        "the dataset", "unknown dataset", lambda: dataset_of(context["params"], context["triggering_asset_events"])
+    )
     return Alert(
         dag=dag,
         run=run,
@@ -107,7 +112,7 @@ def _failed_task(context: Context, name: str) -> FailedTask:
         error=fault.get("error", "it left no reason behind: see the log for what ended it"),
         log_url=f"{run_url(dag.dag_id, context['run_id'])}/tasks/{task_id}{mapped}{tried}",
         try_number=try_number,
-        tries=dag.get_task(task_id).retries + 1,
+        tries=(dag.get_task(task_id).retries or 0) + 1,
     )
 
 

@@ -37,7 +37,7 @@ GPU_DEFAULTS: dict[str, Any] = {
 }
 
 
-def process(*, gpu: bool, **arguments: Any) -> BaseOperator:
+def process(*, gpu: bool, **arguments: Any) -> BaseOperator:  # noqa: ANN401  the operator checks them
     """As a child process of the worker. It sees the worker's own devices, so `gpu` asks for nothing more."""
     del gpu
     return ProcessTask(**arguments)
@@ -46,11 +46,11 @@ def process(*, gpu: bool, **arguments: Any) -> BaseOperator:
 LAUNCHERS: dict[str, Callable[..., BaseOperator]] = {"process": process}
 
 
-def container(command: str, *arguments: Any, gpu: bool = False, **overrides: Any) -> BaseOperator:
+def container(command: str, *arguments: object, gpu: bool = False, **overrides: object) -> BaseOperator:
     """The task `command`, which runs `python -m tasks command *arguments`; arguments are templates or mapped values.
 
-    RECSYS_LAUNCHER names how it is run; `gpu` asks for an accelerator; `overrides` go to the operator. A task of a mapped
-    group is shown by its last argument: put the mapped value there.
+    RECSYS_LAUNCHER names how it is run; `gpu` asks for an accelerator; `overrides` go to the operator. A task of a
+    mapped group is shown by its last argument: put the mapped value there.
     """
     name = os.environ.get("RECSYS_LAUNCHER", "process")
     if name not in LAUNCHERS:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -32,7 +36,7 @@ class Failure:
     observed: str
     unexpected_count: int | None
     element_count: int | None
-    sample_ids: tuple[str, ...]
+    sample_ids: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def read_failures(run: str) -> list[Failure]:
     """The expectations that `run` failed."""
     with closing(_connect()) as database, database.cursor() as cursor:
         cursor.execute(FAILURES, (run,))
-        return [Failure(*row[:-1], sample_ids=tuple(map(str, row[-1] or ()))) for row in cursor.fetchall()]
+        return [Failure(*row) for row in cursor.fetchall()]
 
 
 def read_champion(dataset: str) -> Champion | None:
@@ -63,23 +67,19 @@ def read_champion(dataset: str) -> Champion | None:
 def _connect() -> connection:
     import psycopg2  # noqa: PLC0415  DAG files import this module when they are parsed; a parse needs no database
 
-    return psycopg2.connect(
-        **_address(),
-        connect_timeout=SECONDS,
-        options=f"-c statement_timeout={SECONDS * 1000} -c default_transaction_read_only=on",
-    )
+    options = f"-c statement_timeout={SECONDS * 1000} -c default_transaction_read_only=on"
+    opened: connection = psycopg2.connect(**_address(), connect_timeout=SECONDS, options=options)
+    return opened
 
 
 def _address() -> dict[str, Any]:
     """The connection `metrics_db` of Airflow where there is one, else RECSYS_METRICS_DSN."""
-    from airflow.sdk import Connection  # noqa: PLC0415
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
-
     try:
         found = Connection.get(CONNECTION)
     except AirflowNotFoundException:
         if dsn := os.environ.get("RECSYS_METRICS_DSN"):
             return {"dsn": dsn}
         raise
-    names = {"host": found.host, "port": found.port, "user": found.login, "password": found.password, "dbname": found.schema}
-    return {name: value for name, value in names.items() if value is not None}
+    names = ("host", "port", "user", "password", "dbname")
+    values = (found.host, found.port, found.login, found.password, found.schema)
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}

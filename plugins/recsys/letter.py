@@ -59,9 +59,11 @@ def subject(alert: Alert) -> str:
 def serving(alert: Alert) -> str:
     """What the users of the recommender get now."""
     if alert.champion is None:
-        return "What is being served is not known." if alert.gaps else f"No release of {alert.dataset} is being served yet."
+        unknown = "What is being served is not known."
+        return unknown if alert.gaps else f"No release of {alert.dataset} is being served yet."
+    release, model = alert.champion.release, alert.champion.model
     since = alert.champion.since.strftime("%Y-%m-%d %H:%M %Z").strip()
-    return f"This run published nothing. Still served: release {alert.champion.release}, model {alert.champion.model}, since {since}."
+    return f"This run published nothing. Still served: release {release}, model {model}, since {since}."
 
 
 def details(failure: Failure) -> Iterator[tuple[str, str]]:
@@ -88,7 +90,11 @@ def attempts(task: FailedTask) -> str:
 
 def text(alert: Alert) -> str:
     """The letter as plain text."""
-    lines = [f"Dataset  {line(alert.dataset)}", f"Run      {line(alert.run)} of {alert.dag}", f"         {alert.run_url}"]
+    lines = [
+        f"Dataset  {line(alert.dataset)}",
+        f"Run      {line(alert.run)} of {alert.dag}",
+        f"         {alert.run_url}",
+    ]
     lines += ["", line(serving(alert))]
     for task in alert.tasks[:MOST]:
         lines += ["", f"Failed: {line(task.name)}{attempts(task)}", f"  {line(task.error)}", f"  {task.log_url}"]
@@ -105,7 +111,11 @@ def text(alert: Alert) -> str:
 def rest(alert: Alert) -> list[str]:
     """What was left out, and what could not be found out."""
     left_out = max(len(alert.failures) - MOST, 0), max(len(alert.tasks) - MOST, 0)
-    lines = [f"Not written out here: {count} more {what}" for count, what in zip(left_out, ("expectations", "tasks"), strict=True) if count]
+    lines = [
+        f"Not written out here: {count} more {what}"
+        for count, what in zip(left_out, ("expectations", "tasks"), strict=True)
+        if count
+    ]
     return ["", *lines, *(f"Could not be found out: {line(gap)}" for gap in alert.gaps)] if lines or alert.gaps else []
 
 
@@ -122,14 +132,16 @@ def markup(alert: Alert) -> str:
         f"<p>Dataset <b>{e(alert.dataset)}</b><br>Run {link(alert.run_url, alert.run)} of {e(alert.dag)}</p>",
         f"<p>{e(serving(alert))}</p>",
     ]
-    for task in alert.tasks[:MOST]:
-        parts.append(f"<p>Failed: <b>{e(task.name)}</b>{e(attempts(task))} ({link(task.log_url, 'log')})<br>{e(task.error)}</p>")
+    parts += [
+        f"<p>Failed: <b>{e(task.name)}</b>{e(attempts(task))} ({link(task.log_url, 'log')})<br>{e(task.error)}</p>"
+        for task in alert.tasks[:MOST]
+    ]
     if not alert.tasks:
         parts.append(f"<p>The run ended with: {e(alert.reason)}</p>")
     if alert.failures:
         parts.append(f"<p>Expectations that failed: {len(alert.failures)}</p>")
     for failure in alert.failures[:MOST]:
-        rows = "".join(f'<tr><td>{e(name)}</td><td>{e(value)}</td></tr>' for name, value in details(failure))
+        rows = "".join(f"<tr><td>{e(name)}</td><td>{e(value)}</td></tr>" for name, value in details(failure))
         parts.append(f"<p><b>{e(title(failure))}</b></p><table>{rows}</table>")
     parts += [f"<p>{e(note)}</p>" for note in rest(alert) if note]
     return "<!doctype html><html><body>" + "\n".join(parts) + "</body></html>\n"

@@ -33,7 +33,9 @@ def settle(context: Context, command: Sequence[str], code: int, sentence: str) -
     if code == NOTHING_TO_DO:
         raise AirflowSkipException(sentence or f"{command[0]} found nothing to do")
     text = f"{command[0]} ended with {meaning(code)}: {sentence or 'it wrote no error'}"
-    remember(context, {"command": list(command), "exit_code": code, "error": text, "try_number": context["ti"].try_number})
+    remember(
+        context, {"command": list(command), "exit_code": code, "error": text, "try_number": context["ti"].try_number}
+    )
     if code in FINAL:
         raise AirflowFailException(text)
     raise AirflowException(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -11,7 +12,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperator
@@ -33,14 +34,14 @@ AIRFLOWS_OWN = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "_AIRFLOW")
 class ProcessTask(BaseOperator):
     """Run `$RECSYS_PYTHON -m tasks <command>` in `$RECSYS_HOME`, in a process group of its own.
 
-    Why not a stock operator: BashOperator puts a shell between (a Param becomes code), knows skip but no exit code that
-    must not be retried, merges the two streams (the error's sentence is lost), reads lines only at a newline (a progress
-    bar ends none) and sends TERM but never KILL. The Python operators carry pickled functions, not command lines.
+    Why not a stock operator: BashOperator puts a shell between (a Param becomes code), knows skip but no exit code
+    that must not be retried, merges the two streams (the error's sentence is lost), reads lines only at a newline (a
+    progress bar ends none) and sends TERM but never KILL. The Python operators carry pickled functions, not commands.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("command",)
+    template_fields: Sequence[str] = ("command",)
 
-    def __init__(self, *, command: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, *, command: Sequence[str], **kwargs: Any) -> None:  # noqa: ANN401  Airflow's own
         super().__init__(**kwargs)
         self.command = command
         self._process: Popen[bytes] | None = None
@@ -82,22 +83,23 @@ class ProcessTask(BaseOperator):
     def _follow(self, process: Popen[bytes]) -> str:
         """Log both streams line by line until the command ends; returns the last line of standard error."""
         last = ""
-        deadline = None
+        deadline = float("inf")
         with selectors.DefaultSelector() as selector:
-            for stream in (process.stdout, process.stderr):
-                selector.register(stream, selectors.EVENT_READ, Lines())  # type: ignore[arg-type]  # PIPE: never None
-            while selector.get_map() and (deadline is None or time.monotonic() < deadline):
+            for stream in filter(None, (process.stdout, process.stderr)):
+                selector.register(stream, selectors.EVENT_READ, (stream, Lines()))
+            while selector.get_map() and time.monotonic() < deadline:
                 for key, _ in selector.select(timeout=0.5):
+                    stream, lines = key.data
                     chunk = os.read(key.fd, LONGEST_LINE)
-                    for line in key.data.feed(chunk):
-                        if key.fileobj is process.stderr:
+                    for line in lines.feed(chunk):
+                        if stream is process.stderr:
                             last = line
                             self.log.warning("%s", line)
                         else:
                             self.log.info("%s", line)
                     if not chunk:
-                        close(selector, key.fileobj)
-                if deadline is None and ended(process.pid):
+                        selector.unregister(stream)
+                if deadline == float("inf") and ended(process.pid):
                     deadline = time.monotonic() + DRAIN
                     signal_group(process.pid, signal.SIGKILL)  # helpers it left behind would hold the pipes open
         return last
@@ -122,11 +124,13 @@ def required(variable: str) -> str:
     """The value of an environment variable that the stack must set."""
     if value := os.environ.get(variable):
         return value
-    raise AirflowFailException(f"{variable} is not set, expected it in the environment of the scheduler and its workers")
+    raise AirflowFailException(
+        f"{variable} is not set, expected it in the environment of the scheduler and its workers"
+    )
 
 
 def environment() -> dict[str, str]:
-    """The environment without Airflow's own settings: decoding strangers' media needs no database password or signing key."""
+    """The environment without Airflow's own settings: decoding strangers' media needs none of its passwords."""
     return {name: value for name, value in os.environ.items() if not name.startswith(AIRFLOWS_OWN)}
 
 
@@ -143,8 +147,8 @@ def hide_secrets() -> None:
 def groups_marked(mark: str) -> set[int]:
     """Process groups that work for the task instance `mark`. The mark is to a process what a label is to a container.
 
-    An attempt whose Airflow process was itself killed leaves its command running; found by what the command carries with
-    it, no file has to be kept and a recycled process id cannot be mistaken. Without /proc (not Linux) nothing is found.
+    An attempt whose Airflow process was itself killed leaves its command running. It is found by what it carries with
+    it: no file has to be kept, and a recycled process id cannot be mistaken. Without /proc nothing is found.
     """
     wanted = f"{MARK}={mark}".encode()
     found = set()
@@ -158,7 +162,7 @@ def groups_marked(mark: str) -> set[int]:
 
 
 def end_group(group: int) -> None:
-    """TERM to every process of `group`, `GRACE` seconds for its leader to end in good order, then KILL to all that is left."""
+    """TERM to every process of `group`, `GRACE` seconds for its leader to end in good order, then KILL to the rest."""
     signal_group(group, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
     while time.monotonic() < deadline and not ended(group):
@@ -168,21 +172,13 @@ def end_group(group: int) -> None:
 
 def signal_group(group: int, number: signal.Signals) -> None:
     """Send a signal to a process group that may have ended already."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass
 
 
 def ended(pid: int) -> bool:
-    """Whether `pid` has ended. A child is left unreaped: so its id, the group's name, cannot be given away meanwhile."""
+    """Whether `pid` has ended. A child is left unreaped: so its id, the group's name, is not given away meanwhile."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:  # not our child: an earlier attempt's
         return not Path(f"/proc/{pid}").exists()
-
-
-def close(selector: selectors.BaseSelector, stream: IO[bytes] | Any) -> None:
-    """Stop watching a stream that has ended."""
-    selector.unregister(stream)
-    stream.close()

@@ -28,9 +28,9 @@ class EASE(Model):
     name = "ease"
 
     class Config(ModelConfig):
-        """One number."""
+        """One number, stated relative to the data so that one default suits sparse and dense logs alike."""
 
-        l2: PositiveFloat = Field(default=300.0, description="lambda, added to the diagonal of X'X")
+        relative_l2: PositiveFloat = Field(default=3.25, description="lambda over the mean of the diagonal of X'X")
 
     config: Config
 
@@ -44,7 +44,8 @@ class EASE(Model):
                 f"ease on {items} items needs {needed:.1f} GiB, expected at most {options.memory_gib:g} GiB: "
                 "give more memory, raise k_core, or leave ease out of the models"
             )
-        self._weights = weights_in_place(gram(self.data.train), self.config.l2)
+        l2 = self.config.relative_l2 * self.data.train.nnz / items  # the diagonal of X'X holds each item's interactions
+        self._weights = weights_in_place(gram(self.data.train), l2)
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
@@ -88,10 +89,10 @@ def weights_in_place(matrix: np.ndarray, l2: float) -> np.ndarray:
     diagonal += np.float32(l2)
     factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if failed:
-        raise TaskError(f"ease could not factor its matrix at item {failed}, expected it positive definite: raise l2 (it is {l2:g})")
+        raise TaskError(f"ease could not factor its matrix at item {failed}, expected it positive definite: raise relative_l2 (lambda is {l2:g})")
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed:
-        raise TaskError(f"ease could not invert its matrix at item {failed}, expected it regular: raise l2 (it is {l2:g})")
+        raise TaskError(f"ease could not invert its matrix at item {failed}, expected it regular: raise relative_l2 (lambda is {l2:g})")
     scale = -1.0 / np.einsum("ii->i", inverse).copy()
     for start in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only
         stop = min(start + BLOCK, len(inverse))

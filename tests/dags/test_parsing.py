@@ -7,7 +7,16 @@ import sys
 
 from tests import control_plane
 
-HEAVY = ("tasks", "torch", "pandas", "numpy", "great_expectations", "psycopg2", "smtplib", "airflow.providers.smtp.hooks.smtp")
+HEAVY = (
+    "tasks",
+    "torch",
+    "pandas",
+    "numpy",
+    "great_expectations",
+    "psycopg2",
+    "smtplib",
+    "airflow.providers.smtp.hooks.smtp",
+)
 PARSE = """
 import sys
 from airflow.dag_processing.dagbag import DagBag

@@ -5,7 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pendulum
 import pytest
+from airflow.serialization.encoders import coerce_to_core_timetable
+from airflow.timetables import trigger
+from airflow.timetables.base import TimeRestriction
+from recsys import alerts
 
 from tests import control_plane
 
@@ -53,8 +58,6 @@ def test_its_tasks_retry_faults_patiently_and_end_some_day(dag: DAG) -> None:
 
 def test_failures_are_told_once_by_mail_and_once_in_the_log(dag: DAG) -> None:
     """The DAG mails, the tasks log; no task mails as well."""
-    from recsys import alerts
-
     assert dag.on_failure_callback in (alerts.mail_failed_run, alerts.mail_first_failed_run)
     for task in dag.tasks:
         assert list(task.on_failure_callback) == [alerts.log_failed_task]
@@ -71,11 +74,6 @@ def test_every_param_has_a_title_a_description_and_a_default_that_it_accepts(dag
 
 def test_switching_it_on_starts_nothing_at_once(dag: DAG, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even one second after the time of a scheduled run, the first scheduled run is the next one."""
-    import pendulum
-    from airflow.serialization.encoders import coerce_to_core_timetable
-    from airflow.timetables import trigger
-    from airflow.timetables.base import TimeRestriction
-
     timetable = coerce_to_core_timetable(dag.timetable)
     switched_on = pendulum.datetime(2026, 3, 1, 2, 0, 1, tz="UTC")
     monkeypatch.setattr(trigger, "utcnow", lambda: switched_on)

@@ -6,6 +6,8 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.encoders import coerce_to_core_timetable
 
 from tests import control_plane
 
@@ -53,8 +55,6 @@ def test_only_extract_and_train_wait_for_a_gpu(retrain: DAG) -> None:
 
 def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict[str, DAG]) -> None:
     """The asset it waits for is the one that `ingest_media` emits."""
-    from airflow.serialization.encoders import coerce_to_core_timetable
-
     outlets = dags["ingest_media"].get_task("announce").outlets
     timetable: Any = coerce_to_core_timetable(retrain.timetable)
     assert [asset.name for _, asset in timetable.asset_condition.iter_assets()] == [asset.name for asset in outlets]
@@ -84,8 +84,6 @@ def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict
 )
 def test_the_form_refuses_what_no_run_can_use(retrain: DAG, conf: dict[str, Any]) -> None:
     """Refused when it is pressed, not an hour later."""
-    from airflow.sdk.exceptions import ParamValidationError
-
     ((name, value),) = conf.items()
     with pytest.raises(ParamValidationError):
         retrain.params.get_param(name).resolve(value)
@@ -102,9 +100,10 @@ def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> N
 def declared(path: Any, name: str) -> list[str]:
     """The strings in the tuple, or the keys in the dict, assigned to `name` in a Python file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            value = node.value  # type: ignore[union-attr,attr-defined]
-            elements = value.keys if isinstance(value, ast.Dict) else value.elts
-            return [element.value for element in elements]
+            value = ast.literal_eval(node.value)  # type: ignore[union-attr,arg-type]  # one of the two assignments
+            return list(value)
     raise AssertionError(f"{path} assigns no {name}")

@@ -1,4 +1,4 @@
-"""Whole runs through Airflow's own task runner, with a program standing for the commands: what is run, skipped and retried."""
+"""Whole runs through Airflow's own task runner, with a program standing for the commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.models.asset import AssetEvent
+from airflow.utils.session import create_session
+from recsys.media import dataset_of
+from sqlalchemy import select
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -16,7 +20,7 @@ RunDag = Callable[..., Any]
 
 
 def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
-    """Every field reaches `scan`; every later command gets the run, and one modality or model where there are several."""
+    """Every field reaches `scan`; every later command gets the run, and one modality or model of several."""
     ran = run_dag(
         retrain,
         dataset="ml1m",
@@ -31,8 +35,10 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
     )
     assert ran.state == "success"
     run = ran.run.run_id
-    scan = f"scan --run {run} --dataset ml1m --config demo --modalities text,image --encoder narrow --models ease,bpr --k 3"
-    assert [" ".join(command) for command in ran.commands if command[0] == "scan"] == [f"{scan} --split time --seed 11 --force"]
+    scan = f"scan --run {run} --dataset ml1m --config demo --modalities text,image --encoder narrow --models ease,bpr"
+    assert [" ".join(command) for command in ran.commands if command[0] == "scan"] == [
+        f"{scan} --k 3 --split time --seed 11 --force"
+    ]
     assert sorted(" ".join(command) for command in ran.commands if command[0] != "scan") == [
         f"align --run {run}",
         f"check-dataset --run {run}",
@@ -67,7 +73,9 @@ def test_nothing_new_skips_everything_and_is_a_success(run_dag: RunDag, retrain:
 
 
 @pytest.mark.parametrize("check", ["check-embeddings", "check-dataset"])
-def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(run_dag: RunDag, retrain: DAG, check: str) -> None:
+def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(
+    run_dag: RunDag, retrain: DAG, check: str
+) -> None:
     """Exit code 10: one try, and nothing after it."""
     ran = run_dag(retrain, {check: (10, "2 of 9 expectations failed")})
     assert ran.state == "failed"
@@ -82,7 +90,7 @@ def test_a_fault_is_retried_and_then_fails_the_run(run_dag: RunDag, impatient: d
     ran = run_dag(impatient["retrain_nightly"], {"train/bpr": (1, "out of luck")}, models=["ease", "bpr"])
     assert ran.state == "failed"
     tries = [command for command in ran.commands if command[0] == "train" and command[-1] == "bpr"]
-    assert len(tries) == 1 + impatient["retrain_nightly"].get_task("train").retries
+    assert len(tries) == 4
     assert [command[-1] for command in ran.commands if command[0] == "evaluate"] == ["ease"]
     assert "publish" not in {command[0] for command in ran.commands}
 
@@ -104,7 +112,6 @@ def test_without_new_media_nothing_is_announced(run_dag: RunDag, dags: dict[str,
 
 def test_a_run_that_media_started_takes_their_dataset() -> None:
     """The event's dataset goes before the form's; without an event the form's counts."""
-    from recsys.media import dataset_of
 
     class Event:
         def __init__(self, **extra: str) -> None:
@@ -119,9 +126,5 @@ def test_a_run_that_media_started_takes_their_dataset() -> None:
 
 def events_of(run: str) -> list[dict[str, Any]]:
     """The extras of the asset events that a run emitted."""
-    from airflow.models.asset import AssetEvent
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
     with create_session() as session:
         return list(session.scalars(select(AssetEvent.extra).where(AssetEvent.source_run_id == run)))

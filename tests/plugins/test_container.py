@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from recsys.container import GPU_POOL, container
+from recsys.process import ProcessTask
 
 
 def test_the_command_names_the_task_and_is_all_that_is_rendered() -> None:
     """Words stay words; nothing but the command line is shown in the UI."""
-    from recsys.container import container
-    from recsys.process import ProcessTask
-
     task = container("check-dataset", "--run", "{{ run_id }}")
     assert isinstance(task, ProcessTask)
     assert (task.task_id, task.command) == ("check-dataset", ["check-dataset", "--run", "{{ run_id }}"])
@@ -18,8 +17,6 @@ def test_the_command_names_the_task_and_is_all_that_is_rendered() -> None:
 
 def test_its_templates_are_rendered() -> None:
     """`{{ run_id }}` is the run's name when the command starts."""
-    from recsys.container import container
-
     task = container("publish", "--run", "{{ run_id }}")
     task.render_template_fields({"run_id": "nightly-1"})
     assert task.command == ["publish", "--run", "nightly-1"]
@@ -27,8 +24,6 @@ def test_its_templates_are_rendered() -> None:
 
 def test_gpu_work_waits_in_the_pool_and_may_take_longer() -> None:
     """Everything else runs where there is room."""
-    from recsys.container import GPU_POOL, container
-
     train, publish = container("train", gpu=True), container("publish")
     assert (train.pool, publish.pool) == (GPU_POOL, "default_pool")
     assert train.execution_timeout is not None
@@ -36,16 +31,12 @@ def test_gpu_work_waits_in_the_pool_and_may_take_longer() -> None:
 
 def test_what_the_dag_says_goes_before_the_defaults() -> None:
     """A second task of the same command gets a name of its own, another trigger rule, another pool."""
-    from recsys.container import container
-
     task = container("evaluate", gpu=True, task_id="evaluate-again", trigger_rule="all_done", pool="default_pool")
     assert (task.task_id, task.trigger_rule, task.pool) == ("evaluate-again", "all_done", "default_pool")
 
 
 def test_an_unknown_launcher_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import error of the DAG, which the UI shows."""
-    from recsys.container import container
-
     monkeypatch.setenv("RECSYS_LAUNCHER", "podman")
     with pytest.raises(ValueError, match=r"RECSYS_LAUNCHER is 'podman', expected one of \['process'\]"):
         container("publish")

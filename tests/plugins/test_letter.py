@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from recsys.evidence import Champion, Failure
+from recsys.letter import MOST, Alert, FailedTask, markup, subject, text
 
 if TYPE_CHECKING:
     from recsys.letter import Alert
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def alert() -> Alert:
     """A failed validation."""
-    from recsys.evidence import Champion, Failure
-    from recsys.letter import Alert, FailedTask
-
     return Alert(
         dag="retrain_nightly",
         run="scheduled__2026-03-01T02:00:00+00:00",
@@ -26,7 +25,9 @@ def alert() -> Alert:
         reason="task_failure",
         tasks=[FailedTask("check-dataset", "2 of 9 failed", "http://airflow.test/log?a=1&b=2", try_number=1, tries=4)],
         failures=[
-            Failure("dataset", "coverage", "item_id", "at least 0.9", "0.2", 800, 1000, tuple(f"tt{n}" for n in range(14))),
+            Failure(
+                "dataset", "coverage", "item_id", "at least 0.9", "0.2", 800, 1000, tuple(f"tt{n}" for n in range(14))
+            ),
             Failure("dataset", "id space", None, "ids as the media's", "0 to 59", None, None, ()),
         ],
         champion=Champion("r-7", "vbpr", "scheduled__2026-02-27", datetime(2026, 2, 27, 3, 4, tzinfo=UTC)),
@@ -34,10 +35,15 @@ def alert() -> Alert:
 
 
 def test_it_says_all_that_the_person_on_call_has_to_know(alert: Alert) -> None:
-    """In both forms: dataset, run and link, task and tries, each expectation with its figures, ten ids, what is served."""
-    from recsys.letter import markup, text
-
-    facts = ["films", "scheduled__2026-03-01T02:00:00+00:00", alert.run_url, "check-dataset", "try 1 of 4", "2 of 9 failed"]
+    """In both forms: dataset, run and link, task and tries, each expectation and its figures, ids, what is served."""
+    facts = [
+        "films",
+        "scheduled__2026-03-01T02:00:00+00:00",
+        alert.run_url,
+        "check-dataset",
+        "try 1 of 4",
+        "2 of 9 failed",
+    ]
     facts += ["coverage on item_id (dataset)", "at least 0.9", "0.2", "800 of 1000", "id space (dataset)", "0 to 59"]
     facts += ["This run published nothing", "release r-7", "model vbpr", "2026-02-27 03:04 UTC", "tt0, tt1, ", "tt9"]
     for form in (text(alert), markup(alert)):
@@ -47,20 +53,25 @@ def test_it_says_all_that_the_person_on_call_has_to_know(alert: Alert) -> None:
 
 def test_the_subject_names_dataset_matter_and_run(alert: Alert) -> None:
     """It is all that a telephone shows."""
-    from recsys.letter import subject
-
     run = f"(retrain_nightly, {alert.run})"
     assert subject(alert) == f"[recsys] films: validation failed, 2 expectations {run}"
-    assert subject(replace(alert, failures=alert.failures[:1])) == f"[recsys] films: validation failed, 1 expectation {run}"
+    assert (
+        subject(replace(alert, failures=alert.failures[:1]))
+        == f"[recsys] films: validation failed, 1 expectation {run}"
+    )
     assert subject(replace(alert, failures=[])) == f"[recsys] films: check-dataset failed {run}"
-    assert subject(replace(alert, failures=[], tasks=alert.tasks * 3)) == f"[recsys] films: check-dataset and 2 more failed {run}"
-    assert subject(replace(alert, failures=[], tasks=[], reason="timed_out")) == f"[recsys] films: run ended: timed_out {run}"
+    assert (
+        subject(replace(alert, failures=[], tasks=alert.tasks * 3))
+        == f"[recsys] films: check-dataset and 2 more failed {run}"
+    )
+    assert (
+        subject(replace(alert, failures=[], tasks=[], reason="timed_out"))
+        == f"[recsys] films: run ended: timed_out {run}"
+    )
 
 
 def test_without_a_champion_it_says_that_nothing_is_served(alert: Alert) -> None:
     """And it does not say so when it only could not find out."""
-    from recsys.letter import text
-
     assert "No release of films is being served yet." in text(replace(alert, champion=None))
     blind = text(replace(alert, champion=None, gaps=["the release that is being served (OperationalError: away)"]))
     assert "What is being served is not known." in blind
@@ -69,8 +80,6 @@ def test_without_a_champion_it_says_that_nothing_is_served(alert: Alert) -> None
 
 def test_strangers_text_stays_text(alert: Alert) -> None:
     """An item may be called anything: no markup, no line of its own, no header of the mail."""
-    from recsys.letter import markup, subject, text
-
     evil = "<img src=x onerror=alert(1)>\r\nBcc: everybody@example.org\x1b[2J\u202e"
     failure = replace(alert.failures[0], expected=evil, observed=evil, sample_ids=(evil,))
     letter = replace(alert, dataset=evil, failures=[failure], tasks=[replace(alert.tasks[0], error=evil, name=evil)])
@@ -82,8 +91,6 @@ def test_strangers_text_stays_text(alert: Alert) -> None:
 
 def test_a_flood_of_failures_is_cut_and_counted(alert: Alert) -> None:
     """A mail is for reading."""
-    from recsys.letter import MOST, markup, text
-
     flood = replace(alert, failures=alert.failures[:1] * (MOST + 7), tasks=alert.tasks * (MOST + 1))
     for form in (text(flood), markup(flood)):
         assert form.count("coverage on item_id") == MOST

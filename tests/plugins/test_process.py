@@ -13,15 +13,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from airflow.sdk._shared.secrets_masker import redact
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import timeout
+from recsys.process import LONGEST_LINE, Lines, ProcessTask
 from structlog.testing import capture_logs
 
 from tests import control_plane
-
-if TYPE_CHECKING:
-    from recsys.process import ProcessTask
 
 DEADLINE = 20.0
 # A command that will not go: it and its helper ignore TERM, and the helper holds the pipes.
@@ -61,8 +62,6 @@ class Bench:
 
     def task(self, program: str, *command: str) -> ProcessTask:
         """The operator for `python -m tasks *command` when the package is `program`."""
-        from recsys.process import ProcessTask
-
         os.environ |= control_plane.stand_in(self.home, textwrap.dedent(program))
         return ProcessTask(task_id="train", command=list(command or ("train", "--model", "bpr")))
 
@@ -83,8 +82,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench in a fresh folder; the environment is put back."""
-    import recsys.process  # noqa: F401  Airflow sets up logging when it is imported, which must not happen while logs are captured
-
     for name in ("RECSYS_PYTHON", "RECSYS_HOME"):
         monkeypatch.setenv(name, "")
     return Bench(tmp_path)
@@ -96,6 +93,11 @@ def wait(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def wait_for_the_end(pid: int) -> None:
+    """Until `pid` is gone."""
+    wait(lambda: gone(pid))
 
 
 def gone(pid: int) -> bool:
@@ -115,7 +117,12 @@ def test_it_runs_the_command_in_the_project_without_a_shell(bench: Bench) -> Non
     """Each word arrives as it is, whatever a shell would make of it, and the folder is RECSYS_HOME."""
     program = "import json, os, sys; open('seen', 'w').write(json.dumps([os.getcwd(), *sys.argv[1:]]))"
     bench.run(program, "scan", "--dataset", "$(touch hacked) ; * 'x'")
-    assert json.loads((bench.home / "seen").read_text()) == [str(bench.home), "scan", "--dataset", "$(touch hacked) ; * 'x'"]
+    assert json.loads((bench.home / "seen").read_text()) == [
+        str(bench.home),
+        "scan",
+        "--dataset",
+        "$(touch hacked) ; * 'x'",
+    ]
     assert not (bench.home / "hacked").exists()
 
 
@@ -137,8 +144,6 @@ def test_every_line_of_both_streams_is_logged_as_it_comes(bench: Bench) -> None:
 
 def test_a_line_without_end_does_not_fill_the_memory() -> None:
     """It is cut where it gets too long, and no character of it is lost."""
-    from recsys.process import LONGEST_LINE, Lines
-
     lines = Lines()
     cut = [line for chunk in [b"x" * LONGEST_LINE] * 3 + [b"y\nz"] + [b""] for line in lines.feed(chunk)]
     assert max(map(len, cut)) == LONGEST_LINE
@@ -147,8 +152,6 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
 
 def test_a_character_cut_in_two_by_the_pipe_is_put_together() -> None:
     """A read may end within a character's bytes."""
-    from recsys.process import Lines
-
     lines = Lines()
     assert [*lines.feed("caf\u00e9".encode()[:-1]), *lines.feed("caf\u00e9".encode()[-1:] + b"\n")] == ["café"]
 
@@ -174,7 +177,9 @@ def test_other_exit_codes_fail_with_the_last_sentence_of_standard_error(
 ) -> None:
     """10 and 2 for good, the others to be retried; the alert finds the reason."""
     with pytest.raises(Exception, match="2 rows found, 3 expected") as caught:
-        bench.run(f"import sys; sys.stderr.write('first\\n2 rows found, 3 expected\\n'); print('end'); sys.exit({code})")
+        bench.run(
+            f"import sys; sys.stderr.write('first\\n2 rows found, 3 expected\\n'); print('end'); sys.exit({code})"
+        )
     assert type(caught.value).__name__ == exception
     assert str(caught.value) == f"train ended with {meaning}: 2 rows found, 3 expected"
     assert bench.ti.pushed["fault"] == {
@@ -187,25 +192,22 @@ def test_other_exit_codes_fail_with_the_last_sentence_of_standard_error(
 
 def test_exit_code_99_skips_with_the_reason(bench: Bench) -> None:
     """Nothing to do is no failure: no reason is kept for an alert."""
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    with pytest.raises(AirflowSkipException, match="^no new media$"):
+    with pytest.raises(AirflowSkipException, match=r"^no new media$"):
         bench.run("import sys; sys.exit(print('no new media', file=sys.stderr) or 99)")
     assert bench.ti.pushed == {}
 
 
 def test_a_command_killed_from_outside_is_named_so_and_retried(bench: Bench) -> None:
     """The kernel's out-of-memory killer sends KILL; the sentence says what that may mean."""
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException
-
     with pytest.raises(AirflowException, match=r"^train ended with exit code 137 \(out of memory, or killed") as caught:
         bench.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_an_outcome_stays_what_it_is_when_the_reason_cannot_be_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outcome_stays_what_it_is_when_the_reason_cannot_be_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A failed validation must not become a retried fault because the API server is away."""
-    from airflow.sdk.exceptions import AirflowFailException
 
     def away(key: str, value: Any) -> None:
         raise ConnectionError("API server is away")
@@ -216,10 +218,10 @@ def test_an_outcome_stays_what_it_is_when_the_reason_cannot_be_kept(bench: Bench
 
 
 @pytest.mark.parametrize("variable", ["RECSYS_PYTHON", "RECSYS_HOME"])
-def test_a_stack_that_names_no_task_package_is_told_so(bench: Bench, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_a_stack_that_names_no_task_package_is_told_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     """Not retried: the environment will not mend itself."""
-    from airflow.sdk.exceptions import AirflowFailException
-
     task = bench.task("")
     monkeypatch.delenv(variable)
     with pytest.raises(AirflowFailException, match=f"^{variable} is not set, expected it in"):
@@ -237,10 +239,10 @@ def test_the_command_gets_its_own_settings_and_none_of_airflows(bench: Bench, mo
     assert seen["RECSYS_S3_SECRET_KEY"] == "x"
 
 
-def test_secrets_are_masked_in_logs_and_absent_from_what_is_rendered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_masked_in_logs_and_absent_from_what_is_rendered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Passwords reach the command through its environment only, and are stars wherever Airflow would show them."""
-    from airflow.sdk._shared.secrets_masker import redact
-
     monkeypatch.setenv("RECSYS_S3_SECRET_KEY", "correct-horse-battery")
     monkeypatch.setenv("RECSYS_METRICS_DSN", "postgresql://task:staple-of-the-day@127.0.0.1/metrics")
     task = bench.task("")
@@ -253,46 +255,46 @@ def test_secrets_are_masked_in_logs_and_absent_from_what_is_rendered(bench: Benc
 
 def test_being_killed_ends_the_whole_group_even_what_ignores_term(bench: Bench) -> None:
     """As Airflow does it when somebody marks the task failed: SIGTERM, whose handler calls on_kill."""
-    from airflow.sdk.exceptions import AirflowException
-
     task = bench.task(STUBBORN)
     previous = signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
-    threading.Thread(target=lambda: (bench.pids(), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+
+    def kill() -> None:
+        bench.pids()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=kill, daemon=True).start()
     try:
         with pytest.raises(AirflowException, match="137"):
             bench.execute(task)
     finally:
         signal.signal(signal.SIGTERM, previous)
     for pid in bench.pids():
-        wait(lambda pid=pid: gone(pid))
+        wait_for_the_end(pid)
 
 
 def test_an_execution_timeout_ends_the_whole_group(bench: Bench) -> None:
     """Airflow raises it inside `execute`."""
-    from airflow.sdk.exceptions import AirflowTaskTimeout
-    from airflow.sdk.execution_time.timeout import timeout
-
     task = bench.task(STUBBORN)
-    with pytest.raises(AirflowTaskTimeout), timeout(2):
+    with pytest.raises(AirflowTaskTimeout), timeout(2):  # type: ignore[no-untyped-call]  # Airflow's
         bench.execute(task)
     for pid in bench.pids():
-        wait(lambda pid=pid: gone(pid))
+        wait_for_the_end(pid)
 
 
 def test_a_helper_that_outlives_its_command_is_ended_and_holds_nothing_up(bench: Bench) -> None:
     """A command that ended well is a success, even when a forgotten helper still holds its pipes."""
     bench.run(STUBBORN.replace('print("started", flush=True)', "sys.exit(0)"))
     for pid in bench.pids():
-        wait(lambda pid=pid: gone(pid))
+        wait_for_the_end(pid)
 
 
 def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -> None:
-    """Its Airflow process was killed and could end nothing; the next attempt of the same task instance does, no other."""
+    """Its Airflow process was killed and could end nothing; the next attempt of the same task instance does."""
     first = bench.task(STUBBORN)
     code = textwrap.dedent(
         f"""
         import sys
-        sys.path[:0] = [{str(control_plane.ROOT)!r}, {str(control_plane.ROOT / "plugins")!r}, {str(Path(__file__).parent)!r}]
+        sys.path[:0] = {[str(control_plane.ROOT), str(control_plane.ROOT / "plugins"), str(Path(__file__).parent)]}
         from test_process import TaskInstance
         from recsys.process import ProcessTask
         ti = TaskInstance(map_index=int(sys.argv[1]))
@@ -312,7 +314,7 @@ def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -
         with capture_logs() as logged:
             bench.execute(first)
         for pid in left_over[2]:
-            wait(lambda pid=pid: gone(pid))
+            wait_for_the_end(pid)
         assert not any(gone(pid) for pid in left_over[3])
         (told,) = messages(logged, "warning")
         assert told == f"ending process group {left_over[2][0]}, left over from an earlier attempt of this task"

@@ -1,0 +1,142 @@
+"""The demo: one night, or the next, on a generated catalogue of films, through Airflow and with everything real."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.errors import StackError
+from local.follow import Task, follow, label
+from local.rest import Api
+from local.stack import Stack
+
+DAG = "retrain_nightly"
+DATASET = "demo"
+PARAMS = {"dataset": DATASET, "config": "demo"}
+FILMS, VIEWERS, BROKEN, NEW = 300, 400, 3, 3
+LOADED = "demo films"  # fact: how many films have been put into the store
+LOG_LINES = 25
+PARSING, MAILING = 120.0, 60.0  # seconds
+
+
+def demo(stack: Stack, *, new_films: bool) -> int:
+    """Start the stack, let films arrive if any are to, run the DAG and show the outcome; returns the exit code."""
+    begun = time.monotonic()
+    heading("Servers")
+    print(f"  {', '.join(stack.start()) or 'all were running'}: ready after {time.monotonic() - begun:.0f} s")
+    tasks(stack, "migrate")
+    known = int(stack.state.fact(LOADED) or 0)
+    if not known:
+        if new_films:
+            print("  there is no catalogue yet: the first night comes first")
+        arrive(stack, 0, FILMS, "--corrupt", str(BROKEN))
+    elif new_films:
+        arrive(stack, known, NEW)
+    else:
+        print(f"  the catalogue of {known} films is in the store already; `make demo-new` adds three")
+    code = night(stack)
+    farewell(stack, time.monotonic() - begun)
+    return code
+
+
+def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
+    """Make films `first` and following with the log of all views so far, and load both as a user would."""
+    heading(
+        f"{count} films arrive"
+        + (f", {BROKEN} of them with a broken file" if options else ", and the views of their first week")
+    )
+    folder = stack.state.folder / "demo" / f"films-{first}"
+    numbers = ["--first-item", str(first), "--items", str(count), "--users", str(VIEWERS), "--opening", str(FILMS)]
+    tasks(stack, "demo-catalogue", "--out", str(folder), *numbers, *options)
+    tasks(stack, "load-media", "--dataset", DATASET, "--folder", str(folder))
+    tasks(stack, "load-interactions", "--dataset", DATASET, "--file", str(folder / "interactions.csv"))
+    stack.state.remember_fact(LOADED, str(first + count))
+
+
+def night(stack: Stack) -> int:
+    """Run the DAG, or follow the run that is going on, and show what came out."""
+    api = stack.api()
+    api.wait_for_dag(DAG, PARSING)
+    api.unpause(DAG)
+    before = set(stack.mails.glob("*.eml"))
+    running = api.get(f"/dags/{DAG}/dagRuns?state=running&state=queued&limit=1")["dag_runs"]
+    run = running[0]["dag_run_id"] if running else api.trigger(DAG, PARAMS)
+    heading(f"{DAG}, run {run}" + (", which was going on already" if running else ""))
+    state = follow(api, DAG, run)
+    instances = api.tasks(DAG, run)
+    if state == "failed":
+        return show_failure(stack, api, run, instances, before)
+    if any(task["task_id"] == "scan" and task["state"] == "skipped" for task in instances):
+        heading("Nothing new since the last release")
+        print("  The run was skipped: nothing was extracted, trained or published; what is served stays.")
+        return 0
+    heading("What the boxes reported")
+    for task in sorted(instances, key=lambda task: task["start_date"] or ""):
+        if summary := closing_line(api.log(DAG, run, task)):
+            print(f"  {label(task):<24} {summary}")
+    heading("Metrics and release")
+    tasks(stack, "history", "--dataset", DATASET)
+    return 0
+
+
+def show_failure(stack: Stack, api: Api, run: str, instances: Sequence[Task], before: set[Path]) -> int:
+    """Show why the run failed, and the mail about it; returns the exit code."""
+    for task in instances:
+        if task["state"] == "failed":
+            heading(f"{label(task)} failed; the last lines of its log")
+            for line in api.log(DAG, run, task)[-LOG_LINES:]:
+                print(f"  {line}")
+    deadline = time.monotonic() + MAILING
+    while not (mails := sorted(set(stack.mails.glob("*.eml")) - before)) and time.monotonic() < deadline:
+        time.sleep(1.0)  # it is written by another process, after the run has been declared failed
+    heading("The alert")
+    print(
+        "\n".join(f"  {mail}" for mail in mails)
+        or f"  no mail in {stack.mails} after {MAILING:.0f} s: see .local/logs/dag-processor.log"
+    )
+    return 1
+
+
+def farewell(stack: Stack, seconds: float) -> None:
+    """How to go on from here."""
+    user, password = stack.login
+    heading(f"Done in {seconds:.0f} s; everything goes on running")
+    print(f"  Airflow            {stack.url}   user {user}   password {password}")
+    print("  another night      make demo      finds nothing new, so it is skipped")
+    print("  three new films    make demo-new  extracts those three and publishes anew")
+    print("  the metrics again  make history")
+    print(f"  mails              {stack.mails}")
+    print("  stop               make down      the data stays")
+
+
+def tasks(stack: Stack, *arguments: str) -> None:
+    """Run one command of the task package as a user would; StackError when it fails."""
+    python = stack.environment()["RECSYS_PYTHON"]
+    done = subprocess.run(
+        [python, "-m", "tasks", *arguments], cwd=stack.root, env=os.environ | stack.environment(), check=False
+    )
+    if done.returncode:
+        raise StackError(
+            f"`python -m tasks {arguments[0]}` ended with exit code {done.returncode}; what it said is above"
+        )
+
+
+def closing_line(log: list[str]) -> str:
+    """The numbers and names in the line of JSON with which a command ends; empty when there is none."""
+    for line in reversed(log):
+        if line.startswith("{") and line.endswith("}"):
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            return ", ".join(f"{key} {value}" for key, value in found.items() if isinstance(value, int | float | str))
+    return ""
+
+
+def heading(text: str) -> None:
+    """Start a new part."""
+    print(f"\n== {text}", flush=True)

@@ -1,0 +1,93 @@
+"""Following a run of a DAG: a table that is redrawn on a terminal, a line for each change in a log."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from graphlib import TopologicalSorter
+from typing import Any
+
+from local.rest import FINISHED, Api
+
+INTERVAL = 1.0  # seconds between two looks
+WAITING = {None, "scheduled", "queued", "deferred"}
+SIGNS = {"success": "+", "failed": "x", "upstream_failed": "x", "skipped": "-", "running": ">", "up_for_retry": "!"}
+Task = Mapping[str, Any]
+
+
+def follow(api: Api, dag: str, run: str) -> str:
+    """Show the run until it has finished; returns its state, success or failed."""
+    show = Table() if sys.stdout.isatty() else Lines()
+    order = sequence(api, dag)
+    begun = time.monotonic()
+    while True:
+        state = str(api.run(dag, run)["state"])
+        tasks = sorted(
+            api.tasks(dag, run), key=lambda task: (order.get(task["task_id"], len(order)), task["map_index"])
+        )
+        show(tasks, time.monotonic() - begun)
+        if state in FINISHED:
+            return state
+        time.sleep(INTERVAL)
+
+
+def sequence(api: Api, dag: str) -> dict[str, int]:
+    """Task id -> place, so that nothing comes before what it waits for."""
+    tasks = api.get(f"/dags/{dag}/tasks")["tasks"]
+    before: dict[str, set[str]] = {task["task_id"]: set() for task in tasks}
+    for task in tasks:
+        for follower in task["downstream_task_ids"]:
+            before[follower].add(task["task_id"])
+    return {name: place for place, name in enumerate(TopologicalSorter(before).static_order())}
+
+
+def label(task: Task) -> str:
+    """Name of a box, with what it was mapped over."""
+    if task["map_index"] < 0:
+        return str(task["task_id"])
+    return f"{task['task_id']} [{task['rendered_map_index'] or task['map_index']}]"
+
+
+def describe(task: Task) -> str:
+    """One line about a box."""
+    state = task["state"]
+    seconds = f"{task['duration']:6.1f} s" if task["duration"] else ""
+    tries = f"  try {task['try_number']}" if task["try_number"] > 1 else ""
+    return f"{SIGNS.get(state, ' ')} {label(task):<28} {state or 'waiting':<16} {seconds}{tries}".rstrip()
+
+
+class Lines:
+    """A line for each change of state, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str | None, int]] = {}
+
+    def __call__(self, tasks: Sequence[Task], seconds: float) -> None:
+        """Print what has changed."""
+        for task in tasks:
+            now = (task["state"], task["try_number"])
+            if task["state"] not in WAITING and self._seen.get(label(task)) != now:
+                self._seen[label(task)] = now
+                print(f"  {seconds:5.0f} s  {describe(task)}", flush=True)
+
+
+class Table:
+    """All boxes, redrawn in place; as `Lines` where the terminal is too low for them."""
+
+    def __init__(self, write: Callable[[str], object] = sys.stdout.write) -> None:
+        self._write = write
+        self._drawn = 0
+        self._lines = Lines()
+
+    def __call__(self, tasks: Sequence[Task], seconds: float) -> None:
+        """Draw all."""
+        if len(tasks) + 2 > shutil.get_terminal_size().lines:
+            self._lines(tasks, seconds)
+            return
+        rows = [f"  {describe(task)}" for task in tasks] + [f"  {seconds:.0f} s"]
+        up = f"\x1b[{self._drawn}A" if self._drawn else ""
+        self._write(up + "".join(f"\x1b[2K{row}\n" for row in rows) + "\x1b[J")
+        sys.stdout.flush()
+        self._drawn = len(rows)

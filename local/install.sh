@@ -1,0 +1,50 @@
+#!/bin/sh
+# Build one of the two virtual environments from its locks: local/install.sh tasks | airflow
+#
+# A stamp in the environment says from what it was built, so a second call does nothing and a changed lock installs anew.
+# An environment without a stamp is half made and begun again. PYTHON names the interpreter, TORCH_INDEX_URL an index that
+# has the wanted build of torch (https://download.pytorch.org/whl/cpu saves 2.5 GB where there is no GPU).
+set -eu
+cd "$(dirname "$0")/.."
+
+name=$1
+venv=.venv/$name
+python=${PYTHON:-python3.11}
+# Not in the lock: its CPU and CUDA builds have the same version and different hashes.
+torch=torch==2.13.0
+
+fail() { echo "$*" >&2; exit 1; }
+
+case $name in
+    tasks) locks="requirements-tasks.txt requirements-dev.txt" ;;
+    airflow) locks="requirements.txt requirements-airflow-dev.txt" ;;
+    *) fail "environment '$name' found, expected tasks or airflow" ;;
+esac
+
+[ "$(uname -s)" = Linux ] || fail "$(uname -s) found, expected Linux: use 'docker compose up' here"
+case $(uname -m) in x86_64 | aarch64) ;; *) fail "a $(uname -m) machine found, expected x86_64 or aarch64: use 'docker compose up' here" ;; esac
+command -v "$python" >/dev/null || fail "$python was not found, expected Python 3.11: 'apt-get install python3.11 python3.11-venv', or name one with 'make PYTHON=/path/to/python3.11'"
+found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+[ "$found" = 3.11 ] || fail "$python is Python $found, expected 3.11: name another with 'make PYTHON=/path/to/python3.11'"
+"$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python3.11-venv'"
+
+wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
+[ "$name" = airflow ] || wanted="$wanted $torch ${TORCH_INDEX_URL:-}"
+stamp=$venv/.installed
+[ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || exit 0
+
+begun=$(date +%s)
+echo "Installing $venv ($([ "$name" = tasks ] && echo 'PyTorch and all that computes: minutes' || echo 'Airflow: a minute or two'))"
+[ -f "$stamp" ] || rm -rf "$venv"
+rm -f "$stamp"
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+
+quiet=-q
+[ ! -t 1 ] || quiet=  # on a terminal pip shows what it downloads
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
+[ "$name" = airflow ] || pip install $quiet ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
+for lock in $locks; do
+    pip install $quiet --no-deps --require-hashes -r "$lock"
+done
+echo "$wanted" >"$stamp"
+echo "Installed $venv in $(($(date +%s) - begun)) s"

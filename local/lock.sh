@@ -1,0 +1,26 @@
+#!/bin/sh
+# Resolve requirements*.in into requirements*.txt, every file with its hash. uv is used for this alone, in its own environment.
+set -eu
+cd "$(dirname "$0")/.."
+
+uv=.venv/lock/bin/uv
+if [ ! -x "$uv" ]; then
+    "${PYTHON:-python3.11}" -m venv .venv/lock
+    .venv/lock/bin/python -m pip install -q --disable-pip-version-check uv
+fi
+# UPGRADE=1 takes the newest versions; without it a locked version stays while it still fits.
+compile() { "$uv" pip compile -q ${UPGRADE:+--upgrade} --generate-hashes --python-version 3.11 --no-header "$@"; }
+
+compile requirements.in -o requirements.txt
+compile requirements-airflow-dev.in -o requirements-airflow-dev.txt
+
+# Packages wanted without what they depend on follow the others in the same lock. Left in it they would look outdated to the
+# next resolve, so both halves are resolved apart.
+half=$(mktemp -d)
+trap 'rm -rf "$half"' EXIT
+cp requirements-tasks.txt "$half/tasks.txt"
+cp requirements-tasks.txt "$half/nodeps.txt"
+compile requirements-tasks.in -o "$half/tasks.txt"
+compile --no-deps requirements-tasks-nodeps.in -o "$half/nodeps.txt"
+cat "$half/tasks.txt" "$half/nodeps.txt" >requirements-tasks.txt
+compile requirements-dev.in -o requirements-dev.txt

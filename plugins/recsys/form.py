@@ -1,0 +1,85 @@
+"""The trigger form: its fields, what each accepts, and the environment variables that give their defaults.
+
+RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER and RECSYS_CONFIG are read when a DAG
+file is parsed. A field says "no" when the form is sent, not an hour later in a task.
+"""
+
+from __future__ import annotations
+
+import os
+
+from airflow.sdk import Param
+
+MODALITIES = ["image", "audio", "text"]
+MODELS = ["popularity", "ease", "bpr", "vbpr", "lightgcn"]
+SPLITS = ["random", "time", "leave-one-out", "given"]
+NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one
+PRESET = "^[a-z0-9][a-z0-9_-]{0,63}$"  # and no path in one of these
+
+
+def setting(variable: str, default: str) -> str:
+    """An environment variable; unset or empty means `default`."""
+    return os.environ.get(variable) or default
+
+
+def name(variable: str, default: str, pattern: str, title: str, description: str) -> Param:
+    """A field for one name."""
+    return Param(setting(variable, default), type="string", pattern=pattern, title=title, description=description)
+
+
+def several(variable: str, known: list[str], title: str, description: str) -> Param:
+    """A field for one or more of `known`; default: all. `examples` is what makes the form a list to choose from."""
+    default = setting(variable, ",".join(known)).split(",")
+    return Param(
+        default,
+        type="array",
+        items={"type": "string", "enum": known},
+        minItems=1,
+        uniqueItems=True,
+        examples=known,
+        title=title,
+        description=description,
+    )
+
+
+def number(default: int, least: int, most: int, title: str, description: str) -> Param:
+    """A field for a whole number."""
+    return Param(default, type="integer", minimum=least, maximum=most, title=title, description=description)
+
+
+def dataset() -> Param:
+    """The field that both forms have."""
+    return name(
+        "RECSYS_DATASET", "demo", NAME, "Dataset", "Folder under media/ in the store, and name of the releases."
+    )
+
+
+INGEST = {"dataset": dataset()}
+RETRAIN = {
+    "dataset": dataset(),
+    "modalities": several("RECSYS_MODALITIES", MODALITIES, "Modalities", "Kinds of media that are used; any subset."),
+    "models": several("RECSYS_MODELS", MODELS, "Models", "Those that compete; the best on validation is published."),
+    "encoder": name(
+        "RECSYS_ENCODER",
+        "audioclip-demo",
+        NAME,
+        "Encoder",
+        "audioclip-demo, or a name given to `weights` or `train-encoder`. Another encoder embeds all media anew.",
+    ),
+    "k": number(5, 1, 100, "k of the k-core", "Least interactions that a user or item keeps its place with."),
+    "split": Param(
+        "random",
+        enum=SPLITS,
+        title="Split",
+        description="How interactions become training, validation and test; `given` takes the log's own labels.",
+    ),
+    "seed": number(7, 0, 2**31 - 1, "Seed", "The same seed gives the same figures."),
+    "force": Param(False, type="boolean", title="Force", description="Run even when nothing is new."),
+    "config": name(
+        "RECSYS_CONFIG",
+        "nightly",
+        PRESET,
+        "Preset",
+        "File in tasks/configs/ with all that this form leaves out: thresholds, hyper-parameters.",
+    ),
+}

@@ -1,0 +1,202 @@
+"""Are the embeddings of a run whole, aligned, and those of the items in the log?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.errors import BadInput
+from tasks.quality.columns import words
+from tasks.quality.id_spaces import compare_id_spaces
+from tasks.quality.report import Report
+from tasks.quality.suite import ID, Evidence, Table, all_true, at_least, columns_exist, equal, unique, validate
+from tasks.quality.vectors import row_flags, spread
+
+if TYPE_CHECKING:
+    from tasks.data import Interactions
+
+SUITE = "check-embeddings"
+
+
+class EmbeddingLimits(BaseModel):
+    """What is still good enough.
+
+    min_coverage: least share of the interactions whose item has features. min_item_coverage: least share of the logged
+    items that have them; lower, for what few people click often has no media. max_duplicate_share: how many vectors may
+    equal that of another medium, as identical texts under different names do. min_spread: see `vectors.spread`; an
+    encoder that gives (almost) the same vector for everything stays below. widths: modality -> components of a vector.
+    allow_contiguous_ids: whoever sets it vouches that log and features share one id space.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_coverage: float = Field(default=0.9, ge=0, le=1)
+    min_item_coverage: float = Field(default=0.5, ge=0, le=1)
+    max_duplicate_share: float = Field(default=0.01, ge=0, le=1)
+    min_spread: float = Field(default=1e-4, ge=0, le=1)
+    widths: dict[str, int] = Field(default_factory=dict)
+    allow_contiguous_ids: bool = False
+
+
+def check_embeddings(
+    arrays: Mapping[str, np.ndarray],
+    keys: Mapping[str, pd.DataFrame],
+    items: pd.DataFrame,
+    log: Interactions,
+    limits: EmbeddingLimits,
+) -> Report:
+    """Validate what `align` wrote, before anything is computed from it.
+
+    arrays: modality -> (items, width). keys: modality -> frame item_id, sha256 (of the medium), written beside the
+    array. items: frame item_id, idx. log: the interactions that these are features for. Where a table lacks a column,
+    the report is of the columns alone, for nothing else can be computed. BadInput when arrays and keys are not of the
+    same modalities.
+    """
+    if not arrays or set(arrays) != set(keys):
+        raise BadInput(
+            f"arrays of {sorted(arrays)} and keys of {sorted(keys)} found, expected both of the same modalities"
+        )
+    schema = [columns_exist("items", items, ["item_id", "idx"])]
+    schema += [columns_exist(modality, frame, ["item_id", "sha256"]) for modality, frame in keys.items()]
+    report = validate(SUITE, schema)
+    if not report.success:
+        return report
+    ids = words(items["item_id"])
+    known = {modality: words(frame["item_id"]) for modality, frame in keys.items()}
+    tables = [_item_table(ids, items["idx"]), _presence(ids, known), _coverage(ids, log, limits)]
+    for modality, array in arrays.items():
+        tables.append(_array(modality, array, known[modality], ids, limits))
+        if _numeric(array):
+            tables.append(_vectors(modality, array, known[modality], words(keys[modality]["sha256"]), limits))
+    rest = validate(SUITE, tables)
+    return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
+
+
+def _item_table(ids: np.ndarray, idx: pd.Series) -> Table:
+    """The item table: ids given, and given once, and numbered by row."""
+    numbers = pd.to_numeric(idx, errors="coerce").fillna(-1).to_numpy()
+    frame = pd.DataFrame({ID: ids, "given": ids != "", "numbered": numbers == np.arange(len(ids))})
+    rules = [
+        all_true("ids_are_given", "items", "an item id in every row", "given"),
+        unique("ids_are_unique", "items", "every item id once", ID),
+        all_true("idx_is_row_number", "items", "idx counting rows from 0", "numbered"),
+    ]
+    return Table("items", frame, rules)
+
+
+def _presence(ids: np.ndarray, known: Mapping[str, np.ndarray]) -> Table:
+    """One row per id found anywhere: is it in the item table and in every modality, and in the same order?"""
+    everywhere = pd.unique(np.concatenate([ids, *known.values()]).astype(object)).astype(str)
+    frame = pd.DataFrame({ID: everywhere, "in_items": np.isin(everywhere, ids)})
+    rules = [all_true("items_are_complete", "items", "every item that a modality has", "in_items")]
+    for modality, own in known.items():
+        present, ordered = f"in_{modality}", f"order_{modality}"
+        frame[present] = np.isin(everywhere, own)
+        frame[ordered] = ~np.isin(everywhere, _out_of_order(ids, own))
+        rules += [
+            all_true("items_are_complete", modality, "every item that the item table or a modality has", present),
+            all_true("order_is_that_of_items", modality, "items in the order of the item table", ordered),
+        ]
+    return Table("item ids", frame, rules)
+
+
+def _out_of_order(ids: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Ids at whose place among the common ones, each counted where it first occurs, `own` has another id than `ids`.
+
+    So a row that is missing or doubled does not make all rows after it disordered: those faults have their own rules.
+    """
+    left = pd.unique(ids[np.isin(ids, own)].astype(object)).astype(str)
+    right = pd.unique(own[np.isin(own, ids)].astype(object)).astype(str)
+    return np.asarray(left[left != right])
+
+
+def _numeric(array: np.ndarray) -> bool:
+    """Whether the rows are vectors of numbers at all; where not, width or dtype is reported."""
+    return array.ndim == 2 and array.shape[1] > 0 and array.dtype.kind in "fiu"
+
+
+def _array(modality: str, array: np.ndarray, own: np.ndarray, ids: np.ndarray, limits: EmbeddingLimits) -> Table:
+    """Facts about one array."""
+    wanted = limits.widths.get(modality)
+    width = array.shape[1] if array.ndim == 2 else 0
+    distance = spread(array) if _numeric(array) else 0.0
+    facts = {
+        "rows": len(array) if array.ndim else 0,
+        "keys": len(own),
+        "items": len(ids),
+        "width": width == wanted if wanted else width > 0,
+        "float32": array.dtype == np.float32,
+        "spread": distance,
+    }
+    frame = pd.DataFrame(facts, index=[0])
+    declared = f"a matrix of width {wanted or 'at least 1'}"
+    rules = [
+        equal("rows_have_keys", modality, "as many rows as keys beside them", ("rows", "keys"), frame),
+        equal("rows_equal_items", modality, "as many rows as items", ("rows", "items"), frame),
+        all_true("width_is_as_declared", modality, declared, "width", evidence=Evidence(str(array.shape))),
+        all_true("dtype_is_float32", modality, "float32", "float32", evidence=Evidence(str(array.dtype))),
+    ]
+    if _numeric(array):
+        least, found = limits.min_spread, Evidence(f"{distance:.3g}")
+        rules.append(
+            at_least("vectors_vary", modality, f"a spread of at least {least:g}", "spread", least, evidence=found)
+        )
+    return Table(f"{modality} array", frame, rules)
+
+
+def _vectors(modality: str, array: np.ndarray, own: np.ndarray, media: np.ndarray, limits: EmbeddingLimits) -> Table:
+    """One row per vector, named by the key beside it."""
+    nameless = range(len(own), len(array))  # rows without a key; keys without a row are reported elsewhere
+    ids = np.array([*own[: len(array)], *(f"row {row}" for row in nameless)], dtype=str)
+    origins = np.array([*media[: len(array)], *("" for _ in nameless)], dtype=str)
+    alike = limits.max_duplicate_share
+    few = f"at most {alike:.1%} equal to that of another medium"
+    rules = [
+        unique("ids_are_unique", modality, "every item id once", ID),
+        all_true("vectors_are_finite", modality, "no NaN and no infinity", "finite"),
+        all_true("vectors_are_not_zero", modality, "no vector of zeros", "nonzero"),
+        all_true("vectors_are_not_constant", modality, "no vector whose components are all the same", "varied"),
+        all_true("vectors_are_distinct", modality, few, "own", mostly=1 - alike),
+        all_true("vectors_are_reproducible", modality, "one vector per medium", "faithful"),
+    ]
+    return Table(f"{modality} vectors", row_flags(array, ids, origins), rules)
+
+
+def _coverage(ids: np.ndarray, log: Interactions, limits: EmbeddingLimits) -> Table:
+    """What the log and the features have in common."""
+    counts = np.bincount(log.items, minlength=len(log.item_ids))
+    logged, clicks = log.item_ids[counts > 0].astype(str), counts[counts > 0]
+    covered = np.isin(logged, ids)
+    total, without = int(clicks.sum()), int(clicks[~covered].sum())
+    missing = logged[~covered][np.argsort(-clicks[~covered], kind="stable")].tolist()  # the most wanted first
+    spaces = compare_id_spaces(logged, np.unique(ids))
+    share, item_share = 1 - without / max(total, 1), float(covered.mean()) if len(logged) else 0.0
+    facts = {"rows": total, "share": share, "items": item_share, "agree": spaces.agree or limits.allow_contiguous_ids}
+    of_rows = Evidence(f"{share:.1%} of {total}", without, total, missing)
+    of_items = Evidence(f"{item_share:.1%} of {len(logged)}", len(missing), len(logged), missing)
+    verdict = Evidence(spaces.words, len(missing), len(logged), spaces.unmatched)
+    least, least_items = limits.min_coverage, limits.min_item_coverage
+    features, one_space = "with features", "not a log renumbered from 0 or 1 against features keyed by other ids"
+    if limits.allow_contiguous_ids:
+        one_space = "any ids, for allow_contiguous_ids is set"
+    about = "interactions"
+    rules = [
+        at_least("log_has_rows", about, "at least one interaction", "rows", 1, evidence=Evidence(f"{total} rows")),
+        at_least(
+            "interactions_are_covered", about, f"at least {least:.1%} {features}", "share", least, evidence=of_rows
+        ),
+        at_least(
+            "logged_items_are_covered",
+            about,
+            f"at least {least_items:.1%} {features}",
+            "items",
+            least_items,
+            evidence=of_items,
+        ),
+        all_true("id_spaces_agree", about, one_space, "agree", evidence=verdict),
+    ]
+    return Table("coverage", pd.DataFrame(facts, index=[0]), rules)

@@ -1,0 +1,96 @@
+"""Do the interaction log and the features number the same items in the same way?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+FEW = 0.03  # share of one side's items that the other may lack ...
+FEW_ITEMS = 5  # ... or this many, in a small catalogue
+_CANONICAL = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True)
+class IdSpaces:
+    """The verdict and its arithmetic; unmatched: logged ids without features, in order of number."""
+
+    agree: bool
+    words: str
+    unmatched: list[str]
+
+
+def compare_id_spaces(logged: np.ndarray, known: np.ndarray) -> IdSpaces:
+    """Tell whether a log and features share an id space, from the distinct item ids of each: (n,) and (m,) of str.
+
+    A log whose items were renumbered 0..n-1 and features keyed by the original ids join without an error: an id that
+    both happen to use is taken for the same item. Nothing else gives it away, for counts, shapes and names are all in
+    order; only the coverage is that of chance. One published system lost its content this way: log 0..2979, features
+    3,095 ids of 2..3951, that is 78.4 % of the numbers there, and 2,341 of 2,980 logged items (78.6 %) "had" features,
+    nearly all of them those of another film.
+
+    Let n items be logged and m be known, `lost` of the logged not be known and `idle` of the known not be logged. The
+    id spaces are taken to differ in two cases.
+
+    1. One side is *gapless* (exactly 0..n-1 or exactly 1..n, as a renumbering leaves it and a catalogue with a history
+       hardly ever) and yet they overlap only in part: lost > max(3 % of n, 5) **and** idle > max(3 % of m, 5). Above:
+       lost = 639 (21 %), idle = 754 (24 %). Where the same n items are on both sides and original ids use a share d of
+       their range, d n of the renumbered ids are met by chance, so lost = idle = (1 - d) n: a numbering with more than
+       3 % of gaps is caught, whatever coverage is asked for.
+    2. One side starts at 0, the other at 1, one of them is gapless, and each has an id that the other lacks: everything
+       is off by one (log 0..n-1, features 1..n: coverage (n-1)/n, and each item carries its neighbour's content).
+
+    Both cases need strangers on *both* sides, so a sound catalogue passes: where both use raw ids, neither is gapless;
+    where both are 0..n-1, new items without clicks only add to `idle`, and items without media only to `lost`, however
+    many, and both together as long as one of them is few. Ids that are no whole numbers ("film-0042", "007") are never
+    gapless. The rule errs towards stopping: a gapless catalogue that has at once more than 3 % of new and more than 3 %
+    of lost items looks the same as a renumbered one, and `allow_contiguous_ids` says that it is not. It cannot see a
+    renumbering that was thinned out afterwards.
+    """
+    lost, idle = np.setdiff1d(logged, known), np.setdiff1d(known, logged)
+    in_log, in_features = _Range.of(logged), _Range.of(known)
+    gapless = in_log.gapless or in_features.gapless
+    partial = len(lost) > max(FEW * len(logged), FEW_ITEMS) and len(idle) > max(FEW * len(known), FEW_ITEMS)
+    shifted = {in_log.first, in_features.first} == {0, 1} and len(lost) > 0 and len(idle) > 0
+    both = len(logged) - len(lost)
+    words = (
+        f"logged ids {in_log.words}, ids with features {in_features.words}; {both} in both "
+        f"({both / max(len(logged), 1):.1%} of the logged), {len(lost)} only logged, {len(idle)} only with features"
+    )
+    return IdSpaces(not (gapless and (partial or shifted)), words, in_log.sort(lost))
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Where a set of ids lies: numbers from `first` to `last`, or None where they are not all whole numbers."""
+
+    size: int
+    first: int | None
+    last: int | None
+
+    @classmethod
+    def of(cls, ids: np.ndarray) -> _Range:
+        """The range of distinct ids."""
+        if len(ids) == 0 or not all(_CANONICAL.fullmatch(str(one)) for one in ids):
+            return cls(len(ids), None, None)
+        numbers = ids.astype(np.int64)
+        return cls(len(ids), int(numbers.min()), int(numbers.max()))
+
+    @property
+    def gapless(self) -> bool:
+        """Exactly 0..n-1 or 1..n."""
+        return self.first in {0, 1} and self.last is not None and self.last - self.first + 1 == self.size
+
+    @property
+    def words(self) -> str:
+        """Such as "0..2979 without a gap (2980)"."""
+        if self.first is None or self.last is None:
+            return f"names ({self.size})"
+        gaps = "without a gap" if self.gapless else f"{self.size / (self.last - self.first + 1):.1%} in use"
+        return f"{self.first}..{self.last} {gaps} ({self.size})"
+
+    def sort(self, ids: np.ndarray) -> list[str]:
+        """Ids by number where they are numbers, else by name."""
+        key = (lambda one: (int(one), one)) if self.first is not None else (lambda one: (0, one))
+        return sorted((str(one) for one in ids), key=key)

@@ -1,0 +1,200 @@
+"""Great Expectations on small tables: rules in, report out.
+
+Embeddings are never shown to Great Expectations (a thousand columns take it half a minute): numpy boils them down to
+tables of one row per item or one row of facts, and the rules are about those. Its holes are closed here: a table
+without rows, a rule without a result, an exception and a suite without rules all fail, and a table with missing values,
+which most expectations pass over in silence, is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tasks.quality.report import SAMPLE, Check, Report
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.datasource.fluent.interfaces import Batch
+
+ID = "id"  # the column of a table that holds external ids
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What stands behind a number in a table of facts, where Great Expectations itself sees but one row.
+
+    unexpected: of how many `elements` it does not hold; None: of one, if the rule fails. sample: ids of such elements.
+    """
+
+    observed: str
+    unexpected: int | None = None
+    elements: int = 1
+    sample: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation on one table, and the words for it.
+
+    type: class in great_expectations.expectations. arguments: those of that class. evidence: given where the table's
+    row is a fact about many elements.
+    """
+
+    name: str
+    column: str
+    expected: str
+    type: str
+    arguments: Mapping[str, object]
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table and what is expected of it; rows are named by its column `id`, where it has one."""
+
+    name: str
+    frame: pd.DataFrame
+    rules: Sequence[Rule] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        holes = [str(column) for column in self.frame.columns if self.frame[column].isna().any()]
+        if holes:
+            raise ValueError(
+                f"table {self.name} holds missing values in {holes}, expected none: they would pass unseen"
+            )
+
+
+def all_true(
+    name: str, column: str, expected: str, flags: str, *, mostly: float = 1.0, evidence: Evidence | None = None
+) -> Rule:
+    """The column `flags` holds True in every row, or in the share `mostly` of them."""
+    arguments = {"column": flags, "value_set": [True], "mostly": mostly}
+    return Rule(name, column, expected, "ExpectColumnValuesToBeInSet", arguments, evidence)
+
+
+def unique(name: str, column: str, expected: str, values: str) -> Rule:
+    """The column `values` holds nothing twice."""
+    return Rule(name, column, expected, "ExpectColumnValuesToBeUnique", {"column": values})
+
+
+def at_least(name: str, column: str, expected: str, value: str, least: float, *, evidence: Evidence) -> Rule:
+    """The one value of the column `value` of a table of facts is at least `least`."""
+    arguments = {"column": value, "min_value": least}
+    return Rule(name, column, expected, "ExpectColumnValuesToBeBetween", arguments, evidence)
+
+
+def equal(name: str, column: str, expected: str, values: tuple[str, str], frame: pd.DataFrame) -> Rule:
+    """Two columns of a table of facts hold the same number."""
+    left, right = (int(frame[value].iloc[0]) for value in values)
+    evidence = Evidence(f"{left} and {right}", abs(left - right), max(left, right, 1))
+    arguments = {"column_A": values[0], "column_B": values[1]}
+    return Rule(name, column, expected, "ExpectColumnPairValuesToBeEqual", arguments, evidence)
+
+
+def columns_exist(name: str, frame: pd.DataFrame, expected: Sequence[str]) -> Table:
+    """A table of the column names of `frame` alone, that demands those in `expected`."""
+    rules = [
+        Rule("column_exists", name, f"a column {column}", "ExpectColumnToExist", {"column": column})
+        for column in expected
+    ]
+    return Table(name, pd.DataFrame({column: [True] for column in frame.columns}, index=[0]), rules)
+
+
+def validate(suite: str, tables: Sequence[Table]) -> Report:
+    """Evaluate every rule of every table; each table is also expected to have rows."""
+    results = [check for table in tables for check in _validate_table(table)]
+    return Report(suite=suite, success=all(check.success for check in results), results=results)
+
+
+def _great_expectations() -> ModuleType:
+    """The library, imported when first needed: it takes seconds."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    with warnings.catch_warnings():
+        # Its data connectors import two modules of the standard library that Python 3.11 deprecates.
+        warnings.filterwarnings(
+            "ignore", message="module 'sre_(constants|parse)' is deprecated", category=DeprecationWarning
+        )
+        import great_expectations  # noqa: PLC0415  every command would pay for it
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    return great_expectations
+
+
+def _batch(gx: ModuleType, table: Table) -> Batch:
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415  as above
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("tables").add_dataframe_asset(table.name)
+    batch: Batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table.frame})
+    return batch
+
+
+def _validate_table(table: Table) -> list[Check]:
+    gx = _great_expectations()
+    rows = len(table.frame)
+    found = Evidence(f"{rows} rows")
+    some = Rule(
+        "table_has_rows", table.name, "at least one row", "ExpectTableRowCountToBeBetween", {"min_value": 1}, found
+    )
+    rules = [some, *table.rules]
+    expectations = [
+        getattr(gx.expectations, rule.type)(**rule.arguments, meta={"rule": number})
+        for number, rule in enumerate(rules)
+    ]
+    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLE}
+    if ID in table.frame.columns:
+        result_format["unexpected_index_column_names"] = [ID]
+    suite = gx.ExpectationSuite(table.name, expectations=expectations)
+    outcome = _batch(gx, table).validate(suite, result_format=result_format)
+    # Results come in an order of their own, those with exceptions first.
+    results = {result.expectation_config.meta["rule"]: result for result in outcome.results}
+    return [_check(rule, results.get(number)) for number, rule in enumerate(rules)]
+
+
+def _check(rule: Rule, result: ExpectationValidationResult | None) -> Check:
+    success = result is not None and bool(result.success)
+    evidence = _evidence(rule, result, success=success)
+    unexpected = int(not success) if evidence.unexpected is None else evidence.unexpected
+    return Check(
+        expectation=rule.name,
+        column=rule.column,
+        expected=rule.expected,
+        observed=evidence.observed,
+        unexpected_count=unexpected,
+        element_count=evidence.elements,
+        sample_ids=[] if success else list(evidence.sample)[:SAMPLE],
+        success=success,
+    )
+
+
+def _evidence(rule: Rule, result: ExpectationValidationResult | None, *, success: bool) -> Evidence:
+    """What was observed: an exception, the evidence that came with the rule, or the rows that were found."""
+    if result is None:
+        return Evidence("no result: it was not evaluated")
+    exception = _exception(result.exception_info)
+    if exception is not None:
+        return Evidence(f"it could not be evaluated: {exception}")
+    details = result.result
+    if rule.evidence is not None:
+        return rule.evidence
+    if details.get("element_count") is None:
+        return Evidence("as expected" if success else "otherwise")
+    unexpected, elements = int(details["unexpected_count"]), int(details["element_count"])
+    rows = details.get("partial_unexpected_index_list") or []
+    return Evidence(f"{unexpected} of {elements} otherwise", unexpected, elements, [str(row[ID]) for row in rows])
+
+
+def _exception(info: Mapping[str, Any] | None) -> str | None:
+    """The message of the first exception; Great Expectations nests it under the metric that raised it, or does not."""
+    for entry in (info, *(info or {}).values()):
+        if isinstance(entry, Mapping) and entry.get("raised_exception"):
+            return " ".join(str(entry.get("exception_message")).split())
+    return None

@@ -1,0 +1,66 @@
+"""Where things are kept: artefacts in S3 or a folder, the metrics history in PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tasks.errors import BadInput
+from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
+from tasks.store.base import ObjectInfo, Store, sha256_of
+from tasks.store.folder import FolderStore
+from tasks.store.history import History, MetricValue, open_history
+from tasks.store.manifest import FileEntry, Manifest
+from tasks.store.s3 import S3Store
+
+__all__ = [
+    "Artefact",
+    "ArtefactWriter",
+    "FileEntry",
+    "FolderStore",
+    "History",
+    "Manifest",
+    "MetricValue",
+    "ObjectInfo",
+    "S3Store",
+    "Store",
+    "has_artefact",
+    "open_history",
+    "open_store",
+    "read_artefact",
+    "sha256_of",
+    "write_artefact",
+]
+
+
+def open_store(url: str | None = None) -> Store:
+    """The store at `url`, or at RECSYS_STORE: `s3://bucket` (with RECSYS_S3_*) or `file:///folder`."""
+    url = url or os.environ.get("RECSYS_STORE", "")
+    if not url:
+        raise BadInput("RECSYS_STORE is not set, expected s3://bucket or file:///folder (`source .local/env` sets it for the local stack)")
+    parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return FolderStore(Path(unquote(parts.path)))
+    if parts.scheme == "s3" and parts.netloc and parts.path in {"", "/"}:
+        return S3Store(
+            parts.netloc,
+            endpoint=_required("RECSYS_S3_ENDPOINT"),
+            access_key=_required("RECSYS_S3_ACCESS_KEY"),
+            secret_key=_required("RECSYS_S3_SECRET_KEY"),
+            secure=_flag("RECSYS_S3_SECURE"),
+        )
+    raise BadInput(f"store {url!r} found, expected s3://bucket or file:///folder")
+
+
+def _required(name: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise BadInput(f"{name} is not set, expected it for a store in S3")
+
+
+def _flag(name: str) -> bool:
+    value = os.environ.get(name, "true").lower()
+    if value not in {"true", "false"}:
+        raise BadInput(f"{name} is {value!r}, expected true or false")
+    return value == "true"

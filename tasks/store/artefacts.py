@@ -1,0 +1,225 @@
+"""Artefacts: a few files and the manifest that vouches for them.
+
+A manifest is written last and removed first, so a half-written artefact is never seen, and every file is verified when read.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from tasks.errors import BadInput, Corrupt, NotFound
+from tasks.store.base import Store, sha256_of
+from tasks.store.manifest import MANIFEST, FileEntry, Manifest
+
+if TYPE_CHECKING:
+    import torch
+
+LARGEST_MANIFEST = 16 << 20
+
+
+class ArtefactWriter:
+    """Collects the files of an artefact in a temporary folder; the block's end uploads them and then the manifest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.counts: dict[str, int] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+
+    def file(self, name: str) -> Path:
+        """Where to write the file `name`; it is hashed when the block ends."""
+        if not name or "/" in name or name in {".", "..", MANIFEST}:
+            raise BadInput(f"file name {name!r} found in an artefact, expected a plain name other than {MANIFEST}")
+        self._facts.setdefault(name, {})
+        return self._folder / name
+
+    def array(self, name: str, value: np.ndarray) -> None:
+        """A NumPy array as .npy in C order; arrays of objects are refused."""
+        if value.dtype.hasobject:
+            raise BadInput(f"array {name} holds Python objects, expected numbers")
+        np.save(self.file(name), np.ascontiguousarray(value), allow_pickle=False)
+        self._facts[name] = {"dtype": str(value.dtype), "shape": value.shape, "rows": len(value)}
+
+    def frame(self, name: str, value: pd.DataFrame, **options: Any) -> None:
+        """A table as .parquet, .csv or .inter (tab separated), by the name's ending."""
+        path = self.file(name)
+        if path.suffix == ".parquet":
+            value.to_parquet(path, index=False, **options)
+        elif path.suffix in {".csv", ".inter"}:
+            value.to_csv(path, index=False, sep="\t" if path.suffix == ".inter" else ",", **options)
+        else:
+            raise BadInput(f"table {name} found, expected a name ending in .parquet, .csv or .inter")
+        self._facts[name] = {"rows": len(value)}
+
+    def json(self, name: str, value: object) -> None:
+        """Anything JSON can hold; NaN is refused."""
+        self.file(name).write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def tensors(self, name: str, value: Mapping[str, torch.Tensor]) -> None:
+        """Tensors by name as .safetensors."""
+        from safetensors.torch import save_file  # noqa: PLC0415  most steps need no torch
+
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}, self.file(name))
+
+    def entries(self) -> dict[str, FileEntry]:
+        """Every file with its hash, in order of name."""
+        found = {}
+        for name in sorted(self._facts):
+            path = self._folder / name
+            if not path.is_file():
+                raise NotFound(f"{name} was announced for the artefact and never written")
+            found[name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size, **self._facts[name])
+        return found
+
+
+class Artefact:
+    """A complete artefact; every file is checked against the manifest when it is first read."""
+
+    def __init__(self, store: Store, prefix: str, manifest: Manifest) -> None:
+        self.store = store
+        self.prefix = prefix
+        self.manifest = manifest
+        self._paths: dict[str, Path] = {}
+
+    def path(self, name: str) -> Path:
+        """A local copy of the file `name`, kept until the process ends. Corrupt when its bytes are not those promised."""
+        if name not in self._paths:
+            entry = self.manifest.files.get(name)
+            if entry is None:
+                raise NotFound(f"{self.prefix} has no file {name}, expected one of {sorted(self.manifest.files)}")
+            target = Path(tempfile.mkdtemp(dir=_scratch())) / name
+            self.store.get_file(f"{self.prefix}/{name}", target)
+            found = sha256_of(target)
+            if found != entry.sha256:
+                target.unlink()
+                raise Corrupt(f"{self.prefix}/{name} has sha256 {found}, expected {entry.sha256} by its manifest: write it again")
+            self._paths[name] = target
+        return self._paths[name]
+
+    def array(self, name: str) -> np.ndarray:
+        """A NumPy array. Corrupt when its dtype or shape is not as the manifest says."""
+        entry = self.manifest.files.get(name)
+        value: np.ndarray = np.load(self.path(name), allow_pickle=False, mmap_mode="r")
+        if entry is not None and (str(value.dtype), value.shape) != (entry.dtype, entry.shape):
+            raise Corrupt(f"{self.prefix}/{name} is {value.dtype} {value.shape}, expected {entry.dtype} {entry.shape}")
+        return np.asarray(value).copy()
+
+    def frame(self, name: str, **options: Any) -> pd.DataFrame:
+        """A table written by `ArtefactWriter.frame`; `options` go to pandas (`dtype`, `usecols`, ...)."""
+        path = self.path(name)
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path, **options)
+        return pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
+
+    def json(self, name: str) -> Any:
+        """Whatever the JSON file holds."""
+        return json.loads(self.path(name).read_bytes())
+
+    def tensors(self, name: str) -> dict[str, torch.Tensor]:
+        """Tensors by name."""
+        from safetensors.torch import load_file  # noqa: PLC0415  most steps need no torch
+
+        return dict(load_file(self.path(name)))
+
+
+@contextmanager
+def write_artefact(
+    store: Store,
+    prefix: str,
+    *,
+    inputs: Sequence[Artefact] = (),
+    parameters: Mapping[str, object] | None = None,
+    encoder: str | None = None,
+    seed: int | None = None,
+) -> Iterator[ArtefactWriter]:
+    """Write the artefact `prefix`; an exception inside the block leaves what was there before.
+
+    `inputs` are the artefacts it was made from, `parameters` what decided it (JSON-able).
+    """
+    with tempfile.TemporaryDirectory(dir=_scratch()) as name:
+        folder = Path(name)
+        writer = ArtefactWriter(folder)
+        yield writer
+        manifest = Manifest(
+            prefix=prefix,
+            created_at=datetime.now(UTC),
+            code_version=code_version(),
+            inputs={artefact.prefix: artefact.manifest.sha256 for artefact in inputs},
+            parameters=dict(parameters or {}),
+            encoder=encoder,
+            seed=seed,
+            counts=writer.counts,
+            files=writer.entries(),
+        )
+        store.delete(f"{prefix}/{MANIFEST}")  # a retry must not stand half new under the old manifest
+        for file in manifest.files:
+            store.put_file(f"{prefix}/{file}", folder / file)
+        store.put(f"{prefix}/{MANIFEST}", manifest.model_dump_json(indent=1).encode())
+
+
+def has_artefact(store: Store, prefix: str) -> bool:
+    """Whether a complete artefact stands under `prefix`."""
+    try:
+        store.stat(f"{prefix}/{MANIFEST}")
+    except NotFound:
+        return False
+    return True
+
+
+def read_artefact(store: Store, prefix: str) -> Artefact:
+    """The artefact under `prefix`. NotFound when there is none that is complete, Corrupt when its manifest is not one."""
+    try:
+        data = store.get(f"{prefix}/{MANIFEST}", limit=LARGEST_MANIFEST)
+    except NotFound as error:
+        step = prefix.rpartition("/")[2]
+        raise NotFound(f"{prefix} is not in {store.url} or not complete, expected the step that makes it ({step}) to have ended") from error
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Corrupt(f"{prefix}/{MANIFEST} is not a manifest: {first['loc']} {first['msg']}") from error
+    return Artefact(store, prefix, manifest)
+
+
+def code_version() -> str:
+    """RECSYS_CODE_VERSION, else the commit of the checkout, else the package's version."""
+    return os.environ.get("RECSYS_CODE_VERSION") or _commit() or _package()
+
+
+@cache
+def _commit() -> str | None:
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return None
+    done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def _package() -> str:
+    try:
+        return metadata.version("audioclip4rec")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@cache
+def _scratch() -> Path:
+    """A folder for downloads that goes when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="recsys-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

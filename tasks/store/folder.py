@@ -1,0 +1,87 @@
+"""A store in a folder: for laptops and tests. Same behaviour as S3, seen from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from tasks.errors import NotFound
+from tasks.store.base import ObjectInfo, checked_key, checked_size
+
+TEMPORARY = ".writing-"
+
+
+class FolderStore:
+    """Objects are files below `root`; a write goes to a temporary file that is renamed when complete."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.url = f"file://{self.root}"
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write `data` under `key`."""
+        self._write(key, lambda file: file.write(data))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write the file's content under `key`."""
+        with path.open("rb") as source:
+            self._write(key, lambda file: shutil.copyfileobj(source, file))
+
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """Bytes of `key`."""
+        checked_size(self.stat(key), limit)
+        return self._path(key).read_bytes()
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the bytes of `key` to `path`."""
+        self.stat(key)
+        shutil.copyfile(self._path(key), path)
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Size and etag of `key`; the etag is made of size and time of change."""
+        path = self._path(key)
+        if not path.is_file():
+            raise NotFound(f"{key} is not in {self.url}, expected an object of that name")
+        return self._info(path)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects whose key begins with `prefix`."""
+        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
+        found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(TEMPORARY)]
+        infos = sorted((self._info(path) for path in found), key=lambda info: info.key)
+        return (info for info in infos if info.key.startswith(prefix))
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object."""
+        self.stat(source)
+        self.put_file(target, self._path(source))
+
+    def delete(self, key: str) -> None:
+        """Remove `key`."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.root / checked_key(key)
+
+    def _info(self, path: Path) -> ObjectInfo:
+        stat = path.stat()
+        key = path.relative_to(self.root).as_posix()
+        return ObjectInfo(key=key, size=stat.st_size, etag=f"{stat.st_mtime_ns}-{stat.st_size}")
+
+    def _write(self, key: str, write: Callable[[IO[bytes]], object]) -> None:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise

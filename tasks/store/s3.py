@@ -1,0 +1,132 @@
+"""A store in an S3 bucket, through the minio SDK; uses only what MinIO and its successors all support."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import CopySource
+from minio.error import S3Error
+
+from tasks.errors import BadInput, NotFound, TaskError
+from tasks.store.base import CHUNK, ObjectInfo, checked_key, checked_size
+
+T = TypeVar("T")
+ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+# Seconds to wait on the socket. urllib3 uses the *connect* timeout while it sends a body, so it must be long as well.
+PATIENCE = 120.0
+
+
+class S3Store:
+    """Objects in one bucket, which is made when it does not exist."""
+
+    def __init__(self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, secure: bool) -> None:
+        self.bucket = bucket
+        self.url = f"s3://{bucket}"
+        self._endpoint = endpoint
+        retries = urllib3.Retry(total=4, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504])
+        timeout = urllib3.Timeout(connect=PATIENCE, read=PATIENCE)
+        self._client = Minio(
+            endpoint,
+            access_key=access_key,
+            secret_key=secret_key,
+            secure=secure,
+            region="us-east-1",  # given, so that it is not looked up
+            http_client=urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=16),
+        )
+        self._do(lambda: self._client.bucket_exists(bucket) or self._client.make_bucket(bucket))
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write `data` under `key`."""
+        checked_key(key)
+        self._do(lambda: self._client.put_object(self.bucket, key, io.BytesIO(data), len(data)), key)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write the file's content under `key`, in parts when it is large."""
+        checked_key(key)
+        self._do(lambda: self._client.fput_object(self.bucket, key, str(path)), key)
+
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """Bytes of `key`."""
+        checked_size(self.stat(key), limit)
+        return self._do(lambda: self._read(key), key)
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the bytes of `key` to `path`."""
+        self._do(lambda: self._read_to(checked_key(key), path), key)
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Size and etag of `key`."""
+        checked_key(key)
+        found: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
+        return ObjectInfo(key=key, size=int(found.size), etag=str(found.etag))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects whose key begins with `prefix`."""
+        listing = self._do(lambda: list(self._client.list_objects(self.bucket, prefix=prefix, recursive=True)))
+        infos = (
+            ObjectInfo(key=str(o.object_name), size=int(o.size or 0), etag=str(o.etag))
+            for o in listing
+            if not o.is_dir and not str(o.object_name).endswith("/")
+        )
+        return iter(sorted(infos, key=lambda info: info.key))
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object on the server."""
+        checked_key(source)
+        checked_key(target)
+        self._do(lambda: self._client.copy_object(self.bucket, target, CopySource(self.bucket, source)), source)
+
+    def delete(self, key: str) -> None:
+        """Remove `key`."""
+        checked_key(key)
+        self._do(lambda: self._client.remove_object(self.bucket, key), key)
+
+    def _read(self, key: str) -> bytes:
+        response = self._client.get_object(self.bucket, key)
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _read_to(self, key: str, path: Path) -> None:
+        """A partial download never stands under the final name."""
+        response = self._client.get_object(self.bucket, key)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for chunk in response.stream(CHUNK):
+                    file.write(chunk)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _do(self, call: Callable[[], T], key: str = "") -> T:
+        """Run a call of the SDK; its errors become sentences that name the place and never a secret."""
+        place = f"{self.url}/{key}" if key else self.url
+        try:
+            return call()
+        except S3Error as error:
+            if error.code in ABSENT:
+                raise NotFound(f"{key} is not in {self.url}, expected an object of that name") from error
+            if error.code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
+                raise BadInput(
+                    f"{self._endpoint} refused access to {place} ({error.code}), expected valid "
+                    "RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY"
+                ) from error
+            raise TaskError(f"{self._endpoint} answered {error.code} for {place}: {error.message}") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise TaskError(
+                f"{self._endpoint} does not answer for {place} ({type(error).__name__}), expected an S3 server at RECSYS_S3_ENDPOINT"
+            ) from error

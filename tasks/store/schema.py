@@ -1,0 +1,64 @@
+"""The schema of the metrics database, moved forward by the numbered files in `migrations/` (yoyo)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from tasks.errors import BadInput
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+TABLE = "_yoyo_migration"
+
+
+def names() -> list[str]:
+    """All migrations, in order."""
+    return sorted(path.stem for path in MIGRATIONS.glob("*.sql") if not path.stem.endswith(".rollback"))
+
+
+def pending(dsn: str) -> list[str]:
+    """Migrations that the database lacks; reads only."""
+    with psycopg2.connect(dsn) as database, database.cursor() as sql:
+        sql.execute("SELECT to_regclass(%s)", (TABLE,))
+        row = sql.fetchone()
+        applied = set()
+        if row and row[0]:
+            sql.execute(f"SELECT migration_id FROM {TABLE}")  # noqa: S608  a constant
+            applied = {str(found[0]) for found in sql.fetchall()}
+    database.close()
+    return [name for name in names() if name not in applied]
+
+
+def migrate(dsn: str) -> list[str]:
+    """Apply what is missing, under a lock; returns the names."""
+    with _yoyo(dsn) as (backend, migrations), backend.lock():
+        todo = backend.to_apply(migrations)
+        applied = [migration.id for migration in todo]
+        backend.apply_migrations(todo)
+    return applied
+
+
+def unmigrate(dsn: str) -> None:
+    """Undo every migration: the rows go too."""
+    with _yoyo(dsn) as (backend, migrations), backend.lock():
+        backend.rollback_migrations(backend.to_rollback(migrations))
+
+
+@contextmanager
+def _yoyo(dsn: str) -> Iterator[tuple[Any, Any]]:
+    if not dsn.startswith(("postgresql://", "postgres://")):
+        raise BadInput(f"metrics DSN begins with {dsn.partition(':')[0]!r}, expected postgresql://user:password@host:port/database")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # yoyo 9 on Python 3.11: sqlite3 and importlib notices
+        import yoyo  # noqa: PLC0415  seconds that most commands need not spend
+
+        backend = yoyo.get_backend(dsn)
+        try:
+            yield backend, yoyo.read_migrations(str(MIGRATIONS))
+        finally:
+            backend.connection.close()

@@ -1,0 +1,233 @@
+"""What every store promises; one rig for the folder and for a real S3 server."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tasks.errors import BadInput, Corrupt, NotFound
+from tasks.store import Store, has_artefact, read_artefact, write_artefact
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each store in turn, empty."""
+    found: Store = request.getfixturevalue(f"{request.param}_store")
+    return found
+
+
+def test_what_was_put_is_got(store: Store, tmp_path: Path) -> None:
+    """Bytes and files come back unchanged, by either road."""
+    store.put("a/b.bin", b"one")
+    (tmp_path / "f").write_bytes(b"two" * 100_000)
+    store.put_file("a/c.bin", tmp_path / "f")
+    store.get_file("a/c.bin", tmp_path / "g")
+    assert store.get("a/b.bin") == b"one"
+    assert (tmp_path / "g").read_bytes() == b"two" * 100_000
+
+
+def test_a_second_put_replaces_the_first_and_changes_the_etag(store: Store) -> None:
+    """The etag tells that the content changed."""
+    store.put("k", b"one")
+    before = store.stat("k").etag
+    store.put("k", b"three")
+    assert store.get("k") == b"three"
+    assert store.stat("k").etag != before
+
+
+def test_listing_is_recursive_sorted_and_by_prefix(store: Store) -> None:
+    """Keys come in order, however deep they lie, and only those asked for."""
+    for key in ("m/z/1.jpg", "m/a/b/2.jpg", "m/a/0.jpg", "n/3.jpg", "m/ä é+:.jpg"):
+        store.put(key, key.encode())
+    assert [info.key for info in store.list("m/")] == ["m/a/0.jpg", "m/a/b/2.jpg", "m/z/1.jpg", "m/ä é+:.jpg"]
+    assert [info.size for info in store.list("n/")] == [7]
+    assert list(store.list("absent/")) == []
+
+
+@pytest.mark.parametrize("verb", ["get", "stat"])
+def test_an_absent_key_is_named(store: Store, verb: str) -> None:
+    """NotFound says which key in which store."""
+    with pytest.raises(NotFound, match="no/such"):
+        getattr(store, verb)("no/such")
+
+
+def test_absent_sources_and_targets(store: Store, tmp_path: Path) -> None:
+    """Copying what is absent fails, deleting it is fine, and a failed download leaves no file."""
+    with pytest.raises(NotFound):
+        store.copy("no/such", "x")
+    with pytest.raises(NotFound):
+        store.get_file("no/such", tmp_path / "f")
+    store.delete("no/such")
+    assert list(tmp_path.glob("f*")) == []
+
+
+def test_a_copy_has_the_same_bytes(store: Store) -> None:
+    """copy() leaves the source alone."""
+    store.put("a", b"data")
+    store.copy("a", "b/c")
+    assert store.get("a") == store.get("b/c") == b"data"
+
+
+def test_a_deleted_object_is_gone(store: Store) -> None:
+    """Neither listed nor readable."""
+    store.put("a/b", b"data")
+    store.delete("a/b")
+    assert list(store.list("a/")) == []
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../b", "a/.", "a\\b"])
+def test_a_key_that_could_lead_elsewhere_is_refused(store: Store, key: str) -> None:
+    """Keys are plain relative paths."""
+    with pytest.raises(BadInput, match="store key"):
+        store.put(key, b"")
+
+
+def test_a_too_large_object_is_refused_before_it_is_read(store: Store) -> None:
+    """`limit` bounds what an untrusted object may cost."""
+    store.put("k", b"x" * 100)
+    with pytest.raises(BadInput, match="100 bytes, expected at most 99"):
+        store.get("k", limit=99)
+
+
+def test_a_reader_never_sees_half_a_write(store: Store) -> None:
+    """While two versions are written in turn, every read is one of them, whole."""
+    versions = [bytes([n]) * 300_000 for n in (1, 2)]
+    store.put("k", versions[0])
+    done = threading.Event()
+
+    def write() -> None:
+        for n in range(12):
+            store.put("k", versions[n % 2])
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        assert store.get("k") in versions
+    writer.join()
+
+
+def test_an_artefact_comes_back_as_it_was(store: Store) -> None:
+    """Arrays, tables, JSON and tensors round-trip, and the manifest says what they are."""
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    table = pd.DataFrame({"item_id": ["a", "b", "c"], "idx": [0, 1, 2]})
+    with write_artefact(store, "runs/r/step", parameters={"k": 5}, seed=3, encoder="e") as out:
+        out.array("x.npy", array)
+        out.frame("t.csv", table)
+        out.frame("t.parquet", table)
+        out.json("j.json", {"a": [1, 2]})
+        out.tensors("m.safetensors", {"w": torch.ones(2, 2)})
+        out.counts["items"] = 3
+    found = read_artefact(store, "runs/r/step")
+    np.testing.assert_array_equal(found.array("x.npy"), array)
+    pd.testing.assert_frame_equal(found.frame("t.csv"), table)
+    assert found.frame("t.parquet")["idx"].tolist() == [0, 1, 2]
+    assert found.json("j.json") == {"a": [1, 2]}
+    assert torch.equal(found.tensors("m.safetensors")["w"], torch.ones(2, 2))
+    assert found.manifest.files["x.npy"].shape == (3, 4)
+    assert found.manifest.files["t.csv"].rows == 3
+    assert (found.manifest.counts, found.manifest.seed, found.manifest.parameters) == ({"items": 3}, 3, {"k": 5})
+
+
+def test_a_manifest_names_what_it_was_made_from(store: Store) -> None:
+    """Inputs are pinned by the hash of their manifest."""
+    with write_artefact(store, "a") as out:
+        out.json("x.json", 1)
+    first = read_artefact(store, "a")
+    with write_artefact(store, "b", inputs=[first]) as out:
+        out.json("y.json", 2)
+    assert read_artefact(store, "b").manifest.inputs == {"a": first.manifest.sha256}
+
+
+def test_an_artefact_that_was_not_finished_is_invisible(store: Store) -> None:
+    """No manifest, no artefact: an exception while writing leaves nothing to be read."""
+
+    def write() -> None:
+        with write_artefact(store, "half") as out:
+            out.json("x.json", 1)
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        write()
+    assert not has_artefact(store, "half")
+    with pytest.raises(NotFound, match="half"):
+        read_artefact(store, "half")
+
+
+def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
+    """Files of the first attempt that the second does not write are no part of it."""
+    for names in (["old.json", "both.json"], ["both.json"]):
+        with write_artefact(store, "r") as out:
+            for name in names:
+                out.json(name, names)
+    found = read_artefact(store, "r")
+    assert list(found.manifest.files) == ["both.json"]
+    with pytest.raises(NotFound, match=r"old\.json"):
+        found.path("old.json")
+
+
+def test_a_retry_that_dies_while_uploading_leaves_no_artefact(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old manifest goes first: old and new files are never served together."""
+    with write_artefact(store, "r") as out:
+        out.json("x.json", "old")
+    put_file = type(store).put_file
+
+    def dies(self: Store, key: str, path: Path) -> None:
+        put_file(self, key, path)
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(type(store), "put_file", dies)
+
+    def again() -> None:
+        with write_artefact(store, "r") as out:
+            out.json("x.json", "new")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        again()
+    assert not has_artefact(store, "r")
+
+
+def test_one_changed_byte_is_noticed(store: Store) -> None:
+    """Every file is verified against the manifest when it is read."""
+    with write_artefact(store, "r") as out:
+        out.array("x.npy", np.zeros(4, dtype=np.float32))
+    data = bytearray(store.get("r/x.npy"))
+    data[-1] ^= 1
+    store.put("r/x.npy", bytes(data))
+    with pytest.raises(Corrupt, match=r"r/x\.npy has sha256"):
+        read_artefact(store, "r").array("x.npy")
+
+
+def test_a_manifest_that_is_none_is_refused(store: Store) -> None:
+    """Unknown or missing keys in a manifest mean that somebody else wrote it."""
+    store.put("r/manifest.json", b'{"files": {}}')
+    with pytest.raises(Corrupt, match="not a manifest"):
+        read_artefact(store, "r")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "a/b.json", "..", ""])
+def test_a_file_of_an_artefact_has_a_plain_name(store: Store, name: str) -> None:
+    """No file can stand in for the manifest, or outside the artefact."""
+
+    def write() -> None:
+        with write_artefact(store, "r") as out:
+            out.json(name, 1)
+
+    with pytest.raises(BadInput, match="file name"):
+        write()
+
+
+def test_arrays_of_objects_are_refused(store: Store) -> None:
+    """No pickle leaves."""
+
+    def write() -> None:
+        with write_artefact(store, "r") as out:
+            out.array("x.npy", np.array([{}], dtype=object))
+
+    with pytest.raises(BadInput, match="Python objects"):
+        write()

@@ -1,0 +1,82 @@
+"""What the demo shows of a run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from local.demo import closing_line
+from local.follow import Lines, Table, describe, label
+
+
+def task(name: str, state: str | None, **more: object) -> dict[str, object]:
+    """A task instance as the API has it."""
+    return {
+        "task_id": name,
+        "map_index": -1,
+        "rendered_map_index": None,
+        "state": state,
+        "duration": None,
+        "try_number": 1,
+    } | more
+
+
+def test_a_mapped_box_is_named_by_what_it_was_mapped_over() -> None:
+    """People know `image`, not index 0; the index stands in until the name is known."""
+    assert label(task("scan", "running")) == "scan"
+    assert label(task("extract", "running", map_index=0, rendered_map_index="image")) == "extract [image]"
+    assert label(task("extract", None, map_index=0)) == "extract [0]"
+
+
+def test_a_line_tells_state_seconds_and_repeated_tries() -> None:
+    """What one wants to know at a glance."""
+    line = describe(task("train", "up_for_retry", duration=12.34, try_number=2))
+    assert line.split() == ["!", "train", "up_for_retry", "12.3", "s", "try", "2"]
+    assert describe(task("train", None)).split() == ["train", "waiting"]
+
+
+def test_a_log_gets_a_line_for_each_change_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """Looking every second does not fill a log."""
+    show = Lines()
+    show([task("scan", None)], 0.0)
+    show([task("scan", "running")], 1.0)
+    show([task("scan", "running")], 2.0)
+    show([task("scan", "success", duration=1.5)], 3.0)
+    assert [line.split()[:5] for line in capsys.readouterr().out.splitlines()] == [
+        ["1", "s", ">", "scan", "running"],
+        ["3", "s", "+", "scan", "success"],
+    ]
+
+
+def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second drawing goes back over all lines of the first."""
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    written: list[str] = []
+    show = Table(written.append)
+    show([task("scan", "running"), task("align", None)], 1.0)
+    show([task("scan", "success"), task("align", None)], 2.0)
+    assert not written[0].startswith("\x1b[3A")
+    assert written[1].startswith("\x1b[3A")
+    assert written[1].count("\n") == 3
+
+
+def test_a_terminal_too_low_gets_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Going back over lines that have scrolled away would garble them."""
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 3)))
+    written: list[str] = []
+    Table(written.append)([task("scan", "running"), task("align", None)], 1.0)
+    assert written == []
+    assert "scan" in capsys.readouterr().out
+
+
+def test_the_closing_line_of_a_box_is_found_in_its_log() -> None:
+    """Its plain values are shown, what is nested is not; what only looks like JSON is passed over."""
+    log = [
+        "python -m tasks extract",
+        '{"encoded": 3, "cached": 300, "share": 0.01, "ids": [1, 2]}',
+        "{not json}",
+        "bye",
+    ]
+    assert closing_line(log) == "encoded 3, cached 300, share 0.01"
+    assert closing_line(["nothing here"]) == ""

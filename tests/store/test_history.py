@@ -1,0 +1,217 @@
+"""The metrics history on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import psycopg2
+import pytest
+
+from tasks.errors import BadInput, NotFound, TaskError
+from tasks.store import History, MetricValue, open_history
+from tasks.store.schema import names, unmigrate
+
+pytestmark = pytest.mark.services
+REPORT = {
+    "suite": "embeddings",
+    "success": False,
+    "results": [
+        {"expectation": "rows_equal", "column": None, "expected": "3", "observed": "3", "unexpected_count": 0, "element_count": 3, "sample_ids": [], "success": True},
+        {"expectation": "no_nan", "column": "image", "expected": "0", "observed": "2", "unexpected_count": 2, "element_count": 3, "sample_ids": ["a", "b"], "success": False},
+    ],
+}  # fmt: skip
+
+
+def trained(history: History, run: str, model: str = "ease", value: float = 0.3, dataset: str = "d") -> None:
+    """A run with one trained and evaluated model."""
+    history.start_run(run, dataset, {"k": 5})
+    history.record_training(run, model, "enc", 7, {"l2": 1.0}, f"runs/{run}/train-{model}")
+    history.record_metrics(run, model, [MetricValue("valid", "ndcg", 20, value), MetricValue("test", "ndcg", 20, value / 2)])
+
+
+def rows(dsn: str, statement: str) -> list[tuple[object, ...]]:
+    """What a query of the database gives."""
+    with psycopg2.connect(dsn) as database, database.cursor() as sql:
+        sql.execute(statement)
+        found = sql.fetchall()
+    database.close()
+    return found
+
+
+def test_migrating_twice_changes_nothing_and_can_be_undone(empty_dsn: str) -> None:
+    """Migrations apply once, in order, and their rollbacks leave nothing."""
+    with History(empty_dsn) as history:
+        assert history.migrate() == names()
+        assert history.migrate() == []
+    unmigrate(empty_dsn)
+    assert rows(empty_dsn, "SELECT 1 FROM pg_namespace WHERE nspname = 'rec'") == []
+
+
+def test_an_unmigrated_database_says_what_to_run(empty_dsn: str) -> None:
+    """Nobody guesses why a table is missing."""
+    with pytest.raises(BadInput, match="python -m tasks migrate"):
+        open_history(empty_dsn)
+
+
+def test_an_unreachable_database_is_named_without_its_password() -> None:
+    """The sentence says where, and keeps the secret."""
+    with pytest.raises(TaskError, match="metrics at 127.0.0.1:1") as caught:
+        open_history("postgresql://me:secret@127.0.0.1:1/metrics")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without RECSYS_METRICS_DSN there is no default database."""
+    monkeypatch.delenv("RECSYS_METRICS_DSN", raising=False)
+    with pytest.raises(BadInput, match="RECSYS_METRICS_DSN"):
+        open_history()
+
+
+def test_a_retried_task_leaves_the_same_rows(history: History, metrics_dsn: str) -> None:
+    """Everything is an upsert by natural key; only the attempt is counted."""
+    for _ in range(2):
+        trained(history, "r1")
+        history.record_validation("r1", REPORT)
+    assert rows(metrics_dsn, "SELECT count(*), max(attempt) FROM rec.training") == [(1, 2)]
+    assert rows(metrics_dsn, "SELECT count(*) FROM rec.metric") == [(2,)]
+    assert rows(metrics_dsn, "SELECT count(*) FROM rec.validation_result") == [(2,)]
+
+
+def test_a_retry_with_fewer_figures_leaves_none_behind(history: History, metrics_dsn: str) -> None:
+    """The figures of an earlier attempt do not mix with the new ones."""
+    trained(history, "r1")
+    history.record_metrics("r1", "ease", [MetricValue("valid", "ndcg", 10, 0.1)])
+    assert rows(metrics_dsn, "SELECT k FROM rec.metric") == [(10,)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_figure_that_is_not_finite_is_refused(history: History, metrics_dsn: str, value: float) -> None:
+    """By the code with a sentence, and by the database itself."""
+    trained(history, "r1")
+    with pytest.raises(BadInput, match="finite"):
+        history.record_metrics("r1", "ease", [MetricValue("valid", "ndcg", 20, value)])
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        rows(metrics_dsn, f"INSERT INTO rec.metric VALUES ('r1', 'ease', 'valid', 'map', 5, '{value}') RETURNING 1")
+
+
+def test_metrics_of_an_unknown_run_are_refused(history: History) -> None:
+    """Steps out of order are told so."""
+    with pytest.raises(NotFound, match="in order"):
+        history.record_metrics("nobody", "ease", [MetricValue("valid", "ndcg", 20, 0.1)])
+    with pytest.raises(NotFound, match="nobody"):
+        history.finish_run("nobody", "failed")
+
+
+def test_failed_expectations_can_be_read_for_the_alert(history: History, metrics_dsn: str) -> None:
+    """One view has all that the mail says, and nothing that passed."""
+    history.start_run("r1", "d", {})
+    history.record_validation("r1", REPORT)
+    found = rows(
+        metrics_dsn,
+        "SELECT dataset, suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids FROM rec.validation_failures",
+    )
+    assert found == [("d", "embeddings", "no_nan", "image", "0", "2", 2, 3, ["a", "b"])]
+
+
+def test_the_first_release_becomes_champion(history: History) -> None:
+    """Where nothing was served, anything that passed the gate is."""
+    trained(history, "r1")
+    assert history.champion("d") is None
+    assert history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
+    champion = history.champion("d")
+    assert champion is not None
+    assert (champion.release, champion.model, champion.run, champion.version) == ("aa", "ease", "r1", 1)
+    decision = history.last_decision("d")
+    assert decision is not None
+    assert (decision.outcome, decision.inputs_hash) == ("promoted", "h1")
+
+
+def test_promoting_against_a_champion_that_moved_changes_nothing(history: History, metrics_dsn: str) -> None:
+    """Compare-and-swap: who compared with yesterday's champion has to look again, and leaves no trace."""
+    for run in ("r1", "r2", "r3"):
+        trained(history, run)
+    assert history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
+    seen = history.champion("d")
+    assert history.promote("d", "r2", "ease", "bb", {}, "h2", seen=seen)
+    assert not history.promote("d", "r3", "ease", "cc", {}, "h3", seen=seen)
+    assert not history.promote("d", "r3", "ease", "cc", {}, "h3", seen=None)
+    champion = history.champion("d")
+    assert champion is not None
+    assert champion.release == "bb"
+    assert rows(metrics_dsn, "SELECT 1 FROM rec.release WHERE release = 'cc'") == []
+    assert rows(metrics_dsn, "SELECT 1 FROM rec.decision WHERE run = 'r3'") == []
+
+
+def test_of_many_promoters_one_wins(metrics_dsn: str, history: History) -> None:
+    """Eight at once, from eight connections."""
+    for n in range(8):
+        trained(history, f"r{n}")
+    won: list[bool] = []
+    barrier = threading.Barrier(8)
+
+    def promote(n: int) -> None:
+        with open_history(metrics_dsn) as mine:
+            barrier.wait()
+            won.append(mine.promote("d", f"r{n}", "ease", f"release{n}", {}, "h", seen=None))
+
+    threads = [threading.Thread(target=promote, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == [False] * 7 + [True]
+
+
+def test_a_rejected_run_is_a_decision_and_moves_nothing(history: History) -> None:
+    """What was turned down is remembered, so that it is not repeated while nothing changed."""
+    trained(history, "r1")
+    history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
+    trained(history, "r2")
+    history.reject("d", "r2", "ease", {"margin": -0.2}, "h2")
+    champion, decision = history.champion("d"), history.last_decision("d")
+    assert champion is not None
+    assert decision is not None
+    assert champion.release == "aa"
+    assert (decision.run, decision.outcome, decision.inputs_hash) == ("r2", "rejected", "h2")
+
+
+def test_a_rollback_serves_what_was_served_before(history: History) -> None:
+    """By default the release before; by name any; and never one that does not exist."""
+    seen = None
+    for n in range(3):
+        trained(history, f"r{n}")
+        assert history.promote("d", f"r{n}", "ease", f"release{n}", {}, "h", seen=seen)
+        seen = history.champion("d")
+    assert history.rollback("d").release == "release1"
+    assert history.rollback("d").release == "release0"
+    assert history.rollback("d", "release2").release == "release2"
+    with pytest.raises(NotFound, match="release9"):
+        history.rollback("d", "release9")
+    with pytest.raises(NotFound, match="no release"):
+        history.rollback("other")
+
+
+def test_the_only_release_cannot_be_rolled_back(history: History) -> None:
+    """There is nothing before it."""
+    trained(history, "r1")
+    history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
+    with pytest.raises(NotFound, match="earlier"):
+        history.rollback("d")
+
+
+def test_the_table_shows_the_change_since_the_run_before(history: History) -> None:
+    """Per dataset, model, encoder, split, metric and k."""
+    for n, value in enumerate((0.2, 0.25)):
+        trained(history, f"r{n}", value=value)
+    trained(history, "elsewhere", value=0.9, dataset="other")
+    found = history.table(dataset="d", model="ease", metric="ndcg", split="valid", since=None)
+    assert found["value"].tolist() == [0.2, 0.25]
+    assert found["change"].iloc[1] == pytest.approx(0.05)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert history.table(dataset=None, model=None, metric=None, split=None, since=later).empty
+
+
+def test_media_are_new_until_they_were_seen(history: History) -> None:
+    """The first look and each changed one are news."""
+    assert [history.media_changed("d", f) for f in ("a", "a", "b", "a")] == [True, False, True, True]
