@@ -52,8 +52,8 @@ def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
     folder = stack.state.folder / "demo" / f"films-{first}"
     numbers = ["--first-item", str(first), "--items", str(count), "--users", str(VIEWERS), "--opening", str(FILMS)]
     tasks(stack, "demo-catalogue", "--out", str(folder), *numbers, *options)
-    tasks(stack, "load-media", "--dataset", DATASET, "--folder", str(folder))
-    tasks(stack, "load-interactions", "--dataset", DATASET, "--file", str(folder / "interactions.csv"))
+    tasks(stack, "load-media", str(folder), "--dataset", DATASET)
+    tasks(stack, "load-interactions", str(folder / "interactions.csv"), "--dataset", DATASET)
     stack.state.remember_fact(LOADED, str(first + count))
 
 

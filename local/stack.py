@@ -28,6 +28,7 @@ GPU_POOL = "gpu"
 # Settings of the task package and the DAGs that the caller's environment may give; the stack itself gives the rest.
 FROM_CALLER = (
     "RECSYS_ALERT_TO",
+    "RECSYS_CODE_VERSION",
     "RECSYS_CONFIG",
     "RECSYS_DATASET",
     "RECSYS_ENCODER",

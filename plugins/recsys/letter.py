@@ -58,12 +58,13 @@ def subject(alert: Alert) -> str:
 
 def serving(alert: Alert) -> str:
     """What the users of the recommender get now."""
+    nothing = "This run published nothing."
     if alert.champion is None:
-        unknown = "What is being served is not known."
-        return unknown if alert.gaps else f"No release of {alert.dataset} is being served yet."
+        what = "is not known" if alert.gaps else "does not exist yet"
+        return f"{nothing} The release that {alert.dataset} is served from {what}."
     release, model = alert.champion.release, alert.champion.model
     since = alert.champion.since.strftime("%Y-%m-%d %H:%M %Z").strip()
-    return f"This run published nothing. Still served: release {release}, model {model}, since {since}."
+    return f"{nothing} {alert.dataset} is still served from release {release}, model {model}, since {since}."
 
 
 def details(failure: Failure) -> Iterator[tuple[str, str]]:

@@ -223,7 +223,7 @@ def _modality(modality: str, data: DatasetTables) -> list[Table]:
     same = _same_rows(array[:rows], source, whole_numbers(data.item_features["source_idx"])[:rows])
     finite = np.zeros(rows, dtype=bool)
     if array.dtype.kind in "fiu":
-        finite = np.isfinite(array[:rows]).reshape(rows, -1).all(axis=1)
+        finite = np.isfinite(array[:rows]).all(axis=tuple(range(1, array.ndim)))
     frame = pd.DataFrame({ID: ids[:rows], "same": same, "finite": finite})
     of_rows = [
         all_true("rows_equal_their_source", modality, "the bytes of the source row", "same"),
@@ -233,7 +233,7 @@ def _modality(modality: str, data: DatasetTables) -> list[Table]:
 
 
 def _same_rows(array: np.ndarray, source: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Whether each row of (n, d) has the bytes of row `index` of (m, d): (n,) bool, False where there is no such row."""
+    """Whether each row of (n, d) has the bytes of row `index` of (m, d): (n,) bool, False where there is none."""
     same = np.zeros(len(array), dtype=bool)
     if array.dtype != source.dtype or array.shape[1:] != source.shape[1:]:
         return same
@@ -241,5 +241,5 @@ def _same_rows(array: np.ndarray, source: np.ndarray, index: np.ndarray) -> np.n
         rows = np.arange(start, min(start + 8192, len(array)))
         rows = rows[(index[rows] >= 0) & (index[rows] < len(source))]
         left, right = (np.ascontiguousarray(part).view(np.uint8) for part in (array[rows], source[index[rows]]))
-        same[rows] = (left == right).reshape(len(rows), -1).all(axis=1)
+        same[rows] = (left == right).all(axis=tuple(range(1, left.ndim)))
     return same

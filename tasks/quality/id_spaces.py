@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.data import canonical_integers
+
 FEW = 0.03  # share of one side's items that the other may lack ...
 FEW_ITEMS = 5  # ... or this many, in a small catalogue
-_CANONICAL = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class _Range:
     @classmethod
     def of(cls, ids: np.ndarray) -> _Range:
         """The range of distinct ids."""
-        if len(ids) == 0 or not all(_CANONICAL.fullmatch(str(one)) for one in ids):
+        numbers = canonical_integers(ids)
+        if numbers is None or not len(numbers):
             return cls(len(ids), None, None)
-        numbers = ids.astype(np.int64)
         return cls(len(ids), int(numbers.min()), int(numbers.max()))
 
     @property

@@ -8,6 +8,7 @@ which most expectations pass over in silence, is refused.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import warnings
@@ -22,7 +23,8 @@ from tasks.quality.report import SAMPLE, Check, Report
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-    from great_expectations.datasource.fluent.interfaces import Batch
+    from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+    from great_expectations.datasource.fluent.pandas_datasource import PandasDatasource
 
 ID = "id"  # the column of a table that holds external ids
 
@@ -110,37 +112,38 @@ def columns_exist(name: str, frame: pd.DataFrame, expected: Sequence[str]) -> Ta
 
 def validate(suite: str, tables: Sequence[Table]) -> Report:
     """Evaluate every rule of every table; each table is also expected to have rows."""
-    results = [check for table in tables for check in _validate_table(table)]
+    gx = _great_expectations()
+    source = _context(gx).data_sources.add_pandas("tables")
+    results = [check for table in tables for check in _validate_table(gx, source, table)]
     return Report(suite=suite, success=all(check.success for check in results), results=results)
 
 
 def _great_expectations() -> ModuleType:
     """The library, imported when first needed: it takes seconds."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of its inner life at INFO
     with warnings.catch_warnings():
         # Its data connectors import two modules of the standard library that Python 3.11 deprecates.
         warnings.filterwarnings(
             "ignore", message="module 'sre_(constants|parse)' is deprecated", category=DeprecationWarning
         )
         import great_expectations  # noqa: PLC0415  every command would pay for it
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     return great_expectations
 
 
-def _batch(gx: ModuleType, table: Table) -> Batch:
-    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415  as above
+def _context(gx: ModuleType) -> AbstractDataContext:
+    """A context in memory, without progress bars and without the temporary folder that documentation would go to."""
+    base = importlib.import_module("great_expectations.data_context.types.base")
+    defaults = base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    config = base.DataContextConfig(
+        store_backend_defaults=defaults, analytics_enabled=False, progress_bars=base.ProgressBarsConfig(globally=False)
+    )
+    context: AbstractDataContext = gx.get_context(project_config=config, mode="ephemeral")
+    return context
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("tables").add_dataframe_asset(table.name)
-    batch: Batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table.frame})
-    return batch
 
-
-def _validate_table(table: Table) -> list[Check]:
-    gx = _great_expectations()
-    rows = len(table.frame)
-    found = Evidence(f"{rows} rows")
+def _validate_table(gx: ModuleType, source: PandasDatasource, table: Table) -> list[Check]:
+    found = Evidence(f"{len(table.frame)} rows")
     some = Rule(
         "table_has_rows", table.name, "at least one row", "ExpectTableRowCountToBeBetween", {"min_value": 1}, found
     )
@@ -152,8 +155,9 @@ def _validate_table(table: Table) -> list[Check]:
     result_format = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLE}
     if ID in table.frame.columns:
         result_format["unexpected_index_column_names"] = [ID]
-    suite = gx.ExpectationSuite(table.name, expectations=expectations)
-    outcome = _batch(gx, table).validate(suite, result_format=result_format)
+    asset = source.add_dataframe_asset(table.name)
+    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table.frame})
+    outcome = batch.validate(gx.ExpectationSuite(table.name, expectations=expectations), result_format=result_format)
     # Results come in an order of their own, those with exceptions first.
     results = {result.expectation_config.meta["rule"]: result for result in outcome.results}
     return [_check(rule, results.get(number)) for number, rule in enumerate(rules)]

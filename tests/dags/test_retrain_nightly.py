@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,13 +98,11 @@ def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> N
     assert set(retrain.params.get_param("modalities").schema["examples"]) == set(modalities)
 
 
-def declared(path: Any, name: str) -> list[str]:
-    """The strings in the tuple, or the keys in the dict, assigned to `name` in a Python file."""
+def declared(path: Path, name: str) -> list[str]:
+    """The strings in the tuple, or the keys of the dict, that a Python file assigns to `name`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            value = ast.literal_eval(node.value)  # type: ignore[union-attr,arg-type]  # one of the two assignments
-            return list(value)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return list(ast.literal_eval(node.value))
     raise AssertionError(f"{path} assigns no {name}")

@@ -18,6 +18,7 @@ def test_the_command_names_the_task_and_is_all_that_is_rendered() -> None:
 def test_its_templates_are_rendered() -> None:
     """`{{ run_id }}` is the run's name when the command starts."""
     task = container("publish", "--run", "{{ run_id }}")
+    assert isinstance(task, ProcessTask)
     task.render_template_fields({"run_id": "nightly-1"})
     assert task.command == ["publish", "--run", "nightly-1"]
 

@@ -72,9 +72,9 @@ def test_the_subject_names_dataset_matter_and_run(alert: Alert) -> None:
 
 def test_without_a_champion_it_says_that_nothing_is_served(alert: Alert) -> None:
     """And it does not say so when it only could not find out."""
-    assert "No release of films is being served yet." in text(replace(alert, champion=None))
+    assert "The release that films is served from does not exist yet." in text(replace(alert, champion=None))
     blind = text(replace(alert, champion=None, gaps=["the release that is being served (OperationalError: away)"]))
-    assert "What is being served is not known." in blind
+    assert "The release that films is served from is not known." in blind
     assert "Could not be found out: the release that is being served (OperationalError: away)" in blind
 
 

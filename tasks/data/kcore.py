@@ -1,0 +1,33 @@
+"""The k-core of an interaction log: what is left when everybody with fewer than k interactions has gone, again and again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.data.interactions import Interactions
+from tasks.errors import BadInput
+
+
+def k_core(interactions: Interactions, k: int) -> Interactions:
+    """The largest part of the log in which every user and every item has at least `k` interactions; rows keep their order.
+
+    BadInput when nothing is left.
+    """
+    keep = k_core_rows(interactions.users, interactions.items, k)
+    if not keep.any():
+        raise BadInput(f"nothing is left of {len(interactions)} interactions in a {k}-core, expected some: lower k or give more data")
+    return interactions.take(keep)
+
+
+def k_core_rows(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
+    """(n,) bool: the rows of the k-core. Repeats to convergence, each pass linear in the rows that are left."""
+    rows = np.arange(len(users))
+    while len(rows):
+        left_users, left_items = users[rows], items[rows]
+        enough = (np.bincount(left_users)[left_users] >= k) & (np.bincount(left_items)[left_items] >= k)
+        if enough.all():
+            break
+        rows = rows[enough]
+    keep = np.zeros(len(users), dtype=bool)
+    keep[rows] = True
+    return keep

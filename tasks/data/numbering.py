@@ -1,0 +1,38 @@
+"""From the user's own ids to row numbers, and the order they are given in."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from tasks.data.interactions import Interactions
+
+CANONICAL = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+def canonical_integers(ids: np.ndarray) -> np.ndarray | None:
+    """(n,) int64 when every id is an integer written the usual way ('7', never '07'), else None."""
+    if not all(CANONICAL.fullmatch(i) for i in ids.tolist()):
+        return None
+    return ids.astype(np.int64)
+
+
+def numbering(ids: np.ndarray) -> np.ndarray:
+    """Positions (n,) that put distinct `ids` in order: by number when all are canonical integers, else by code point."""
+    numbers = canonical_integers(ids)
+    return np.argsort(ids if numbers is None else numbers, kind="stable")
+
+
+def in_order(interactions: Interactions) -> Interactions:
+    """The same interactions with both vocabularies in order, so that code i is row i of everything derived from them."""
+    users, user_ids = _renumber(interactions.users, interactions.user_ids)
+    items, item_ids = _renumber(interactions.items, interactions.item_ids)
+    return Interactions(users, items, user_ids, item_ids, interactions.timestamps, interactions.labels)
+
+
+def _renumber(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = numbering(ids)
+    place = np.empty(len(ids), dtype=np.int32)
+    place[order] = np.arange(len(ids), dtype=np.int32)
+    return place[codes], ids[order]

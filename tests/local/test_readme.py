@@ -1,0 +1,43 @@
+"""The front page is true: its targets, commands and variables are those of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tasks.__main__ import COMMANDS, summary
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TARGETS = re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+VARIABLE = re.compile(r"\bRECSYS_[A-Z][A-Z0-9_]*[A-Z0-9]\b")
+INNER = {"RECSYS_STACK", "RECSYS_TASK"}  # marks that processes carry, for nobody to set
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    """And every target is named."""
+    named = set(re.findall(r"(?:`|^|=1 )make ([a-z][a-z0-9-]+)", README, re.MULTILINE))
+    assert named == set(TARGETS) - {"help"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_make_target_has_a_line_of_help(target: str) -> None:
+    """`make` without a target lists it."""
+    assert re.search(rf"^{target}:.*## \S", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme_with_its_own_words(name: str) -> None:
+    """The table says what `python -m tasks` says."""
+    assert f"| `{name}` | {summary(name)} |" in README
+
+
+def test_every_variable_that_the_code_reads_is_in_the_readme() -> None:
+    """And none that it does not."""
+    code = [path for folder in ("dags", "plugins", "tasks", "local") for path in (ROOT / folder).rglob("*.py")]
+    read = {name for path in code for name in VARIABLE.findall(path.read_text(encoding="utf-8"))} - INNER
+    documented = set(VARIABLE.findall(README))
+    documented |= {f"RECSYS_S3_{end}" for end in re.findall(r"`_([A-Z_]+)`", README)}
+    assert documented == read

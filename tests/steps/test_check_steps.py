@@ -1,0 +1,179 @@
+"""The two validation steps on a real store and a real metrics database."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.data import Interactions
+from tasks.errors import NotFound, ValidationFailed
+from tasks.quality import Report
+from tasks.steps.check_dataset import check_dataset
+from tasks.steps.check_embeddings import check_embeddings
+from tasks.steps.plan import Plan, RunConfig
+from tasks.steps.prepare import prepare
+from tasks.store import History, Store, read_artefact, write_artefact
+
+pytestmark = pytest.mark.services
+
+RUN, ITEMS, USERS, WIDTH = "manual__2026-01-02T03:04:05+00:00", 24, 30, 6
+MODALITIES = ("image", "text")
+IDS = [f"{number:03d}" for number in range(ITEMS)]  # words that look like numbers: nobody may drop their zeros
+
+
+def write_log(store: Store, tmp_path: Path, ids: list[str]) -> str:
+    """A log in which every user clicks twelve items; returns its prefix."""
+    users = np.repeat(np.arange(USERS, dtype=np.int32), 12)
+    items = (users + np.tile(np.arange(0, 24, 2, dtype=np.int32), USERS)) % ITEMS
+    user_ids = np.array([f"user-{number}" for number in range(USERS)])
+    Interactions(users, items.astype(np.int32), user_ids, np.array(ids)).save(tmp_path / "log.parquet")
+    prefix = "interactions/demo/one"
+    with write_artefact(store, prefix) as out:
+        out.file("interactions.parquet").write_bytes((tmp_path / "log.parquet").read_bytes())
+    return prefix
+
+
+def write_embeddings(store: Store, arrays: dict[str, np.ndarray], ids: list[str]) -> None:
+    """What `extract` and `align` leave behind."""
+    keys = pd.DataFrame({"item_id": ids, "sha256": [f"sha-{one}" for one in ids]})
+    for modality in MODALITIES:
+        with write_artefact(store, f"runs/{RUN}/extract-{modality}") as out:
+            out.array("vectors.npy", np.zeros((ITEMS, WIDTH), dtype=np.float32))
+    with write_artefact(store, f"runs/{RUN}/align") as out:
+        for modality, array in arrays.items():
+            out.array(f"{modality}.npy", array)
+            out.frame(f"{modality}_items.csv", keys)
+        out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """Sound vectors."""
+    rng = np.random.default_rng(1)
+    return {modality: rng.normal(size=(ITEMS, WIDTH)).astype(np.float32) for modality in MODALITIES}
+
+
+@pytest.fixture
+def night(folder_store: Store, history: History, tmp_path: Path, arrays: dict[str, np.ndarray]) -> Store:
+    """A store in which a run has come as far as `align`, and the metrics database that knows of the run."""
+    config = RunConfig(dataset="demo", modalities=list(MODALITIES), encoder="audioclip-demo", models=["ease"])
+    plan = Plan(run=RUN, config=config, interactions=write_log(folder_store, tmp_path, IDS), inputs_hash="0" * 64)
+    with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan.model_dump(mode="json"))
+    write_embeddings(folder_store, arrays, IDS)
+    history.start_run(RUN, "demo", config.model_dump(mode="json"), None)
+    return folder_store
+
+
+def kept_report(store: Store, suite: str) -> Report:
+    """The report as it lies in the store."""
+    return Report.model_validate(read_artefact(store, f"runs/{RUN}/{suite}").json("report.json"))
+
+
+def recorded(dsn: str, suite: str) -> tuple[bool, int, int, list[tuple[str, str, list[str]]]]:
+    """What the metrics database holds of a suite: success, evaluated, failed, and (expectation, column, ids) of failures."""
+    import psycopg2
+
+    connection = psycopg2.connect(dsn)
+    try:
+        with connection.cursor() as sql:
+            sql.execute(
+                "SELECT success, evaluated, failed FROM rec.validation WHERE run = %s AND suite = %s", (RUN, suite)
+            )
+            success, evaluated, failed = sql.fetchone()
+            sql.execute(
+                "SELECT expectation, column_name, sample_ids FROM rec.validation_failures WHERE run = %s AND suite = %s",
+                (RUN, suite),
+            )
+            return success, evaluated, failed, sql.fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_good_night_passes_both_checks(night: Store, metrics_dsn: str) -> None:
+    """Sound embeddings and the dataset prepared from them pass; both reports are kept, in the store and in the database."""
+    for suite, result in (
+        ("check-embeddings", check_embeddings(run=RUN)),
+        ("check-dataset", (prepare(run=RUN), check_dataset(run=RUN))[1]),
+    ):
+        report = kept_report(night, suite)
+        assert report.success
+        assert result == {"checked": f"runs/{RUN}/{suite}", "expectations": len(report.results), "failed": 0}
+        assert recorded(metrics_dsn, suite) == (True, len(report.results), 0, [])
+
+
+def test_bad_embeddings_stop_the_run_with_evidence(
+    night: Store, metrics_dsn: str, arrays: dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A NaN is reported by item id in the message, the log, the store and the database; the exit code is 10."""
+    arrays["text"][3, 2] = np.nan
+    write_embeddings(night, arrays, IDS)
+    with (
+        caplog.at_level(logging.ERROR),
+        pytest.raises(ValidationFailed, match=r"^check-embeddings: 1 of \d+ ") as error,
+    ):
+        check_embeddings(run=RUN)
+    assert error.value.exit_code == 10
+    assert str(error.value).endswith(
+        "first vectors_are_finite of text: expected no NaN and no infinity, observed 1 of 24 otherwise (003)"
+    )
+    assert "vectors_are_finite of text: expected no NaN" in caplog.text
+    report = kept_report(night, "check-embeddings")
+    assert [(check.expectation, check.sample_ids) for check in report.failures] == [("vectors_are_finite", ["003"])]
+    assert recorded(metrics_dsn, "check-embeddings")[2:] == (1, [("vectors_are_finite", "text", ["003"])])
+
+
+def test_the_width_of_extraction_is_demanded(night: Store, arrays: dict[str, np.ndarray]) -> None:
+    """Vectors of another width than those extracted fail."""
+    arrays["image"] = np.hstack([arrays["image"], arrays["image"]])
+    write_embeddings(night, arrays, IDS)
+    with pytest.raises(
+        ValidationFailed, match=r"width_is_as_declared of image: expected a matrix of width 6, observed \(24, 12\)"
+    ):
+        check_embeddings(run=RUN)
+
+
+def test_a_renumbered_log_stops_the_run(night: Store, arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """A log of items 0..23 against features keyed by raw ids fails the id-space check by name."""
+    raw = [str(2 + 3 * number // 2) for number in range(ITEMS)]
+    write_embeddings(night, arrays, raw)
+    write_log(night, tmp_path, [str(number) for number in range(ITEMS)])
+    with pytest.raises(ValidationFailed):
+        check_embeddings(run=RUN)
+    assert "id_spaces_agree" in {check.expectation for check in kept_report(night, "check-embeddings").failures}
+
+
+def test_a_bad_dataset_stops_the_run_with_evidence(
+    night: Store, metrics_dsn: str, arrays: dict[str, np.ndarray]
+) -> None:
+    """Features that changed after they were prepared are no longer those of the dataset."""
+    prepare(run=RUN)
+    arrays["text"][[3, 4]] = arrays["text"][[4, 3]]
+    write_embeddings(night, arrays, IDS)
+    with pytest.raises(
+        ValidationFailed, match=r"^check-dataset: 1 of \d+ expectations failed, first rows_equal_their_source"
+    ):
+        check_dataset(run=RUN)
+    assert recorded(metrics_dsn, "check-dataset")[3] == [("rows_equal_their_source", "text", ["003", "004"])]
+
+
+def test_a_second_attempt_replaces_the_first(night: Store, metrics_dsn: str, arrays: dict[str, np.ndarray]) -> None:
+    """After the fault is mended the same run passes, and nothing is left of the failure."""
+    spoilt = {**arrays, "text": np.zeros_like(arrays["text"])}
+    write_embeddings(night, spoilt, IDS)
+    with pytest.raises(ValidationFailed):
+        check_embeddings(run=RUN)
+    write_embeddings(night, arrays, IDS)
+    check_embeddings(run=RUN)
+    assert kept_report(night, "check-embeddings").success
+    assert recorded(metrics_dsn, "check-embeddings")[2:] == (0, [])
+
+
+def test_a_run_that_was_not_planned_is_named(night: Store) -> None:
+    """A run that no `scan` has planned is not found, rather than found to be bad."""
+    with pytest.raises(NotFound, match="scan"):
+        check_embeddings(run="another")
