@@ -6,12 +6,10 @@ import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
-
-from airflow.sdk.configuration import conf
 
 from recsys import evidence
 from recsys.letter import Alert, FailedTask, markup, subject, text
+from recsys.links import log_url, run_url
 from recsys.media import dataset_of
 from recsys.outcome import FAULT
 
@@ -105,18 +103,10 @@ def _failed_task(context: Context, name: str) -> FailedTask:
     task_id, index = (name, -1) if dag.has_task(name) else (name.rpartition("_")[0], int(name.rpartition("_")[2]))
     fault = ti.xcom_pull(task_ids=task_id, key=FAULT, map_indexes=index) or {}
     try_number = fault.get("try_number", ti.try_number if (ti.task_id, ti.map_index) == (task_id, index) else None)
-    mapped = f"/mapped/{index}" if index >= 0 else ""
-    tried = f"?try_number={try_number}" if try_number else ""
     return FailedTask(
         name=f"{task_id} ({fault['command'][-1]})" if index >= 0 and "command" in fault else task_id,
         error=fault.get("error", "it left no reason behind: see the log for what ended it"),
-        log_url=f"{run_url(dag.dag_id, context['run_id'])}/tasks/{task_id}{mapped}{tried}",
+        log_url=log_url(dag.dag_id, context["run_id"], task_id, index, try_number),
         try_number=try_number,
         tries=(dag.get_task(task_id).retries or 0) + 1,
     )
-
-
-def run_url(dag: str, run: str) -> str:
-    """Where the Airflow UI shows the run."""
-    base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
-    return f"{base}/dags/{dag}/runs/{quote(run, safe='')}"

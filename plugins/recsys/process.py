@@ -19,12 +19,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret
 
+from recsys.links import run_url
 from recsys.outcome import settle
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 MARK = "RECSYS_TASK"  # environment variable that says which task instance a process works for
+RUN_URL = "RECSYS_RUN_URL"  # environment variable with the page of the run, which goes into the metrics history
 GRACE = 3.0  # seconds between TERM and KILL; Airflow itself kills the task's process 5 s after its TERM
 DRAIN = 5.0  # seconds to read what is left in the pipes when the command has ended but someone still holds them
 LONGEST_LINE = 65_536
@@ -60,7 +62,7 @@ class ProcessTask(BaseOperator):
         with Popen(
             [python, "-m", "tasks", *words],
             cwd=home,
-            env=environment() | {MARK: mark},
+            env=environment() | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id)},
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,

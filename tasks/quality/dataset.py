@@ -91,8 +91,10 @@ def _log(users: np.ndarray, items: np.ndarray, labels: np.ndarray, numbering: Nu
     """Facts about the rows of the .inter file; codes below zero are those that are no ids."""
     valid = (users >= 0) & (items >= 0)
     pairs = users[valid] * (int(items.max(initial=0)) + 1) + items[valid]
-    order = np.argsort(pairs, kind="stable")
-    repeated = order[1:][np.diff(pairs[order]) == 0]
+    repeated = np.zeros(0, dtype=np.int64)
+    if (np.diff(np.sort(pairs)) == 0).any():
+        order = np.argsort(pairs, kind="stable")
+        repeated = order[1:][np.diff(pairs[order]) == 0]
     odd = ~np.isin(labels, (0, 1, 2))
     faults = {
         "user_codes": ("ids_are_whole_numbers", "users", "a whole number of a user in every row", users < 0),

@@ -38,10 +38,10 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
 
 
 def _widths(store: Store, plan: Plan) -> dict[str, int]:
-    """The width that each modality was extracted or loaded with."""
+    """The width of what each modality was extracted to, by the manifest of that step."""
     widths: dict[str, int] = {}
     for modality in plan.config.modalities:
-        made = read_artefact(store, plan.matrices.get(modality) or run_key(plan.run, f"extract-{modality}"))
+        made = read_artefact(store, run_key(plan.run, f"extract-{modality}"))
         shape = made.manifest.files["vectors.npy"].shape
         if shape is not None and len(shape) == 2:
             widths[modality] = shape[1]

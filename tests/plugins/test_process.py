@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow.sdk._shared.secrets_masker import redact
@@ -235,6 +236,7 @@ def test_the_command_gets_its_own_settings_and_none_of_airflows(bench: Bench, mo
     monkeypatch.setenv("RECSYS_S3_SECRET_KEY", "x")
     bench.run("import json, os; open('seen', 'w').write(json.dumps(dict(os.environ)))")
     seen = json.loads((bench.home / "seen").read_text())
+    assert seen["RECSYS_RUN_URL"] == f"http://airflow.test:8080/dags/dag/runs/{quote(bench.ti.run_id, safe='')}"
     assert not [name for name in seen if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_"))]
     assert seen["RECSYS_S3_SECRET_KEY"] == "x"
 

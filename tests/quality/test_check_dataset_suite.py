@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,12 +31,12 @@ class Prepared:
     def edit(self, name: str) -> pd.DataFrame:
         """A copy of one of the tables, put in its place."""
         frame: pd.DataFrame = getattr(self.data, name).copy()
-        self.data = replace(self.data, **{name: frame})
+        self.put(**{name: frame})
         return frame
 
-    def put(self, **tables: object) -> None:
+    def put(self, **tables: Any) -> None:
         """Exchange whole tables."""
-        self.data = replace(self.data, **tables)  # type: ignore[arg-type]
+        self.data = replace(self.data, **tables)
 
     def log(self, frame: pd.DataFrame) -> None:
         """Exchange the log and what the manifest states of it."""
@@ -160,6 +161,10 @@ def double_index(p: Prepared) -> None:
 
 def blank_external_id(p: Prepared) -> None:
     p.edit("users").loc[4, "user_id"] = None
+
+
+def nameless_index(p: Prepared) -> None:
+    p.edit("users").loc[4, "idx"] = -4
 
 
 def shorten_mapping(p: Prepared) -> None:
@@ -291,6 +296,11 @@ FAULTS: list[tuple[Callable[[Prepared], None], set[tuple[str, str]], list[str]]]
         ["user-3", "user-4", "index 4"],
     ),
     (blank_external_id, {("external_ids_are_given", "users")}, [""]),
+    (
+        nameless_index,
+        {("indices_are_whole_numbers", "users"), ("mapping_is_complete", "users")},
+        ["user-4", "index 4"],
+    ),
     (shorten_mapping, {("mapping_is_complete", "users")}, ["index 29"]),
     (swap_in_mapping, {("ids_are_those_of_mapping", "item features")}, film(3, 4)),
     (wrong_reindexing, {("rows_equal_their_source", "text")}, film(4, 5)),
@@ -365,6 +375,12 @@ def test_a_fault_fails_its_expectations_and_no_others(
     named = [one for check in report.failures for one in check.sample_ids]
     assert all(len(check.sample_ids) <= 10 for check in report.failures)
     assert set(ids) <= set(named) if ids else named == []
+
+
+def test_every_expectation_has_a_fault(prepared: Prepared) -> None:
+    """There is no expectation that cannot fail."""
+    planted = {name for _, expectations, _ in FAULTS for name, _ in expectations}
+    assert {check.expectation for check in prepared.check().results} <= planted
 
 
 def test_the_k_of_the_core_is_a_limit(prepared: Prepared) -> None:

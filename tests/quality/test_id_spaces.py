@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,37 +106,3 @@ def test_the_published_case_is_caught_with_its_arithmetic() -> None:
         "2341 in both (78.6% of the logged), 639 only logged, 754 only with features"
     )
     assert spaces.unmatched[:2] == ["0", "1"]
-
-
-@pytest.fixture(scope="module")
-def films(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """MovieLens-1M: distinct logged film ids, and ids of the films that have a poster."""
-    with gzip.open(shared_data / "ml1m" / "ml1m_implicit.tsv.gz", "rt") as file:
-        logged = pd.read_csv(file, sep="\t", usecols=[1], names=["user", "film", "order"], header=0)["film"].unique()
-    posters = [int(path.stem) for path in (shared_data / "ml1m_posters" / "images").glob("*.jpg")]
-    return np.sort(logged), np.sort(posters)
-
-
-@pytest.mark.realdata
-@pytest.mark.parametrize("first", [0, 1])
-def test_movielens_renumbered_is_caught(films: tuple[np.ndarray, np.ndarray], first: int) -> None:
-    """The real log renumbered in order of id, from 0 or from 1, against posters keyed by MovieID fails."""
-    logged, posters = films
-    renumbered = np.arange(first, first + len(logged))
-    assert not compare_id_spaces(ids(renumbered), ids(posters)).agree
-
-
-@pytest.mark.realdata
-def test_movielens_of_films_with_posters_renumbered_is_caught(films: tuple[np.ndarray, np.ndarray]) -> None:
-    """So does a log that was first cut down to the films with posters: all 100 % should match, 82 % do."""
-    _, posters = films
-    spaces = compare_id_spaces(ids(range(len(posters))), ids(posters))
-    assert not spaces.agree
-    assert "82." in spaces.words
-
-
-@pytest.mark.realdata
-def test_movielens_as_it_is_passes(films: tuple[np.ndarray, np.ndarray]) -> None:
-    """The real log with MovieIDs on both sides passes."""
-    logged, posters = films
-    assert compare_id_spaces(ids(logged), ids(posters)).agree

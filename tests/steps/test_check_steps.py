@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psycopg2
 import pytest
 
 from tasks.data import Interactions
@@ -60,7 +61,7 @@ def arrays() -> dict[str, np.ndarray]:
 @pytest.fixture
 def night(folder_store: Store, history: History, tmp_path: Path, arrays: dict[str, np.ndarray]) -> Store:
     """A store in which a run has come as far as `align`, and the metrics database that knows of the run."""
-    config = RunConfig(dataset="demo", modalities=list(MODALITIES), encoder="audioclip-demo", models=["ease"])
+    config = RunConfig(dataset="demo", modalities=["image", "text"], encoder="audioclip-demo", models=["ease"])
     plan = Plan(run=RUN, config=config, interactions=write_log(folder_store, tmp_path, IDS), inputs_hash="0" * 64)
     with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
         out.json("plan.json", plan.model_dump(mode="json"))
@@ -75,18 +76,17 @@ def kept_report(store: Store, suite: str) -> Report:
 
 
 def recorded(dsn: str, suite: str) -> tuple[bool, int, int, list[tuple[str, str, list[str]]]]:
-    """What the metrics database holds of a suite: success, evaluated, failed, and (expectation, column, ids) of failures."""
-    import psycopg2
-
+    """What the metrics database holds of a suite: success, evaluated, failed, and what failed with its ids."""
     connection = psycopg2.connect(dsn)
     try:
         with connection.cursor() as sql:
             sql.execute(
                 "SELECT success, evaluated, failed FROM rec.validation WHERE run = %s AND suite = %s", (RUN, suite)
             )
-            success, evaluated, failed = sql.fetchone()
+            ((success, evaluated, failed),) = sql.fetchall()
             sql.execute(
-                "SELECT expectation, column_name, sample_ids FROM rec.validation_failures WHERE run = %s AND suite = %s",
+                "SELECT expectation, column_name, sample_ids FROM rec.validation_failures "
+                "WHERE run = %s AND suite = %s",
                 (RUN, suite),
             )
             return success, evaluated, failed, sql.fetchall()
@@ -95,11 +95,11 @@ def recorded(dsn: str, suite: str) -> tuple[bool, int, int, list[tuple[str, str,
 
 
 def test_a_good_night_passes_both_checks(night: Store, metrics_dsn: str) -> None:
-    """Sound embeddings and the dataset prepared from them pass; both reports are kept, in the store and in the database."""
-    for suite, result in (
-        ("check-embeddings", check_embeddings(run=RUN)),
-        ("check-dataset", (prepare(run=RUN), check_dataset(run=RUN))[1]),
-    ):
+    """Sound embeddings and the dataset prepared from them pass; both reports are in store and database."""
+    results = {"check-embeddings": check_embeddings(run=RUN)}
+    prepare(run=RUN)
+    results["check-dataset"] = check_dataset(run=RUN)
+    for suite, result in results.items():
         report = kept_report(night, suite)
         assert report.success
         assert result == {"checked": f"runs/{RUN}/{suite}", "expectations": len(report.results), "failed": 0}
@@ -109,7 +109,7 @@ def test_a_good_night_passes_both_checks(night: Store, metrics_dsn: str) -> None
 def test_bad_embeddings_stop_the_run_with_evidence(
     night: Store, metrics_dsn: str, arrays: dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A NaN is reported by item id in the message, the log, the store and the database; the exit code is 10."""
+    """A NaN is reported by item id in the message, the log, the store and the database; exit code 10."""
     arrays["text"][3, 2] = np.nan
     write_embeddings(night, arrays, IDS)
     with (

@@ -40,6 +40,7 @@ def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
             torch.from_numpy(matrix.indices.astype(kind)),
             torch.from_numpy(matrix.data.astype(np.float32)),
             size=matrix.shape,
+            check_invariants=True,
         )
 
 

@@ -1,0 +1,77 @@
+"""The three encoders of one AudioCLIP model, each for one modality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tasks.encoders.audioclip.fast import FastAudioCLIP
+from tasks.encoders.audioclip.model import AudioCLIP
+from tasks.encoders.audioclip.preprocess import PREPROCESSING, RATE, crop, normalise, windows
+from tasks.encoders.audioclip.tokenizer import contexts
+from tasks.encoders.decode import BadMedia
+from tasks.encoders.decode.audio import decode_audio
+from tasks.encoders.decode.image import decode_image
+from tasks.encoders.decode.text import decode_text
+
+BATCH = 8  # pieces in one pass: larger ones gain nothing on a processor, and cost memory
+
+
+class AudioCLIPEncoder:
+    """Media of one modality to (width,) vectors: the mean of the unit vectors of their pieces.
+
+    A picture is one piece, a sound as many as it has windows, a text as many as it has contexts. The mean itself is not
+    brought to length 1.
+    """
+
+    def __init__(self, identity: str, width: int, decode: Callable[[bytes], np.ndarray], towers: Callable[[Tensor], Tensor]) -> None:
+        self.identity = identity
+        self.width = width
+        self._decode = decode
+        self._towers = towers
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """(pieces, ...) what the tower takes, as compact as it can wait. Raises BadMedia."""
+        return self._decode(data)
+
+    def encode(self, media: Sequence[Any]) -> np.ndarray:
+        """(len(media), width) float32; pieces of several media share a pass."""
+        counts = [len(pieces) for pieces in media]
+        pieces = np.concatenate(list(media))
+        vectors = np.concatenate(
+            [self._towers(torch.from_numpy(pieces[start : start + BATCH])).numpy() for start in range(0, len(pieces), BATCH)]
+        )
+        starts = np.cumsum([0, *counts[:-1]])
+        sums = np.add.reduceat(vectors, starts, axis=0)
+        return np.ascontiguousarray(sums / np.array(counts, dtype=np.float32)[:, None], dtype=np.float32)
+
+
+def encoders_of(model: AudioCLIP, name: str, weights_sha256: str, *, half: bool = False) -> dict[str, AudioCLIPEncoder]:
+    """Modality -> encoder. `half` computes in bfloat16, and says so in the identity."""
+    fast = FastAudioCLIP(model, half=half)
+    config = model.config
+    identity = f"{name}@{weights_sha256[:12]}-{PREPROCESSING}-{'bfloat16' if half else 'float32'}"
+
+    def image(data: bytes) -> np.ndarray:
+        return crop(decode_image(data), config.image_resolution)[None]
+
+    def audio(data: bytes) -> np.ndarray:
+        return windows(decode_audio(data, RATE))
+
+    def text(data: bytes) -> np.ndarray:
+        found = contexts(decode_text(data), config.context_length)
+        if not len(found):
+            raise BadMedia("no word in the text")
+        return found
+
+    def pixels(pieces: Tensor) -> Tensor:
+        return fast.image(torch.from_numpy(normalise(pieces.numpy())))
+
+    parts = {"image": (image, pixels), "audio": (audio, fast.audio), "text": (text, fast.text)}
+    return {
+        modality: AudioCLIPEncoder(identity, config.embed_dim, decode, tower) for modality, (decode, tower) in parts.items()
+    }

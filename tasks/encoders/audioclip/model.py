@@ -1,0 +1,108 @@
+"""AudioCLIP (Guzhov et al. 2021): three towers into one space, held together by contrastive losses of their pairs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tasks.encoders.audioclip.audio_tower import N_FFT, AudioTower, inside
+from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
+from tasks.encoders.audioclip.fbsp import norm_loss
+from tasks.encoders.audioclip.image_tower import ImageTower
+from tasks.encoders.audioclip.text_tower import VOCABULARY, TextTransformer, rows_of
+
+PAIRS = {"ai": ("audio", "image", "logit_scale_ai"), "at": ("audio", "text", "logit_scale_at"), "it": ("image", "text", "logit_scale")}
+
+
+@dataclass(frozen=True)
+class Output:
+    """Unit vectors (B, D) by modality, the logits (B, B) of each pair that is present, and their loss."""
+
+    features: dict[str, Tensor]
+    logits: dict[str, Tensor]
+    loss: Tensor | None
+
+
+class AudioCLIP(nn.Module):
+    """Names of parameters are those of the released checkpoint, which loads with `strict=True`."""
+
+    def __init__(self, config: AudioCLIPConfig = FULL) -> None:
+        super().__init__()
+        self.config = config
+        rows = VOCABULARY if config.vocab_buckets is None else config.vocab_buckets + 2
+        self.visual = ImageTower(
+            config.vision_layers, config.vision_width, config.vision_heads, config.image_resolution, config.embed_dim
+        )
+        self.transformer = TextTransformer(config.text_width, config.text_heads, config.text_layers)
+        self.token_embedding = nn.Embedding(rows, config.text_width)
+        self.positional_embedding = nn.Parameter(0.01 * torch.randn(config.context_length, config.text_width))
+        self.ln_final = nn.LayerNorm(config.text_width)
+        self.text_projection = nn.Parameter(torch.randn(config.text_width, config.embed_dim) / config.text_width**0.5)
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        self.audio = AudioTower(config.audio_layers, config.audio_width, config.audio_groups, config.embed_dim)
+        self.logit_scale = nn.Parameter(torch.tensor(1.0))
+        self.logit_scale_ai = nn.Parameter(torch.tensor(math.log(100.0)))
+        self.logit_scale_at = nn.Parameter(torch.tensor(math.log(100.0)))
+
+    def encode_audio(self, samples_BCT: Tensor) -> Tensor:
+        """(B, D), not normalised, of samples at 44.1 kHz and int16 scale."""
+        found: Tensor = self.audio(samples_BCT)
+        return found
+
+    def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
+        """(B, D), not normalised, of normalised pixels."""
+        found: Tensor = self.visual(pixels_B3HW)
+        return found
+
+    def encode_text(self, tokens_BT: Tensor) -> Tensor:
+        """(B, D), not normalised, of token ids; the place of the highest id, end-of-text, is pooled.
+
+        Later tokens cannot be seen from it, so a batch may be cut behind its last end-of-text.
+        """
+        x_BTD = self.token_embedding(rows_of(tokens_BT, self.config.vocab_buckets))
+        x_BTD = self.ln_final(self.transformer(x_BTD + self.positional_embedding[: tokens_BT.shape[1]]))
+        ends = tokens_BT.argmax(dim=-1)
+        found: Tensor = x_BTD[torch.arange(len(ends), device=ends.device), ends] @ self.text_projection
+        return found
+
+    def forward(self, *, audio: Tensor | None = None, image: Tensor | None = None, tokens: Tensor | None = None) -> Output:
+        """Features of the modalities given, row i of each being one item; with two or three also logits and loss."""
+        features: dict[str, Tensor] = {}
+        weights = None
+        if audio is not None:
+            weights = self.audio.fbsp.weights(N_FFT)
+            features["audio"] = F.normalize(self.audio(audio, inside(weights)), dim=-1)
+        if image is not None:
+            features["image"] = F.normalize(self.encode_image(image), dim=-1)
+        if tokens is not None:
+            features["text"] = F.normalize(self.encode_text(tokens), dim=-1)
+        logits = {
+            pair: scale(self.get_parameter(name)) * features[x] @ features[y].T
+            for pair, (x, y, name) in PAIRS.items()
+            if x in features and y in features
+        }
+        return Output(features, logits, loss=contrastive(logits, weights) if logits else None)
+
+
+def scale(logarithm: Tensor) -> Tensor:
+    """The inverse temperature, between 1 and 100."""
+    return torch.clamp(logarithm.exp(), min=1.0, max=100.0)
+
+
+def contrastive(logits: dict[str, Tensor], wavelets: Tensor | None) -> Tensor:
+    """Symmetric cross-entropy of each pair, their sum divided by the factorial of their number, plus the wavelets' norm loss.
+
+    The factorial (6 for three pairs) is what the original computes and its weights were trained with.
+    """
+    total = torch.stack([both_ways(matrix) for matrix in logits.values()]).sum() / math.factorial(len(logits))
+    return total if wavelets is None else total + norm_loss(wavelets)
+
+
+def both_ways(logits_BB: Tensor) -> Tensor:
+    """Cross-entropy of rows plus that of columns, the diagonal being right."""
+    right = torch.arange(len(logits_BB), device=logits_BB.device)
+    return F.cross_entropy(logits_BB, right) + F.cross_entropy(logits_BB.T, right)

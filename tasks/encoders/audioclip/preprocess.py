@@ -1,0 +1,44 @@
+"""From decoded media to what the towers take. Changing anything here changes PREPROCESSING, and so every cache key."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+PREPROCESSING = "p1"
+RATE = 44_100
+WINDOW, STRIDE = 2 * RATE, RATE  # samples
+INT16 = 32_768.0  # the model was trained on samples at this scale
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLIP's pictures
+DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+
+
+def crop(pixels: np.ndarray, side: int) -> np.ndarray:
+    """(side, side, 3) uint8: the shorter side brought to `side` (bicubic), then the centre."""
+    height, width = pixels.shape[:2]
+    scale = side / min(height, width)
+    size = (max(side, round(width * scale)), max(side, round(height * scale)))
+    resized = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    return np.asarray(resized.crop((left, top, left + side, top + side)))
+
+
+def normalise(pixels: np.ndarray) -> np.ndarray:
+    """(B, 3, side, side) float32 of (B, side, side, 3) uint8, by the mean and deviation of CLIP's pictures."""
+    scaled = (pixels.astype(np.float32) / 255.0 - MEAN) / DEVIATION
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+def windows(samples: np.ndarray) -> np.ndarray:
+    """(windows, WINDOW) float32 in int16 scale of (n,) samples of full scale 1.
+
+    Two seconds each, one second apart, and one more that ends with the sound where the others do not; a shorter sound is
+    padded with zeros on the right.
+    """
+    missing = WINDOW - len(samples)
+    if missing > 0:
+        samples = np.pad(samples, (0, missing))
+    starts = list(range(0, len(samples) - WINDOW + 1, STRIDE))
+    if starts[-1] + WINDOW < len(samples):
+        starts.append(len(samples) - WINDOW)
+    return np.stack([samples[start : start + WINDOW] for start in starts]).astype(np.float32) * np.float32(INT16)

@@ -1,0 +1,84 @@
+"""Weights of AudioCLIP models: as files, in the store, and the released ones by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
+from tasks.encoders.audioclip.model import AudioCLIP
+from tasks.errors import BadInput, Corrupt
+from tasks.store import sha256_of
+
+MODEL, CONFIG = "model.safetensors", "config.json"
+DEMO_FOLDER = Path(__file__).parent / "demo"
+RELEASE = "https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A released file: where it is, and what it must be."""
+
+    url: str
+    size: int
+    sha256: str
+
+
+CHECKPOINTS = {
+    "audioclip-full": Checkpoint(  # all three towers trained on AudioSet
+        f"{RELEASE}/AudioCLIP-Full-Training.pt", 537_302_068, "2441d35b353352c8b1bbfb8f7c687f46314c3d2909e940eaf763b8c17f632c44"
+    ),
+    "audioclip-partial": Checkpoint(  # the audio tower alone trained: the other two are CLIP's RN50
+        f"{RELEASE}/AudioCLIP-Partial-Training.pt", 537_302_068, "1921885b6c3b5de0619f2ef4a9700ecbade758a398b34eb064230c30baef0c75"
+    ),
+}
+
+
+def load_checkpoint(path: Path) -> AudioCLIP:
+    """A full-size model from a released .pt file, all 861 names present and no other. Never unpickles objects."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever the unpickler trips over in a stranger's file
+        raise BadInput(f"{path.name} is not a plain PyTorch state dict: {' '.join(str(error).split())[:200]}") from error
+    model = AudioCLIP(FULL)
+    load_strictly(model, state, path.name)
+    return model
+
+
+def load_strictly(model: AudioCLIP, state: dict[str, Tensor], name: str) -> None:
+    """Fill `model`; BadInput naming the first differences when names or shapes are others."""
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()} if isinstance(state, dict) else {}
+    if found != expected:
+        missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+        shapes = [key for key in expected if key in found and expected[key] != found[key]]
+        raise BadInput(
+            f"{name} has {len(found)} tensors, expected the {len(expected)} of AudioCLIP: missing {missing[:3]}, "
+            f"unknown {extra[:3]}, other shapes {shapes[:3]}"
+        )
+    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=True)
+
+
+def save_model(model: AudioCLIP, folder: Path, *, half: bool, facts: dict[str, object]) -> None:
+    """Write model.safetensors and config.json. `half` stores float16, which is enough for vectors that are compared."""
+    kind = torch.float16 if half else torch.float32
+    state = {key: value.to(kind) if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    save_file({key: value.contiguous() for key, value in state.items()}, folder / MODEL)
+    config = {"model": model.config.model_dump(mode="json"), **facts}
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def load_model(weights: Path, config: Path) -> tuple[AudioCLIP, str]:
+    """The model in eval mode, and the sha256 of its weights."""
+    try:
+        model = AudioCLIP(AudioCLIPConfig.model_validate(json.loads(config.read_bytes())["model"]))
+    except (ValueError, KeyError, ValidationError) as error:
+        raise Corrupt(f"{config.name} is not the config of an AudioCLIP model: {' '.join(str(error).split())[:200]}") from error
+    load_strictly(model, load_file(weights), weights.name)
+    return model.eval(), sha256_of(weights)
