@@ -119,9 +119,12 @@ class AudioTower(nn.Module):
 
     def forward(self, x_BCT: Tensor, kernels: Tensor | None = None) -> Tensor:
         """(B, D), not normalised; channels go through the trunk apart and are summed. `kernels` when they are at hand."""
-        picture = self.picture(x_BCT, inside(self.fbsp.weights(N_FFT)) if kernels is None else kernels)
-        clips, channels = picture.shape[:2]
-        features = self.trunk(picture.flatten(0, 1)).unflatten(0, (clips, channels)).sum(1)
+        return self.of_pictures(self.picture(x_BCT, inside(self.fbsp.weights(N_FFT)) if kernels is None else kernels))
+
+    def of_pictures(self, pictures: Tensor) -> Tensor:
+        """(B, D), not normalised, of pictures (B, C, BANDS, K, N)."""
+        clips, channels = pictures.shape[:2]
+        features = self.trunk(pictures.flatten(0, 1)).unflatten(0, (clips, channels)).sum(1)
         found: Tensor = self.fc(features)
         return found
 

@@ -69,13 +69,25 @@ class AudioCLIP(nn.Module):
         found: Tensor = x_BTD[torch.arange(len(ends), device=ends.device), ends] @ self.text_projection
         return found
 
-    def forward(self, *, audio: Tensor | None = None, image: Tensor | None = None, tokens: Tensor | None = None) -> Output:
-        """Features of the modalities given, row i of each being one item; with two or three also logits and loss."""
+    def forward(
+        self,
+        *,
+        audio: Tensor | None = None,
+        pictures: Tensor | None = None,
+        image: Tensor | None = None,
+        tokens: Tensor | None = None,
+    ) -> Output:
+        """Features of the modalities given, row i of each being one item; with two or three also logits and loss.
+
+        `pictures` (B, C, bands, bins, frames) stand for `audio` where the wavelets are held fixed.
+        """
         features: dict[str, Tensor] = {}
         weights = None
         if audio is not None:
             weights = self.audio.fbsp.weights(N_FFT)
             features["audio"] = F.normalize(self.audio(audio, inside(weights)), dim=-1)
+        if pictures is not None:
+            features["audio"] = F.normalize(self.audio.of_pictures(pictures), dim=-1)
         if image is not None:
             features["image"] = F.normalize(self.encode_image(image), dim=-1)
         if tokens is not None:

@@ -16,10 +16,10 @@ DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 def crop(pixels: np.ndarray, side: int) -> np.ndarray:
     """(side, side, 3) uint8: the shorter side brought to `side` (bicubic), then the centre."""
     height, width = pixels.shape[:2]
-    scale = side / min(height, width)
-    size = (max(side, round(width * scale)), max(side, round(height * scale)))
+    shorter = min(height, width)
+    size = (side * width // shorter, side * height // shorter)
     resized = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
     return np.asarray(resized.crop((left, top, left + side, top + side)))
 
 

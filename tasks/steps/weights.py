@@ -1,0 +1,76 @@
+"""Take a released checkpoint into the store."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.encoders.audioclip.weights import CHECKPOINTS, Checkpoint, load_checkpoint, save_model
+from tasks.errors import BadInput, Corrupt, NotFound, TaskError
+from tasks.progress import progress
+from tasks.steps.encoder_store import put_weights
+from tasks.store import open_store, sha256_of
+
+log = logging.getLogger(__name__)
+CHUNK = 1 << 20
+SECONDS = 60  # without a byte
+
+
+def weights(
+    *,
+    name: Annotated[str, typer.Argument(help=f"Which: {', '.join(CHECKPOINTS)}.")],
+    path: Annotated[Path | None, typer.Option(help="A copy that is here already, instead of downloading it.")] = None,
+    url: Annotated[str | None, typer.Option(help="A mirror to download from; the file must be the same.")] = None,
+) -> dict[str, object]:
+    """Download a released AudioCLIP checkpoint, verify it, and make it an encoder of that name.
+
+    The file must have the size and sha256 known for it, wherever it comes from, and load strictly.
+    """
+    if name not in CHECKPOINTS:
+        raise BadInput(f"checkpoint {name!r} found, expected one of {', '.join(CHECKPOINTS)}")
+    store, checkpoint = open_store(), CHECKPOINTS[name]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if path is None:
+            path = folder / "checkpoint.pt"
+            download(url or checkpoint.url, path, checkpoint.size)
+        elif not path.is_file():
+            raise NotFound(f"{path} does not exist, expected the checkpoint {name}")
+        verify(path, checkpoint)
+        model = load_checkpoint(path)
+        save_model(model, folder, half=False, facts={"source": checkpoint.url, "source_sha256": checkpoint.sha256})
+        prefix = put_weights(store, name, folder)
+    log.info("%s is an encoder now: scan --encoder %s", name, name)
+    return {"encoder": name, "weights": prefix}
+
+
+def download(url: str, path: Path, size: int) -> None:
+    """Fetch `url`, at most one byte more than `size`; a half download is left nowhere."""
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        raise BadInput(f"address {url!r} found, expected https://")
+    try:
+        with urllib.request.urlopen(url, timeout=SECONDS) as answer, path.open("wb") as file:  # noqa: S310  checked above
+            left = size + 1
+            for _ in progress(range(-(-left // CHUNK)), label="downloading", unit="MiB"):
+                chunk = answer.read(min(CHUNK, left))
+                left -= file.write(chunk)
+                if not chunk or not left:
+                    break
+    except (urllib.error.URLError, OSError) as error:
+        raise TaskError(f"{url} cannot be downloaded ({error}), expected the checkpoint: try again, or give a copy by --path") from error
+
+
+def verify(path: Path, checkpoint: Checkpoint) -> None:
+    """Corrupt unless the file is the released one, byte for byte."""
+    size = path.stat().st_size
+    if size != checkpoint.size:
+        raise Corrupt(f"{path.name} has {size} bytes, expected {checkpoint.size}: it is not the released file, or not all of it")
+    found = sha256_of(path)
+    if found != checkpoint.sha256:
+        raise Corrupt(f"{path.name} has sha256 {found}, expected {checkpoint.sha256}: it is not the released file")
