@@ -21,6 +21,8 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
         out.counts = {"expectations": len(report.results), "failed": len(report.failures)}
     with open_history() as history:
         history.record_validation(run, evidence)
+        if not report.success:
+            history.finish_run(run, "failed")
     for check in report.failures:
         logger.error(
             "%s of %s: expected %s, observed %s (%d of %d unexpected)%s",

@@ -9,14 +9,17 @@ from urllib.parse import unquote, urlsplit
 from tasks.errors import BadInput
 from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
 from tasks.store.base import ObjectInfo, Store, sha256_of
+from tasks.store.champion import Champion, Decision
 from tasks.store.folder import FolderStore
-from tasks.store.history import History, MetricValue, open_history
+from tasks.store.history import History, MetricValue, metrics_dsn, open_history
 from tasks.store.manifest import FileEntry, Manifest
 from tasks.store.s3 import S3Store
 
 __all__ = [
     "Artefact",
     "ArtefactWriter",
+    "Champion",
+    "Decision",
     "FileEntry",
     "FolderStore",
     "History",
@@ -26,6 +29,7 @@ __all__ = [
     "S3Store",
     "Store",
     "has_artefact",
+    "metrics_dsn",
     "open_history",
     "open_store",
     "read_artefact",
@@ -38,7 +42,10 @@ def open_store(url: str | None = None) -> Store:
     """The store at `url`, or at RECSYS_STORE: `s3://bucket` (with RECSYS_S3_*) or `file:///folder`."""
     url = url or os.environ.get("RECSYS_STORE", "")
     if not url:
-        raise BadInput("RECSYS_STORE is not set, expected s3://bucket or file:///folder (`source .local/env` sets it for the local stack)")
+        raise BadInput(
+            "RECSYS_STORE is not set, expected s3://bucket or file:///folder "
+            "(`source .local/env` sets it for the local stack)"
+        )
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return FolderStore(Path(unquote(parts.path)))

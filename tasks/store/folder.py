@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -51,8 +51,8 @@ class FolderStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects whose key begins with `prefix`."""
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
-        found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(TEMPORARY)]
-        infos = sorted((self._info(path) for path in found), key=lambda info: info.key)
+        found = (path for path in folder.rglob("*") if not path.name.startswith(TEMPORARY))
+        infos = sorted(self._infos(found), key=lambda info: info.key)
         return (info for info in infos if info.key.startswith(prefix))
 
     def copy(self, source: str, target: str) -> None:
@@ -72,16 +72,24 @@ class FolderStore:
         key = path.relative_to(self.root).as_posix()
         return ObjectInfo(key=key, size=stat.st_size, etag=f"{stat.st_mtime_ns}-{stat.st_size}")
 
+    def _infos(self, paths: Iterable[Path]) -> Iterator[ObjectInfo]:
+        for path in paths:
+            try:
+                if path.is_file():
+                    yield self._info(path)
+            except FileNotFoundError:  # deleted since it was listed, so it is not there
+                continue
+
     def _write(self, key: str, write: Callable[[IO[bytes]], object]) -> None:
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+        temporary = path.with_name(TEMPORARY + uuid.uuid4().hex)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise

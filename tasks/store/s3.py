@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 import urllib3
 from minio import Minio
 from minio.commonconfig import CopySource
-from minio.error import S3Error
+from minio.error import MinioException, S3Error
 
 from tasks.errors import BadInput, NotFound, TaskError
 from tasks.store.base import CHUNK, ObjectInfo, checked_key, checked_size
 
 T = TypeVar("T")
 ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Seconds to wait on the socket. urllib3 uses the *connect* timeout while it sends a body, so it must be long as well.
 PATIENCE = 120.0
+RETRIES = urllib3.Retry(total=4, connect=2, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504])
 
 
 class S3Store:
@@ -30,17 +33,20 @@ class S3Store:
         self.bucket = bucket
         self.url = f"s3://{bucket}"
         self._endpoint = endpoint
-        retries = urllib3.Retry(total=4, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504])
-        timeout = urllib3.Timeout(connect=PATIENCE, read=PATIENCE)
-        self._client = Minio(
-            endpoint,
-            access_key=access_key,
-            secret_key=secret_key,
-            secure=secure,
-            region="us-east-1",  # given, so that it is not looked up
-            http_client=urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=16),
-        )
-        self._do(lambda: self._client.bucket_exists(bucket) or self._client.make_bucket(bucket))
+        try:
+            self._client = Minio(
+                endpoint,
+                access_key=access_key,
+                secret_key=secret_key,
+                secure=secure,
+                region="us-east-1",  # given, so that it is not looked up
+                http_client=urllib3.PoolManager(
+                    timeout=urllib3.Timeout(connect=PATIENCE, read=PATIENCE), retries=RETRIES, maxsize=16
+                ),
+            )
+        except ValueError as error:
+            raise BadInput(f"RECSYS_S3_ENDPOINT is {endpoint!r}, expected host:port: {error}") from error
+        self._do(self._make_bucket)
 
     def put(self, key: str, data: bytes) -> None:
         """Write `data` under `key`."""
@@ -88,6 +94,16 @@ class S3Store:
         checked_key(key)
         self._do(lambda: self._client.remove_object(self.bucket, key), key)
 
+    def _make_bucket(self) -> None:
+        try:
+            if not self._client.bucket_exists(self.bucket):
+                self._client.make_bucket(self.bucket)
+        except S3Error as error:
+            if error.code not in MADE_MEANWHILE:  # two tasks may begin at once
+                raise
+        except ValueError as error:
+            raise BadInput(f"bucket {self.bucket!r} found in RECSYS_STORE, expected a name S3 allows: {error}") from error
+
     def _read(self, key: str) -> bytes:
         response = self._client.get_object(self.bucket, key)
         try:
@@ -120,13 +136,19 @@ class S3Store:
         except S3Error as error:
             if error.code in ABSENT:
                 raise NotFound(f"{key} is not in {self.url}, expected an object of that name") from error
-            if error.code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
+            if error.code in REFUSED:
                 raise BadInput(
                     f"{self._endpoint} refused access to {place} ({error.code}), expected valid "
                     "RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY"
                 ) from error
             raise TaskError(f"{self._endpoint} answered {error.code} for {place}: {error.message}") from error
+        except MinioException as error:
+            raise TaskError(
+                f"{self._endpoint} answered {place} with something that is not S3 ({type(error).__name__}), "
+                "expected an S3 server at RECSYS_S3_ENDPOINT"
+            ) from error
         except urllib3.exceptions.HTTPError as error:
             raise TaskError(
-                f"{self._endpoint} does not answer for {place} ({type(error).__name__}), expected an S3 server at RECSYS_S3_ENDPOINT"
+                f"{self._endpoint} does not answer for {place} ({type(error).__name__}), "
+                "expected an S3 server at RECSYS_S3_ENDPOINT"
             ) from error

@@ -40,6 +40,8 @@ CREATE TABLE rec.validation_result (
     PRIMARY KEY (run, suite, position),
     FOREIGN KEY (run, suite) REFERENCES rec.validation ON DELETE CASCADE
 );
+COMMENT ON TABLE rec.validation IS 'one row per run and suite: whether the data kept its contract';
+COMMENT ON TABLE rec.validation_result IS 'each expectation of a suite, met or not, in the order it was checked';
 COMMENT ON COLUMN rec.validation_result.sample_ids IS 'up to ten ids in the user''s own words';
 
 CREATE TABLE rec.training (
@@ -63,6 +65,8 @@ CREATE TABLE rec.metric (
     PRIMARY KEY (run, model, split, metric, k),
     FOREIGN KEY (run, model) REFERENCES rec.training ON DELETE CASCADE
 );
+COMMENT ON COLUMN rec.training.attempt IS 'how often it was trained in this run: retries and cleared tasks';
+COMMENT ON TABLE rec.metric IS 'one figure: of a model of a run, on a split, such as recall at k = 20';
 COMMENT ON COLUMN rec.metric.value IS 'finite: PostgreSQL sorts NaN above Infinity, so the check refuses it';
 
 CREATE TABLE rec.decision (
@@ -76,6 +80,8 @@ CREATE TABLE rec.decision (
     decided_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((outcome = 'promoted') = (release IS NOT NULL))
 );
+COMMENT ON TABLE rec.decision IS 'how a run ended that came as far as publish: its best model was promoted or rejected';
+COMMENT ON COLUMN rec.decision.gate IS 'the figures behind the decision: candidates, champion, margin, tolerance, reason';
 COMMENT ON COLUMN rec.decision.inputs_hash IS 'of all that decides a run''s result: equal hashes need no second run';
 CREATE INDEX decision_by_dataset ON rec.decision (dataset, decided_at DESC);
 
@@ -84,9 +90,13 @@ CREATE TABLE rec.release (
     release text NOT NULL,
     run text NOT NULL REFERENCES rec.run,
     model text NOT NULL,
+    gate jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (dataset, release)
 );
+COMMENT ON TABLE rec.release IS 'what was published; release is a hash of its content, so the same content is one row';
+COMMENT ON COLUMN rec.release.run IS 'the run that published it first';
+COMMENT ON COLUMN rec.release.gate IS 'the figures it was published on, with which later candidates are compared';
 
 CREATE TABLE rec.pointer (
     dataset text PRIMARY KEY,
@@ -106,15 +116,17 @@ CREATE TABLE rec.pointer_move (
     moved_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (dataset, version)
 );
+COMMENT ON TABLE rec.pointer_move IS 'every move of rec.pointer, forward and back; version is the one it moved to';
 
 CREATE TABLE rec.media_seen (
     dataset text PRIMARY KEY,
     fingerprint text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON TABLE rec.media_seen IS 'what the media of a dataset looked like when new ones were last reported';
 
 CREATE VIEW rec.champion AS
-    SELECT p.dataset, p.release, r.model, r.run, p.since, p.version
+    SELECT p.dataset, p.release, r.model, r.run, p.since, p.version, r.gate
     FROM rec.pointer p JOIN rec.release r USING (dataset, release);
 
 CREATE VIEW rec.metrics_history AS
@@ -137,3 +149,6 @@ CREATE VIEW rec.validation_failures AS
            v.unexpected_count, v.element_count, v.sample_ids
     FROM rec.validation_result v JOIN rec.run r USING (run)
     WHERE NOT v.success;
+COMMENT ON VIEW rec.validation_failures IS 'each expectation that was not met, with what an alert says about it';
+COMMENT ON VIEW rec.champion IS 'the release of each dataset that is served';
+COMMENT ON VIEW rec.metrics_history IS 'every figure with its run, model and whether it is the champion''s';
