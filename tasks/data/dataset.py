@@ -64,8 +64,10 @@ def dataset_of(name: str, interactions: Interactions, features: Mapping[str, np.
         raise BadInput(f"the log of {name} has no labels, expected 0 (train), 1 (valid) and 2 (test)")
     shape = (len(interactions.user_ids), len(interactions.item_ids))
 
+    labels = interactions.labels
+
     def matrix(label: int) -> sparse.csr_matrix:
-        rows = interactions.labels == label
+        rows = np.equal(labels, label)
         ones = np.ones(int(rows.sum()), dtype=np.float32)
         found = sparse.csr_matrix((ones, (interactions.users[rows], interactions.items[rows])), shape=shape)
         if found.nnz != len(ones) or (found.nnz and found.data.max() > 1):

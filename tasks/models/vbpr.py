@@ -21,7 +21,9 @@ from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
 class VBPR(GradientModel):
     """Features of all modalities are standardised (`parts/features.py`) and projected side by side.
 
-    Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
+    Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out. The
+    L2 term is on vectors and biases as they enter the score, projected content included: on the tables alone, the freely
+    growing content drowns what an item's own vector has learned.
     """
 
     name = "vbpr"
@@ -61,10 +63,9 @@ class VBPR(GradientModel):
         vectors, bias = self._items(items)
         user = functional.embedding(batch.users, self.users)  # (n, d + c)
         both = functional.embedding(places, vectors)  # (2n, d + c): positives, then negatives
-        scores = (user.repeat(2, 1) * both).sum(1) + functional.embedding(places, bias).squeeze(1)
-        positive, negative = scores.chunk(2)
-        own = functional.embedding(batch.positives, self.items), functional.embedding(batch.negatives, self.items)
-        penalty = squared_norms(user, *own)
+        bias_of = functional.embedding(places, bias)  # (2n, 1)
+        positive, negative = ((user.repeat(2, 1) * both).sum(1) + bias_of.squeeze(1)).chunk(2)
+        penalty = squared_norms(user, *both.chunk(2), *bias_of.chunk(2))
         return bpr_loss(positive, negative) + self.config.regularization * penalty
 
     def _items(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -70,7 +71,7 @@ def _line(rows: pd.DataFrame, run: str, figures: list[str]) -> list[str]:
     values = rows.set_index("figure")
     cells: list[str] = []
     for figure in figures:
-        value, change = values.loc[figure, "value"], values.loc[figure, "change"]
-        cells += [f"{value:.4f}", "" if pd.isna(change) else f"{change:+.4f}"]
+        value, change = values.loc[[figure], ["value", "change"]].astype(float).to_numpy()[0]
+        cells += [f"{value:.4f}", "" if np.isnan(change) else f"{change:+.4f}"]
     head = rows.iloc[0]
     return [run, head["dataset"], head["model"], *cells, "*" if head["is_champion"] else ""]

@@ -29,7 +29,7 @@ class RunConfig(Strict):
     """The choices of one run. Presets in `tasks/configs/` give values, options of `scan` override them."""
 
     dataset: Name = Field(description="folder under media/ and name of the releases")
-    modalities: list[Literal["image", "audio", "text"]] = Field(min_length=1, description="any subset")
+    modalities: list[Annotated[str, Field(pattern="^(image|audio|text)$")]] = Field(min_length=1, description="any subset")
     encoder: Name = Field(description="audioclip-demo, or a name given to `weights` or `train-encoder`")
     models: list[Name] = Field(min_length=1, description="names of tasks.models.MODELS; the best one is published")
     k_core: int = Field(default=5, ge=1, le=100, description="least interactions of every user and item")

@@ -99,7 +99,5 @@ def _parameters(plan: Plan) -> dict[str, object]:
 
 def _write_log(out: ArtefactWriter, dataset: Interactions, name: str) -> None:
     """userID, itemID, x_label and, when known, timestamp, as MMRec reads them."""
-    columns = {"userID": dataset.users, "itemID": dataset.items, "x_label": dataset.labels}
-    if dataset.timestamps is not None:
-        columns["timestamp"] = dataset.timestamps
-    out.table(f"{name}_filtered.inter", columns)
+    columns = {"userID": dataset.users, "itemID": dataset.items, "x_label": dataset.labels, "timestamp": dataset.timestamps}
+    out.table(f"{name}_filtered.inter", {key: column for key, column in columns.items() if column is not None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,14 +62,14 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> pd.DataFrame:
     A model without item vectors (popularity) has items compared by who took them in training.
     """
     vectors = model.item_vectors()
-    matrix = sparse.csr_matrix(data.train.T) if vectors is None else vectors
-    lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1)).A1 if sparse.issparse(matrix) else np.linalg.norm(matrix, axis=1)
+    matrix: Any = sparse.csr_matrix(data.train.T) if vectors is None else vectors
+    lengths = np.linalg.norm(matrix, axis=1) if vectors is not None else np.sqrt(np.diff(matrix.indptr))
     scale = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=lengths > 0).astype(np.float32)
-    unit = sparse.diags(scale) @ matrix if sparse.issparse(matrix) else matrix * scale[:, None]
+    unit = sparse.diags(scale) @ matrix
     parts = []
     for rows in progress(list(batches(data.shape[1], data.shape[1])), label="similar items", unit="batch"):
         product = unit[rows] @ unit.T
-        scores = np.asarray(product.todense() if sparse.issparse(product) else product, dtype=np.float32)
+        scores = np.asarray(product.todense() if vectors is None else product, dtype=np.float32)
         scores[np.arange(len(rows)), rows] = -np.inf
         parts.append(_ranked(scores, rows, top))
     found = pd.concat(parts, ignore_index=True)

@@ -1,6 +1,7 @@
 """Artefacts: a few files and the manifest that vouches for them.
 
-A manifest is written last and removed first, so a half-written artefact is never seen, and every file is verified when read.
+A manifest is written last and removed first, so a half-written artefact is never seen; every file is verified when it is
+read.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -28,6 +29,7 @@ from tasks.store.base import Store, sha256_of
 from tasks.store.manifest import MANIFEST, FileEntry, Manifest
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
 
 LARGEST_MANIFEST = 16 << 20
@@ -55,7 +57,7 @@ class ArtefactWriter:
         np.save(self.file(name), np.ascontiguousarray(value), allow_pickle=False)
         self._facts[name] = {"dtype": str(value.dtype), "shape": value.shape, "rows": len(value)}
 
-    def frame(self, name: str, value: pd.DataFrame, **options: Any) -> None:
+    def frame(self, name: str, value: pd.DataFrame, **options: Any) -> None:  # noqa: ANN401  pandas' own options
         """A table as .parquet, .csv or .inter (tab separated), by the name's ending."""
         path = self.file(name)
         if path.suffix == ".parquet":
@@ -75,6 +77,27 @@ class ArtefactWriter:
         found = pa.table(dict(columns))
         pcsv.write_csv(found, self.file(name), options)
         self._facts[name] = {"rows": found.num_rows}
+
+    def stream(self, name: str, tables: Iterable[pa.Table]) -> None:
+        """Arrow tables of one schema as the row groups of a .parquet, so that only one is in memory at a time."""
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        rest = iter(tables)
+        first = next(rest, None)
+        if first is None:
+            raise BadInput(f"table {name} has no part at all, expected at least one, if only of its columns")
+        rows = first.num_rows
+        with pq.ParquetWriter(self.file(name), first.schema) as writer:
+            writer.write_table(first)
+            for table in rest:
+                writer.write_table(table)
+                rows += table.num_rows
+        self._facts[name] = {"rows": rows}
+
+    def copy(self, name: str, source: Artefact) -> None:
+        """The file `name` of another artefact, byte for byte and verified."""
+        shutil.copyfile(source.path(name), self.file(name))
+        self._facts[name] = source.manifest.files[name].model_dump(include={"dtype", "shape", "rows"})
 
     def json(self, name: str, value: object) -> None:
         """Anything JSON can hold; NaN is refused."""
@@ -107,7 +130,7 @@ class Artefact:
         self._paths: dict[str, Path] = {}
 
     def path(self, name: str) -> Path:
-        """A local copy of the file `name`, kept until the process ends. Corrupt when its bytes are not those promised."""
+        """A local copy of the file `name`, kept until the process ends. Corrupt when its bytes are not the promised."""
         if name not in self._paths:
             entry = self.manifest.files.get(name)
             if entry is None:
@@ -117,26 +140,36 @@ class Artefact:
             found = sha256_of(target)
             if found != entry.sha256:
                 target.unlink()
-                raise Corrupt(f"{self.prefix}/{name} has sha256 {found}, expected {entry.sha256} by its manifest: write it again")
+                raise Corrupt(
+                    f"{self.prefix}/{name} has sha256 {found}, expected {entry.sha256} by its manifest: write it again"
+                )
             self._paths[name] = target
         return self._paths[name]
 
     def array(self, name: str) -> np.ndarray:
         """A NumPy array. Corrupt when its dtype or shape is not as the manifest says."""
-        entry = self.manifest.files.get(name)
-        value: np.ndarray = np.load(self.path(name), allow_pickle=False, mmap_mode="r")
-        if entry is not None and (str(value.dtype), value.shape) != (entry.dtype, entry.shape):
+        path = self.path(name)
+        entry = self.manifest.files[name]
+        try:
+            # mapped, so that a header that promises more than the file holds costs no memory
+            value: np.ndarray = np.load(path, allow_pickle=False, mmap_mode="r")
+        except ValueError as error:
+            raise Corrupt(
+                f"{self.prefix}/{name} is no .npy array of numbers: {' '.join(str(error).split())}"
+            ) from error
+        if (str(value.dtype), value.shape) != (entry.dtype, entry.shape):
             raise Corrupt(f"{self.prefix}/{name} is {value.dtype} {value.shape}, expected {entry.dtype} {entry.shape}")
-        return np.asarray(value).copy()
+        return np.array(value)
 
-    def frame(self, name: str, **options: Any) -> pd.DataFrame:
+    def frame(self, name: str, **options: Any) -> pd.DataFrame:  # noqa: ANN401  pandas' own options
         """A table written by `ArtefactWriter.frame`; `options` go to pandas (`dtype`, `usecols`, ...)."""
         path = self.path(name)
         if path.suffix == ".parquet":
             return pd.read_parquet(path, **options)
-        return pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
+        found: pd.DataFrame = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
+        return found
 
-    def json(self, name: str) -> Any:
+    def json(self, name: str) -> Any:  # noqa: ANN401  JSON is any of several types
         """Whatever the JSON file holds."""
         return json.loads(self.path(name).read_bytes())
 
@@ -192,12 +225,14 @@ def has_artefact(store: Store, prefix: str) -> bool:
 
 
 def read_artefact(store: Store, prefix: str) -> Artefact:
-    """The artefact under `prefix`. NotFound when there is none that is complete, Corrupt when its manifest is not one."""
+    """The artefact under `prefix`. NotFound when none is complete there, Corrupt when its manifest is not one."""
     try:
         data = store.get(f"{prefix}/{MANIFEST}", limit=LARGEST_MANIFEST)
     except NotFound as error:
         step = prefix.rpartition("/")[2]
-        raise NotFound(f"{prefix} is not in {store.url} or not complete, expected the step that makes it ({step}) to have ended") from error
+        raise NotFound(
+            f"{prefix} is not in {store.url} or not complete, expected the step that makes it ({step}) to have ended"
+        ) from error
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:

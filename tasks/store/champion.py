@@ -116,7 +116,9 @@ class Champions(Database):
         wanted = release or self.release_before(now)
         known = [
             str(row[0])
-            for row in self._rows("SELECT release FROM rec.release WHERE dataset = %s ORDER BY created_at DESC", dataset)
+            for row in self._rows(
+                "SELECT release FROM rec.release WHERE dataset = %s ORDER BY created_at DESC", dataset
+            )
         ]
         if wanted not in known:
             raise NotFound(f"release {wanted!r} of {dataset!r} does not exist, expected one of {known[:MOST_NAMED]}")

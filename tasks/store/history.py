@@ -157,5 +157,7 @@ class History(Champions):
         given = {name: value for name, value in wanted.items() if value is not None}
         conditions = [f"{name} = %s" for name in given] + (["started_at >= %s"] if since else [])
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"SELECT {', '.join(TABLE)} FROM rec.metric_change{where} ORDER BY started_at, run, model, metric, k"  # noqa: S608  names are ours
+        statement = (
+            f"SELECT {', '.join(TABLE)} FROM rec.metric_change{where} ORDER BY started_at, run, model, metric, k"  # noqa: S608  names are ours
+        )
         return pd.DataFrame(self._rows(statement, *given.values(), *([since] if since else [])), columns=list(TABLE))

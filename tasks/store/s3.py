@@ -102,7 +102,9 @@ class S3Store:
             if error.code not in MADE_MEANWHILE:  # two tasks may begin at once
                 raise
         except ValueError as error:
-            raise BadInput(f"bucket {self.bucket!r} found in RECSYS_STORE, expected a name S3 allows: {error}") from error
+            raise BadInput(
+                f"bucket {self.bucket!r} found in RECSYS_STORE, expected a name S3 allows: {error}"
+            ) from error
 
     def _read(self, key: str) -> bytes:
         response = self._client.get_object(self.bucket, key)

@@ -52,7 +52,9 @@ def unmigrate(dsn: str) -> None:
 @contextmanager
 def _yoyo(dsn: str) -> Iterator[tuple[Any, Any]]:
     if not dsn.startswith(("postgresql://", "postgres://")):
-        raise BadInput(f"metrics DSN begins with {dsn.partition(':')[0]!r}, expected postgresql://user:password@host:port/database")
+        raise BadInput(
+            f"metrics DSN begins with {dsn.partition(':')[0]!r}, expected postgresql://user:password@host:port/database"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # yoyo 9 on Python 3.11: sqlite3 and importlib notices
         import yoyo  # noqa: PLC0415  seconds that most commands need not spend
