@@ -1,7 +1,7 @@
 # Everything people do with this project, by name. Versions and steps are in the scripts that these targets call.
 
 PYTHON ?= python3.11
-# An index with the build of PyTorch that is wanted, such as https://download.pytorch.org/whl/cpu; empty: PyPI's.
+# Address of an index with the build of PyTorch that is wanted (its makers have one per accelerator and one for CPUs); empty: pip's own.
 TORCH_INDEX_URL ?=
 # Options for the command of `make history` and the like: make history ARGS="--model ease".
 ARGS ?=

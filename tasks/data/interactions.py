@@ -9,15 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.data.ids import RULE, first_odd, shown
 from tasks.errors import BadInput
+
+DICTIONARY_PAGE = 1 << 30  # bytes; a larger vocabulary would be written out row by row
 
 
 @dataclass(frozen=True)
 class Interactions:
     """n interactions of U users with I items.
 
-    `users`, `items`: (n,) int32 codes into `user_ids` (U,) and `item_ids` (I,), which hold strings, each once, each used.
-    `timestamps`: (n,) int64 seconds, `labels`: (n,) int8 of 0 (train), 1 (valid), 2 (test); None where the log has none.
+    `users`, `items`: (n,) int32 codes into `user_ids` (U,) and `item_ids` (I,), which hold strings, each once.
+    `timestamps`: (n,) int64 seconds since 1970, `labels`: (n,) int8 of 0 (train), 1 (valid), 2 (test); None where the
+    log has none.
     """
 
     users: np.ndarray
@@ -32,12 +36,17 @@ class Interactions:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.users):
                 raise BadInput(f"{len(column)} {name} found, expected one for each of {len(self.users)} interactions")
-        for name in ("user", "item"):
-            codes, ids = getattr(self, f"{name}s"), getattr(self, f"{name}_ids")
+        for kind in ("user", "item"):
+            codes, ids = getattr(self, f"{kind}s"), getattr(self, f"{kind}_ids")
+            if codes.dtype != np.int32:
+                raise BadInput(f"{kind} codes of type {codes.dtype} found, expected int32")
             if len(codes) and not 0 <= codes.min() <= codes.max() < len(ids):
-                raise BadInput(f"{name} codes from {codes.min()} to {codes.max()} found, expected codes into {len(ids)} ids")
-        if self.labels is not None and len(self.labels) and not np.isin(self.labels, (0, 1, 2)).all():
-            raise BadInput(f"labels {np.unique(self.labels)[:5].tolist()} found, expected 0 (train), 1 (valid) and 2 (test)")
+                raise BadInput(
+                    f"{kind} codes from {codes.min()} to {codes.max()} found, expected codes into {len(ids)} ids"
+                )
+        if self.labels is not None and len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() <= 2:
+            odd = sorted(set(np.unique(self.labels).tolist()) - {0, 1, 2})[:5]
+            raise BadInput(f"labels {odd} found, expected 0 (train), 1 (valid) and 2 (test)")
 
     def __len__(self) -> int:
         return len(self.users)
@@ -65,16 +74,13 @@ class Interactions:
         return replace(self, labels=labels.astype(np.int8, copy=False))
 
     def save(self, path: Path) -> None:
-        """Write .parquet: ids as dictionaries, so that 25 million rows stay small."""
-        columns = {
-            "user_id": _dictionary(self.users, self.user_ids),
-            "item_id": _dictionary(self.items, self.item_ids),
-        }
+        """Write .parquet with the ids as dictionaries, so that 25 million rows stay small."""
+        columns = {"user_id": _dictionary(self.users, self.user_ids), "item_id": _dictionary(self.items, self.item_ids)}
         if self.timestamps is not None:
             columns["timestamp"] = pa.array(self.timestamps, pa.int64())
         if self.labels is not None:
             columns["x_label"] = pa.array(self.labels, pa.int8())
-        pq.write_table(pa.table(columns), path, compression="zstd")
+        pq.write_table(pa.table(columns), path, compression="zstd", dictionary_pagesize_limit=DICTIONARY_PAGE)
 
     @classmethod
     def load(cls, path: Path) -> Interactions:
@@ -82,41 +88,59 @@ class Interactions:
         try:
             table = pq.read_table(path, read_dictionary=["user_id", "item_id"])
         except (pa.ArrowInvalid, OSError) as error:
-            raise BadInput(f"{path.name} is not an interactions file: {' '.join(str(error).split())[:200]}") from error
+            raise BadInput(f"{path.name} is not an interactions file: {sentence(error)}") from error
         missing = {"user_id", "item_id"} - set(table.column_names)
         if missing:
             raise BadInput(f"{path.name} has columns {table.column_names}, expected also {sorted(missing)}")
-        users, user_ids = codes_of(table["user_id"])
-        items, item_ids = codes_of(table["item_id"])
+        users, user_ids = codes_of(table["user_id"], f"user_id of {path.name}")
+        items, item_ids = codes_of(table["item_id"], f"item_id of {path.name}")
         return cls(
             users=users,
             items=items,
             user_ids=user_ids,
             item_ids=item_ids,
-            timestamps=_numbers(table, "timestamp", np.int64),
-            labels=_numbers(table, "x_label", np.int8),
+            timestamps=_integers(table, "timestamp", pa.int64(), path),
+            labels=_integers(table, "x_label", pa.int8(), path),
         )
 
 
-def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) int32 codes and the strings they stand for, in order of first appearance, of a string column without nulls."""
+def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (n,) int32 and the ids they stand for, in order of first appearance, of a column of strings or integers.
+
+    BadInput, with the first row, for other types, for nulls and for ids that cannot be used; rows count from 1.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+        raise BadInput(f"{name} is of type {kind}, expected ids that are text or whole numbers")
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy())) + 1
+        raise BadInput(f"{name} has no id in row {row} ({column.null_count} such rows), expected one in each row")
     if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    joined = column.unify_dictionaries()
-    codes = np.empty(len(joined), dtype=np.int32)
+        column = column.dictionary_encode()  # before anything becomes text: ids are few, rows are many
+    column = column.unify_dictionaries()
+    codes = np.empty(len(column), dtype=np.int32)
     start = 0
-    for chunk in joined.chunks:
-        codes[start : start + len(chunk)] = chunk.indices.to_numpy(zero_copy_only=False)
+    for chunk in column.chunks:
+        codes[start : start + len(chunk)] = chunk.indices.to_numpy()
         start += len(chunk)
-    ids = joined.chunk(0).dictionary.to_pylist() if joined.num_chunks else []
-    return _compact(codes, np.array(ids, dtype=np.str_))
+    words = column.chunk(0).dictionary.cast(pa.string()).to_pylist() if column.num_chunks else []
+    odd = first_odd("" if word is None else word for word in words)
+    if odd is not None:
+        row = int(np.argmax(codes == odd)) + 1
+        raise BadInput(f"{name} has the id {shown(words[odd] or '')} in row {row}, expected {RULE}")
+    return _compact(codes, np.array(words, dtype=np.str_))
+
+
+def sentence(error: BaseException, longest: int = 300) -> str:
+    """What a library says went wrong, on one line and cut when it is long."""
+    return " ".join(str(error).split())[:longest]
 
 
 def _compact(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Renumber `codes` so that every id is used, keeping the order of `ids`."""
     used = np.bincount(codes, minlength=len(ids)) > 0
     if used.all():
-        return codes.astype(np.int32, copy=False), ids
+        return codes, ids
     renumbered = np.cumsum(used, dtype=np.int32) - np.int32(1)
     return renumbered[codes], ids[used]
 
@@ -125,7 +149,10 @@ def _dictionary(codes: np.ndarray, ids: np.ndarray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(ids.tolist(), pa.string()))
 
 
-def _numbers(table: pa.Table, name: str, kind: type[np.generic]) -> np.ndarray | None:
+def _integers(table: pa.Table, name: str, kind: pa.DataType, path: Path) -> np.ndarray | None:
     if name not in table.column_names:
         return None
-    return np.asarray(table[name].to_numpy().astype(kind))
+    column = table[name]
+    if column.type != kind or column.null_count:
+        raise BadInput(f"{path.name} has {name} of type {column.type}, expected {kind} without nulls")
+    return np.asarray(column.to_numpy())

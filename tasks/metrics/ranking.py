@@ -1,13 +1,13 @@
 """Recall, NDCG, precision and MAP of full rankings: every item of the catalogue competes, seen ones are masked.
 
 For a user with positives P and the ranking after masking, with rel_r = 1 when rank r holds a positive:
-recall@k = hits / |P|; precision@k = hits / k; NDCG@k = sum rel_r / log2(r + 1), over its value for min(k, |P|) hits on top;
+recall@k = hits / |P|; precision@k = hits / k; NDCG@k = sum rel_r / log2(r + 1) over its value for min(k, |P|) hits;
 MAP@k = sum rel_r precision@r / min(k, |P|). Figures are means over the users with positives in the split, unrounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from scipy import sparse
 from tasks.data import Dataset
 from tasks.errors import BadInput, TaskError
 from tasks.metrics.topk import top_items
+from tasks.progress import progress
 
 CUTOFFS = (5, 10, 20, 50)
 CELLS = 2**24  # scores held at once: 64 MiB of float32
@@ -26,7 +27,7 @@ Split = Literal["valid", "test"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Per-user values of one split: `values[metric]` is (len(users), len(cutoffs)) float64, `users` their row numbers."""
+    """Per-user values of one split: `values[metric]` is (len(users), len(cutoffs)) float64, `users` row numbers."""
 
     users: np.ndarray
     cutoffs: tuple[int, ...]
@@ -35,28 +36,40 @@ class Evaluation:
     def means(self) -> dict[str, float]:
         """`{"recall@5": ..., ...}`, the mean over users."""
         return {
-            f"{metric}@{k}": float(column) for metric, table in self.values.items() for k, column in zip(self.cutoffs, table.mean(axis=0), strict=True)
+            f"{metric}@{k}": float(column)
+            for metric, table in self.values.items()
+            for k, column in zip(self.cutoffs, table.mean(axis=0), strict=True)
         }
 
 
 def evaluate(
-    scores: Scores, data: Dataset, split: Split, *, cutoffs: tuple[int, ...] = CUTOFFS, exclude_seen: tuple[str, ...] = ("train",)
+    scores: Scores,
+    data: Dataset,
+    split: Split,
+    *,
+    cutoffs: tuple[int, ...] = CUTOFFS,
+    exclude_seen: tuple[str, ...] = ("train",),
+    label: str | None = None,
 ) -> Evaluation:
     """Rank the catalogue for every user with positives in `split` and compare.
 
-    `exclude_seen` names the splits whose items are masked. The default masks training items only, on test as on validation,
-    as published figures do; `("train", "valid")` on test is what serving does. BadInput when no user has positives or an
-    excluded split is the one that is evaluated; TaskError for scores that are not finite or not (users, items).
+    `exclude_seen` names the splits whose items are masked. The default masks training items only, on test as on
+    validation, as published figures do; `("train", "valid")` on test is what serving does. Progress is shown under
+    `label`. BadInput when no user has positives or an excluded split is the one that is evaluated; TaskError for scores
+    that are not finite or not (users, items).
     """
     if split in exclude_seen:
         raise BadInput(f"split {split} is both evaluated and excluded, expected exclude_seen without it")
     positives: sparse.csr_matrix = getattr(data, split)
     users = np.flatnonzero(np.diff(positives.indptr))
     if not len(users):
-        raise BadInput(f"split {split} of {data.name} has no interactions, expected some to evaluate on: use another split rule")
+        raise BadInput(
+            f"split {split} of {data.name} has no interactions, expected some to evaluate on: use another split rule"
+        )
     masks = [getattr(data, name) for name in exclude_seen]
-    parts = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in _batches(users, positives.shape[1])]
-    hits = np.concatenate(parts)
+    batches = _batches(users, positives.shape[1])
+    shown = progress(batches, label=label, unit="batch") if label else batches
+    hits = np.concatenate([_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown])
     return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs))
 
 
@@ -66,7 +79,7 @@ def selection_metric(scores: Scores, data: Dataset) -> float:
 
 
 def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Per-user values from (users, ranks) bool `hits` and the number of positives (users,), each (users, len(cutoffs))."""
+    """Per-user values (users, len(cutoffs)) from (users, ranks) bool `hits` and the number of positives (users,)."""
     ranks = np.arange(1, hits.shape[1] + 1)
     ks = np.minimum(cutoffs, hits.shape[1])  # a catalogue may be shorter than k
     found = hits.cumsum(axis=1)
@@ -82,17 +95,20 @@ def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ..
     }
 
 
-def _batches(users: np.ndarray, items: int) -> Iterator[np.ndarray]:
+def _batches(users: np.ndarray, items: int) -> list[np.ndarray]:
     size = max(1, CELLS // items)
-    for start in range(0, len(users), size):
-        yield users[start : start + size]
+    return [users[start : start + size] for start in range(0, len(users), size)]
 
 
-def _hits(scores: Scores, users: np.ndarray, positives: sparse.csr_matrix, masks: list[sparse.csr_matrix], k: int) -> np.ndarray:
+def _hits(
+    scores: Scores, users: np.ndarray, positives: sparse.csr_matrix, masks: list[sparse.csr_matrix], k: int
+) -> np.ndarray:
     """(len(users), min(k, items)) bool: whether the item at each rank is a positive."""
     table = np.array(scores(users), dtype=np.float32)  # a copy: masked below
     if table.shape != (len(users), positives.shape[1]) or not np.isfinite(table).all():
-        raise TaskError(f"scores of shape {table.shape} found, expected finite ones of shape {(len(users), positives.shape[1])}")
+        raise TaskError(
+            f"scores of shape {table.shape} found, expected finite ones of shape {(len(users), positives.shape[1])}"
+        )
     wanted = np.zeros(table.shape, dtype=bool)
     wanted[_cells(positives, users)] = True
     for mask in masks:

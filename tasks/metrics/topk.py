@@ -9,12 +9,14 @@ import torch
 def top_items(scores: np.ndarray, k: int) -> np.ndarray:
     """Columns of the `k` highest scores of each row, best first; of equal scores the lower column comes first.
 
-    (rows, items) float32 -> (rows, min(k, items)) int64. `torch.topk` promises no order among equal scores, so rows where two
-    of the best are equal (few, but for popularity) are ranked again by a key that holds score and column together.
+    (rows, items) float32 -> (rows, min(k, items)) int64. `torch.topk` promises no order among equal scores, so rows
+    where two of the best are equal (few, but for popularity) are ranked again by a key of score and column together.
     """
     items = scores.shape[1]
     k = min(k, items)
-    values, columns = torch.topk(torch.from_numpy(scores), min(k + 1, items), dim=1)  # one more: a tie may cross the edge
+    values, columns = torch.topk(
+        torch.from_numpy(scores), min(k + 1, items), dim=1
+    )  # one more: a tie may cross the edge
     equal = (values[:, 1:] == values[:, :-1]).any(dim=1).numpy()
     found: np.ndarray = columns[:, :k].numpy()
     if equal.any():

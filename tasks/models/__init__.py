@@ -31,6 +31,6 @@ def model_class(name: str) -> type[Model]:
 
 
 def build_model(name: str, hyperparameters: Mapping[str, object], data: Dataset) -> Model:
-    """An unfitted model; `hyperparameters` go on top of the defaults of its `Config`, BadInput for an unknown or wrong one."""
+    """An unfitted model; `hyperparameters` go on top of its defaults, BadInput for an unknown or impossible one."""
     chosen = model_class(name)
     return chosen(chosen.configure(hyperparameters), data)

@@ -18,8 +18,9 @@ from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
 class Model(ABC):
     """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
 
-    Subclasses set `name` and `Config` and fill in `fit`, `_scores`, `state` and `_set_state`. Models receive arrays, never
-    paths, and whatever they derive from the data they rebuild. Only `data.train` and `data.features` may be learned from.
+    Subclasses set `name` and `Config` and fill in `fit`, `_scores`, `state` and `_set_state`. Models receive arrays,
+    never paths, and whatever they derive from the data they rebuild. Only `data.train` and `data.features` may be
+    learned from.
     """
 
     name: ClassVar[str]
@@ -31,7 +32,9 @@ class Model(ABC):
 
     def __init__(self, config: ModelConfig, data: Dataset) -> None:
         if not isinstance(config, self.Config):
-            raise BadInput(f"model {self.name} was given a {type(config).__qualname__}, expected {self.Config.__qualname__}")
+            raise BadInput(
+                f"model {self.name} was given a {type(config).__qualname__}, expected {self.Config.__qualname__}"
+            )
         self.config = config
         self.data = data
         self.fitted = False
@@ -55,10 +58,14 @@ class Model(ABC):
         TaskError when the model has not been fitted or has diverged.
         """
         if not self.fitted:
-            raise TaskError(f"model {self.name} has learned nothing yet, expected fit() or load_state() before scores()")
+            raise TaskError(
+                f"model {self.name} has learned nothing yet, expected fit() or load_state() before scores()"
+            )
         found = self._scores(self._rows(users))
         if not np.isfinite(found).all():
-            raise TaskError(f"model {self.name} gives scores that are not finite, expected finite ones: lower its learning_rate")
+            raise TaskError(
+                f"model {self.name} gives scores that are not finite, expected finite ones: lower its learning_rate"
+            )
         return found
 
     @abstractmethod
@@ -74,7 +81,7 @@ class Model(ABC):
         """What was learned, as contiguous tensors on the CPU; enough, with config and data, to score the same."""
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> Self:
-        """Take over what `state()` of a model with the same config and data gave; Corrupt when names or shapes differ."""
+        """Take over what `state()` gave under the same config and data; Corrupt when names or shapes differ."""
         self._set_state(state)
         self.fitted = True
         return self
@@ -86,7 +93,9 @@ class Model(ABC):
     def _checked(self, state: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
         found = {name: tuple(tensor.shape) for name, tensor in state.items()}
         if found != dict(expected):
-            raise Corrupt(f"state of model {self.name} holds {found}, expected {dict(expected)} for this config and dataset")
+            raise Corrupt(
+                f"state of model {self.name} holds {found}, expected {dict(expected)} for this config and dataset"
+            )
 
     def _rows(self, users: np.ndarray) -> np.ndarray:
         rows = np.asarray(users)

@@ -16,7 +16,7 @@ from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
 
 
 class BPR(GradientModel):
-    """Score s_ui = p_u . q_i (section 4.3.1), learned by -log sigmoid(s_ui - s_uj) with Adam and an L2 term on the rows in use."""
+    """Score s_ui = p_u . q_i (section 4.3.1); -log sigmoid(s_ui - s_uj) and an L2 term on the rows in use, by Adam."""
 
     name = "bpr"
 

@@ -54,7 +54,7 @@ class EASE(Model):
         return np.asarray(found, dtype=np.float32)
 
     def item_vectors(self) -> np.ndarray:
-        """(items, items): row j is column j of B, the weights that speak for item j; alike items are spoken for by the same."""
+        """(items, items): row j is column j of B, the weights that speak for item j; like items have like speakers."""
         return self._weights.T
 
     def state(self) -> dict[str, torch.Tensor]:
@@ -89,10 +89,16 @@ def weights_in_place(matrix: np.ndarray, l2: float) -> np.ndarray:
     diagonal += np.float32(l2)
     factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if failed:
-        raise TaskError(f"ease could not factor its matrix at item {failed}, expected it positive definite: raise relative_l2 (lambda is {l2:g})")
+        raise TaskError(
+            f"ease found its matrix not positive definite at item {failed}, expected it to be: "
+            f"raise relative_l2 (lambda is {l2:g})"
+        )
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed:
-        raise TaskError(f"ease could not invert its matrix at item {failed}, expected it regular: raise relative_l2 (lambda is {l2:g})")
+        raise TaskError(
+            f"ease found its matrix singular at item {failed}, expected it not to be: "
+            f"raise relative_l2 (lambda is {l2:g})"
+        )
     scale = -1.0 / np.einsum("ii->i", inverse).copy()
     for start in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only
         stop = min(start + BLOCK, len(inverse))

@@ -1,12 +1,13 @@
 """LightGCN: embeddings smoothed over the user-item graph, with nothing else in between.
 
-He, Deng, Wang, Li, Zhang, Wang, LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation, SIGIR 2020.
+He, Deng, Wang, Li, Zhang, Wang, LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation,
+SIGIR 2020.
 """
 
 from __future__ import annotations
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,13 +18,18 @@ from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
 
 
 class LightGCN(GradientModel):
-    """Score e_u . e_i with e the mean over layers of the propagated embeddings; BPR loss, L2 on the embeddings of layer 0."""
+    """Score e_u . e_i with e the mean over layers of the propagated embeddings; BPR loss, L2 on layer 0."""
 
     name = "lightgcn"
 
     class Config(GradientConfig):
-        """Depth and width beside the options of the loop."""
+        """Depth and width beside the options of the loop. A step costs a pass over the graph, so batches are large."""
 
+        batch_size: PositiveInt = Field(default=8192, description="interactions per step")
+        learning_rate: PositiveFloat = Field(default=5e-3, le=1, description="of Adam")
+        regularization: NonNegativeFloat = Field(
+            default=1e-3, description="weight of the squared norms of the layer-0 rows"
+        )
         embedding_size: PositiveInt = Field(default=64, description="d")
         layers: PositiveInt = Field(default=2, le=8, description="how far the graph is followed")
 

@@ -1,4 +1,4 @@
-"""A fitted model in an artefact: `model.safetensors` (what it learned) and `config.json` (its name and hyper-parameters)."""
+"""A fitted model in an artefact: `model.safetensors` (what it learned) and `config.json` (name, hyper-parameters)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def save_model(artefact: ArtefactWriter, model: Model) -> None:
 
 
 def load_model(artefact: Artefact, data: Dataset) -> Model:
-    """The model that `save_model` wrote, on the dataset it was fitted on; its scores are the same. Corrupt when it does not fit."""
+    """The model that `save_model` wrote, on the dataset it was fitted on, with the same scores; Corrupt otherwise."""
     found = artefact.json("config.json")
     if not isinstance(found, dict) or set(found) != {"model", "config"}:
         raise Corrupt(f"{artefact.prefix}/config.json holds something else than the keys model and config: train again")

@@ -1,7 +1,7 @@
 """VBPR: matrix factorisation whose items also have vectors projected from their content.
 
-He, McAuley, VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback, AAAI 2016, equation 4, with any number of
-modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modalities m of (t_u . E_m f_im + w_m . f_im).
+He, McAuley, VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback, AAAI 2016, equation 4, with any number
+of modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modalities m of (t_u . E_m f_im + w_m . f_im).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
 class VBPR(GradientModel):
     """Features of all modalities are standardised (`parts/features.py`) and projected side by side.
 
-    Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out. The
-    L2 term is on vectors and biases as they enter the score, projected content included: on the tables alone, the freely
-    growing content drowns what an item's own vector has learned.
+    Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
+    The L2 term is on vectors and biases as they enter the score, projected content included: with it on the tables
+    alone, content grows freely and drowns what an item's own vector has learned.
     """
 
     name = "vbpr"
@@ -40,14 +40,22 @@ class VBPR(GradientModel):
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
         if not data.features:
-            raise BadInput(f"dataset {data.name} has no features, expected at least one modality for vbpr: use bpr instead")
+            raise BadInput(
+                f"dataset {data.name} has no features, expected at least one modality for vbpr: use bpr instead"
+            )
         users, items = data.train.shape
-        features = torch.cat([torch.from_numpy(standardised(data.features[name], name)) for name in sorted(data.features)], 1)
+        features = torch.cat(
+            [torch.from_numpy(standardised(data.features[name], name)) for name in sorted(data.features)], 1
+        )
         self.register_buffer("features", features, persistent=False)  # (I, sum of widths)
-        self.users = nn.Parameter(torch.zeros(users, config.embedding_size + config.content_size))  # (U, d + c): p_u, t_u
+        self.users = nn.Parameter(
+            torch.zeros(users, config.embedding_size + config.content_size)
+        )  # (U, d + c): p_u, t_u
         self.items = nn.Parameter(torch.zeros(items, config.embedding_size))  # (I, d): q_i
         self.bias = nn.Parameter(torch.zeros(items, 1))  # (I, 1): b_i
-        self.projection = nn.Parameter(torch.zeros(features.shape[1], config.content_size))  # (sum of widths, c): all E_m
+        self.projection = nn.Parameter(
+            torch.zeros(features.shape[1], config.content_size)
+        )  # (sum of widths, c): all E_m
         self.content_bias = nn.Parameter(torch.zeros(features.shape[1], 1))  # (sum of widths, 1): all w_m
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -71,7 +79,8 @@ class VBPR(GradientModel):
     def _items(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         """Vectors (n, d + c) and biases (n, 1) of some items, or of all."""
         own, bias, features = (
-            table if rows is None else functional.embedding(rows, table) for table in (self.items, self.bias, self.features)
+            table if rows is None else functional.embedding(rows, table)
+            for table in (self.items, self.bias, self.features)
         )
         return torch.cat([own, features @ self.projection], 1), bias + features @ self.content_bias
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tasks.encoders import DEMO, FOLDER
+from tasks.encoders import DEMO, FOLDER, HALF
 from tasks.encoders.audioclip.weights import CONFIG, MODEL
 from tasks.errors import BadInput
 from tasks.steps.inputs import point
@@ -15,8 +15,11 @@ from tasks.store import Store, sha256_of, write_artefact
 
 def checked_name(name: str) -> str:
     """`name` if an encoder can be called so; the shipped one's name is taken."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name == DEMO:
-        raise BadInput(f"encoder name {name!r} found, expected letters, digits and . _ - (at most 64), and not {DEMO}")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name == DEMO or name.endswith(HALF):
+        raise BadInput(
+            f"encoder name {name!r} found, expected at most 55 letters, digits and . _ -, "
+            f"not {DEMO}, not ending in {HALF}"
+        )
     return name
 
 

@@ -1,51 +1,60 @@
-"""Judge one fitted model of a run."""
+"""One trained model of a run is measured."""
 
 from __future__ import annotations
 
 import logging
-import time
+from time import perf_counter
 
-from tasks.metrics import evaluate as rank
+from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
-from tasks.steps.dataset import load_dataset
+from tasks.steps.dataset import load_dataset, prepared_artefact
 from tasks.steps.options import ModelName, Run
-from tasks.steps.plan import read_plan, run_key
-from tasks.steps.train import check_model
-from tasks.store import MetricValue, open_history, open_store, read_artefact, write_artefact
+from tasks.steps.plan import Plan, read_plan, run_key
+from tasks.steps.train import hyperparameters_of
+from tasks.store import Artefact, MetricValue, open_history, open_store, read_artefact, write_artefact
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
-    """Rank the whole catalogue for every user with one fitted model, and record its figures in the metrics history.
+    """Rank the whole catalogue for every user, compare with validation and test, and keep the figures.
 
-    Recall, NDCG, precision and MAP at 5, 10, 20 and 50, on validation (which decides) and test (which is only reported);
-    items of training are masked.
+    Training items are masked on both splits. The metrics history gets the training and its figures.
     """
-    start = time.perf_counter()
     store = open_store()
     plan = read_plan(store, run)
-    check_model(plan, model)
+    hyperparameters_of(plan, model)
     trained = read_artefact(store, run_key(run, f"train-{model}"))
-    fitted = load_model(trained, load_dataset(store, run))
-    found = {split: rank(fitted.scores, fitted.data, split) for split in ("valid", "test")}
-    figures = {split: evaluation.means() for split, evaluation in found.items()}
-    metrics = {"model": model, **figures, "users": {split: len(evaluation.users) for split, evaluation in found.items()}}
-    with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[trained]) as out:
-        out.json("metrics.json", metrics)
-    encoder = ",".join(f"{modality}={identity}" for modality, identity in plan.encoders.items()) or "ready-made"
+    data = load_dataset(store, run)
+    recommender = load_model(trained, data)
+    start = perf_counter()
+    found = {
+        split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}")
+        for split in ("valid", "test")
+    }
+    metrics: dict[str, dict[str, float]] = {split: evaluation.means() for split, evaluation in found.items()}
+    users = {split: len(evaluation.users) for split, evaluation in found.items()}
+    seconds = perf_counter() - start
+    with write_artefact(
+        store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared_artefact(store, run)]
+    ) as out:
+        out.json("metrics.json", {"model": model, **metrics, "users": users, "seconds": seconds})
+    record(plan, model, trained, metrics)
+    shown = {f"{split}_ndcg@20": metrics[split]["ndcg@20"] for split in metrics}
+    log.info("%s: NDCG@20 %.4f on validation, %.4f on test", model, *shown.values())
+    return {"run": run, "model": model, **shown, "users": users}
+
+
+def record(plan: Plan, model: str, trained: Artefact, metrics: dict[str, dict[str, float]]) -> None:
+    """Put the training and its figures into the metrics history; a retry replaces them."""
+    rows = []
+    for split, figures in metrics.items():
+        for name, value in figures.items():
+            metric, k = name.split("@")
+            rows.append(MetricValue(split, metric, int(k), value))
+    manifest = trained.manifest
     with open_history() as history:
-        history.record_training(run, model, encoder, plan.config.seed, trained.manifest.parameters, trained.prefix)
-        history.record_metrics(run, model, rows(figures))
-    for split, values in figures.items():
-        log.info("%s on %s: recall@20 %.4f, NDCG@20 %.4f", model, split, values["recall@20"], values["ndcg@20"])
-    return {"model": model, **{f"{s}_{m}": figures[s][m] for s in figures for m in ("recall@20", "ndcg@20")}, "seconds": round(time.perf_counter() - start, 1)}
-
-
-def rows(figures: dict[str, dict[str, float]]) -> list[MetricValue]:
-    """A row a figure: `recall@20` on `test` is split, metric and k."""
-    return [
-        MetricValue(split, figure.partition("@")[0], int(figure.partition("@")[2]), value)
-        for split, values in figures.items()
-        for figure, value in values.items()
-    ]
+        history.record_training(
+            plan.run, model, plan.config.encoder, manifest.seed or 0, manifest.parameters, trained.prefix
+        )
+        history.record_metrics(plan.run, model, rows)

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-import numpy as np
 import pandas as pd
 import typer
 
 from tasks.errors import BadInput
 from tasks.store import open_history
 
-SHOWN = ["recall@20", "ndcg@20", "precision@20", "map@20"]
+SHOWN = ("recall@20", "ndcg@20", "precision@20", "map@20")
+ORDER = ("recall", "ndcg", "precision", "map")
+RANKED_BY = "ndcg@20"  # within a run, where it is shown
 
 
 def history(
     *,
     dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Only this one: recall, ndcg, precision or map, or one figure as ndcg@10.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only runs from this day or moment on (UTC), as 2026-11-21.")] = None,
-    split: Annotated[str, typer.Option(help="test, which is reported, or valid, which decides.")] = "test",
+    metric: Annotated[
+        str, typer.Option(help="Figures with commas between, such as ndcg@10; a bare name stands for all its k.")
+    ] = ",".join(SHOWN),
+    since: Annotated[
+        str | None, typer.Option(help="Only runs from this day or moment on (UTC), as 2026-11-21.")
+    ] = None,
+    split: Annotated[
+        Literal["test", "valid"], typer.Option(help="test, which is reported, or valid, which decides.")
+    ] = "test",
     limit: Annotated[int, typer.Option(min=1, help="At most this many runs, the newest.")] = 10,
-) -> int:
-    """Show the figures of past runs: a row per run and model, with the change since the run before and the champion marked."""
-    if split not in {"test", "valid"}:
-        raise BadInput(f"split {split!r} found, expected test or valid")
-    name, _, k = (metric or "").partition("@")
+) -> dict[str, object]:
+    """Show the figures of past runs: per run and model, with the change since the run before, what is served marked.
+
+    The change is against the run before of the same dataset, model and encoder.
+    """
     with open_history() as opened:
-        rows = opened.table(dataset=dataset, model=model, metric=name or None, split=split, since=moment(since))
-    rows["figure"] = rows["metric"] + "@" + rows["k"].astype(str)
-    rows = rows[rows["figure"].isin([metric] if k else SHOWN if not name else rows["figure"].unique())]
-    sys.stdout.write(text(rows, split, limit))
-    return 0
+        rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=moment(since))
+    rows["figure"] = [f"{name}@{k}" if k else name for name, k in zip(rows["metric"], rows["k"], strict=True)]
+    figures = chosen(metric, rows)
+    runs = rows["run"].drop_duplicates().tolist()[-limit:]
+    for line in table(rows[rows["run"].isin(runs)], figures, split):
+        typer.echo(line)
+    return {"runs": len(runs)}
 
 
 def moment(since: str | None) -> datetime | None:
@@ -44,34 +53,59 @@ def moment(since: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(since)
     except ValueError as error:
-        raise BadInput(f"--since {since!r} found, expected a date like 2026-11-21 or a moment like 2026-11-21T02:00") from error
+        raise BadInput(
+            f"--since {since!r} found, expected a day as 2026-11-21 or a moment as 2026-11-21T02:00"
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def text(rows: pd.DataFrame, split: str, limit: int) -> str:
-    """The table: newest run last, its best model (by NDCG) first. An empty one says so."""
+def chosen(metric: str, rows: pd.DataFrame) -> list[str]:
+    """The figures that `metric` names, each a column; BadInput for one that no run has."""
+    known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_place)
+    found: list[str] = []
+    for word in metric.split(","):
+        wanted = word.strip()
+        these = [figure for name, _, figure in known if wanted in {name, figure}]
+        if known and not these:
+            raise BadInput(f"--metric {wanted!r} found, expected some of {', '.join(figure for *_, figure in known)}")
+        found += [figure for figure in these if figure not in found]
+    return found
+
+
+def table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[str]:
+    """Lines to show: runs from old to new, in each the models from good to bad."""
     if rows.empty:
-        return "No figures match: nothing has been evaluated yet, or the filters leave nothing.\n"
-    runs = rows.drop_duplicates("run").sort_values("started_at")["run"].tolist()[-limit:]
-    rows = rows[rows["run"].isin(runs)]
-    figures = sorted(rows["figure"].unique(), key=lambda f: (f.split("@")[0] != "ndcg", f.split("@")[0], int(f.split("@")[1])))
-    lines = [["run", "dataset", "model", *(cell for figure in figures for cell in (figure, "change")), ""]]
-    for run in runs:
+        yield "No figures match: no model has been evaluated yet, or the options leave none."
+        return
+    wide = max(map(len, rows["model"])) + 2  # with the mark
+    yield f"Figures on {split}, with the change since the run before; * is what is served."
+    for run in rows["run"].unique():
         of_run = rows[rows["run"] == run]
-        first = of_run[of_run["figure"] == figures[0]].sort_values("value", ascending=False)["model"].tolist()
-        for model in first:
-            lines.append(_line(of_run[of_run["model"] == model], run, figures))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    left = 3  # columns of text before the numbers
-    body = ["  ".join(c.ljust(w) if n < left else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
-    return "\n".join([f"Figures on {split}; * is what is served.", "", *body, ""])
+        head = of_run.iloc[0]
+        started = head["started_at"].astimezone(UTC)
+        yield ""
+        yield f"{started:%Y-%m-%d %H:%M} UTC  {run}  dataset {head['dataset']}, {head['status']}"
+        yield " ".join([" " * (wide + 2), *(f"{figure:<16}" for figure in figures)]).rstrip()
+        for model, values in _ranked(of_run, figures):
+            mark = "*" if values["is_champion"].any() else " "
+            yield " ".join([f"  {mark} {model:<{wide - 2}}", *_cells(values, figures)]).rstrip()
 
 
-def _line(rows: pd.DataFrame, run: str, figures: list[str]) -> list[str]:
-    values = rows.set_index("figure")
-    cells: list[str] = []
+def _ranked(rows: pd.DataFrame, figures: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """The models of a run, the best first."""
+    by = RANKED_BY if RANKED_BY in figures else figures[0]
+    models = [(str(model), values.set_index("figure")) for model, values in rows.groupby("model")]
+    return sorted(models, key=lambda pair: -float(pair[1]["value"].get(by, float("-inf"))))
+
+
+def _cells(values: pd.DataFrame, figures: Sequence[str]) -> Iterator[str]:
+    """Each figure with its change; a dash where a model lacks it."""
     for figure in figures:
-        value, change = values.loc[[figure], ["value", "change"]].astype(float).to_numpy()[0]
-        cells += [f"{value:.4f}", "" if np.isnan(change) else f"{change:+.4f}"]
-    head = rows.iloc[0]
-    return [run, head["dataset"], head["model"], *cells, "*" if head["is_champion"] else ""]
+        value, change = values["value"].get(figure), values["change"].get(figure)
+        text = "-" if value is None else f"{value:.4f}"
+        yield f"{text}{'' if change is None or pd.isna(change) else f' ({change:+.4f})':<10}".ljust(16)
+
+
+def _place(known: tuple[str, int, str]) -> tuple[int, str, int]:
+    name, k, _ = known
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name, k)

@@ -5,117 +5,155 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from tasks.errors import TaskError, ValidationFailed
+from tasks.errors import BadInput, TaskError, ValidationFailed
+from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.gate import METRIC, Candidate, Gate, best, judge
 from tasks.steps.options import Run
-from tasks.steps.plan import Plan, read_plan, run_key
-from tasks.steps.release import release_name, write_release
-from tasks.store import Artefact, History, Store, has_artefact, open_history, open_store, read_artefact, write_artefact
-from tasks.store.history import Champion
+from tasks.steps.plan import Plan, read_plan, run_key, scan_artefact
+from tasks.steps.release import compared_by, release_name, write_answers, write_sources
+from tasks.store import (
+    Artefact,
+    Champion,
+    Store,
+    has_artefact,
+    open_history,
+    open_store,
+    read_artefact,
+    release_prefix,
+    write_artefact,
+)
 
 log = logging.getLogger(__name__)
-METRIC, K = "ndcg", 20
-FIGURE = f"{METRIC}@{K}"
-CHECKS = ("check-embeddings", "check-dataset")
+CHECKS = {"check-embeddings": "align", "check-dataset": "prepare"}  # check -> the step whose result it vouches for
 
 
 @dataclass(frozen=True)
-class Gate:
-    """The comparison that decides. Figures are on validation."""
+class Evidence:
+    """The artefacts of a run that passed every check, and which of its models competes."""
 
-    model: str
-    figure: float
-    champion: Champion | None
-    champion_figure: float | None
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Not worse than what is served by more than the tolerance."""
-        return self.champion_figure is None or self.figure >= self.champion_figure - self.tolerance
-
-    def facts(self) -> dict[str, object]:
-        """For the record."""
-        return {
-            "metric": f"valid {FIGURE}",
-            "candidate": self.figure,
-            "champion": self.champion_figure,
-            "champion_release": self.champion.release if self.champion else None,
-            "tolerance": self.tolerance,
-        }
+    plan: Plan
+    prepared: Artefact
+    trained: Artefact
+    evaluated: Artefact
+    candidate: Candidate
 
 
 def publish(*, run: Run) -> dict[str, object]:
     """Publish the best model of a run as a release, if every check passed and it is not worse than what is served.
 
-    Best is by NDCG@20 on validation; a release may lose to the champion by the plan's tolerance. A candidate that is turned
-    down is recorded as such and changes nothing: that is a decision, not a failure.
+    Best is by NDCG@20 on validation, and a release may lose to the champion by the tolerance of the plan. A candidate
+    that is turned down is recorded as such and changes nothing: that is a decision, not a failure.
     """
     store = open_store()
-    plan = read_plan(store, run)
-    require_checks(store, run)
-    evaluated = {model: read_artefact(store, run_key(run, f"evaluate-{model}")) for model in plan.config.models}
-    metrics = {model: artefact.json("metrics.json") for model, artefact in evaluated.items()}
-    best = max(metrics, key=lambda model: metrics[model]["valid"][FIGURE])
-    dataset = plan.config.dataset
+    evidence = gather(store, run)
+    plan, candidate = evidence.plan, evidence.candidate
     with open_history() as history:
-        champion = history.champion(dataset)
-        gate = Gate(best, metrics[best]["valid"][FIGURE], champion, served(history, champion), plan.config.tolerance)
-        release = write(store, plan, best, list(evaluated.values()), metrics[best]) if gate.passed else None
-        outcome = decide(history, plan, gate, release)
-    result = {"run": run, "dataset": dataset, "model": best, "published": release is not None, "release": release, **gate.facts()}
-    with write_artefact(store, run_key(run, "publish"), inputs=list(evaluated.values())) as out:
-        out.json("decision.json", result)
-    log.info("%s", outcome)
-    return result
+        champion = history.champion(plan.config.dataset)
+    gate = judge(candidate, champion, plan.config.tolerance)
+    release = make_release(store, evidence) if gate.passed else None
+    decide(evidence, gate, release, champion)
+    outcome = {
+        "outcome": "promoted" if release else "rejected",
+        "release": release,
+        "model": candidate.model,
+        "reason": gate.reason,
+    }
+    with write_artefact(store, run_key(run, "publish"), inputs=[evidence.trained, evidence.evaluated]) as out:
+        out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
+    figure = {f"valid_{METRIC}": candidate.figure}
+    return {"run": run, "dataset": plan.config.dataset, "published": release is not None} | outcome | figure
 
 
-def require_checks(store: Store, run: str) -> None:
-    """ValidationFailed unless both checks of this very run have passed."""
-    for check in CHECKS:
-        if not read_artefact(store, run_key(run, check)).json("report.json")["success"]:
-            raise ValidationFailed(f"{check} of run {run} failed, expected it passed: nothing is published")
+def gather(store: Store, run: str) -> Evidence:
+    """What the run has come to; refuses when a check is missing, failed, or vouches for something else."""
+    plan = read_plan(store, run)
+    made = {step: read_artefact(store, run_key(run, step)) for step in CHECKS.values()}
+    for check, step in CHECKS.items():
+        report = read_artefact(store, run_key(run, check))
+        if report.json("report.json")["success"] is not True:
+            raise ValidationFailed(f"{check} of run {run} failed, expected it to have passed: nothing is published")
+        _require(report, made[step])
+    prepared = prepared_artefact(store, run)
+    _require(prepared, made["align"])
+    models = plan.config.models
+    trained = {model: read_artefact(store, run_key(run, f"train-{model}")) for model in models}
+    evaluated = {model: read_artefact(store, run_key(run, f"evaluate-{model}")) for model in models}
+    for model in models:
+        _require(trained[model], prepared)
+        _require(evaluated[model], trained[model])
+    figures = {model: _figure(evaluated[model]) for model in models}
+    chosen = best(figures)
+    candidate = Candidate(
+        model=chosen,
+        figures=figures,
+        dataset=prepared.manifest.content[:16],
+        planned_at=scan_artefact(store, run).manifest.created_at,
+    )
+    return Evidence(plan, prepared, trained[chosen], evaluated[chosen], candidate)
 
 
-def served(history: History, champion: Champion | None) -> float | None:
-    """The figure the champion reached when it was evaluated."""
-    if champion is None:
-        return None
-    figure = history.figure(champion.run, champion.model, "valid", METRIC, K)
-    if figure is None:
-        raise TaskError(f"champion {champion.release} has no valid {FIGURE} in the metrics history, expected the figure it was promoted with")
-    return figure
+def make_release(store: Store, evidence: Evidence) -> str:
+    """Write the release, complete before anybody is pointed to it; returns its name.
 
-
-def write(store: Store, plan: Plan, best: str, evaluated: list[Artefact], metrics: object) -> str:
-    """Write the release, complete and verified before anybody is pointed to it; returns its name.
-
-    A release is immutable: where one of that content stands already, it is left as it is.
+    A release is immutable: where it stands already, whole, it is left as it is.
     """
-    trained, prepared = read_artefact(store, run_key(plan.run, f"train-{best}")), prepared_artefact(store, plan.run)
-    name = release_name(trained, prepared)
-    prefix = f"releases/{plan.config.dataset}/{name}"
-    if not has_artefact(store, prefix):
-        data = load_dataset(store, plan.run)
-        parameters = {"run": plan.run, "model": best, "encoders": plan.encoders}
-        with write_artefact(store, prefix, inputs=[trained, prepared, *evaluated], parameters=parameters, seed=plan.config.seed) as out:
-            write_release(out, trained, prepared, data, metrics)
-    verified = read_artefact(store, prefix)
-    for file in verified.manifest.files:
-        verified.path(file)
+    plan, trained, evaluated, prepared = evidence.plan, evidence.trained, evidence.evaluated, evidence.prepared
+    name = release_name(trained, evaluated, prepared)
+    prefix = release_prefix(plan.config.dataset, name)
+    if has_artefact(store, prefix):
+        log.info("release %s of %s stands already and is left as it is", name, plan.config.dataset)
+        return name
+    data = load_dataset(store, plan.run)
+    model = load_model(trained, data)
+    parameters = {
+        "run": plan.run,
+        "dataset": plan.config.dataset,
+        "model": evidence.candidate.model,
+        "encoders": plan.encoders,
+        "matrices": plan.matrices,
+        "similar_items": compared_by(model),
+    }
+    inputs = [prepared, trained, evaluated]
+    with write_artefact(
+        store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder, seed=plan.config.seed
+    ) as out:
+        write_sources(out, trained, evaluated, prepared)
+        write_answers(out, model, data)
     return name
 
 
-def decide(history: History, plan: Plan, gate: Gate, release: str | None) -> str:
-    """Record the decision and move the champion in one transaction; returns it as a sentence."""
-    dataset, facts = plan.config.dataset, gate.facts()
-    against = "nothing was served yet" if gate.champion_figure is None else f"what is served has {gate.champion_figure:.4f}"
-    if release is None:
-        history.reject(dataset, plan.run, gate.model, facts, plan.inputs_hash)
-        return f"NOT PUBLISHED: {gate.model} reaches {FIGURE} {gate.figure:.4f} on validation and {against} (tolerance {gate.tolerance:g})"
-    decided = history.decision(plan.run)
-    if decided is not None and decided.release == release and gate.champion is not None and gate.champion.release == release:
-        return f"release {release} of {dataset} was published by this run before: nothing changes"
-    if not history.promote(dataset, plan.run, gate.model, release, facts, plan.inputs_hash, seen=gate.champion):
-        raise TaskError(f"the champion of {dataset} changed while {release} was being published, expected {gate.champion}: compare again")
-    return f"published release {release} of {dataset}: {gate.model}, {FIGURE} {gate.figure:.4f} on validation; {against}"
+def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champion | None) -> None:
+    """Record the decision and move the champion, in one transaction. TaskError when another was promoted meanwhile."""
+    plan, model = evidence.plan, evidence.candidate.model
+    dataset, facts = plan.config.dataset, gate.model_dump(mode="json")
+    with open_history() as history:
+        if release is None:
+            history.reject(dataset, plan.run, model, facts, plan.inputs_hash)
+            log.warning("NOT PUBLISHED: %s of run %s was turned down: %s", model, plan.run, gate.reason)
+        elif history.promote(dataset, plan.run, model, release, facts, plan.inputs_hash, seen=champion):
+            log.info("%s is served from release %s, model %s: %s", dataset, release, model, gate.reason)
+        else:
+            raise TaskError(
+                f"the champion of {dataset} changed while {release} was made, expected it to be still "
+                f"{champion.release if champion else 'none'}: publish again, to compare with the new one"
+            )
+
+
+def _require(artefact: Artefact, source: Artefact) -> None:
+    """BadInput unless `artefact` was made from `source` as it stands now."""
+    if artefact.manifest.inputs.get(source.prefix) != source.manifest.sha256:
+        raise BadInput(
+            f"{artefact.prefix} was made from another {source.prefix} than stands there now, expected the same: "
+            "run the steps from there on again"
+        )
+
+
+def _figure(evaluated: Artefact) -> float:
+    """The figure that decides, of one model."""
+    try:
+        return float(evaluated.json("metrics.json")["valid"][METRIC])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{evaluated.prefix}/metrics.json has no {METRIC} on valid, expected it there: evaluate again"
+        ) from error

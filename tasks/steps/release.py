@@ -1,100 +1,138 @@
-"""What a release holds: the model, the ids, and answers ready to be served, all in the user's own ids."""
+"""What a release holds: the model, the ids, its figures, and answers ready to be served, all in the user's own ids."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterator
-from typing import Any
+import json
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from scipy import sparse
 
 from tasks.data import Dataset
+from tasks.errors import TaskError
 from tasks.metrics import top_items
 from tasks.models.base import Model
-from tasks.models.saved import load_model
 from tasks.progress import progress
 from tasks.store import Artefact, ArtefactWriter
 
 TOP = 50
-CELLS = 2**24  # scores held at once
+CELLS = 2**24  # scores held at once: 64 MiB of float32
+FORMAT = 1  # raised when the same inputs give another release than before
 
 
-def release_name(trained: Artefact, prepared: Artefact) -> str:
-    """First 16 of a sha256 over the bytes of model and dataset: the same content is the same release, whoever publishes it."""
-    return hashlib.sha256(f"{trained.manifest.content}{prepared.manifest.content}".encode()).hexdigest()[:16]
+def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:
+    """16 hexadecimal digits of a sha256 over all that goes in: the same content is the same release."""
+    model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
+    content = [FORMAT, model, evaluated.manifest.files["metrics.json"].sha256, prepared.manifest.content]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write_release(out: ArtefactWriter, trained: Artefact, prepared: Artefact, data: Dataset, metrics: object) -> None:
-    """Fill a release: model, mappings, metrics, recommendations.parquet and similar_items.parquet."""
-    model = load_model(trained, data)
-    for artefact, names in ((trained, ("model.safetensors", "config.json")), (prepared, ("user_mapping.csv", "item_mapping.csv"))):
-        for name in names:
-            shutil.copyfile(artefact.path(name), out.file(name))
-    out.json("metrics.json", metrics)
-    recommended = recommendations(model, data)
-    out.frame("recommendations.parquet", recommended)
-    similar = similar_items(model, data)
-    out.frame("similar_items.parquet", similar)
-    out.counts.update(users=data.shape[0], items=data.shape[1], recommendations=len(recommended), similar_items=len(similar))
+def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, prepared: Artefact) -> None:
+    """The files of a release that the run has made already."""
+    out.copy("model.safetensors", trained)
+    out.copy("config.json", trained)
+    out.copy("metrics.json", evaluated)
+    out.copy("user_mapping.csv", prepared)
+    out.copy("item_mapping.csv", prepared)
 
 
-def recommendations(model: Model, data: Dataset, top: int = TOP) -> pd.DataFrame:
-    """user_id, rank (from 1), item_id, score: the best items a user has not taken in any split."""
+def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
+    """The files of a release that consumers read; `model` is fitted on `data`."""
+    out.stream("recommendations.parquet", recommendations(model, data))
+    out.stream("similar_items.parquet", similar_items(model, data))
+    out.counts.update(users=data.shape[0], items=data.shape[1])
+
+
+def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
+    """Tables of user_id, rank (from 1), item_id and score: the best items that a user has taken in no split.
+
+    A user who has taken nearly everything gets fewer than `top`.
+    """
     seen: sparse.csr_matrix = (data.train + data.valid + data.test).tocsr()
-    parts = []
-    for rows in progress(list(batches(data.shape[0], data.shape[1])), label="recommendations", unit="batch"):
-        scores = np.array(model.scores(rows), dtype=np.float32)
+    ids = {"user_id": pa.array(data.user_ids.tolist()), "item_id": pa.array(data.item_ids.tolist())}
+    for rows in progress(_batches(*data.shape), label="recommendations", unit="batch"):
+        scores = np.array(model.scores(rows), dtype=np.float32)  # (b, items), a copy: masked below
         taken = seen[rows]
         scores[np.repeat(np.arange(len(rows)), np.diff(taken.indptr)), taken.indices] = -np.inf
-        parts.append(_ranked(scores, rows, top))
-    found = pd.concat(parts, ignore_index=True)
-    found.insert(0, "user_id", data.user_ids[found.pop("row")])
-    found["item_id"] = data.item_ids[found.pop("column")]
-    return found[["user_id", "rank", "item_id", "score"]]
+        yield _ranked(ids, rows, scores, top)
 
 
-def similar_items(model: Model, data: Dataset, top: int = TOP) -> pd.DataFrame:
-    """item_id, rank (from 1), similar_id, score: the nearest items by the cosine of the model's item vectors.
+def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
+    """Tables of item_id, rank (from 1), similar_id and score, the cosine of the vectors of both items.
 
-    A model without item vectors (popularity) has items compared by who took them in training.
+    Vectors are the model's, or, for a model that has none (`compared_by`), who took the item in training. An item whose
+    vector is zero has no direction, so it is similar to nothing and appears nowhere.
     """
-    vectors = model.item_vectors()
-    matrix: Any = sparse.csr_matrix(data.train.T) if vectors is None else vectors
-    lengths = np.linalg.norm(matrix, axis=1) if vectors is not None else np.sqrt(np.diff(matrix.indptr))
-    scale = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=lengths > 0).astype(np.float32)
-    unit = sparse.diags(scale) @ matrix
-    parts = []
-    for rows in progress(list(batches(data.shape[1], data.shape[1])), label="similar items", unit="batch"):
-        product = unit[rows] @ unit.T
-        scores = np.asarray(product.todense() if vectors is None else product, dtype=np.float32)
+    items = data.shape[1]
+    cosines = _cosines(model, data)
+    names = pa.array(data.item_ids.tolist())
+    ids = {"item_id": names, "similar_id": names}
+    for rows in progress(_batches(items, items), label="similar items", unit="batch"):
+        scores = cosines(rows)  # (b, items)
         scores[np.arange(len(rows)), rows] = -np.inf
-        parts.append(_ranked(scores, rows, top))
-    found = pd.concat(parts, ignore_index=True)
-    found.insert(0, "item_id", data.item_ids[found.pop("row")])
-    found["similar_id"] = data.item_ids[found.pop("column")]
-    return found[["item_id", "rank", "similar_id", "score"]]
+        yield _ranked(ids, rows, scores, top)
 
 
-def batches(rows: int, columns: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches whose scores fit into CELLS."""
-    size = max(1, CELLS // max(columns, 1))
-    for start in range(0, rows, size):
-        yield np.arange(start, min(start + size, rows))
+def compared_by(model: Model) -> str:
+    """What `similar_items` compares, for the release's manifest."""
+    return "training interactions" if model.item_vectors() is None else "item vectors"
 
 
-def _ranked(scores: np.ndarray, rows: np.ndarray, top: int) -> pd.DataFrame:
-    """row, rank, column, score of the best of each row; what was masked is left out."""
-    columns = top_items(scores, top)
+def _cosines(model: Model, data: Dataset) -> Callable[[np.ndarray], np.ndarray]:
+    """Item numbers (b,) -> (b, items) float32 cosines, -inf where either vector is zero."""
+    vectors = model.item_vectors()
+    if vectors is None:
+        takers = data.train.T.tocsr()  # (items, users) of ones
+        lengths = np.sqrt(np.asarray(takers.sum(axis=1), dtype=np.float32).ravel())
+        transposed = data.train
+
+        def products(rows: np.ndarray) -> np.ndarray:
+            return np.asarray((takers[rows] @ transposed).toarray(), dtype=np.float32)
+
+    else:
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+
+        def products(rows: np.ndarray) -> np.ndarray:
+            return np.asarray(vectors[rows] @ vectors.T, dtype=np.float32)
+
+    if not np.isfinite(lengths).all():
+        raise TaskError(
+            f"model {model.name} has item vectors that are not finite, expected finite ones: train it again"
+        )
+    zero = lengths == 0
+    inverse = 1 / np.where(zero, np.float32(1), lengths)
+
+    def cosines(rows: np.ndarray) -> np.ndarray:
+        found = products(rows)
+        found *= inverse[rows, None]
+        found *= inverse
+        found[zero[rows]] = -np.inf
+        found[:, zero] = -np.inf
+        return found
+
+    return cosines
+
+
+def _batches(rows: int, columns: int) -> list[np.ndarray]:
+    """Row numbers in batches of at most CELLS cells."""
+    size = max(1, CELLS // columns)
+    return [np.arange(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def _ranked(ids: dict[str, pa.Array], rows: np.ndarray, scores: np.ndarray, top: int) -> pa.Table:
+    """The best columns of each row of scores (b, n) that are not -inf; `ids` are of the rows, then the columns."""
+    columns = top_items(scores, top)  # (b, k)
     values = np.take_along_axis(scores, columns, axis=1)
-    found = pd.DataFrame(
+    keep = values > -np.inf  # the best come first, so ranks have no gaps
+    ranks = np.broadcast_to(np.arange(1, columns.shape[1] + 1, dtype=np.int32), columns.shape)
+    (row_name, row_ids), (column_name, column_ids) = ids.items()
+    return pa.table(
         {
-            "row": np.repeat(rows, columns.shape[1]),
-            "rank": np.tile(np.arange(1, columns.shape[1] + 1), len(rows)),
-            "column": columns.reshape(-1),
-            "score": values.reshape(-1),
+            row_name: row_ids.take(pa.array(np.repeat(rows, keep.sum(axis=1)))),
+            "rank": ranks[keep],
+            column_name: column_ids.take(pa.array(columns[keep])),
+            "score": values[keep],
         }
     )
-    return found[np.isfinite(found["score"])]

@@ -9,7 +9,7 @@ import typer
 
 from tasks.errors import NotFound
 from tasks.steps.options import Dataset
-from tasks.store import has_artefact, open_history, open_store
+from tasks.store import has_artefact, open_history, open_store, release_prefix
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +17,23 @@ log = logging.getLogger(__name__)
 def rollback(
     *,
     dataset: Dataset,
-    release: Annotated[str | None, typer.Option(help="Which release; default: the one served before the present.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="Name of the release; default: the one served before the present.")
+    ] = None,
 ) -> dict[str, object]:
-    """Move the champion of a dataset back to an earlier release; nothing is copied or deleted."""
+    """Serve an earlier release of a dataset again: the champion moves back, nothing is copied or deleted.
+
+    The next run is compared with the release that is served then, and a run on the same inputs is skipped.
+    """
     store = open_store()
     with open_history() as history:
-        if release is not None and not has_artefact(store, f"releases/{dataset}/{release}"):
-            raise NotFound(f"releases/{dataset}/{release} is not in {store.url}, expected a release that still exists")
-        champion = history.rollback(dataset, release)
-    log.info("%s serves release %s (%s of run %s) again", dataset, champion.release, champion.model, champion.run)
-    return {"dataset": dataset, "release": champion.release, "model": champion.model, "run": champion.run}
+        now = history.champion(dataset)
+        if now is None:
+            raise NotFound(f"dataset {dataset!r} has no release, expected one to go back from")
+        wanted = release or history.release_before(now)
+        prefix = release_prefix(dataset, wanted)
+        if not has_artefact(store, prefix):
+            raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a release to serve")
+        champion = history.rollback(dataset, wanted)
+    log.info("%s is served from release %s again, model %s of run %s", dataset, wanted, champion.model, champion.run)
+    return {"dataset": dataset, "release": wanted, "before": now.release, "model": champion.model, "run": champion.run}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 import typer
 
-from tasks.encoders.audioclip.audio_tower import N_FFT, inside
-from tasks.encoders.audioclip.config import DEMO, AudioCLIPConfig
+from tasks.encoders import load_audioclip
+from tasks.encoders.audioclip.audio_tower import BANDS, BINS, HOP, N_FFT, inside
+from tasks.encoders.audioclip.audio_tower import WINDOW as FRAME
+from tasks.encoders.audioclip.config import DEMO
 from tasks.encoders.audioclip.model import AudioCLIP
-from tasks.encoders.audioclip.preprocess import RATE, crop, windows
+from tasks.encoders.audioclip.preprocess import RATE, WINDOW, crop, windows
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.encoders.audioclip.training import Items, Options, fit
 from tasks.encoders.audioclip.weights import save_model
@@ -33,25 +36,37 @@ from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
 
 log = logging.getLogger(__name__)
-MOST_WINDOWS = 4  # of one sound: a picture of a window takes 0.3 MB
+BAND = BINS // BANDS
+FRAMES = 1 + -(-(WINDOW - FRAME) // HOP)
+PICTURE = 2 * BANDS * BAND * FRAMES  # bytes of one window's decibels in float16
+MEMORY = 2 << 30  # bytes that those of all sounds may take
+MOST_WINDOWS = 4  # of one sound
+MOST_CONTEXTS = 16  # of one text
 
 
 def train_encoder(
     *,
     dataset: Dataset,
-    name: Annotated[str | None, typer.Option(help="Put the weights into the store as the encoder of this name.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Put the weights into the store as the encoder of this name.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write model.safetensors and config.json into this folder.")] = None,
     modalities: Annotated[str, typer.Option(help="Two or three of image,audio,text.")] = "image,audio,text",
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     batch: Annotated[int, typer.Option(min=2, help="Items contrasted with one another in a step.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-3,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-2,
-    seed: Annotated[int, typer.Option(min=0)] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and threads give the same weights.")] = 7,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that compute.")] = 2,
+    most: Annotated[int | None, typer.Option(min=1, help="Train on so many items, drawn by the seed.")] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="Go on from the weights of this encoder instead of random ones.")
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the weights in float16.")] = False,
 ) -> dict[str, object]:
     """Train a narrow AudioCLIP on the media of a dataset: items whose modalities belong together are drawn together.
 
-    A tenth of the items is held out; the epoch with the lowest loss on them is kept, and how well the held-out items find
+    A tenth of the items is held out; the epoch with the lowest loss on them is kept, and how well they find
     their own partner is reported and written into config.json.
     """
     store, chosen = open_store(), [word.strip() for word in modalities.split(",")]
@@ -61,15 +76,26 @@ def train_encoder(
         raise BadInput(f"modalities {modalities!r} found, expected two or three of image,audio,text")
     if name is not None:
         checked_name(name)
+    torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    model = AudioCLIP(DEMO)
-    items = read_items(store, checked_dataset(dataset), chosen, model)
-    with torch.no_grad():
-        model.logit_scale.fill_(2.66)  # 1 / 0.07, as CLIP begins; the released model's own values are for its training
-        model.logit_scale_ai.fill_(2.66)
-        model.logit_scale_at.fill_(2.66)
-    reached = fit(model, items, Options(epochs, batch, learning_rate, weight_decay, seed))
-    facts: dict[str, object] = {"modalities": chosen, "items": items.count, "seed": seed, "held_out": reached}
+    model = AudioCLIP(DEMO) if start_from is None else load_audioclip(store, start_from)[0]
+    media = named_media(store, checked_dataset(dataset), chosen)
+    if most is not None and most < len(media):
+        log.info("%d of %d items are drawn", most, len(media))
+        media = [media[row] for row in np.sort(np.random.default_rng(seed).permutation(len(media))[:most])]
+    items = read_items(store, media, chosen, model)
+    if start_from is None:
+        model.set_temperature(0.07)  # as CLIP begins; AudioCLIP's own first values are for towers trained before
+    options = Options(epochs, batch, learning_rate, weight_decay, seed)
+    reached = fit(model, items, options)
+    facts: dict[str, object] = {
+        "modalities": chosen,
+        "items": items.count,
+        "start_from": start_from,
+        "threads": threads,
+        "options": asdict(options),
+        "held_out": reached,
+    }
     with tempfile.TemporaryDirectory() as scratch:
         folder = out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,44 +104,79 @@ def train_encoder(
     return {"encoder": name, "weights": where, "items": items.count, **reached}
 
 
-def read_items(store: Store, dataset: str, modalities: Sequence[str], model: AudioCLIP) -> Items:
-    """The items that have all modalities and can be decoded in all of them."""
-    config, kernels = model.config, inside(model.audio.fbsp.weights(N_FFT)).detach()
-
-    @torch.no_grad()
-    def pictures(samples: np.ndarray) -> np.ndarray:
-        return np.asarray(model.audio.picture(torch.from_numpy(samples)[:, None], kernels)[:, 0].half().numpy())
-
+def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[dict[str, ObjectInfo]]:
+    """The media of each item that has all modalities, by modality, in order of their names."""
     objects = listed(store, dataset)
+    named: dict[str, dict[str, ObjectInfo]] = {}
     for modality in modalities:
         if modality not in objects:
             raise BadInput(f"dataset {dataset!r} has no {modality}, expected media of {', '.join(modalities)}")
-        check_names(modality, [info.key.rpartition("/")[2] for info in objects[modality]])
-    named = {m: {info.key.rpartition("/")[2].rpartition(".")[0]: info for info in objects[m]} for m in modalities}
+        files = {info.key.rpartition("/")[2]: info for info in objects[modality]}
+        check_names(modality, list(files))
+        named[modality] = {file.rpartition(".")[0]: info for file, info in files.items()}
     names = sorted(set.intersection(*(set(found) for found in named.values())))
+    log.info("%d items have %s", len(names), ", ".join(modalities))
+    return [{modality: named[modality][name] for modality in modalities} for name in names]
 
-    def decode(name: str) -> list[np.ndarray] | None:
+
+def read_items(
+    store: Store, media: Sequence[Mapping[str, ObjectInfo]], modalities: Sequence[str], model: AudioCLIP
+) -> Items:
+    """What training needs of the items that can be decoded in all modalities, in memory and compact."""
+    each = windows_each(len(media)) if "audio" in modalities else 0
+    reader = Reader(store, model, each)
+
+    def decode(item: Mapping[str, ObjectInfo]) -> list[np.ndarray] | None:
         try:
-            return [decoded(store, named[modality][name], modality, config, pictures) for modality in modalities]
+            return [reader.pieces(modality, item[modality]) for modality in modalities]
         except BadMedia as error:
-            log.warning("%s is left out: %s", name, error)
+            log.warning("%s is left out: %s", " and ".join(info.key for info in item.values()), error)
             return None
 
     with ThreadPoolExecutor(2) as pool:
-        rows = [row for row in progress(pool.map(decode, names), label="decoding", total=len(names), unit="item") if row is not None]
+        decoded = progress(pool.map(decode, media), label="decoding", total=len(media), unit="item")
+        rows = [row for row in decoded if row is not None]
     if not rows:
-        raise BadInput(f"dataset {dataset!r} has no item with usable {', '.join(modalities)}, expected some")
+        raise BadInput(f"no item with usable {', '.join(modalities)} found among {len(media)}, expected some")
     return Items({modality: [row[place] for row in rows] for place, modality in enumerate(modalities)})
 
 
-def decoded(store: Store, info: ObjectInfo, modality: str, config: AudioCLIPConfig, pictures: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """(pieces, ...) of one file, as `Items` holds them; of a long sound the first MOST_WINDOWS windows."""
-    data = store.get(info.key, limit=LARGEST_FILE)
-    if modality == "image":
-        return crop(decode_image(data), config.image_resolution)[None]
-    if modality == "audio":
-        return pictures(windows(decode_audio(data, RATE))[:MOST_WINDOWS])
-    found = contexts(decode_text(data), config.context_length)
-    if not len(found):
-        raise BadMedia("no word in the text")
+def windows_each(items: int) -> int:
+    """Windows of each sound that fit into MEMORY; BadInput when not even one does."""
+    found = min(MOST_WINDOWS, MEMORY // (max(1, items) * PICTURE))
+    if not found:
+        raise BadInput(
+            f"{items} items with sound found, expected at most {MEMORY // PICTURE}: choose fewer with --most"
+        )
     return found
+
+
+class Reader:
+    """Decodes media of the store to the pieces of `Items`; any thread may use it."""
+
+    def __init__(self, store: Store, model: AudioCLIP, windows_each: int) -> None:
+        self._store = store
+        self._config = model.config
+        self._tower = model.audio
+        self._kernels = inside(model.audio.fbsp.weights(N_FFT)).detach()
+        self._windows_each = windows_each
+
+    def pieces(self, modality: str, info: ObjectInfo) -> np.ndarray:
+        """(pieces, ...) of one file; of a long sound some windows spread over it, of a long text its first contexts."""
+        data = self._store.get(info.key, limit=LARGEST_FILE)
+        if modality == "image":
+            return crop(decode_image(data), self._config.image_resolution)[None]
+        if modality == "audio":
+            found = windows(decode_audio(data, RATE))
+            rows = np.unique(np.linspace(0, len(found) - 1, self._windows_each).round().astype(int))
+            return self._pictures(np.stack([found[row] for row in rows]))
+        tokens = contexts(decode_text(data), self._config.context_length)[:MOST_CONTEXTS]
+        if not len(tokens):
+            raise BadMedia("no word in the text")
+        return tokens
+
+    @torch.no_grad()
+    def _pictures(self, samples: np.ndarray) -> np.ndarray:
+        """(windows, bands, bins, frames) float16 decibels of (windows, samples)."""
+        found = self._tower.picture(torch.from_numpy(samples)[:, None], self._kernels)[:, 0]
+        return np.asarray(found.half().numpy())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import tempfile
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +43,7 @@ def weights(
         elif not path.is_file():
             raise NotFound(f"{path} does not exist, expected the checkpoint {name}")
         verify(path, checkpoint)
-        model = load_checkpoint(path)
+        model = load_checkpoint(path, checkpoint.config)
         save_model(model, folder, half=False, facts={"source": checkpoint.url, "source_sha256": checkpoint.sha256})
         prefix = put_weights(store, name, folder)
     log.info("%s is an encoder now: scan --encoder %s", name, name)
@@ -62,15 +62,20 @@ def download(url: str, path: Path, size: int) -> None:
                 left -= file.write(chunk)
                 if not chunk or not left:
                     break
-    except (urllib.error.URLError, OSError) as error:
-        raise TaskError(f"{url} cannot be downloaded ({error}), expected the checkpoint: try again, or give a copy by --path") from error
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+        reason = " ".join(str(error).split())[:200]
+        raise TaskError(
+            f"{url} cannot be downloaded ({reason}), expected the checkpoint: try again, or give a copy by --path"
+        ) from error
 
 
 def verify(path: Path, checkpoint: Checkpoint) -> None:
     """Corrupt unless the file is the released one, byte for byte."""
     size = path.stat().st_size
     if size != checkpoint.size:
-        raise Corrupt(f"{path.name} has {size} bytes, expected {checkpoint.size}: it is not the released file, or not all of it")
+        raise Corrupt(
+            f"{path.name} has {size} bytes, expected {checkpoint.size}: it is not the released file, or not all of it"
+        )
     found = sha256_of(path)
     if found != checkpoint.sha256:
         raise Corrupt(f"{path.name} has sha256 {found}, expected {checkpoint.sha256}: it is not the released file")

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from tasks.errors import BadInput
 from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
 from tasks.store.base import ObjectInfo, Store, sha256_of
-from tasks.store.champion import Champion, Decision
+from tasks.store.champion import Champion, Decision, release_prefix
 from tasks.store.folder import FolderStore
 from tasks.store.history import History, MetricValue, metrics_dsn, open_history
 from tasks.store.manifest import FileEntry, Manifest
@@ -33,6 +33,7 @@ __all__ = [
     "open_history",
     "open_store",
     "read_artefact",
+    "release_prefix",
     "sha256_of",
     "write_artefact",
 ]

@@ -1,7 +1,7 @@
 """Artefacts: a few files and the manifest that vouches for them.
 
-A manifest is written last and removed first, so a half-written artefact is never seen; every file is verified when it is
-read.
+A manifest is written last and removed first, so a half-written artefact is never seen; every file is verified when
+it is read.
 """
 
 from __future__ import annotations
@@ -151,8 +151,9 @@ class Artefact:
         path = self.path(name)
         entry = self.manifest.files[name]
         try:
-            # mapped, so that a header that promises more than the file holds costs no memory
-            value: np.ndarray = np.load(path, allow_pickle=False, mmap_mode="r")
+            # mapped, so that a header that promises more than the file holds costs no memory; takes nothing but .npy,
+            # and no pickle
+            value: np.ndarray = np.lib.format.open_memmap(path, mode="r")
         except ValueError as error:
             raise Corrupt(
                 f"{self.prefix}/{name} is no .npy array of numbers: {' '.join(str(error).split())}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 import urllib3
 from minio import Minio
@@ -18,6 +20,7 @@ from tasks.errors import BadInput, NotFound, TaskError
 from tasks.store.base import CHUNK, ObjectInfo, checked_key, checked_size
 
 T = TypeVar("T")
+BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
@@ -30,6 +33,8 @@ class S3Store:
     """Objects in one bucket, which is made when it does not exist."""
 
     def __init__(self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, secure: bool) -> None:
+        if not re.fullmatch(BUCKET, bucket):
+            raise BadInput(f"bucket {bucket!r} found, expected 3 to 63 of a-z, 0-9, dots and hyphens, as S3 allows")
         self.bucket = bucket
         self.url = f"s3://{bucket}"
         self._endpoint = endpoint
@@ -101,10 +106,6 @@ class S3Store:
         except S3Error as error:
             if error.code not in MADE_MEANWHILE:  # two tasks may begin at once
                 raise
-        except ValueError as error:
-            raise BadInput(
-                f"bucket {self.bucket!r} found in RECSYS_STORE, expected a name S3 allows: {error}"
-            ) from error
 
     def _read(self, key: str) -> bytes:
         response = self._client.get_object(self.bucket, key)
@@ -144,7 +145,7 @@ class S3Store:
                     "RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY"
                 ) from error
             raise TaskError(f"{self._endpoint} answered {error.code} for {place}: {error.message}") from error
-        except MinioException as error:
+        except (MinioException, ElementTree.ParseError) as error:
             raise TaskError(
                 f"{self._endpoint} answered {place} with something that is not S3 ({type(error).__name__}), "
                 "expected an S3 server at RECSYS_S3_ENDPOINT"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -38,14 +38,14 @@ class Batch:
 class Trainable(Scorer, Protocol):
     """What the loop asks of a model; every `GradientModel` has it."""
 
-    name: Any
+    name: ClassVar[str]
 
     def loss(self, batch: Batch) -> Tensor: ...
     def start_epoch(self, rng: np.random.Generator) -> None: ...
     def parameters(self) -> Iterator[torch.nn.Parameter]: ...
-    def train(self, mode: bool = True) -> Any: ...
+    def train(self, mode: bool = True) -> object: ...
     def state_dict(self) -> Mapping[str, Any]: ...
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> object: ...
 
 
 @contextmanager
@@ -59,7 +59,9 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def train(model: Trainable, config: GradientConfig, interactions: sparse.csr_matrix, options: TrainingOptions) -> list[EpochRecord]:
+def train(
+    model: Trainable, config: GradientConfig, interactions: sparse.csr_matrix, options: TrainingOptions
+) -> list[EpochRecord]:
     """Train `model` in place on (users, items) `interactions` and leave it with its best state; one record per epoch.
 
     TaskError when the loss stops being finite. The same seed, threads and device give the same result.
@@ -68,7 +70,9 @@ def train(model: Trainable, config: GradientConfig, interactions: sparse.csr_mat
         return _train(model, config, interactions, options)
 
 
-def _train(model: Trainable, config: GradientConfig, interactions: sparse.csr_matrix, options: TrainingOptions) -> list[EpochRecord]:
+def _train(
+    model: Trainable, config: GradientConfig, interactions: sparse.csr_matrix, options: TrainingOptions
+) -> list[EpochRecord]:
     rng = np.random.default_rng(options.seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     sampler = NegativeSampler(interactions)
@@ -82,7 +86,9 @@ def _train(model: Trainable, config: GradientConfig, interactions: sparse.csr_ma
         model.start_epoch(rng)
         loss = _epoch(model, optimizer, _batches(pairs, sampler, config.batch_size, rng, options.device))
         if not np.isfinite(loss):
-            raise TaskError(f"loss of {model.name} was {loss} in epoch {epoch}, expected a finite number: lower its learning_rate")
+            raise TaskError(
+                f"loss of {model.name} was {loss} in epoch {epoch}, expected a finite number: lower its learning_rate"
+            )
         valid = _validate(model, options) if epoch % config.evaluate_every == 0 or epoch == config.max_epochs else None
         records.append(EpochRecord(epoch, loss, valid, time.perf_counter() - start))
         if valid is not None and best.stop(epoch, valid, model):
@@ -93,12 +99,12 @@ def _train(model: Trainable, config: GradientConfig, interactions: sparse.csr_ma
 
 
 def _epoch(model: Trainable, optimizer: torch.optim.Optimizer, batches: Iterator[Batch]) -> float:
-    """Mean loss per interaction over one pass. Sums stay tensors, detached: no graph is kept and a GPU is never waited for."""
+    """Mean loss per interaction over one pass. Sums stay detached tensors: no graph is kept, no GPU waited for."""
     total, count = torch.zeros(()), 0
     for batch in batches:
         optimizer.zero_grad(set_to_none=True)
         loss = model.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total = total.to(loss.device) + loss.detach() * len(batch.users)
         count += len(batch.users)

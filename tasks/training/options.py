@@ -1,4 +1,4 @@
-"""What decides a model (hyper-parameters, kept beside it) and what is a matter of the machine (options of one training)."""
+"""What decides a model (its hyper-parameters) and, apart from it, how a machine trains it (options of one training)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ class ModelConfig(BaseModel):
 class GradientConfig(ModelConfig):
     """Hyper-parameters that every model trained by the gradient loop has."""
 
-    learning_rate: PositiveFloat = Field(default=1e-3, le=1, description="of Adam")
+    learning_rate: PositiveFloat = Field(default=2e-3, le=1, description="of Adam")
     batch_size: PositiveInt = Field(default=4096, description="interactions per step")
-    max_epochs: PositiveInt = Field(default=200, description="passes over the training interactions at most")
+    max_epochs: PositiveInt = Field(default=300, description="passes over the training interactions at most")
     evaluate_every: PositiveInt = Field(default=5, description="epochs between two validations")
     patience: PositiveInt = Field(default=5, description="validations without a better one before training stops")
-    regularization: NonNegativeFloat = Field(default=1e-4, description="weight of the squared norms of the rows of a batch")
+    regularization: NonNegativeFloat = Field(
+        default=1e-2, description="weight of the squared norms of the rows of a batch"
+    )
 
 
 class Scorer(Protocol):

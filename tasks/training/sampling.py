@@ -1,4 +1,4 @@
-"""Negative sampling: for each interaction of a user an item that the user has not taken, uniformly and without rejection."""
+"""Negative sampling: for each interaction of a user an item that the user has not taken, without rejection."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.errors import BadInput
 class NegativeSampler:
     """Draws negatives in one pass of binary search, exactly uniform over the candidates that a user has not taken.
 
-    Candidates are the items with at least one training interaction: an item that nobody could take in training says nothing
-    by not being taken. With a user's taken items i_0 < i_1 < ... the r-th free one is r + |{k : i_k - k <= r}|, so one sorted
-    array of i_k - k over all users answers every draw; memory is linear in the interactions and no draw is repeated.
+    Candidates are the items with at least one training interaction: an item that nobody could take in training says
+    nothing by not being taken. With a user's taken items i_0 < i_1 < ... the r-th free one is r + |{k : i_k - k <= r}|,
+    so one sorted array of i_k - k over all users answers every draw; memory is linear in the interactions.
     """
 
     def __init__(self, interactions: sparse.csr_matrix) -> None:

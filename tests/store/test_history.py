@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -17,26 +18,44 @@ REPORT = {
     "suite": "embeddings",
     "success": False,
     "results": [
-        {"expectation": "rows_equal", "column": None, "expected": "3", "observed": "3", "unexpected_count": 0, "element_count": 3, "sample_ids": [], "success": True},
-        {"expectation": "no_nan", "column": "image", "expected": "0", "observed": "2", "unexpected_count": 2, "element_count": 3, "sample_ids": ["a", "b"], "success": False},
+        {
+            "expectation": "rows_equal",
+            "column": "items",
+            "expected": "3",
+            "observed": "3",
+            "unexpected_count": 0,
+            "element_count": 3,
+            "sample_ids": [],
+            "success": True,
+        },
+        {
+            "expectation": "no_nan",
+            "column": "image",
+            "expected": "0",
+            "observed": "2",
+            "unexpected_count": 2,
+            "element_count": 3,
+            "sample_ids": ["a", "b"],
+            "success": False,
+        },
     ],
-}  # fmt: skip
+}
 
 
 def trained(history: History, run: str, model: str = "ease", value: float = 0.3, dataset: str = "d") -> None:
     """A run with one trained and evaluated model."""
     history.start_run(run, dataset, {"k": 5})
     history.record_training(run, model, "enc", 7, {"l2": 1.0}, f"runs/{run}/train-{model}")
-    history.record_metrics(run, model, [MetricValue("valid", "ndcg", 20, value), MetricValue("test", "ndcg", 20, value / 2)])
+    history.record_metrics(
+        run, model, [MetricValue("valid", "ndcg", 20, value), MetricValue("test", "ndcg", 20, value / 2)]
+    )
 
 
-def rows(dsn: str, statement: str) -> list[tuple[object, ...]]:
+def rows(dsn: str, statement: str, *values: object) -> list[tuple[object, ...]]:
     """What a query of the database gives."""
-    with psycopg2.connect(dsn) as database, database.cursor() as sql:
-        sql.execute(statement)
-        found = sql.fetchall()
-    database.close()
-    return found
+    with closing(psycopg2.connect(dsn)) as database, database, database.cursor() as sql:
+        sql.execute(statement, values)
+        return sql.fetchall()
 
 
 def test_migrating_twice_changes_nothing_and_can_be_undone(empty_dsn: str) -> None:
@@ -48,6 +67,32 @@ def test_migrating_twice_changes_nothing_and_can_be_undone(empty_dsn: str) -> No
     assert rows(empty_dsn, "SELECT 1 FROM pg_namespace WHERE nspname = 'rec'") == []
 
 
+def test_migrating_at_the_same_time_is_migrating_once(empty_dsn: str) -> None:
+    """Two servers that start together find one schema."""
+    applied: list[list[str]] = []
+
+    def go() -> None:
+        with History(empty_dsn) as history:
+            applied.append(history.migrate())
+
+    threads = [threading.Thread(target=go) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == [[], names()]
+
+
+def test_every_table_and_view_says_what_it_is_for(metrics_dsn: str) -> None:
+    """Whoever queries the database by hand finds comments there."""
+    silent = rows(
+        metrics_dsn,
+        "SELECT relname FROM pg_class WHERE relnamespace = 'rec'::regnamespace AND relkind IN ('r', 'v') "
+        "AND obj_description(oid, 'pg_class') IS NULL",
+    )
+    assert silent == []
+
+
 def test_an_unmigrated_database_says_what_to_run(empty_dsn: str) -> None:
     """Nobody guesses why a table is missing."""
     with pytest.raises(BadInput, match="python -m tasks migrate"):
@@ -56,9 +101,25 @@ def test_an_unmigrated_database_says_what_to_run(empty_dsn: str) -> None:
 
 def test_an_unreachable_database_is_named_without_its_password() -> None:
     """The sentence says where, and keeps the secret."""
-    with pytest.raises(TaskError, match="metrics at 127.0.0.1:1") as caught:
+    with pytest.raises(TaskError, match=r"metrics at 127\.0\.0\.1:1") as caught:
         open_history("postgresql://me:secret@127.0.0.1:1/metrics")
     assert "secret" not in str(caught.value)
+
+
+def test_an_address_that_cannot_be_read_stays_secret() -> None:
+    """What the driver says quotes all of it, so it is not passed on."""
+    with pytest.raises(BadInput, match="expected postgresql://") as caught:
+        open_history("me:secret@host/metrics")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_connection_that_broke_off_is_a_fault(history: History, metrics_dsn: str) -> None:
+    """Which the scheduler may retry; the sentence says where."""
+    rows(metrics_dsn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    for _ in range(2):
+        with pytest.raises(TaskError, match="broke off") as caught:
+            history.champion("d")
+        assert caught.value.exit_code == 1
 
 
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,12 +153,12 @@ def test_a_figure_that_is_not_finite_is_refused(history: History, metrics_dsn: s
     with pytest.raises(BadInput, match="finite"):
         history.record_metrics("r1", "ease", [MetricValue("valid", "ndcg", 20, value)])
     with pytest.raises(psycopg2.errors.CheckViolation):
-        rows(metrics_dsn, f"INSERT INTO rec.metric VALUES ('r1', 'ease', 'valid', 'map', 5, '{value}') RETURNING 1")
+        rows(metrics_dsn, "INSERT INTO rec.metric VALUES ('r1', 'ease', 'valid', 'map', 5, %s) RETURNING 1", value)
 
 
 def test_metrics_of_an_unknown_run_are_refused(history: History) -> None:
     """Steps out of order are told so."""
-    with pytest.raises(NotFound, match="in order"):
+    with pytest.raises(NotFound, match="the steps before it"):
         history.record_metrics("nobody", "ease", [MetricValue("valid", "ndcg", 20, 0.1)])
     with pytest.raises(NotFound, match="nobody"):
         history.finish_run("nobody", "failed")
@@ -109,7 +170,8 @@ def test_failed_expectations_can_be_read_for_the_alert(history: History, metrics
     history.record_validation("r1", REPORT)
     found = rows(
         metrics_dsn,
-        "SELECT dataset, suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids FROM rec.validation_failures",
+        "SELECT dataset, suite, expectation, column_name, expected, observed, unexpected_count, element_count, "
+        "sample_ids FROM rec.validation_failures",
     )
     assert found == [("d", "embeddings", "no_nan", "image", "0", "2", 2, 3, ["a", "b"])]
 
@@ -161,6 +223,47 @@ def test_of_many_promoters_one_wins(metrics_dsn: str, history: History) -> None:
     for thread in threads:
         thread.join()
     assert sorted(won) == [False] * 7 + [True]
+
+
+def test_promoting_what_is_served_already_moves_nothing(history: History, metrics_dsn: str) -> None:
+    """Repeated, or by another run that made the same release: the decision is recorded, the pointer rests."""
+    for run in ("r1", "r2"):
+        trained(history, run)
+    history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
+    seen = history.champion("d")
+    for run in ("r1", "r2"):
+        assert history.promote("d", run, "ease", "aa", {"margin": 0.0}, "h1", seen=seen)
+    assert history.champion("d") == seen
+    assert rows(metrics_dsn, "SELECT count(*) FROM rec.pointer_move") == [(1,)]
+    assert rows(metrics_dsn, "SELECT run, outcome FROM rec.decision ORDER BY run") == [
+        ("r1", "promoted"),
+        ("r2", "promoted"),
+    ]
+    assert history.promote("d", "r2", "ease", "bb", {}, "h2", seen=seen)
+    assert not history.promote("d", "r1", "ease", "aa", {}, "h1", seen=seen)
+
+
+def test_a_champion_keeps_the_figures_it_was_promoted_with(history: History) -> None:
+    """Later candidates are compared with these, whatever its run does afterwards."""
+    trained(history, "r1")
+    history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
+    history.reject("d", "r1", "ease", {"margin": -0.3}, "h1")
+    champion = history.champion("d")
+    assert champion is not None
+    assert champion.gate == {"margin": 0.1}
+
+
+def test_a_decision_ends_its_run(history: History, metrics_dsn: str) -> None:
+    """The run's status says what came of it."""
+    for run in ("r1", "r2", "r3"):
+        trained(history, run)
+    history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
+    history.reject("d", "r2", "ease", {}, "h2")
+    history.finish_run("r3", "failed")
+    found = rows(metrics_dsn, "SELECT run, status, finished_at IS NOT NULL FROM rec.run ORDER BY run")
+    assert found == [("r1", "published", True), ("r2", "rejected", True), ("r3", "failed", True)]
+    history.start_run("r3", "d", {})
+    assert rows(metrics_dsn, "SELECT status, finished_at FROM rec.run WHERE run = 'r3'") == [("running", None)]
 
 
 def test_a_rejected_run_is_a_decision_and_moves_nothing(history: History) -> None:

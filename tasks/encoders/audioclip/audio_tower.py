@@ -1,4 +1,4 @@
-"""ESResNeXt-fbsp (Guzhov et al. 2021): a wavelet picture of the sound, a ResNeXt with attention over frequency and time.
+"""ESResNeXt-fbsp (Guzhov et al. 2021): a wavelet picture of the sound, a ResNeXt with attention to frequency and time.
 
 Letters of shapes: B clips, C channels of a clip, T samples, N frames, K bins of a band, F features.
 """
@@ -9,9 +9,9 @@ import math
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from scipy.signal import get_window
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tasks.encoders.audioclip.fbsp import FrequencyBSplines
 
@@ -38,7 +38,8 @@ class Bottleneck(nn.Module):
         self.downsample: nn.Module | None = None
         if stride > 1 or channels != planes * EXPANSION:
             self.downsample = nn.Sequential(
-                nn.Conv2d(channels, planes * EXPANSION, 1, stride=stride, bias=False), nn.BatchNorm2d(planes * EXPANSION)
+                nn.Conv2d(channels, planes * EXPANSION, 1, stride=stride, bias=False),
+                nn.BatchNorm2d(planes * EXPANSION),
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return functional.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class Attention(nn.Module):
@@ -61,7 +62,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, out, *size)."""
-        x = F.adaptive_max_pool2d(x, size)
+        x = functional.adaptive_max_pool2d(x, size)
         return torch.sigmoid(self.bn(self.conv_point(self.conv_depth(x))))
 
 
@@ -92,18 +93,20 @@ class AudioTower(nn.Module):
         self.fc = nn.Linear(channels, embed_dim)
 
     def frames(self, x_BCT: Tensor) -> Tensor:
-        """(B, C, N, WINDOW) windowed frames of samples brought to [-1, 1]; what is missing is padded with zeros on both sides."""
+        """(B, C, N, WINDOW) windowed frames of samples brought to [-1, 1]; what is missing are zeros on both sides."""
         x_BCT = (x_BCT + 32768.0) * (2.0 / 65535.0) - 1.0
         length = x_BCT.shape[-1]
         count = 1 if length <= WINDOW else 1 + math.ceil((length - WINDOW) / HOP)
         missing = (count - 1) * HOP + WINDOW - length
-        x_BCT = F.pad(x_BCT, (missing // 2, missing - missing // 2))
+        x_BCT = functional.pad(x_BCT, (missing // 2, missing - missing // 2))
         return x_BCT.unfold(-1, WINDOW, HOP) * self.window
 
     def picture(self, x_BCT: Tensor, kernels: Tensor) -> Tensor:
-        """(B, C, BANDS, K, N) decibels: the power of each wavelet, in three bands of frequency; the last bins are left out."""
+        """(B, C, BANDS, K, N) decibels of each wavelet's power, in bands of frequency; the last bins are left out."""
         frames = self.frames(x_BCT).detach()
-        power = F.linear(frames, kernels[0]) ** 2 + F.linear(frames, kernels[1]) ** 2  # (B, C, N, BINS)
+        power = (
+            functional.linear(frames, kernels[0]) ** 2 + functional.linear(frames, kernels[1]) ** 2
+        )  # (B, C, N, BINS)
         power = torch.where(power > 0, power, torch.full_like(power, FLOOR))
         bands = BINS // BANDS
         return (10.0 * torch.log10(power[..., : BANDS * bands])).transpose(-1, -2).unflatten(-2, (BANDS, bands))
@@ -114,11 +117,11 @@ class AudioTower(nn.Module):
         for number in range(1, 5):
             y = self.get_submodule(f"layer{number}")(x)
             x = y * self.get_submodule(f"att{number}")(x, y.shape[-2:])
-        pooled = F.adaptive_avg_pool2d(x, 1) * self.att5(x, (1, 1))
+        pooled = functional.adaptive_avg_pool2d(x, 1) * self.att5(x, (1, 1))
         return pooled.flatten(1)
 
     def forward(self, x_BCT: Tensor, kernels: Tensor | None = None) -> Tensor:
-        """(B, D), not normalised; channels go through the trunk apart and are summed. `kernels` when they are at hand."""
+        """(B, D), not normalised; channels go through the trunk apart and are summed. `kernels` if they are at hand."""
         return self.of_pictures(self.picture(x_BCT, inside(self.fbsp.weights(N_FFT)) if kernels is None else kernels))
 
     def of_pictures(self, pictures: Tensor) -> Tensor:

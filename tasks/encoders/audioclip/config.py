@@ -22,7 +22,8 @@ class AudioCLIPConfig(BaseModel):
     context_length: PositiveInt = Field(default=77, ge=3)
     vocab_buckets: PositiveInt | None = Field(
         default=None,
-        description="rows of the token embedding that token ids share by their remainder (hashing trick, Weinberger et al. 2009); None: one each",
+        description="rows of the token embedding, shared by ids of equal remainder (hashing trick, "
+        "Weinberger et al. 2009); None: one each",
     )
     audio_layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)
     audio_width: PositiveInt = 64
@@ -33,7 +34,9 @@ class AudioCLIPConfig(BaseModel):
         if self.text_width % self.text_heads:
             raise ValueError(f"text_width {self.text_width} is not a multiple of text_heads {self.text_heads}")
         if (2 * self.audio_width) % self.audio_groups:
-            raise ValueError(f"twice audio_width {self.audio_width} is not a multiple of audio_groups {self.audio_groups}")
+            raise ValueError(
+                f"twice audio_width {self.audio_width} is not a multiple of audio_groups {self.audio_groups}"
+            )
         return self
 
     @property
@@ -50,7 +53,7 @@ DEMO = AudioCLIPConfig(
     text_width=64,
     text_heads=2,
     text_layers=2,
-    vocab_buckets=3000,
+    vocab_buckets=2500,
     audio_layers=(1, 1, 1, 1),
     audio_width=8,
     audio_groups=4,

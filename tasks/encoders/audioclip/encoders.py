@@ -18,6 +18,7 @@ from tasks.encoders.decode.audio import decode_audio
 from tasks.encoders.decode.image import decode_image
 from tasks.encoders.decode.text import decode_text
 
+Pieces = Sequence[np.ndarray] | np.ndarray  # of one medium, each of the same shape
 BATCH = 8  # pieces in one pass: larger ones gain nothing on a processor, and cost memory
 
 
@@ -28,23 +29,26 @@ class AudioCLIPEncoder:
     brought to length 1.
     """
 
-    def __init__(self, identity: str, width: int, decode: Callable[[bytes], np.ndarray], towers: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, identity: str, width: int, decode: Callable[[bytes], Pieces], tower: Callable[[Tensor], Tensor]
+    ) -> None:
         self.identity = identity
         self.width = width
         self._decode = decode
-        self._towers = towers
+        self._tower = tower
 
-    def decode(self, data: bytes) -> np.ndarray:
-        """(pieces, ...) what the tower takes, as compact as it can wait. Raises BadMedia."""
+    def decode(self, data: bytes) -> Pieces:
+        """Pieces that the tower takes, as compact as they can wait. Raises BadMedia."""
         return self._decode(data)
 
     def encode(self, media: Sequence[Any]) -> np.ndarray:
         """(len(media), width) float32; pieces of several media share a pass."""
+        if not media:
+            return np.zeros((0, self.width), dtype=np.float32)
         counts = [len(pieces) for pieces in media]
-        pieces = np.concatenate(list(media))
-        vectors = np.concatenate(
-            [self._towers(torch.from_numpy(pieces[start : start + BATCH])).numpy() for start in range(0, len(pieces), BATCH)]
-        )
+        every = [piece for pieces in media for piece in pieces]
+        batches = (np.stack(every[start : start + BATCH]) for start in range(0, len(every), BATCH))
+        vectors = np.concatenate([self._tower(torch.from_numpy(batch)).numpy() for batch in batches])
         starts = np.cumsum([0, *counts[:-1]])
         sums = np.add.reduceat(vectors, starts, axis=0)
         return np.ascontiguousarray(sums / np.array(counts, dtype=np.float32)[:, None], dtype=np.float32)
@@ -56,13 +60,13 @@ def encoders_of(model: AudioCLIP, name: str, weights_sha256: str, *, half: bool 
     config = model.config
     identity = f"{name}@{weights_sha256[:12]}-{PREPROCESSING}-{'bfloat16' if half else 'float32'}"
 
-    def image(data: bytes) -> np.ndarray:
+    def image(data: bytes) -> Pieces:
         return crop(decode_image(data), config.image_resolution)[None]
 
-    def audio(data: bytes) -> np.ndarray:
+    def audio(data: bytes) -> Pieces:
         return windows(decode_audio(data, RATE))
 
-    def text(data: bytes) -> np.ndarray:
+    def text(data: bytes) -> Pieces:
         found = contexts(decode_text(data), config.context_length)
         if not len(found):
             raise BadMedia("no word in the text")
@@ -71,7 +75,12 @@ def encoders_of(model: AudioCLIP, name: str, weights_sha256: str, *, half: bool 
     def pixels(pieces: Tensor) -> Tensor:
         return fast.image(torch.from_numpy(normalise(pieces.numpy())))
 
-    parts = {"image": (image, pixels), "audio": (audio, fast.audio), "text": (text, fast.text)}
+    parts: dict[str, tuple[Callable[[bytes], Pieces], Callable[[Tensor], Tensor]]] = {
+        "image": (image, pixels),
+        "audio": (audio, fast.audio),
+        "text": (text, fast.text),
+    }
     return {
-        modality: AudioCLIPEncoder(identity, config.embed_dim, decode, tower) for modality, (decode, tower) in parts.items()
+        modality: AudioCLIPEncoder(identity, config.embed_dim, decode, tower)
+        for modality, (decode, tower) in parts.items()
     }

@@ -16,10 +16,10 @@ PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("conv_point", "b
 
 
 class FastAudioCLIP:
-    """Batch norms folded into their convolutions, channels last, the wavelets computed once, texts cut behind the longest.
+    """Batch norms folded into their convolutions, channels last, wavelets computed once, texts cut behind the longest.
 
-    Equal to the plain model in eval mode up to the order of sums. With `half` the convolutions and the text transformer run
-    in bfloat16 (the wavelets do not: decibels of bfloat16 are too coarse).
+    Equal to the plain model in eval mode up to the order of sums. With `half` convolutions and the text transformer
+    run in bfloat16 (the wavelets do not: decibels of bfloat16 are too coarse).
     """
 
     def __init__(self, model: AudioCLIP, *, half: bool = False) -> None:
@@ -48,7 +48,7 @@ class FastAudioCLIP:
 
     @torch.inference_mode()
     def text(self, tokens_BT: Tensor) -> Tensor:
-        """(B, D) unit vectors of token ids; what lies behind the last end-of-text cannot matter (attention is causal)."""
+        """(B, D) unit vectors of token ids; what is behind the last end-of-text cannot matter: attention is causal."""
         last = int(tokens_BT.argmax(dim=-1).max()) + 1
         with self._autocast():
             return unit(self.model.encode_text(tokens_BT[:, :last]).float())
@@ -63,7 +63,7 @@ def unit(x_BD: Tensor) -> Tensor:
 
 
 def fold(module: nn.Module) -> None:
-    """Replace every convolution followed by a batch norm by one convolution, in place; the module must be in eval mode."""
+    """Replace convolutions that a batch norm follows by one convolution, in place; the module must be in eval mode."""
     children = dict(module.named_children())
     for conv, norm in PAIRS:
         if isinstance(children.get(conv), nn.Conv2d) and isinstance(children.get(norm), nn.BatchNorm2d):

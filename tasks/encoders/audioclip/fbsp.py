@@ -1,7 +1,7 @@
-"""Complex frequency B-spline wavelets as a trainable transform of frames (Guzhov et al. 2021, ESResNe(X)t-fbsp, equation 4).
+"""Complex frequency B-spline wavelets, a trainable transform of frames (Guzhov et al. 2021, ESResNe(X)t-fbsp, eq. 4).
 
-psi(t) = sqrt(f_b) sinc(f_b t / m)^m exp(-j f_c t), one (m, f_b, f_c) a bin; with m = 0, f_b = 1, f_c = 0, 1, 2, ... it is the
-discrete Fourier transform. Letters of shapes: N bins, W samples of a frame.
+psi(t) = sqrt(f_b) sinc(f_b t / m)^m exp(-j f_c t), one (m, f_b, f_c) a bin; with m = 0, f_b = 1, f_c = 0, 1, ... it is
+the discrete Fourier transform. Letters of shapes: N bins, W samples of a frame.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CLIP's ResNet (Radford et al. 2021): three convolutions to begin with, anti-aliased strides, attention pooling to end with.
+"""CLIP's ResNet (Radford et al. 2021): three convolutions first, anti-aliased strides, attention pooling last.
 
 Letters of shapes: B batch, C channels, H and W pixels, L positions, D embedding.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 EXPANSION = 4
 
@@ -43,7 +43,7 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(self.avgpool(y)))
         shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
-        return F.relu(y + shortcut)
+        return functional.relu(y + shortcut)
 
 
 class AttentionPool(nn.Module):
@@ -67,7 +67,7 @@ class AttentionPool(nn.Module):
             return y_BLC.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
         q, k, v = heads(self.q_proj(x_BLC[:, :1])), heads(self.k_proj(x_BLC)), heads(self.v_proj(x_BLC))
-        pooled = F.scaled_dot_product_attention(q, k, v)  # (B, heads, 1, C / heads)
+        pooled = functional.scaled_dot_product_attention(q, k, v)  # (B, heads, 1, C / heads)
         found: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
         return found
 

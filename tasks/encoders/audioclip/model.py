@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tasks.encoders.audioclip.audio_tower import N_FFT, AudioTower, inside
 from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
@@ -15,7 +15,11 @@ from tasks.encoders.audioclip.fbsp import norm_loss
 from tasks.encoders.audioclip.image_tower import ImageTower
 from tasks.encoders.audioclip.text_tower import VOCABULARY, TextTransformer, rows_of
 
-PAIRS = {"ai": ("audio", "image", "logit_scale_ai"), "at": ("audio", "text", "logit_scale_at"), "it": ("image", "text", "logit_scale")}
+PAIRS = {
+    "ai": ("audio", "image", "logit_scale_ai"),
+    "at": ("audio", "text", "logit_scale_at"),
+    "it": ("image", "text", "logit_scale"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class AudioCLIP(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(1.0))
         self.logit_scale_ai = nn.Parameter(torch.tensor(math.log(100.0)))
         self.logit_scale_at = nn.Parameter(torch.tensor(math.log(100.0)))
+
+    @torch.no_grad()
+    def set_temperature(self, temperature: float) -> None:
+        """Let all pairs begin equally sharp: logits are cosines divided by `temperature`."""
+        for _, _, name in PAIRS.values():
+            self.get_parameter(name).fill_(-math.log(temperature))
 
     def encode_audio(self, samples_BCT: Tensor) -> Tensor:
         """(B, D), not normalised, of samples at 44.1 kHz and int16 scale."""
@@ -85,13 +95,13 @@ class AudioCLIP(nn.Module):
         weights = None
         if audio is not None:
             weights = self.audio.fbsp.weights(N_FFT)
-            features["audio"] = F.normalize(self.audio(audio, inside(weights)), dim=-1)
+            features["audio"] = functional.normalize(self.audio(audio, inside(weights)), dim=-1)
         if pictures is not None:
-            features["audio"] = F.normalize(self.audio.of_pictures(pictures), dim=-1)
+            features["audio"] = functional.normalize(self.audio.of_pictures(pictures), dim=-1)
         if image is not None:
-            features["image"] = F.normalize(self.encode_image(image), dim=-1)
+            features["image"] = functional.normalize(self.encode_image(image), dim=-1)
         if tokens is not None:
-            features["text"] = F.normalize(self.encode_text(tokens), dim=-1)
+            features["text"] = functional.normalize(self.encode_text(tokens), dim=-1)
         logits = {
             pair: scale(self.get_parameter(name)) * features[x] @ features[y].T
             for pair, (x, y, name) in PAIRS.items()
@@ -106,7 +116,7 @@ def scale(logarithm: Tensor) -> Tensor:
 
 
 def contrastive(logits: dict[str, Tensor], wavelets: Tensor | None) -> Tensor:
-    """Symmetric cross-entropy of each pair, their sum divided by the factorial of their number, plus the wavelets' norm loss.
+    """Symmetric cross-entropy of each pair, summed, by the factorial of their number, plus the wavelets' norm loss.
 
     The factorial (6 for three pairs) is what the original computes and its weights were trained with.
     """
@@ -117,4 +127,4 @@ def contrastive(logits: dict[str, Tensor], wavelets: Tensor | None) -> Tensor:
 def both_ways(logits_BB: Tensor) -> Tensor:
     """Cross-entropy of rows plus that of columns, the diagonal being right."""
     right = torch.arange(len(logits_BB), device=logits_BB.device)
-    return F.cross_entropy(logits_BB, right) + F.cross_entropy(logits_BB.T, right)
+    return functional.cross_entropy(logits_BB, right) + functional.cross_entropy(logits_BB.T, right)

@@ -1,4 +1,4 @@
-"""From decoded media to what the towers take. Changing anything here changes PREPROCESSING, and so every cache key."""
+"""From decoded media to what the towers take. What changes here changes PREPROCESSING, and so every cache key."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ def crop(pixels: np.ndarray, side: int) -> np.ndarray:
     """(side, side, 3) uint8: the shorter side brought to `side` (bicubic), then the centre."""
     height, width = pixels.shape[:2]
     shorter = min(height, width)
-    size = (side * width // shorter, side * height // shorter)
-    resized = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
-    left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
-    return np.asarray(resized.crop((left, top, left + side, top + side)))
+    whole_width, whole_height = side * width // shorter, side * height // shorter
+    left, top = round((whole_width - side) / 2), round((whole_height - side) / 2)
+    # only what the crop needs is ever resized: a picture of one row of pixels would grow to gigabytes
+    x, y = width / whole_width, height / whole_height
+    box = (left * x, top * y, min((left + side) * x, width), min((top + side) * y, height))
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box=box))
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
@@ -29,16 +31,17 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
-def windows(samples: np.ndarray) -> np.ndarray:
-    """(windows, WINDOW) float32 in int16 scale of (n,) samples of full scale 1.
+def windows(samples: np.ndarray) -> list[np.ndarray]:
+    """Windows (WINDOW,) float32 in int16 scale of (n,) samples of full scale 1; views of one array, as they overlap.
 
-    Two seconds each, one second apart, and one more that ends with the sound where the others do not; a shorter sound is
-    padded with zeros on the right.
+    Two seconds each, one second apart, and one more that ends with the sound where the others do not; a shorter sound
+    is padded with zeros on the right.
     """
-    missing = WINDOW - len(samples)
+    scaled = samples.astype(np.float32) * np.float32(INT16)
+    missing = WINDOW - len(scaled)
     if missing > 0:
-        samples = np.pad(samples, (0, missing))
-    starts = list(range(0, len(samples) - WINDOW + 1, STRIDE))
-    if starts[-1] + WINDOW < len(samples):
-        starts.append(len(samples) - WINDOW)
-    return np.stack([samples[start : start + WINDOW] for start in starts]).astype(np.float32) * np.float32(INT16)
+        scaled = np.pad(scaled, (0, missing))
+    starts = list(range(0, len(scaled) - WINDOW + 1, STRIDE))
+    if starts[-1] + WINDOW < len(scaled):
+        starts.append(len(scaled) - WINDOW)
+    return [scaled[start : start + WINDOW] for start in starts]

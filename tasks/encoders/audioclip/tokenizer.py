@@ -1,4 +1,4 @@
-"""CLIP's byte-pair encoding (Radford et al. 2021; Sennrich et al. 2016), and the packing of long texts into contexts."""
+"""CLIP's byte-pair encoding (Radford et al. 2021; Sennrich et al. 2016), and long texts packed into contexts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import importlib.util
 import logging
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import ftfy
@@ -34,7 +35,11 @@ def tokenize(text: str) -> list[int]:
     clean = regex.sub(r"\s+", " ", clean).strip().lower()
     letters, ids = byte_letters(), vocabulary()[0]
     found: list[int] = []
-    for word in WORD.findall(clean):
+    words = WORD.findall(clean)
+    long = sum(len(word) > LONGEST_WORD for word in words)
+    if long:
+        log.info("%d words of more than %d letters are encoded in pieces", long, LONGEST_WORD)
+    for word in words:
         for start in range(0, len(word), LONGEST_WORD):
             piece = "".join(letters[b] for b in word[start : start + LONGEST_WORD].encode())
             found += [ids[unit] for unit in merge(piece)]
@@ -70,12 +75,11 @@ def pack(chunks: Sequence[Sequence[int]], length: int) -> np.ndarray:
 
 @lru_cache(maxsize=65_536)
 def merge(word: str) -> tuple[str, ...]:
-    """The units of a word: neighbours are merged, most frequent pair of the training text first, until none is known."""
+    """The units of a word: neighbours are merged, most frequent pair of the training text first, till none is known."""
     ranks = vocabulary()[1]
     units = [*word[:-1], word[-1] + END_OF_WORD]
     while len(units) > 1:
-        pairs = list(zip(units, units[1:], strict=False))
-        best = min(pairs, key=lambda pair: ranks.get(pair, MERGES))
+        best = min(pairwise(units), key=lambda pair: ranks.get(pair, MERGES))
         if best not in ranks:
             break
         merged: list[str] = []
@@ -113,9 +117,13 @@ def vocabulary_file() -> Path:
     """The file of merges that open_clip carries; the package itself, which wants torchvision, is not imported."""
     spec = importlib.util.find_spec("open_clip")
     if spec is None or spec.origin is None:
-        raise NotFound("package open_clip_torch is not installed, expected it for CLIP's vocabulary: install requirements-tasks.txt")
+        raise NotFound(
+            "package open_clip_torch is absent, expected it for CLIP's vocabulary: install requirements-tasks.txt"
+        )
     path = Path(spec.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != VOCABULARY_SHA256:
-        raise Corrupt(f"CLIP's vocabulary {path.name} has sha256 {found}, expected {VOCABULARY_SHA256}: reinstall open_clip_torch")
+        raise Corrupt(
+            f"CLIP's vocabulary {path.name} has sha256 {found}, expected {VOCABULARY_SHA256}: reinstall open_clip_torch"
+        )
     return path

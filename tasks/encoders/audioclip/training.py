@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,8 +34,8 @@ class Options:
 class Items:
     """Media of n items in memory, one array of pieces an item, of which each use draws one.
 
-    image: (1, side, side, 3) uint8. audio: (windows, bands, bins, frames) float16 decibels: the wavelets are held fixed, so
-    their pictures are made once, a tenth of the work. text: (contexts, length) int64.
+    image: (1, side, side, 3) uint8. audio: (windows, bands, bins, frames) float16 decibels: the wavelets are held
+    fixed, so their pictures are made once, a tenth of the work. text: (contexts, length) int64.
     """
 
     def __init__(self, media: Mapping[str, list[np.ndarray]]) -> None:
@@ -61,34 +62,53 @@ class Items:
 
 
 def fit(model: AudioCLIP, items: Items, options: Options) -> dict[str, float]:
-    """Train in place, keep the epoch with the lowest loss on a tenth of the items held out; returns what that epoch reached.
+    """Train in place, keep the epoch with the lowest loss on a tenth of the items held out; returns what it reached.
 
-    The result has the held-out loss and, per pair, recall@1 and recall@5 of finding the partner among the held-out items.
-    The same seed gives the same weights on the same number of threads.
+    The result has the held-out loss and, per pair, recall@1 and recall@5 of finding the partner among the held-out
+    items. The same seed gives the same weights on the same number of threads.
     """
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(items.count)
     held, train = np.sort(order[: items.count // 10]), order[items.count // 10 :]
     if len(held) < 5 or len(train) < options.batch:
-        raise BadInput(f"{items.count} items found, expected at least {max(50, options.batch * 10 // 9 + 2)} for a batch of {options.batch}")
+        least = max(50, options.batch * 10 // 9 + 2)
+        raise BadInput(f"{items.count} items found, expected at least {least} for a batch of {options.batch}")
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-    steps = len(train) // options.batch * options.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps, pct_start=0.1)
+    each = (
+        len(train) // options.batch
+    )  # steps of an epoch; what is left over is left out, and is other items in the next
+    steps = each * options.epochs
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rise_and_fall(done, steps))
     best: dict[str, float] = {}
     state: dict[str, Tensor] = {}
     for epoch in range(1, options.epochs + 1):
         model.train()
-        batches = np.array_split(rng.permutation(train)[: len(train) // options.batch * options.batch], len(train) // options.batch)
-        losses = [step(model, items.batch(rows, rng), optimizer, schedule) for rows in progress(batches, label=f"epoch {epoch}", unit="step")]
+        batches = rng.permutation(train)[: each * options.batch].reshape(each, options.batch)
+        shown = progress(batches, label=f"epoch {epoch}", total=each, unit="step")
+        losses = [step(model, items.batch(rows, rng), optimizer, schedule) for rows in shown]
         found = evaluate(model, items, held)
-        log.info("epoch %d: loss %.4f, held out %s", epoch, np.mean(losses), ", ".join(f"{k} {v:.3f}" for k, v in found.items()))
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+        log.info("epoch %d of %d: loss %.4f, held out %s", epoch, options.epochs, np.mean(losses), figures)
         if not best or found["loss"] < best["loss"]:
             best, state = found | {"epoch": float(epoch)}, copy.deepcopy(model.state_dict())
     model.load_state_dict(state)
     return best
 
 
-def step(model: AudioCLIP, batch: dict[str, Tensor], optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
+def rise_and_fall(done: int, steps: int) -> float:
+    """Share of the learning rate: up in a line over the first tenth of the steps, then down to 0 as a cosine."""
+    warm = max(1, steps // 10)
+    if done < warm:
+        return (done + 1) / warm
+    return 0.5 * (1.0 + math.cos(math.pi * (done - warm) / max(1, steps - warm)))
+
+
+def step(
+    model: AudioCLIP,
+    batch: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> float:
     """One step; TaskError when the loss is not finite."""
     optimizer.zero_grad(set_to_none=True)
     loss = model(**batch).loss

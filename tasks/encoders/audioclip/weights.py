@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
 from tasks.encoders.audioclip.model import AudioCLIP
-from tasks.errors import BadInput, Corrupt
+from tasks.errors import BadInput, Corrupt, TaskError
 from tasks.store import sha256_of
 
 MODEL, CONFIG = "model.safetensors", "config.json"
@@ -28,25 +29,32 @@ class Checkpoint:
     url: str
     size: int
     sha256: str
+    config: AudioCLIPConfig = FULL
 
 
 CHECKPOINTS = {
     "audioclip-full": Checkpoint(  # all three towers trained on AudioSet
-        f"{RELEASE}/AudioCLIP-Full-Training.pt", 537_302_068, "2441d35b353352c8b1bbfb8f7c687f46314c3d2909e940eaf763b8c17f632c44"
+        f"{RELEASE}/AudioCLIP-Full-Training.pt",
+        537_302_068,
+        "2441d35b353352c8b1bbfb8f7c687f46314c3d2909e940eaf763b8c17f632c44",
     ),
     "audioclip-partial": Checkpoint(  # the audio tower alone trained: the other two are CLIP's RN50
-        f"{RELEASE}/AudioCLIP-Partial-Training.pt", 537_302_068, "1921885b6c3b5de0619f2ef4a9700ecbade758a398b34eb064230c30baef0c75"
+        f"{RELEASE}/AudioCLIP-Partial-Training.pt",
+        537_302_068,
+        "1921885b6c3b5de0619f2ef4a9700ecbade758a398b34eb064230c30baef0c75",
     ),
 }
 
 
-def load_checkpoint(path: Path) -> AudioCLIP:
-    """A full-size model from a released .pt file, all 861 names present and no other. Never unpickles objects."""
+def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
+    """A model from a .pt file that has all its names (the released 861) and no other. Never unpickles objects."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler trips over in a stranger's file
-        raise BadInput(f"{path.name} is not a plain PyTorch state dict: {' '.join(str(error).split())[:200]}") from error
-    model = AudioCLIP(FULL)
+        raise BadInput(
+            f"{path.name} is not a plain PyTorch state dict: {' '.join(str(error).split())[:200]}"
+        ) from error
+    model = AudioCLIP(config)
     load_strictly(model, state, path.name)
     return model
 
@@ -62,23 +70,42 @@ def load_strictly(model: AudioCLIP, state: dict[str, Tensor], name: str) -> None
             f"{name} has {len(found)} tensors, expected the {len(expected)} of AudioCLIP: missing {missing[:3]}, "
             f"unknown {extra[:3]}, other shapes {shapes[:3]}"
         )
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=True)
+    model.load_state_dict(
+        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=True
+    )
 
 
 def save_model(model: AudioCLIP, folder: Path, *, half: bool, facts: dict[str, object]) -> None:
-    """Write model.safetensors and config.json. `half` stores float16, which is enough for vectors that are compared."""
-    kind = torch.float16 if half else torch.float32
-    state = {key: value.to(kind) if value.is_floating_point() else value for key, value in model.state_dict().items()}
-    save_file({key: value.contiguous() for key, value in state.items()}, folder / MODEL)
+    """Write model.safetensors and config.json.
+
+    `half` stores kernels and matrices in float16, which is enough for vectors that are compared; statistics of norms,
+    biases and the like stay as they are: they are few, and may be larger than float16 reaches.
+    """
+    state = {
+        key: (value.half() if half and value.is_floating_point() and value.dim() > 1 else value).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    bad = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise TaskError(
+            f"weights {bad[0]} and {len(bad) - 1} others are not finite, expected numbers: nothing was written"
+        )
+    save_file(state, folder / MODEL)
     config = {"model": model.config.model_dump(mode="json"), **facts}
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def load_model(weights: Path, config: Path) -> tuple[AudioCLIP, str]:
-    """The model in eval mode, and the sha256 of its weights."""
+    """The model in eval mode, and the sha256 of its weights. Corrupt or BadInput if the files are not such a model."""
     try:
         model = AudioCLIP(AudioCLIPConfig.model_validate(json.loads(config.read_bytes())["model"]))
     except (ValueError, KeyError, ValidationError) as error:
-        raise Corrupt(f"{config.name} is not the config of an AudioCLIP model: {' '.join(str(error).split())[:200]}") from error
-    load_strictly(model, load_file(weights), weights.name)
+        raise Corrupt(
+            f"{config.name} is not the config of an AudioCLIP model: {' '.join(str(error).split())[:200]}"
+        ) from error
+    try:
+        state = load_file(weights)
+    except SafetensorError as error:
+        raise Corrupt(f"{weights.name} is not a safetensors file: {' '.join(str(error).split())[:200]}") from error
+    load_strictly(model, state, weights.name)
     return model.eval(), sha256_of(weights)

@@ -26,7 +26,7 @@ class Representations:
 
 
 class GradientModel(nn.Module, Model):
-    """A module with `loss(batch)`, `initialise(generator)` and `representations()`, and if it needs to `start_epoch(rng)`.
+    """A module with `loss(batch)`, `initialise(generator)`, `representations()` and, if needed, `start_epoch(rng)`.
 
     What is derived from the data (graphs, standardised features) belongs into non-persistent buffers: it moves with the
     module and is left out of the state.
@@ -58,7 +58,9 @@ class GradientModel(nn.Module, Model):
         if not isinstance(config, GradientConfig):
             raise BadInput(f"model {self.name} has a {type(config).__qualname__}, expected a GradientConfig")
         if options.device.startswith("cuda") and not torch.cuda.is_available():
-            raise BadInput(f"device {options.device!r} found, but this machine has no GPU that torch can use: choose cpu")
+            raise BadInput(
+                f"device {options.device!r} found, but this machine has no GPU that torch can use: choose cpu"
+            )
         self.initialise(torch.Generator().manual_seed(options.seed))
         self.to(options.device)
         self.fitted = True  # for the validations in between
@@ -68,7 +70,7 @@ class GradientModel(nn.Module, Model):
         return records
 
     def train(self, mode: bool = True) -> GradientModel:
-        """Switch between training and scoring; either way vectors computed before are forgotten, so that none is ever stale."""
+        """Switch between training and scoring; vectors computed before are forgotten, so that none is ever stale."""
         self._known = None
         nn.Module.train(self, mode)
         return self

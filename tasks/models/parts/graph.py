@@ -12,9 +12,10 @@ from torch import Tensor
 
 
 def normalised_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
-    """D^-1/2 A D^-1/2 of the graph A = [[0, R], [R', 0]] with R the (U, I) interactions: (U + I, U + I) float32, symmetric.
+    """D^-1/2 A D^-1/2 of the graph A = [[0, R], [R', 0]] with R the (U, I) interactions.
 
-    A node without an edge keeps a row of zeros. He et al., LightGCN, SIGIR 2020, equation 8.
+    (U + I, U + I) float32, symmetric. A node without an edge keeps a row of zeros. He et al., LightGCN, SIGIR 2020,
+    equation 8.
     """
     ones = interactions.astype(np.float64)
     scale = [_inverse_root(np.asarray(ones.sum(axis=axis)).ravel()) for axis in (1, 0)]

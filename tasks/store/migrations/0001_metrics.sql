@@ -65,6 +65,7 @@ CREATE TABLE rec.metric (
     PRIMARY KEY (run, model, split, metric, k),
     FOREIGN KEY (run, model) REFERENCES rec.training ON DELETE CASCADE
 );
+COMMENT ON TABLE rec.training IS 'one row per run and model: how it was trained, and where it lies in the store';
 COMMENT ON COLUMN rec.training.attempt IS 'how often it was trained in this run: retries and cleared tasks';
 COMMENT ON TABLE rec.metric IS 'one figure: of a model of a run, on a split, such as recall at k = 20';
 COMMENT ON COLUMN rec.metric.value IS 'finite: PostgreSQL sorts NaN above Infinity, so the check refuses it';

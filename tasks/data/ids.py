@@ -1,0 +1,20 @@
+"""What the user's own ids may look like: any text that survives tables, file names and keys unchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+LONGEST_ID = 255  # characters; ids are kept in arrays as wide as the longest
+GOOD = re.compile(r"(?!\s)[^\x00-\x1f\x7f\ud800-\udfff]{1,%d}(?<!\s)" % LONGEST_ID)
+RULE = f"1 to {LONGEST_ID} characters without blanks around them and without control characters"
+
+
+def first_odd(ids: Iterable[str]) -> int | None:
+    """Position of the first id that cannot be used, None when all can."""
+    return next((place for place, one in enumerate(ids) if not GOOD.fullmatch(one)), None)
+
+
+def shown(text: str) -> str:
+    """`text` as it may stand in a message: quoted, and cut when it is long."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

@@ -1,0 +1,201 @@
+"""What every recommender promises, tested once for all of MODELS."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.data import Dataset
+from tasks.errors import BadInput, Corrupt, TaskError
+from tasks.models import MODELS, build_model, model_class
+from tasks.models.base import Model
+from tasks.models.parts.gradient import GradientModel
+from tasks.models.saved import load_model, save_model
+from tasks.store import FolderStore, read_artefact, write_artefact
+from tasks.training import Batch, EpochRecord, TrainingOptions
+from tests.world import checkerboard, random_world
+
+GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
+PERSONAL = [name for name in MODELS if name != "popularity"]  # which is the baseline by knowing no user
+QUICK = {"learning_rate": 0.02, "batch_size": 128, "max_epochs": 40, "embedding_size": 16, "regularization": 1e-3}
+
+
+def fitted(name: str, data: Dataset, seed: int = 0) -> tuple[Model, list[EpochRecord]]:
+    model = build_model(name, QUICK if name in GRADIENT else {}, data)
+    return model, model.fit(TrainingOptions(seed=seed))
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def model(request: pytest.FixtureRequest) -> Model:
+    """Each model, fitted on the checkerboard."""
+    return fitted(request.param, checkerboard())[0]
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_it_finds_the_withheld_item(name: str) -> None:
+    """Of all items a user has not taken, the withheld one of the user's colour comes first or second, before every other colour."""
+    data = checkerboard()
+    scores = fitted(name, data)[0].scores(np.arange(30))
+    scores[data.train.toarray() > 0] = -np.inf
+    best = np.argsort(-scores, axis=1)[:, :2]  # the validation item is withheld too
+    assert (best == np.arange(30)[:, None]).any(axis=1).all()
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_its_loss_falls(name: str) -> None:
+    """The loss ends far below where it began, which finding the item alone does not show."""
+    losses = [record.loss for record in fitted(name, checkerboard())[1]]
+    assert losses[0] is not None
+    assert losses[-1] is not None
+    assert losses[-1] < 0.75 * losses[0]
+    assert losses[0] < 0.8  # the loss of knowing nothing is log 2
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_its_gradient_is_that_of_its_loss(name: str) -> None:
+    """Every parameter's gradient equals the finite difference of the loss, in a random direction and in float64."""
+    found = fitted(name, random_world(7, 9))[0]
+    assert isinstance(found, GradientModel)
+    found.double()
+    found.zero_grad()
+    batch = Batch(torch.tensor([0, 3, 3, 6]), torch.tensor([0, 1, 2, 8]), torch.tensor([4, 8, 1, 0]))
+    found.loss(batch).backward()
+    for parameter in found.parameters():
+        assert parameter.grad is not None
+        direction = torch.randn(parameter.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            parameter += 1e-6 * direction
+            above = found.loss(batch)
+            parameter -= 2e-6 * direction
+            below = found.loss(batch)
+            parameter += 1e-6 * direction
+        torch.testing.assert_close((parameter.grad * direction).sum(), (above - below) / 2e-6, rtol=1e-5, atol=1e-8)
+
+
+def test_scores_are_finite_float32_of_the_whole_catalogue(model: Model) -> None:
+    """(users asked for, items), each a finite float32."""
+    scores = model.scores(np.array([3, 0]))
+    assert scores.shape == (2, 30)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+
+
+def test_no_users_get_no_rows(model: Model) -> None:
+    """An empty question has an empty answer."""
+    assert model.scores(np.array([], dtype=int)).shape == (0, 30)
+
+
+def test_the_order_of_users_does_not_matter(model: Model) -> None:
+    """A user's scores are the same whoever else is asked for, however often and in whatever order."""
+    rows = np.array([5, 1, 29, 1])
+    np.testing.assert_allclose(model.scores(rows), model.scores(np.arange(30))[rows], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        (np.array([0, 30]), "user 30 found, expected row numbers from 0 to 29"),
+        (np.array([-1]), "user -1 found, expected row numbers from 0 to 29"),
+        (np.array([0.5]), "expected one axis of row numbers"),
+        (np.array([[0]]), "expected one axis of row numbers"),
+    ],
+)
+def test_an_unknown_user_is_a_clear_error(model: Model, users: np.ndarray, said: str) -> None:
+    """It is not the last row, nor rounded."""
+    with pytest.raises(BadInput, match=said):
+        model.scores(users)
+
+
+def test_a_saved_model_scores_the_same(model: Model, tmp_path: Path) -> None:
+    """Through an artefact and back, to the bit, item vectors too."""
+    store = FolderStore(tmp_path)
+    with write_artefact(store, "runs/r/train-m") as out:
+        save_model(out, model)
+    loaded = load_model(read_artefact(store, "runs/r/train-m"), checkerboard())
+    users = np.arange(30)
+    np.testing.assert_array_equal(loaded.scores(users), model.scores(users))
+    assert type(loaded) is type(model)
+    assert loaded.config == model.config
+    if (vectors := model.item_vectors()) is not None:
+        assert len(vectors) == 30
+        np.testing.assert_array_equal(loaded.item_vectors(), vectors)
+
+
+def test_a_state_of_another_dataset_is_refused(model: Model) -> None:
+    """Names and shapes are compared, never broadcast or left out."""
+    other = build_model(model.name, model.config.model_dump(), checkerboard(20))
+    with pytest.raises(Corrupt, match=f"state of model {model.name} holds"):
+        other.load_state(model.state())
+    with pytest.raises(Corrupt, match="expected"):
+        build_model(model.name, {}, model.data).load_state({})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_same_seed_gives_the_same_result(name: str) -> None:
+    """To the bit; another seed gives another, where there is chance at all."""
+    users = np.arange(12)
+    data = random_world(12, 20)
+    first, again, other = (fitted(name, data, seed)[0].scores(users) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.array_equal(first, other) == (name not in GRADIENT)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_does_not_learn_from_what_is_withheld(name: str) -> None:
+    """Other validation and test interactions give the same scores."""
+    data = random_world(12, 20)
+    blind = replace(data, valid=data.test, test=data.valid)
+    np.testing.assert_array_equal(fitted(name, data)[0].scores(np.arange(12)), fitted(name, blind)[0].scores(np.arange(12)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_says_that_it_has_learned_nothing(name: str) -> None:
+    """Scores before fit are an error, not zeros."""
+    with pytest.raises(TaskError, match=f"model {name} has learned nothing yet"):
+        build_model(name, {}, checkerboard()).scores(np.array([0]))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_unknown_hyper_parameter_is_an_error(name: str) -> None:
+    """It names the key found and those known."""
+    with pytest.raises(BadInput, match=rf"model {name}: unknown hyper-parameter lr, expected some of"):
+        build_model(name, {"lr": 0.1}, checkerboard())
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_an_impossible_hyper_parameter_is_an_error(name: str) -> None:
+    """The sentence has the key and the value."""
+    with pytest.raises(BadInput, match=r"batch_size: .* found 0"):
+        build_model(name, {"batch_size": 0}, checkerboard())
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_a_diverging_model_is_an_error(name: str) -> None:
+    """A loss that is not a number ends the training instead of being kept."""
+    wild = QUICK | {"learning_rate": 1.0, "regularization": 1e36}
+    with pytest.raises(TaskError, match=f"loss of {name} was (nan|inf) in epoch"):
+        build_model(name, wild, checkerboard()).fit(TrainingOptions())
+
+
+def test_an_unknown_model_names_the_known_ones() -> None:
+    """A typo is never another model."""
+    with pytest.raises(BadInput, match="model 'eas' found, expected one of popularity, ease"):
+        model_class("eas")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_its_name_is_its_key(name: str) -> None:
+    """The name in artefacts is the one it is looked up by."""
+    assert model_class(name).name == name
+
+
+def test_names_are_listed_without_torch() -> None:
+    """`scan` and the DAG's form ask for the names only."""
+    code = "import sys; from tasks.models import MODELS; assert MODELS; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,99 @@
+"""A small night up to `publish`: real steps where they are quick, figures as the test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.data import Dataset, Interactions
+from tasks.models import build_model
+from tasks.models.saved import save_model
+from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.plan import Plan, RunConfig
+from tasks.steps.prepare import prepare
+from tasks.store import Artefact, History, Store, read_artefact, write_artefact
+from tasks.training import TrainingOptions
+
+DATASET, USERS, ITEMS = "films", 30, 40
+MODELS = ("popularity", "ease")
+USER_IDS = np.array([f"viewer {number}" for number in range(USERS)])
+ITEM_IDS = np.array([f"tt{number:04d}" for number in range(ITEMS)])  # no id is a row number
+
+
+def reach_publish(
+    store: Store,
+    history: History,
+    run: str,
+    figures: Mapping[str, float],
+    *,
+    log_seed: int = 0,
+    test: Mapping[str, float] | None = None,
+) -> Dataset:
+    """Everything that a run has made when `publish` begins. `figures`: model -> NDCG@20 on validation."""
+    config = RunConfig(dataset=DATASET, modalities=["text"], encoder="enc", models=list(figures), k_core=3)
+    log = write_log(store, log_seed)
+    plan = Plan(run=run, config=config, interactions=log, encoders={"text": "enc-1"}, inputs_hash=f"hash of {run}")
+    with write_artefact(store, f"runs/{run}/scan") as out:
+        out.json("plan.json", plan.model_dump(mode="json"))
+    history.start_run(run, DATASET, config.model_dump(mode="json"))
+    aligned = align(store, run)
+    prepare(run=run)
+    report(store, run, "check-embeddings", [aligned])
+    report(store, run, "check-dataset", [aligned, prepared_artefact(store, run)])
+    data = load_dataset(store, run)
+    for model, figure in figures.items():
+        train(store, history, run, model, data)
+        evaluate(store, run, model, figure, (test or figures)[model])
+    return data
+
+
+def write_log(store: Store, seed: int) -> str:
+    """Each user takes fifteen items, mostly of one half; returns the prefix."""
+    rng = np.random.default_rng(seed)
+    likes = np.where(np.arange(ITEMS) % 2 == np.arange(USERS)[:, None] % 2, 8.0, 1.0)  # (users, items)
+    items = np.concatenate([rng.choice(ITEMS, 15, replace=False, p=row / row.sum()) for row in likes])
+    users = np.repeat(np.arange(USERS), 15)
+    found = Interactions(users.astype(np.int32), items.astype(np.int32), USER_IDS, ITEM_IDS)
+    prefix = f"interactions/{DATASET}/{seed}"
+    with write_artefact(store, prefix) as out:
+        found.save(out.file("interactions.parquet"))
+    return prefix
+
+
+def align(store: Store, run: str) -> Artefact:
+    """Features of every item."""
+    with write_artefact(store, f"runs/{run}/align") as out:
+        out.array("text.npy", np.random.default_rng(1).normal(size=(ITEMS, 4)).astype(np.float32))
+        out.frame("item_features.csv", pd.DataFrame({"item_id": ITEM_IDS, "idx": range(ITEMS)}))
+    return read_artefact(store, f"runs/{run}/align")
+
+
+def report(store: Store, run: str, suite: str, inputs: list[Artefact], *, success: bool = True) -> None:
+    """What a check leaves behind."""
+    with write_artefact(store, f"runs/{run}/{suite}", inputs=inputs) as out:
+        out.json("report.json", {"suite": suite, "success": success, "results": []})
+
+
+def train(store: Store, history: History, run: str, model: str, data: Dataset) -> None:
+    """A real, fitted model."""
+    fitted = build_model(model, {}, data)
+    fitted.fit(TrainingOptions(seed=7))
+    prefix = f"runs/{run}/train-{model}"
+    with write_artefact(store, prefix, inputs=[prepared_artefact(store, run)]) as out:
+        save_model(out, fitted)
+    history.record_training(run, model, "enc", 7, {}, prefix)
+
+
+def evaluate(store: Store, run: str, model: str, valid: float, test: float) -> None:
+    """Figures as the test wants them."""
+    trained = read_artefact(store, f"runs/{run}/train-{model}")
+    with write_artefact(store, f"runs/{run}/evaluate-{model}", inputs=[trained]) as out:
+        out.json("metrics.json", {"model": model, "valid": {"ndcg@20": valid}, "test": {"ndcg@20": test}})
+
+
+def objects(store: Store, prefix: str) -> set[str]:
+    """Names of the files under a prefix."""
+    return {Path(info.key).name for info in store.list(prefix)}

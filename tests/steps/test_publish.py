@@ -1,0 +1,259 @@
+"""The last box on a real store and a real metrics database: what is published, what is not, and what a fault leaves."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from tasks.__main__ import main
+from tasks.errors import BadInput, Corrupt, NotFound, TaskError, ValidationFailed
+from tasks.steps import publish as step
+from tasks.steps.prepare import prepare
+from tasks.steps.publish import publish
+from tasks.store import History, Store, has_artefact, open_history, read_artefact
+from tests.steps.night import DATASET, objects, reach_publish, report
+
+pytestmark = pytest.mark.services
+FILES = {
+    *("model.safetensors", "config.json", "user_mapping.csv", "item_mapping.csv"),
+    *("recommendations.parquet", "similar_items.parquet", "metrics.json"),
+}
+
+
+def served(history: History) -> str | None:
+    """The release that is served."""
+    champion = history.champion(DATASET)
+    return champion.release if champion else None
+
+
+def count(dsn: str, table: str) -> int:
+    """Rows of a table of the metrics database."""
+    connection = psycopg2.connect(dsn)
+    try:
+        with connection.cursor() as sql:
+            sql.execute(f"SELECT count(*) FROM rec.{table}")  # noqa: S608  names are ours
+            ((found,),) = sql.fetchall()
+            return int(found)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("kind", ["folder_store", "s3_store"])
+def test_the_best_model_on_validation_is_published(
+    kind: str, request: pytest.FixtureRequest, history: History, metrics_dsn: str
+) -> None:
+    """Whatever its figures on test; the release is whole, the champion points to it and the run is closed."""
+    store: Store = request.getfixturevalue(kind)
+    reach_publish(store, history, "r1", {"popularity": 0.2, "ease": 0.3}, test={"popularity": 0.9, "ease": 0.1})
+    found = publish(run="r1")
+    release = str(found["release"])
+    assert (found["published"], found["model"], found["valid_ndcg@20"]) == (True, "ease", 0.3)
+    assert served(history) == release
+    assert objects(store, f"releases/{DATASET}/{release}/") == FILES | {"manifest.json"}
+    artefact = read_artefact(store, f"releases/{DATASET}/{release}")
+    for name in FILES:
+        artefact.path(name)  # compares the hash
+    assert artefact.json("metrics.json")["model"] == "ease"
+    assert artefact.manifest.parameters["run"] == "r1"
+    decision = read_artefact(store, "runs/r1/publish").json("decision.json")
+    assert (decision["outcome"], decision["release"]) == ("promoted", release)
+    assert decision["gate"]["candidate"]["figures"] == {"popularity": 0.2, "ease": 0.3}
+
+
+def test_of_equal_models_the_first_of_the_plan_is_published(folder_store: Store, history: History) -> None:
+    """A tie is decided by the order in which the run names its models."""
+    reach_publish(folder_store, history, "r1", {"popularity": 0.3, "ease": 0.3})
+    assert publish(run="r1")["model"] == "popularity"
+
+
+def test_a_worse_candidate_is_turned_down_and_that_is_no_failure(
+    folder_store: Store, history: History, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is served stays; the decision, with both figures, is in log, store and database; nothing is released."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    first = publish(run="r1")["release"]
+    reach_publish(folder_store, history, "r2", {"ease": 0.28}, log_seed=1)
+    with caplog.at_level(logging.WARNING):
+        assert main(["publish", "--run", "r2"]) == 0
+    assert "NOT PUBLISHED: ease of run r2 was turned down" in caplog.text
+    assert "0.2800 is -0.0200 against 0.3000 of what is served" in caplog.text
+    assert served(history) == first
+    decision = history.last_decision(DATASET)
+    assert decision is not None
+    assert (decision.run, decision.outcome, decision.release) == ("r2", "rejected", None)
+    kept = read_artefact(folder_store, "runs/r2/publish").json("decision.json")
+    assert kept["outcome"] == "rejected"
+    assert (kept["gate"]["champion"]["figure"], kept["gate"]["candidate"]["figures"]) == (0.3, {"ease": 0.28})
+    assert kept["gate"]["champion"]["dataset"] != kept["gate"]["candidate"]["dataset"]
+    assert len({info.key.split("/")[2] for info in folder_store.list(f"releases/{DATASET}/")}) == 1
+
+
+def test_a_little_worse_is_good_enough(folder_store: Store, history: History) -> None:
+    """Within the tolerance newer data win."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    publish(run="r1")
+    reach_publish(folder_store, history, "r2", {"ease": 0.295}, log_seed=1)
+    found = publish(run="r2")
+    assert found["published"]
+    assert served(history) == found["release"]
+
+
+def test_older_inputs_never_replace_newer_ones(folder_store: Store, history: History) -> None:
+    """A task of last week that somebody clears does not bring back last week, however good its figures."""
+    reach_publish(folder_store, history, "older", {"ease": 0.4})
+    reach_publish(folder_store, history, "newer", {"ease": 0.3}, log_seed=1)
+    newer = publish(run="newer")["release"]
+    found = publish(run="older")
+    assert not found["published"]
+    assert "older than those of what is served" in str(found["reason"])
+    assert served(history) == newer
+
+
+def test_publishing_again_changes_nothing(folder_store: Store, history: History, metrics_dsn: str) -> None:
+    """A cleared and repeated task gives the same release, one row of it, and does not touch the files."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    first = publish(run="r1")
+    before = list(folder_store.list(f"releases/{DATASET}/"))
+    since = history.champion(DATASET)
+    assert publish(run="r1") == first | {"reason": "ndcg@20 0.3000 is +0.0000 against 0.3000 of what is served"}
+    assert list(folder_store.list(f"releases/{DATASET}/")) == before
+    assert history.champion(DATASET) == since
+    assert (count(metrics_dsn, "release"), count(metrics_dsn, "pointer_move")) == (1, 1)
+
+
+def test_the_same_content_of_another_run_is_the_same_release(
+    folder_store: Store, history: History, metrics_dsn: str
+) -> None:
+    """Releases are named by what is in them; other data or figures make another."""
+    for run, seed, figure in (("r1", 0, 0.3), ("r2", 0, 0.3), ("r3", 1, 0.3), ("r4", 1, 0.31)):
+        reach_publish(folder_store, history, run, {"ease": figure}, log_seed=seed)
+    names = [publish(run=run)["release"] for run in ("r1", "r2", "r3", "r4")]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    assert count(metrics_dsn, "release") == 3
+
+
+@pytest.mark.parametrize("check", ["check-embeddings", "check-dataset"])
+def test_nothing_is_published_without_its_checks(folder_store: Store, history: History, check: str) -> None:
+    """A check of this very run that is missing, or failed, refuses, and retrying is not offered."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    inputs = [read_artefact(folder_store, f"runs/r1/{name}") for name in ("align", "prepare")]
+    report(folder_store, "r1", check, inputs, success=False)
+    with pytest.raises(ValidationFailed, match=f"{check} of run r1 failed"):
+        publish(run="r1")
+    folder_store.delete(f"runs/r1/{check}/manifest.json")
+    with pytest.raises(NotFound, match=check):
+        publish(run="r1")
+    assert served(history) is None
+
+
+def test_checks_of_other_bytes_do_not_count(folder_store: Store, history: History) -> None:
+    """Whoever prepares again has to check, train and evaluate again."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    prepare(run="r1")
+    with pytest.raises(BadInput, match="check-dataset was made from another runs/r1/prepare"):
+        publish(run="r1")
+    inputs = [read_artefact(folder_store, f"runs/r1/{name}") for name in ("align", "prepare")]
+    report(folder_store, "r1", "check-dataset", inputs)
+    with pytest.raises(BadInput, match="train-ease was made from another runs/r1/prepare"):
+        publish(run="r1")
+
+
+def test_a_model_that_was_not_evaluated_is_named(folder_store: Store, history: History) -> None:
+    """All models of the plan compete, or none is published."""
+    reach_publish(folder_store, history, "r1", {"popularity": 0.1, "ease": 0.3})
+    folder_store.delete("runs/r1/evaluate-popularity/manifest.json")
+    with pytest.raises(NotFound, match="evaluate-popularity"):
+        publish(run="r1")
+
+
+def test_figures_without_the_one_that_decides_are_refused(folder_store: Store, history: History) -> None:
+    """No figure is taken for zero."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    trained = read_artefact(folder_store, "runs/r1/train-ease")
+    with step.write_artefact(folder_store, "runs/r1/evaluate-ease", inputs=[trained]) as out:
+        out.json("metrics.json", {"model": "ease", "valid": {"ndcg@10": 0.2}, "test": {}})
+    with pytest.raises(BadInput, match="no ndcg@20 on valid"):
+        publish(run="r1")
+
+
+def test_a_flipped_byte_is_not_published(folder_store: Store, history: History) -> None:
+    """The bytes of the model are those that were evaluated, or nothing is served."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    data = bytearray(folder_store.get("runs/r1/train-ease/model.safetensors"))
+    data[-1] ^= 1
+    folder_store.put("runs/r1/train-ease/model.safetensors", bytes(data))
+    with pytest.raises(Corrupt, match=r"train-ease/model\.safetensors"):
+        publish(run="r1")
+    assert served(history) is None
+
+
+def test_a_fault_while_writing_leaves_no_release_and_the_retry_makes_it(
+    folder_store: Store, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a release is invisible, and nobody is pointed to it."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    with monkeypatch.context() as patch:
+        put_file = type(folder_store).put_file
+
+        def dies(self: Store, key: str, path: Path) -> None:
+            if key.endswith("similar_items.parquet"):
+                raise RuntimeError("killed")
+            put_file(self, key, path)
+
+        patch.setattr(type(folder_store), "put_file", dies)
+        with pytest.raises(RuntimeError, match="killed"):
+            publish(run="r1")
+    (release,) = {info.key.split("/")[2] for info in folder_store.list(f"releases/{DATASET}/")}
+    assert not has_artefact(folder_store, f"releases/{DATASET}/{release}")
+    assert served(history) is None
+    assert publish(run="r1")["release"] == release
+    assert served(history) == release
+    assert has_artefact(folder_store, f"releases/{DATASET}/{release}")
+
+
+def test_who_loses_the_race_compares_again(
+    folder_store: Store, history: History, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run became champion while this one wrote its release: a fault, and the retry meets the new champion."""
+    reach_publish(folder_store, history, "slow", {"ease": 0.3})
+    reach_publish(folder_store, history, "quick", {"ease": 0.5}, log_seed=1)
+    make_release = step.make_release
+
+    def overtaken(store: Store, evidence: step.Evidence) -> str:
+        made = make_release(store, evidence)
+        monkeypatch.setattr(step, "make_release", make_release)
+        publish(run="quick")
+        return made
+
+    monkeypatch.setattr(step, "make_release", overtaken)
+    with pytest.raises(TaskError, match="changed while") as caught:
+        publish(run="slow")
+    assert caught.value.exit_code == 1
+    quick = served(history)
+    assert count(metrics_dsn, "decision") == 1
+    assert not publish(run="slow")["published"]
+    assert served(history) == quick
+
+
+def test_a_champion_without_figures_is_not_compared_with(folder_store: Store, history: History) -> None:
+    """Nothing is assumed of a release whose record lacks what decides."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    assert history.promote(DATASET, "r1", "ease", "by-hand", {}, "h", seen=None)
+    with pytest.raises(Corrupt, match="by-hand"):
+        publish(run="r1")
+
+
+def test_a_retry_after_the_decision_writes_it_down(folder_store: Store, history: History) -> None:
+    """Killed between the move of the champion and the end, the step ends the same when it is repeated."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    first = publish(run="r1")
+    folder_store.delete("runs/r1/publish/manifest.json")
+    again = publish(run="r1")
+    assert again["release"] == first["release"]
+    assert read_artefact(folder_store, "runs/r1/publish").json("decision.json")["outcome"] == "promoted"
+    with open_history() as opened:
+        assert opened.champion(DATASET) == history.champion(DATASET)

@@ -1,0 +1,189 @@
+"""Files and manifests: what is refused, what is remembered, and what survives a writer that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tasks.errors import BadInput, Corrupt, NotFound
+from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
+from tasks.store.artefacts import code_version
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED = """
+import os, signal, sys
+from tasks.store import open_store, write_artefact
+store = open_store()
+put_file, left = type(store).put_file, int(sys.argv[1])
+def dying(self, key, path):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    put_file(self, key, path)
+type(store).put_file = dying
+with write_artefact(store, "runs/r/step") as out:
+    for name in ("a.json", "b.json", "c.json"):
+        out.json(name, "new")
+"""
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each store in turn, empty."""
+    found: Store = request.getfixturevalue(f"{request.param}_store")
+    return found
+
+
+def save(store: Store, prefix: str, **files: object) -> Artefact:
+    """An artefact of JSON files."""
+    with write_artefact(store, prefix) as out:
+        for name, value in files.items():
+            out.json(f"{name}.json", value)
+    return read_artefact(store, prefix)
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_a_killed_writer_leaves_nothing_to_be_read(store: Store, before: bool, files: int) -> None:
+    """Neither half of the new nor the old under new files; and the retry makes it whole."""
+    if before:
+        save(store, "runs/r/step", a="old", b="old")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(files)], cwd=ROOT, env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not has_artefact(store, "runs/r/step")
+    with pytest.raises(NotFound, match="not complete"):
+        read_artefact(store, "runs/r/step")
+    assert save(store, "runs/r/step", a="newer").json("a.json") == "newer"
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    """A .npy file with any header."""
+    line = header.encode() + b" " * (-(10 + len(header) + 1) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1024)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}", b"\0" * 15),
+        npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"\x80\x04N."),
+        b"\x93NUMPY",
+        b"",
+        b"PK\x03\x04 not an archive of arrays",
+    ],
+    ids=["promises terabytes", "cut off", "pickle", "no header", "empty", "archive"],
+)
+def test_a_file_that_is_no_array_is_corrupt(folder_store: Store, content: bytes) -> None:
+    """It is neither unpickled nor believed, and costs no memory."""
+    with write_artefact(folder_store, "r") as out:
+        out.file("x.npy").write_bytes(content)
+    with pytest.raises(Corrupt, match=r"r/x\.npy"):
+        read_artefact(folder_store, "r").array("x.npy")
+
+
+def test_ids_that_look_like_numbers_stay_what_they_are(folder_store: Store) -> None:
+    """By the options that are given on; leading zeros and the word NA survive."""
+    table = pd.DataFrame({"item_id": ["007", "NA", "1e5", "a,b", 'say "x"']})
+    with write_artefact(folder_store, "r") as out:
+        out.frame("t.csv", table)
+        out.frame("t.inter", table)
+        out.frame("t.parquet", table)
+    found = read_artefact(folder_store, "r")
+    for name in ("t.csv", "t.inter"):
+        read = found.frame(name, dtype=str, keep_default_na=False)
+        assert read["item_id"].tolist() == table["item_id"].tolist()
+    assert found.frame("t.parquet")["item_id"].tolist() == table["item_id"].tolist()
+
+
+def test_a_streamed_table_is_one_table(folder_store: Store) -> None:
+    """Its parts follow each other, and the manifest counts all rows."""
+    with write_artefact(folder_store, "r") as out:
+        out.stream("t.parquet", (pa.table({"n": [start, start + 1]}) for start in (0, 2, 4)))
+    found = read_artefact(folder_store, "r")
+    assert found.frame("t.parquet")["n"].tolist() == list(range(6))
+    assert found.manifest.files["t.parquet"].rows == 6
+
+
+def test_a_streamed_table_has_at_least_its_columns(folder_store: Store) -> None:
+    """Without a part nobody knows them."""
+
+    def write() -> None:
+        with write_artefact(folder_store, "r") as out:
+            out.stream("t.parquet", iter(()))
+
+    with pytest.raises(BadInput, match="no part"):
+        write()
+
+
+def test_a_copied_file_is_verified_and_keeps_its_facts(folder_store: Store) -> None:
+    """Byte for byte; one that was changed is not copied on."""
+    with write_artefact(folder_store, "a") as out:
+        out.array("x.npy", np.ones((2, 3), dtype=np.float32))
+    source = read_artefact(folder_store, "a")
+    with write_artefact(folder_store, "b", inputs=[source]) as out:
+        out.copy("x.npy", source)
+    assert read_artefact(folder_store, "b").manifest.files == source.manifest.files
+    folder_store.put("a/x.npy", b"changed")
+
+    def copy_again() -> None:
+        with write_artefact(folder_store, "c") as out:
+            out.copy("x.npy", read_artefact(folder_store, "a"))
+
+    with pytest.raises(Corrupt, match=r"a/x\.npy"):
+        copy_again()
+
+
+def test_equal_files_give_equal_content_whatever_else_differs(folder_store: Store) -> None:
+    """`content` names what is in an artefact, `sha256` this very writing of it."""
+    first, again, other = save(folder_store, "a", x=1), save(folder_store, "b", x=1), save(folder_store, "c", x=2)
+    assert first.manifest.content == again.manifest.content != other.manifest.content
+    assert first.manifest.sha256 != again.manifest.sha256
+
+
+def test_a_file_that_was_announced_has_to_be_written(folder_store: Store) -> None:
+    """The manifest cannot vouch for what is not there."""
+
+    def write() -> None:
+        with write_artefact(folder_store, "r") as out:
+            out.file("x.bin")
+
+    with pytest.raises(NotFound, match=r"x\.bin was announced"):
+        write()
+
+
+def test_nan_is_not_json(folder_store: Store) -> None:
+    """Most readers would choke on it."""
+
+    def write() -> None:
+        with write_artefact(folder_store, "r") as out:
+            out.json("x.json", float("nan"))
+
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write()
+
+
+def test_what_was_downloaded_goes_with_the_process(folder_store: Store, tmp_path: Path) -> None:
+    """A night leaves no copies behind."""
+    save(folder_store, "r", x=1)
+    code = "from tasks.store import *; read_artefact(open_store(), 'r').path('x.json')"
+    environment = os.environ | {"TMPDIR": str(tmp_path / "t")}
+    (tmp_path / "t").mkdir()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+    assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_the_code_version_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image knows its own; a checkout knows its commit; neither is ever empty."""
+    assert code_version()
+    monkeypatch.setenv("RECSYS_CODE_VERSION", "2026.11")
+    assert code_version() == "2026.11"

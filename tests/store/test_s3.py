@@ -1,0 +1,144 @@
+"""What only S3 has to prove: that its faults become sentences, that secrets stay secret, and that waiting ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tasks.errors import BadInput, NotFound, TaskError
+from tasks.store import S3Store, Store, open_store
+
+SECRET = "very-secret-key"
+
+
+def opened(endpoint: str, bucket: str = "recsys") -> S3Store:
+    """A store at a server that the test chose."""
+    return S3Store(bucket, endpoint=endpoint, access_key="me", secret_key=SECRET, secure=False)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers with `code` and no body."""
+
+    code = 503
+    asked = 0
+
+    def do_HEAD(self) -> None:
+        """Answer."""
+        type(self).asked += 1
+        self.send_response(self.code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Answer likewise."""
+        self.do_HEAD()
+
+    def log_message(self, *_: object) -> None:
+        """Quietly."""
+
+
+@pytest.fixture
+def answering() -> type[Answering]:
+    """A server of its own counter."""
+    return type("Answering", (Answering,), {"asked": 0})
+
+
+@pytest.fixture
+def endpoint(answering: type[Answering]) -> Iterator[str]:
+    """Where that server listens until the test ends."""
+    with HTTPServer(("127.0.0.1", 0), answering) as server:
+        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    """With address and bucket, without the key, and after a bounded number of tries."""
+    with pytest.raises(TaskError, match=r"127\.0\.0\.1:1 does not answer for s3://recsys") as caught:
+        opened("127.0.0.1:1")
+    assert SECRET not in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def test_a_server_that_goes_on_failing_is_given_up(answering: type[Answering], endpoint: str) -> None:
+    """Five tries, then a fault that the scheduler may retry."""
+    with pytest.raises(TaskError, match=f"{endpoint} does not answer for s3://recsys") as caught:
+        opened(endpoint)
+    assert answering.asked == 5
+    assert SECRET not in str(caught.value)
+
+
+def test_a_server_that_is_no_s3_is_named(answering: type[Answering], endpoint: str) -> None:
+    """Such as a web server at that port."""
+    answering.code = 200
+    store = opened(endpoint)
+    with pytest.raises(TaskError, match=f"{endpoint} answered"):
+        list(store.list("a/"))
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", "host:port"])
+def test_an_endpoint_that_is_none_says_what_is(endpoint: str) -> None:
+    """host:port, without a scheme."""
+    with pytest.raises(BadInput, match="expected host:port"):
+        opened(endpoint)
+
+
+@pytest.mark.parametrize("bucket", ["A_b", "a", "-ab", "a/b"])
+def test_a_bucket_that_cannot_exist_is_named(bucket: str) -> None:
+    """Before any server is asked."""
+    with pytest.raises(BadInput, match=f"bucket '{bucket}' found"):
+        opened("127.0.0.1:1", bucket=bucket)
+
+
+@pytest.mark.services
+def test_a_wrong_key_is_bad_input_and_stays_secret(s3_server: dict[str, str]) -> None:
+    """The sentence names the settings to look at."""
+    with pytest.raises(BadInput, match="RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY") as caught:
+        S3Store(
+            "recsys",
+            endpoint=s3_server["RECSYS_S3_ENDPOINT"],
+            access_key=s3_server["RECSYS_S3_ACCESS_KEY"],
+            secret_key=SECRET,
+            secure=False,
+        )
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", ["RECSYS_S3_ENDPOINT", "RECSYS_S3_ACCESS_KEY", "RECSYS_S3_SECRET_KEY"])
+def test_a_setting_that_is_missing_is_named(s3_store: Store, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credential has a default."""
+    monkeypatch.delenv(name)
+    with pytest.raises(BadInput, match=name):
+        open_store(s3_store.url)
+
+
+@pytest.mark.services
+def test_secure_is_true_unless_told_and_nothing_else_than_a_flag(
+    s3_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typo does not turn encryption off."""
+    monkeypatch.setenv("RECSYS_S3_SECURE", "no")
+    with pytest.raises(BadInput, match="expected true or false"):
+        open_store(s3_store.url)
+
+
+@pytest.mark.services
+def test_a_bucket_is_made_once_by_many(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that begin at the same time all find it."""
+    for key, value in s3_server.items():
+        monkeypatch.setenv(key, value)
+    found: list[Store] = []
+    threads = [threading.Thread(target=lambda: found.append(open_store("s3://made-by-many"))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    with pytest.raises(NotFound):
+        found[0].get("absent")

@@ -1,0 +1,74 @@
+"""Tiny worlds whose right answers are known, for every recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+
+from tasks.data import Dataset
+
+GROUPS = 4
+
+
+def checkerboard(size: int = 30) -> Dataset:
+    """Even users like even items and odd users odd ones; the item with a user's own number is withheld as the test item.
+
+    The next item that the user likes is the validation item. Features are noise.
+    """
+    users, items = np.indices((size, size))
+    likes = (users + items) % 2 == 0
+    test = users == items
+    valid = items == (users + 2) % size
+    noise = np.random.default_rng(0).normal(size=(size, 8)).astype(np.float32)
+    return dataset("checkerboard", likes & ~test & ~valid, likes & valid, test, {"text": noise})
+
+
+def content_world(users: int = 80, items: int = 120, *, permute: int | None = None) -> Dataset:
+    """Each user likes one of four groups of items and has taken only six of thirty: what group an item is in decides.
+
+    Two modalities of different widths and scales tell the group, with noise. `permute` shuffles their rows by that seed.
+    """
+    rng = np.random.default_rng(1)
+    group_of_user, group_of_item = np.arange(users) % GROUPS, np.arange(items) % GROUPS
+    splits = np.zeros((3, users, items), dtype=bool)
+    for user in range(users):
+        liked = rng.permutation(np.flatnonzero(group_of_item == group_of_user[user]))
+        for split, chosen in enumerate((liked[:6], liked[6:9], liked[9:14])):
+            splits[split, user, chosen] = True
+    told = np.eye(GROUPS)[group_of_item]
+    rows = np.arange(items) if permute is None else np.random.default_rng(permute).permutation(items)
+    features = {
+        "image": (told @ rng.normal(size=(GROUPS, 12)) + 0.1 * rng.normal(size=(items, 12)))[rows],
+        "audio": (900 + 100 * told @ rng.normal(size=(GROUPS, 5)) + 10 * rng.normal(size=(items, 5)))[rows],
+    }
+    return dataset("content", *splits, features)
+
+
+def dataset(
+    name: str, train: np.ndarray, valid: np.ndarray, test: np.ndarray, features: Mapping[str, np.ndarray] | None = None
+) -> Dataset:
+    """A Dataset from three (users, items) tables of flags; ids are no row numbers."""
+    users, items = train.shape
+    return Dataset(
+        name=name,
+        train=sparse.csr_matrix(train.astype(np.float32)),
+        valid=sparse.csr_matrix(valid.astype(np.float32)),
+        test=sparse.csr_matrix(test.astype(np.float32)),
+        user_ids=np.array([f"user {user}" for user in range(users)]),
+        item_ids=np.array([f"item {item}" for item in range(items)]),
+        features={modality: np.asarray(rows, dtype=np.float32) for modality, rows in (features or {}).items()},
+    )
+
+
+def random_world(users: int, items: int, *, density: float = 0.3, seed: int = 0) -> Dataset:
+    """Every pair falls at random into train (with `density`), validation or test (a tenth of that each), or nowhere."""
+    rng = np.random.default_rng(seed)
+    draw = rng.random((users, items))
+    train = draw < density
+    train[0, 0] = True
+    valid = ~train & (draw < 1.1 * density)
+    test = ~train & ~valid & (draw < 1.2 * density)
+    features = {"text": rng.normal(size=(items, 6)), "audio": rng.normal(size=(items, 3))}
+    return dataset("random", train, valid, test, features)
