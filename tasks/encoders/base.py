@@ -18,7 +18,7 @@ class ModalityEncoder(Protocol):
     identity: str
     width: int
 
-    def decode(self, data: bytes) -> Any:
+    def decode(self, data: bytes) -> object:
         """What `encode` wants of one file. On the CPU, in any thread. Raises BadMedia with the reason."""
         ...
 

@@ -1,8 +1,8 @@
 """Embeddings by content: what was encoded once is never encoded again.
 
-Append-only Parquet parts under `embeddings/<encoder identity>/<modality>/`, each named by the sha256 of its own bytes. The
-encoder's identity is in the path, so another encoder misses by construction. Media that could not be decoded are kept too,
-with the reason, so that a bad file is not tried anew every night.
+Append-only Parquet parts under `embeddings/<encoder identity>/<modality>/`, each named by the sha256 of its own bytes.
+The encoder's identity is in the path, so another encoder misses by construction. Media that could not be decoded are
+kept too, with the reason, so that a bad file is not tried anew every night.
 """
 
 from __future__ import annotations
@@ -10,25 +10,42 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.errors import Corrupt
 from tasks.store import Store
 
+READERS = 4  # parts that are fetched at once
+
 
 @dataclass(frozen=True)
 class Known:
-    """What a cache holds of some media, by sha256: a vector or the reason why there is none."""
+    """What is known of some media, by sha256: a vector (width,) float32, or the reason why there is none."""
 
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
 
     def __contains__(self, sha256: object) -> bool:
         return sha256 in self.vectors or sha256 in self.rejected
+
+    def __len__(self) -> int:
+        return len(self.vectors) + len(self.rejected)
+
+    def update(self, other: Known) -> None:
+        """Take over what another knows."""
+        self.vectors.update(other.vectors)
+        self.rejected.update(other.rejected)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.vectors.clear()
+        self.rejected.clear()
 
 
 class EmbeddingCache:
@@ -38,41 +55,52 @@ class EmbeddingCache:
         self._store = store
         self._folder = f"embeddings/{identity}/{modality}"
         self._width = width
+        self._schema = pa.schema(
+            [("sha256", pa.string()), ("reason", pa.string()), ("vector", pa.list_(pa.float32(), width))]
+        )
 
     def read(self, wanted: set[str]) -> Known:
         """What is known of the media `wanted`. Corrupt, naming the part, when one is not what its name promises."""
-        found = Known()
-        for info in self._store.list(f"{self._folder}/part-"):
-            data = self._store.get(info.key)
-            if f"part-{hashlib.sha256(data).hexdigest()}.parquet" != info.key.rpartition("/")[2]:
-                raise Corrupt(f"{info.key} is not what its name promises, expected those bytes: delete it, its media are encoded again")
-            self._add(found, pq.read_table(io.BytesIO(data)), wanted)
+        keys = [info.key for info in self._store.list(f"{self._folder}/part-")]
+        found, hashes = Known(), pa.array(sorted(wanted), pa.string())
+        with ThreadPoolExecutor(READERS) as pool:
+            for table in pool.map(self._part, keys):
+                self._add(found, table.filter(pc.is_in(table["sha256"], value_set=hashes)))
+        for sha256 in found.vectors:
+            found.rejected.pop(sha256, None)
         return found
 
     def append(self, vectors: Mapping[str, np.ndarray], rejected: Mapping[str, str]) -> None:
-        """Add one part: (width,) float32 by sha256, and reasons by sha256."""
+        """Add one part: (width,) float32 by sha256, and reasons by sha256. Nothing is written of nothing."""
         if not vectors and not rejected:
             return
-        matrix = np.stack(list(vectors.values())) if vectors else np.zeros((0, self._width), np.float32)
-        flat = np.concatenate([matrix, np.zeros((len(rejected), self._width), np.float32)]).reshape(-1)
-        table = pa.table(
-            {
-                "sha256": pa.array([*vectors, *rejected], pa.string()),
-                "reason": pa.array([None] * len(vectors) + list(rejected.values()), pa.string()),
-                "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), self._width),
-            }
-        )
+        matrix = np.zeros((len(vectors) + len(rejected), self._width), dtype=np.float32)
+        matrix[: len(vectors)] = list(vectors.values()) or 0.0
+        reasons = pa.array([None] * len(vectors) + list(rejected.values()), pa.string())
+        columns = [
+            pa.array([*vectors, *rejected], pa.string()),
+            reasons,
+            pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._width, mask=pc.is_valid(reasons)),
+        ]
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        pq.write_table(pa.table(columns, schema=self._schema), buffer, compression="zstd")
         data = buffer.getvalue()
         self._store.put(f"{self._folder}/part-{hashlib.sha256(data).hexdigest()}.parquet", data)
 
-    def _add(self, known: Known, table: pa.Table, wanted: set[str]) -> None:
-        matrix = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self._width)
-        for row, (sha256, reason) in enumerate(zip(table["sha256"].to_pylist(), table["reason"].to_pylist(), strict=True)):
-            if sha256 not in wanted or sha256 in known:
-                continue
-            if reason is None:
-                known.vectors[sha256] = matrix[row].copy()
-            else:
-                known.rejected[sha256] = reason
+    def _part(self, key: str) -> pa.Table:
+        data = self._store.get(key)
+        if f"part-{hashlib.sha256(data).hexdigest()}.parquet" != key.rpartition("/")[2]:
+            raise Corrupt(f"{key} has other bytes than its name promises: delete it, its media are then encoded again")
+        table = pq.read_table(io.BytesIO(data))
+        if not table.schema.equals(self._schema):
+            raise Corrupt(
+                f"{key} has columns {', '.join(f'{c.name}: {c.type}' for c in table.schema)}, expected "
+                f"{', '.join(f'{c.name}: {c.type}' for c in self._schema)}: delete it, its media are then encoded again"
+            )
+        return table
+
+    def _add(self, known: Known, table: pa.Table) -> None:
+        good, bad = table.filter(pc.is_null(table["reason"])), table.filter(pc.is_valid(table["reason"]))
+        matrix = good["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self._width)
+        known.vectors.update(zip(good["sha256"].to_pylist(), matrix, strict=True))
+        known.rejected.update(zip(bad["sha256"].to_pylist(), bad["reason"].to_pylist(), strict=True))

@@ -12,7 +12,7 @@ import typer
 from tasks.errors import BadInput
 from tasks.store import open_history
 
-SHOWN = ("recall@20", "ndcg@20", "precision@20", "map@20")
+USUAL = "@20"  # what is shown unless asked otherwise
 ORDER = ("recall", "ndcg", "precision", "map")
 RANKED_BY = "ndcg@20"  # within a run, where it is shown
 
@@ -22,8 +22,11 @@ def history(
     dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
     metric: Annotated[
-        str, typer.Option(help="Figures with commas between, such as ndcg@10; a bare name stands for all its k.")
-    ] = ",".join(SHOWN),
+        str | None,
+        typer.Option(
+            help="Figures such as ndcg@10, with commas between; a bare name is all its k. Default: all at 20."
+        ),
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only runs from this day or moment on (UTC), as 2026-11-21.")
     ] = None,
@@ -41,7 +44,7 @@ def history(
     rows["figure"] = [f"{name}@{k}" if k else name for name, k in zip(rows["metric"], rows["k"], strict=True)]
     figures = chosen(metric, rows)
     runs = rows["run"].drop_duplicates().tolist()[-limit:]
-    for line in table(rows[rows["run"].isin(runs)], figures, split):
+    for line in table(rows[rows["run"].isin(runs) & rows["figure"].isin(figures)], figures, split):
         typer.echo(line)
     return {"runs": len(runs)}
 
@@ -59,15 +62,18 @@ def moment(since: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def chosen(metric: str, rows: pd.DataFrame) -> list[str]:
+def chosen(metric: str | None, rows: pd.DataFrame) -> list[str]:
     """The figures that `metric` names, each a column; BadInput for one that no run has."""
     known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_place)
+    names = [figure for *_, figure in known]
+    if metric is None:
+        return [figure for figure in names if figure.endswith(USUAL)] or names
     found: list[str] = []
     for word in metric.split(","):
         wanted = word.strip()
         these = [figure for name, _, figure in known if wanted in {name, figure}]
         if known and not these:
-            raise BadInput(f"--metric {wanted!r} found, expected some of {', '.join(figure for *_, figure in known)}")
+            raise BadInput(f"--metric {wanted!r} found, expected some of {', '.join(names)}")
         found += [figure for figure in these if figure not in found]
     return found
 

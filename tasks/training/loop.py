@@ -94,6 +94,7 @@ def _train(
         if valid is not None and best.stop(epoch, valid, model):
             break
     best.restore(model)
+    optimizer.zero_grad(set_to_none=True)
     model.train(False)
     return records
 

@@ -39,7 +39,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 
 @pytest.mark.parametrize("name", PERSONAL)
 def test_it_finds_the_withheld_item(name: str) -> None:
-    """Of all items a user has not taken, the withheld one of the user's colour comes first or second, before every other colour."""
+    """Of all items not taken, the withheld one comes first, or second after the other withheld one of its colour."""
     data = checkerboard()
     scores = fitted(name, data)[0].scores(np.arange(30))
     scores[data.train.toarray() > 0] = -np.inf
@@ -178,7 +178,7 @@ def test_an_impossible_hyper_parameter_is_an_error(name: str) -> None:
 @pytest.mark.parametrize("name", GRADIENT)
 def test_a_diverging_model_is_an_error(name: str) -> None:
     """A loss that is not a number ends the training instead of being kept."""
-    wild = QUICK | {"learning_rate": 1.0, "regularization": 1e36}
+    wild = QUICK | {"regularization": 1e300}  # beyond float32
     with pytest.raises(TaskError, match=f"loss of {name} was (nan|inf) in epoch"):
         build_model(name, wild, checkerboard()).fit(TrainingOptions())
 

@@ -1,4 +1,7 @@
-"""From a stranger's bytes to pixels, samples or text: bounded, decoded whole, or refused with a reason."""
+"""From a stranger's bytes to pixels, samples or text: bounded, decoded whole, or refused with a reason.
+
+The content decides what a file is; its ending only says to which modality it may belong.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,27 @@ EXTENSIONS: dict[str, frozenset[str]] = {
     "audio": frozenset({"wav", "mp3", "flac", "ogg", "oga", "opus", "m4a", "aac"}),
     "text": frozenset({"txt"}),
 }
-LARGEST_FILE = 256 << 20  # bytes of a media object
+LARGEST: dict[str, int] = {"image": 64 << 20, "audio": 256 << 20, "text": 1 << 20}  # bytes of a file
+LARGEST_FILE = max(LARGEST.values())
 
 
 class BadMedia(ValueError):  # noqa: N818  it is the medium that is bad
     """A file that cannot be used; the message is the reason in a few plain words."""
+
+
+def too_large(size: int, modality: str) -> str:
+    """The reason why a file of `size` bytes is refused; empty when it is not."""
+    return f"{size} bytes, {modality} may have {LARGEST[modality]}" if size > LARGEST[modality] else ""
+
+
+def check_size(data: bytes, modality: str) -> None:
+    """BadMedia for a file that is empty or larger than its modality may be."""
+    if not data:
+        raise BadMedia("empty file")
+    if reason := too_large(len(data), modality):
+        raise BadMedia(reason)
+
+
+def in_short(error: BaseException) -> str:
+    """The message of a decoder on one line, at most 100 characters."""
+    return " ".join(str(error).split())[:100] or type(error).__name__

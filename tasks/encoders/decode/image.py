@@ -8,48 +8,51 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tasks.encoders.decode import BadMedia
+from tasks.encoders.decode import BadMedia, check_size, in_short
 
-LARGEST = 64 << 20  # bytes
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other parser of Pillow's ever sees the bytes
 MOST_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+# Process-wide and once: filters of warnings cannot be switched per call where threads decode side by side.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # also bounds what a picture contains: frames of a GIF, tiles of a TIFF
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata: the pixels decide
 
 
 def decode_image(data: bytes) -> np.ndarray:
-    """(height, width, 3) uint8 RGB of the first frame, turned upright; transparency is laid on white.
+    """(height, width, 3) uint8 RGB of the first frame, turned upright as its EXIF says; transparency is laid on white.
 
-    Decoded whole: Pillow's `verify` lets a truncated JPEG pass. BadMedia with the reason otherwise.
+    Decoded whole: Pillow's `verify` lets a truncated JPEG pass. Grey of 16 bits is scaled to 8, where Pillow would clip
+    it to white. BadMedia with the reason otherwise.
     """
-    if not data:
-        raise BadMedia("empty file")
-    if len(data) > LARGEST:
-        raise BadMedia(f"{len(data)} bytes of picture, more than {LARGEST}")
+    check_size(data, "image")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd EXIF: the pixels decide
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MOST_PIXELS:
-                    raise BadMedia(f"{width} x {height} pixels, more than {MOST_PIXELS}")
-                image.load()
-                return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+        return _decode(data)
+    except BadMedia:
+        raise
     except UnidentifiedImageError as error:
         raise BadMedia("not a picture of a known format") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadMedia("too many pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, MemoryError) as error:
-        if isinstance(error, BadMedia):
-            raise
-        raise BadMedia(f"damaged picture ({' '.join(str(error).split())[:100]})") from error
+        raise BadMedia(f"more than {MOST_PIXELS} pixels") from error
+    except Exception as error:  # whatever a parser trips over in a stranger's bytes
+        raise BadMedia(f"damaged picture ({in_short(error)})") from error
+
+
+def _decode(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise BadMedia(f"{width} x {height} pixels, more than {MOST_PIXELS}")
+        image.load()
+        return np.array(_rgb(ImageOps.exif_transpose(image)))
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
-        grey = np.asarray(image, dtype=np.float64) / 257.0
-        return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8), "L").convert("RGB")
-    if image.mode == "F":
-        raise BadMedia("a picture of floating-point pixels")
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")  # 65535 = 257 * 255
+    if image.mode in {"I", "F"}:  # TIFF: nothing says which number is white
+        raise BadMedia("a picture of 32-bit numbers, expected 8 or 16 bits")
     if "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")
         ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))

@@ -78,7 +78,9 @@ class GradientModel(nn.Module, Model):
     def _final(self) -> Representations:
         if self._known is None or self.training:
             with torch.no_grad():
-                self._known = self.representations()
+                found = self.representations()
+            bias = None if found.bias is None else found.bias.detach()
+            self._known = Representations(found.users.detach(), found.items.detach(), bias)
         return self._known
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
