@@ -1,10 +1,10 @@
-"""Lay MovieLens-1M with posters, plots and stand-in sounds out as the folders that `load-media` and `load-interactions` take.
+"""Lay MovieLens-1M with posters, plots and stand-in sounds out as `load-media` and `load-interactions` take them.
 
     python benchmarks/ml1m.py DATA OUT [--items N] [--audio]
 
 DATA holds ml1m/ml1m_implicit.tsv.gz, ml1m/movies_extrainfos.dat, ml1m_posters/images/<MovieID>.jpg and, for --audio,
-esc10/<class>/*.ogg. MovieLens has no sound: with --audio each film gets the ESC-10 clip that a hash of its id chooses, so
-the audio says nothing of the film, and a run with it shows that the machinery holds, not that sound helps.
+esc10/<class>/*.ogg. MovieLens has no sound: with --audio each film gets the ESC-10 clip that a hash of its id chooses,
+so the audio says nothing of the film, and a run with it shows that the machinery holds, not that sound helps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def plots(path: Path) -> dict[str, str]:
-    """Film id -> plot, from the `::`-separated table (plot is its tenth field); the 36 films marked N/A are left out."""
+    """Film id -> plot, from the `::`-separated table (its tenth field); the 36 films marked N/A are left out."""
     rows = (line.split("::") for line in path.read_text(encoding="utf-8").splitlines() if line)
     return {row[0]: row[9].strip() for row in rows if row[9].strip() not in {"", "N/A"}}
 

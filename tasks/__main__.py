@@ -106,7 +106,9 @@ def _report(error: BaseException, message: str, code: int, *, debug: bool) -> in
 
 def main(arguments: list[str]) -> int:
     """Entry point; `arguments` without the program's name."""
-    logging.basicConfig(level=os.environ.get("RECSYS_LOG_LEVEL", "INFO").upper(), format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(
+        level=os.environ.get("RECSYS_LOG_LEVEL", "INFO").upper(), format="%(message)s", stream=sys.stdout
+    )
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         sys.stdout.write(usage() + "\n")
         return 0 if arguments else 2

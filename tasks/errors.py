@@ -1,11 +1,11 @@
 """What can go wrong, and the exit code that tells the scheduler what to do about it.
 
-    TaskError             1   a fault: may be retried
-    ├── BadInput          2   (ValueError) found something else than expected: retrying cannot help
-    ├── NotFound          2   (FileNotFoundError) a named thing is absent
-    ├── Corrupt           1   bytes differ from what their manifest promised
-    ├── ValidationFailed 10   the data broke its contract: never retried, people are told
-    └── NothingToDo      99   nothing new: the scheduler shows *skipped*
+TaskError             1   a fault: may be retried
+├── BadInput          2   (ValueError) found something else than expected: retrying cannot help
+├── NotFound          2   (FileNotFoundError) a named thing is absent
+├── Corrupt           1   bytes differ from what their manifest promised
+├── ValidationFailed 10   the data broke its contract: never retried, people are told
+└── NothingToDo      99   nothing new: the scheduler shows *skipped*
 """
 
 from __future__ import annotations

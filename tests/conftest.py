@@ -1,12 +1,14 @@
-"""Fixtures for all tests: real servers, started once and only when a test asks for them, and the data beside the checkout."""
+"""Fixtures for all tests: real servers, started once and only when asked for, and the data beside the checkout."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -45,40 +47,55 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield dsn
 
 
+def _database(server: str, name: str) -> str:
+    """DSN of another database of the server."""
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+def _execute(server: str, statement: str) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(server)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _fresh(server: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _database(server, name)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def empty_dsn(postgres_server: str) -> Iterator[str]:
     """DSN of a fresh, empty database."""
-    import psycopg2
-    from psycopg2.extensions import make_dsn, parse_dsn
+    with _fresh(postgres_server, "template1") as dsn:
+        yield dsn
 
-    name = f"test_{uuid.uuid4().hex[:12]}"
 
-    def execute(statement: str) -> None:
-        connection = psycopg2.connect(postgres_server)
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-        finally:
-            connection.close()
+@pytest.fixture(scope="session")
+def migrated(postgres_server: str) -> str:
+    """Name of a database with the metrics schema, from which others are copied: a copy takes a tenth of a migration."""
+    from tasks.store import History
 
-    execute(f"CREATE DATABASE {name}")
-    parts = parse_dsn(postgres_server) | {"dbname": name}
-    host, port = parts.get("host", "127.0.0.1"), parts.get("port", "5432")
-    login = parts["user"] + (f":{parts['password']}" if "password" in parts else "")
-    yield f"postgresql://{login}@{host}:{port}/{name}" if not host.startswith("/") else make_dsn(**parts)
-    execute(f"DROP DATABASE {name} WITH (FORCE)")
+    _execute(postgres_server, "CREATE DATABASE migrated")
+    with History(_database(postgres_server, "migrated")) as history:
+        history.migrate()
+    return "migrated"
 
 
 @pytest.fixture
-def metrics_dsn(empty_dsn: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def metrics_dsn(postgres_server: str, migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """DSN of a fresh database with the metrics schema, also set as RECSYS_METRICS_DSN."""
-    from tasks.store import History
-
-    with History(empty_dsn) as history:
-        history.migrate()
-    monkeypatch.setenv("RECSYS_METRICS_DSN", empty_dsn)
-    return empty_dsn
+    with _fresh(postgres_server, migrated) as dsn:
+        monkeypatch.setenv("RECSYS_METRICS_DSN", dsn)
+        yield dsn
 
 
 @pytest.fixture

@@ -71,13 +71,18 @@ def test_the_last_line_of_output_is_json(tmp_path: Path) -> None:
     """A finished command closes with one line of JSON, and exits with 0."""
     done = subprocess.run(
         [sys.executable, "-m", "tasks", "demo-catalogue", "--out", str(tmp_path / "c"), "--items", "3", "--users", "5"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert isinstance(json.loads(done.stdout.splitlines()[-1]), dict)
 
 
 def test_listing_the_commands_imports_no_torch() -> None:
     """Help is quick: nothing heavy is imported for it."""
-    code = "import sys; from tasks.__main__ import usage; usage(); print('torch' in sys.modules, 'pandas' in sys.modules)"
+    code = (
+        "import sys; from tasks.__main__ import usage; usage(); print('torch' in sys.modules, 'pandas' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

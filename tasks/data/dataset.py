@@ -33,16 +33,22 @@ class Dataset:
         for split in ("train", "valid", "test"):
             matrix = getattr(self, split)
             if matrix.shape != shape:
-                raise BadInput(f"{split} of {self.name} has shape {matrix.shape}, expected {shape} by its user and item ids")
+                raise BadInput(
+                    f"{split} of {self.name} has shape {matrix.shape}, expected {shape} by its user and item ids"
+                )
         if not self.train.nnz:
             raise BadInput(f"{self.name} has no interaction to learn from, expected at least one in train")
         for kind in ("user", "item"):
             ids = getattr(self, f"{kind}_ids")
             if len(np.unique(ids)) != len(ids):
-                raise BadInput(f"{self.name} has {len(ids) - len(np.unique(ids))} {kind} ids more than once, expected each once")
+                raise BadInput(
+                    f"{self.name} has {len(ids) - len(np.unique(ids))} {kind} ids more than once, expected each once"
+                )
         for modality, matrix in self.features.items():
             if matrix.ndim != 2 or len(matrix) != shape[1]:
-                raise BadInput(f"{modality} features of {self.name} have shape {matrix.shape}, expected ({shape[1]}, width): one row an item")
+                raise BadInput(
+                    f"{modality} features of {self.name} have shape {matrix.shape}, expected ({shape[1]}, width): one row an item"
+                )
             if matrix.dtype != np.float32:
                 raise BadInput(f"{modality} features of {self.name} are {matrix.dtype}, expected float32")
             bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))

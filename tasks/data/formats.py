@@ -71,12 +71,13 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
     try:
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
-        with _unpacked(source.path, shown=True, colons=source.format == "dat") as plain:
+        with _unpacked(source.path, visible=True, colons=source.format == "dat") as plain:
             return pcsv.read_csv(
                 plain,
-                read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=source.format != "dat"),
+                read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=int(source.format != "dat")),
                 parse_options=pcsv.ParseOptions(
-                    delimiter="," if source.format == "csv" else "\t", quote_char=False if source.format == "dat" else '"'
+                    delimiter="," if source.format == "csv" else "\t",
+                    quote_char=False if source.format == "dat" else '"',
                 ),
                 convert_options=pcsv.ConvertOptions(
                     include_columns=columns,
@@ -106,7 +107,9 @@ def _header(path: Path, line: str, separator: str) -> list[str]:
     names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadInput(f"{path.name} has the columns {twice} more than once, expected a header that names each column once")
+        raise BadInput(
+            f"{path.name} has the columns {twice} more than once, expected a header that names each column once"
+        )
     return names
 
 
@@ -118,16 +121,16 @@ def _parquet_columns(path: Path) -> list[str]:
 
 
 @contextmanager
-def _unpacked(path: Path, *, shown: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
+def _unpacked(path: Path, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
     """The plain bytes of a file that may be gzipped, as a stream; `colons` turns `::` into tabs on the way."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         chunks = _chunks(path, gzip.GzipFile(fileobj=raw) if packed else raw)
-        if shown and path.stat().st_size > 4 * CHUNK:
+        if visible and path.stat().st_size > 4 * CHUNK:
             total = None if packed else math.ceil(path.stat().st_size / CHUNK)
             chunks = iter(progress(chunks, label=f"reading {path.name}", total=total, unit="block"))
-        yield io.BufferedReader(_Stream(_tabbed(chunks) if colons else chunks), CHUNK)
+        yield io.BufferedReader(_Stream(_tabbed(path, chunks) if colons else chunks), CHUNK)
 
 
 def _chunks(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
@@ -139,11 +142,13 @@ def _chunks(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
         yield chunk
 
 
-def _tabbed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _tabbed(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Whole lines with `::` made a tab, so that Arrow can split them."""
     rest = b""
     for chunk in chunks:
         lines, newline, rest = (rest + chunk).rpartition(b"\n")
+        if len(rest) > LARGEST_HEADER:
+            raise BadInput(f"{path.name} has a line of more than {LARGEST_HEADER} bytes, expected ids, rating and time")
         yield lines.replace(b"::", b"\t") + newline
     yield rest.replace(b"::", b"\t")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 LONGEST_ID = 255  # characters; ids are kept in arrays as wide as the longest
-GOOD = re.compile(r"(?!\s)[^\x00-\x1f\x7f\ud800-\udfff]{1,%d}(?<!\s)" % LONGEST_ID)
+GOOD = re.compile(rf"(?!\s)[^\x00-\x1f\x7f\ud800-\udfff]{{1,{LONGEST_ID}}}(?<!\s)")
 RULE = f"1 to {LONGEST_ID} characters without blanks around them and without control characters"
 
 

@@ -1,4 +1,4 @@
-"""The k-core of an interaction log: what is left when everybody with fewer than k interactions has gone, again and again."""
+"""The k-core of an interaction log: what is left when all with fewer than k interactions have gone, again and again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from tasks.errors import BadInput
 
 
 def k_core(interactions: Interactions, k: int) -> Interactions:
-    """The largest part of the log in which every user and every item has at least `k` interactions; rows keep their order.
+    """The largest part of the log in which every user and every item has at least `k` interactions.
 
-    BadInput when nothing is left.
+    Rows keep their order. BadInput when nothing is left.
     """
     keep = k_core_rows(interactions.users, interactions.items, k)
     if not keep.any():
-        raise BadInput(f"nothing is left of {len(interactions)} interactions in a {k}-core, expected some: lower k or give more data")
+        raise BadInput(
+            f"nothing is left of {len(interactions)} interactions in a {k}-core, expected some: lower k or give more"
+        )
     return interactions.take(keep)
 
 

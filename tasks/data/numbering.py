@@ -19,13 +19,13 @@ def canonical_integers(ids: np.ndarray) -> np.ndarray | None:
 
 
 def numbering(ids: np.ndarray) -> np.ndarray:
-    """Positions (n,) that put distinct `ids` in order: by number when all are canonical integers, else by code point."""
+    """Positions (n,) that put distinct `ids` in order: by number if all are canonical integers, else by code point."""
     numbers = canonical_integers(ids)
     return np.argsort(ids if numbers is None else numbers, kind="stable")
 
 
 def in_order(interactions: Interactions) -> Interactions:
-    """The same interactions with both vocabularies in order, so that code i is row i of everything derived from them."""
+    """The same interactions with both vocabularies in order: code i is row i of everything derived from them."""
     users, user_ids = _renumber(interactions.users, interactions.user_ids)
     items, item_ids = _renumber(interactions.items, interactions.item_ids)
     return Interactions(users, items, user_ids, item_ids, interactions.timestamps, interactions.labels)

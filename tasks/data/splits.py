@@ -86,7 +86,9 @@ def given(interactions: Interactions, rng: np.random.Generator) -> np.ndarray:
     """The labels that came with the log."""
     del rng
     if interactions.labels is None:
-        raise BadInput("split 'given' found for a log without x_label, expected labels 0, 1 and 2 in its x_label column")
+        raise BadInput(
+            "split 'given' found for a log without x_label, expected labels 0, 1 and 2 in its x_label column"
+        )
     return interactions.labels
 
 
@@ -100,7 +102,9 @@ SPLITS: dict[str, tuple[Callable[[Interactions, np.random.Generator], np.ndarray
 
 def _times(interactions: Interactions, method: str) -> np.ndarray:
     if interactions.timestamps is None:
-        raise BadInput(f"split {method!r} found for a log without timestamps, expected them: load the log with --timestamp-column")
+        raise BadInput(
+            f"split {method!r} found for a log without timestamps, expected them: load the log with --timestamp-column"
+        )
     return interactions.timestamps
 
 
@@ -143,5 +147,7 @@ def _drop(interactions: Interactions, k: int) -> Split:
         if keep.all():
             return Split(kept, moved_to_train=0, dropped=len(interactions) - len(kept))
         if not keep.any():
-            raise BadInput(f"nothing is left of {len(interactions)} interactions when untrained users and items go, expected some")
+            raise BadInput(
+                f"nothing is left of {len(interactions)} interactions when untrained users and items go, expected some"
+            )
         kept = kept.take(keep)

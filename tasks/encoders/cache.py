@@ -91,7 +91,10 @@ class EmbeddingCache:
         data = self._store.get(key)
         if f"part-{hashlib.sha256(data).hexdigest()}.parquet" != key.rpartition("/")[2]:
             raise Corrupt(f"{key} has other bytes than its name promises: delete it, its media are then encoded again")
-        table = pq.read_table(io.BytesIO(data))
+        try:
+            table = pq.read_table(io.BytesIO(data))
+        except pa.ArrowInvalid as error:
+            raise Corrupt(f"{key} is not a Parquet file: delete it, its media are then encoded again") from error
         if not table.schema.equals(self._schema):
             raise Corrupt(
                 f"{key} has columns {', '.join(f'{c.name}: {c.type}' for c in table.schema)}, expected "

@@ -10,7 +10,7 @@ import pandas as pd
 from tasks.data import numbering
 from tasks.errors import ValidationFailed
 from tasks.steps.options import Run
-from tasks.steps.plan import read_plan, run_key
+from tasks.steps.plan import read_plan, run_key, scan_artefact
 from tasks.store import open_store, read_artefact, write_artefact
 
 log = logging.getLogger(__name__)
@@ -19,20 +19,22 @@ log = logging.getLogger(__name__)
 def align(*, run: Run) -> dict[str, object]:
     """Keep the items that every modality of a run could encode, and write their matrices in one order.
 
-    <modality>.npy has the keys of its rows beside it in <modality>_items.csv; item_features.csv has the order asked for. The
-    check that follows compares the two.
+    <modality>.npy has the keys of its rows beside it in <modality>_items.csv, taken from what `extract` wrote beside
+    them; item_features.csv has the order asked for. The check that follows compares the two.
     """
     store = open_store()
     plan = read_plan(store, run)
+    complete = scan_artefact(store, run).manifest.counts["with_all"]
     extracts = {m: read_artefact(store, run_key(run, f"extract-{m}")) for m in plan.config.modalities}
     tables = {m: artefact.frame("items.csv", dtype=str, keep_default_na=False) for m, artefact in extracts.items()}
-    sets = [set(table["item_id"]) for table in tables.values()]
-    names, kept = set.union(*sets), np.array(sorted(set.intersection(*sets)), dtype=np.str_)
-    if not len(kept):
-        raise ValidationFailed(f"no item could be encoded in all of {', '.join(tables)}, expected some (encoded: {[len(s) for s in sets]})")
-    order = kept[numbering(kept)]
-    counts = {"encoded_in_any": len(names), "kept": len(order)}
-    counts |= {f"rejected_{m}": artefact.manifest.counts["rejected"] for m, artefact in extracts.items()}
+    kept = set.intersection(*(set(table["item_id"]) for table in tables.values()))
+    if not kept:
+        encoded = ", ".join(f"{len(table)} {modality}" for modality, table in tables.items())
+        raise ValidationFailed(f"no item could be encoded in all of its modalities (encoded: {encoded}), expected some")
+    ids = np.array(sorted(kept), dtype=np.str_)
+    order = ids[numbering(ids)]
+    rejected = {modality: artefact.manifest.counts["rejected"] for modality, artefact in extracts.items()}
+    counts = {"with_all": complete, **{f"rejected_{m}": count for m, count in rejected.items()}, "kept": len(order)}
     with write_artefact(store, run_key(run, "align"), inputs=list(extracts.values())) as out:
         for modality, table in tables.items():
             rows = pd.Series(np.arange(len(table)), index=table["item_id"]).loc[order.tolist()].to_numpy()
@@ -40,6 +42,6 @@ def align(*, run: Run) -> dict[str, object]:
             out.frame(f"{modality}_items.csv", table.iloc[rows][["item_id", "sha256"]])
         out.frame("item_features.csv", pd.DataFrame({"item_id": order, "idx": np.arange(len(order))}))
         out.counts.update(counts)
-    corrupt = ", ".join(f"{artefact.manifest.counts['rejected']} corrupt {m}" for m, artefact in extracts.items())
-    log.info("%d items encoded in any modality, %s, %d kept", len(names), corrupt, len(order))
+    corrupt = ", ".join(f"{count} corrupt {modality}" for modality, count in rejected.items())
+    log.info("%d items with all of %s, %s, %d kept", complete, ", ".join(tables), corrupt, len(order))
     return {"run": run, **counts}

@@ -1,4 +1,4 @@
-"""A look at the media folder: has anything changed since the last look?"""
+"""A look at what people dropped in: has anything changed since the last look?"""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import logging
 
 from tasks.errors import NotFound, NothingToDo
-from tasks.steps.inputs import checked_dataset, current, interactions_folder, media_folder
-from tasks.steps.inventory import listed
+from tasks.steps.inputs import checked_dataset, current, interactions_folder, matrix_folder, media_folder
+from tasks.steps.inventory import known_datasets, listed
 from tasks.steps.options import Dataset
+from tasks.steps.plan import MODALITIES
 from tasks.store import open_history, open_store
 
 log = logging.getLogger(__name__)
@@ -21,15 +22,21 @@ def discover(*, dataset: Dataset) -> dict[str, object]:
     """
     store = open_store()
     objects = listed(store, checked_dataset(dataset))
-    if not objects:
-        raise NotFound(f"dataset {dataset!r} has no media, expected some under {media_folder(dataset)}image/, audio/ or text/")
+    folders = [interactions_folder(dataset), *(matrix_folder(dataset, modality) for modality in MODALITIES)]
+    pointers = [str(current(store, folder)) for folder in folders]
+    if not objects and set(pointers) == {"None"}:
+        known = ", ".join(known_datasets(store)) or "none yet"
+        raise NotFound(
+            f"dataset {dataset!r} has nothing, expected media under {media_folder(dataset)}image/, audio/ or text/, "
+            f"or one of the datasets there are: {known}"
+        )
     lines = [f"{info.key} {info.size} {info.etag}" for infos in objects.values() for info in infos]
-    lines.append(str(current(store, interactions_folder(dataset))))
-    fingerprint = hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+    fingerprint = hashlib.sha256("\n".join([*sorted(lines), *pointers]).encode()).hexdigest()
     with open_history() as history:
         changed = history.media_changed(dataset, fingerprint)
     counts = {modality: len(infos) for modality, infos in objects.items()}
+    found = ", ".join(f"{count} {modality}" for modality, count in counts.items()) or "no media"
     if not changed:
-        raise NothingToDo(f"nothing under {media_folder(dataset)} changed since the last look ({counts})")
-    log.info("%s changed: %s", dataset, counts)
+        raise NothingToDo(f"nothing of {dataset} changed since the last look ({found})")
+    log.info("%s changed: %s", dataset, found)
     return {"dataset": dataset, **counts}

@@ -29,16 +29,24 @@ class RunConfig(Strict):
     """The choices of one run. Presets in `tasks/configs/` give values, options of `scan` override them."""
 
     dataset: Name = Field(description="folder under media/ and name of the releases")
-    modalities: list[Annotated[str, Field(pattern="^(image|audio|text)$")]] = Field(min_length=1, description="any subset")
+    modalities: list[Annotated[str, Field(pattern="^(image|audio|text)$")]] = Field(
+        min_length=1, description="any subset"
+    )
     encoder: Name = Field(description="audioclip-demo, or a name given to `weights` or `train-encoder`")
     models: list[Name] = Field(min_length=1, description="names of tasks.models.MODELS; the best one is published")
     k_core: int = Field(default=5, ge=1, le=100, description="least interactions of every user and item")
     split: Split = "random"
     seed: int = Field(default=7, ge=0, lt=2**31)
     max_bad_share: float = Field(default=0.05, ge=0, le=1, description="share of unreadable media that ends the run")
-    min_coverage: float = Field(default=0.9, ge=0, le=1, description="least share of interactions whose item has features")
-    allow_contiguous_ids: bool = Field(default=False, description="the log's ids really are 0..n-1: skip the id-space check")
-    tolerance: float = Field(default=0.01, ge=0, le=1, description="validation NDCG@20 a release may lose to the champion")
+    min_coverage: float = Field(
+        default=0.9, ge=0, le=1, description="least share of interactions whose item has features"
+    )
+    allow_contiguous_ids: bool = Field(
+        default=False, description="the log's ids really are 0..n-1: skip the id-space check"
+    )
+    tolerance: float = Field(
+        default=0.01, ge=0, le=1, description="validation NDCG@20 a release may lose to the champion"
+    )
     hyperparameters: dict[Name, dict[str, object]] = Field(default_factory=dict, description="model -> its options")
 
     @model_validator(mode="after")
@@ -89,7 +97,7 @@ def scan_artefact(store: Store, run: str) -> Artefact:
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     """A preset of `tasks/configs/` (by name) or a YAML file (by path), with `overrides` that are not None on top.
 
-    Hyper-parameters in a preset for models that the run leaves out are left out too: a preset speaks for all its models.
+    Hyper-parameters in a preset for models that the run leaves out are left out too: it speaks for all its models.
     """
     path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
@@ -103,7 +111,11 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
         raise BadInput(f"config {preset!r} holds {type(values).__name__}, expected keys and values")
     values |= {key: value for key, value in overrides.items() if value is not None}
     models = values.get("models")
-    if isinstance(models, list) and overrides.get("models") is not None and isinstance(values.get("hyperparameters"), dict):
+    if (
+        isinstance(models, list)
+        and overrides.get("models") is not None
+        and isinstance(values.get("hyperparameters"), dict)
+    ):
         values["hyperparameters"] = {k: v for k, v in values["hyperparameters"].items() if k in models}
     try:
         return RunConfig.model_validate(values)

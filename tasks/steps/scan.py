@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from typing import Annotated
 
-import numpy as np
 import pandas as pd
 import typer
 
@@ -18,10 +17,27 @@ from tasks.encoders import load_encoder
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS
 from tasks.steps.inputs import checked_dataset, current, interactions_folder, matrix_folder, media_folder
-from tasks.steps.inventory import check_same_writing, listed, say_counts, take_inventory, with_all
+from tasks.steps.inventory import (
+    check_same_writing,
+    items_by_modality,
+    known_datasets,
+    listed,
+    matrix_items,
+    say_counts,
+    take_inventory,
+)
 from tasks.steps.options import Run
 from tasks.steps.plan import MODALITIES, Plan, RunConfig, load_config, run_key
-from tasks.store import History, Store, has_artefact, open_history, open_store, read_artefact, write_artefact
+from tasks.store import (
+    Decision,
+    History,
+    Store,
+    has_artefact,
+    open_history,
+    open_store,
+    read_artefact,
+    write_artefact,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +45,16 @@ log = logging.getLogger(__name__)
 def scan(
     *,
     run: Run,
-    dataset: Annotated[str | None, typer.Option(help="Name of the dataset, as in media/<dataset>/; default: the preset's.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Name of the dataset, as in media/<dataset>/; default: the preset's.")
+    ] = None,
     config: Annotated[str, typer.Option(help="Preset of tasks/configs/ by name, or a YAML file by path.")] = "nightly",
-    modalities: Annotated[str | None, typer.Option(help=f"Some of {','.join(MODALITIES)}; default: the preset's.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="audioclip-demo, or a name given to weights or train-encoder.")] = None,
+    modalities: Annotated[
+        str | None, typer.Option(help=f"Some of {','.join(MODALITIES)}; default: the preset's.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="audioclip-demo, or a name given to weights or train-encoder.")
+    ] = None,
     models: Annotated[str | None, typer.Option(help="Models that compete, with commas; default: the preset's.")] = None,
     k: Annotated[int | None, typer.Option(help="k of the k-core.")] = None,
     split: Annotated[str | None, typer.Option(help="random, time, leave-one-out or given.")] = None,
@@ -48,18 +70,17 @@ def scan(
     chosen = load_config(config, overrides)
     unknown = sorted(set(chosen.models) - set(MODELS))
     if unknown:
-        raise BadInput(f"models {unknown} found, expected some of {', '.join(MODELS)}")
+        raise BadInput(f"models {', '.join(unknown)} found, expected some of {', '.join(MODELS)}")
     store = open_store()
     inventory, counts, plan = make_plan(store, run, chosen)
     with open_history() as history:
         history.start_run(run, chosen.dataset, chosen.model_dump(mode="json"), os.environ.get("RECSYS_RUN_URL"))
         decided = history.last_decision(chosen.dataset)
-        before = known_hashes(store, decided.run if decided else None)
-        inventory["is_new"] = ~inventory["sha256"].isin(before)
+        inventory["is_new"] = ~inventory["sha256"].isin(known_hashes(store, decided.run if decided else None))
         counts["new_media"] = int(inventory["is_new"].sum())
-        log.info("%d media are new since the last release", counts["new_media"])
-        if decided is not None and decided.inputs_hash == plan.inputs_hash and not force:
-            _skip(history, run, decided.run, decided.outcome)
+        log.info("%d media are new since the last run that came to a decision", counts["new_media"])
+        if decided is not None and decided.run != run and decided.inputs_hash == plan.inputs_hash and not force:
+            _skip(history, run, decided)
     with write_artefact(store, run_key(run, "scan"), parameters={"config": config}, seed=chosen.seed) as out:
         out.json("plan.json", plan.model_dump(mode="json"))
         out.frame("inventory.parquet", inventory)
@@ -72,25 +93,29 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
     checked_dataset(config.dataset)
     matrices = {m: prefix for m in config.modalities if (prefix := current(store, matrix_folder(config.dataset, m)))}
     objects = {m: infos for m, infos in listed(store, config.dataset).items() if m in config.modalities}
-    _check_sources(config, set(matrices), set(objects))
     interactions = current(store, interactions_folder(config.dataset))
-    if interactions is None:
-        raise NotFound(f"dataset {config.dataset!r} has no interactions, expected `python -m tasks load-interactions` to have loaded some")
+    _check_sources(store, config, set(matrices), set(objects), interactions)
     encoders = identities(store, config, set(matrices))
     inventory = take_inventory(store, config.dataset, objects)
-    keys = {m: _keys(store, prefix) for m, prefix in matrices.items()}
-    counts = say_counts(inventory, keys, config.modalities)
-    items = with_all(inventory, keys, config.modalities)
-    if not len(items):
-        raise BadInput(f"no item of {config.dataset!r} has all of {', '.join(config.modalities)}, expected the same names in each folder")
-    check_same_writing(items, Interactions.load(read_artefact(store, interactions).path("interactions.parquet")).item_ids)
+    items = items_by_modality(inventory, matrix_items(store, matrices), config.modalities)
+    counts = say_counts(items)
+    complete = set.intersection(*items.values())
+    if not complete:
+        raise BadInput(
+            f"no item of {config.dataset!r} has all of {', '.join(config.modalities)}, "
+            "expected files of the same names in each of their folders"
+        )
+    log_ids = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet")).item_ids
+    check_same_writing(items, log_ids.tolist())
     plan = Plan(
         run=run,
         config=config,
-        interactions=interactions,
+        interactions=str(interactions),
         matrices=matrices,
         encoders=encoders,
-        inputs_hash=inputs_hash(inventory, interactions, matrices, encoders, config),
+        inputs_hash=inputs_hash(
+            inventory[inventory["item"].isin(complete)], str(interactions), matrices, encoders, config
+        ),
     )
     return inventory, counts, plan
 
@@ -103,21 +128,28 @@ def identities(store: Store, config: RunConfig, ready: set[str]) -> dict[str, st
     encoders = load_encoder(store, config.encoder)
     missing = [modality for modality in wanted if modality not in encoders]
     if missing:
-        raise BadInput(f"encoder {config.encoder!r} knows {', '.join(encoders)} and not {', '.join(missing)}, expected it for each modality of the run")
+        raise BadInput(
+            f"encoder {config.encoder!r} knows {', '.join(encoders)} and not {', '.join(missing)}, "
+            "expected it to know each modality of the run"
+        )
     return {modality: encoders[modality].identity for modality in wanted}
 
 
 def inputs_hash(
-    inventory: pd.DataFrame,
+    media: pd.DataFrame,
     interactions: str,
     matrices: Mapping[str, str],
     encoders: Mapping[str, str],
     config: RunConfig,
 ) -> str:
-    """sha256 over everything that decides the result of a run: content and names of the media, log, matrices, encoders, settings."""
-    media = sorted(zip(inventory["modality"], inventory["item"], inventory["sha256"], strict=True))
-    content = [media, interactions, dict(matrices), dict(encoders), config.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """sha256 over everything that decides the result of a run: media, log, matrices, encoders, settings.
+
+    `media`: rows of the inventory of items that have all modalities. Others cannot change the result, so they wait
+    without causing a run.
+    """
+    content = sorted(zip(media["modality"], media["item"], media["sha256"], strict=True))
+    everything = [content, interactions, dict(matrices), dict(encoders), config.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
 def known_hashes(store: Store, run: str | None) -> set[str]:
@@ -127,30 +159,36 @@ def known_hashes(store: Store, run: str | None) -> set[str]:
     return set(read_artefact(store, run_key(run, "scan")).frame("inventory.parquet")["sha256"])
 
 
-def _check_sources(config: RunConfig, matrices: set[str], media: set[str]) -> None:
+def _check_sources(
+    store: Store, config: RunConfig, matrices: set[str], media: set[str], interactions: str | None
+) -> None:
+    dataset = config.dataset
+    if not matrices | media and interactions is None and dataset not in (known := known_datasets(store)):
+        raise NotFound(f"dataset {dataset!r} is not in {store.url}, expected one of {', '.join(known) or '(none yet)'}")
     both = sorted(matrices & media)
     if both:
         raise BadInput(
-            f"{', '.join(both)} of {config.dataset!r} is there both as media and as a ready-made matrix, expected one: "
-            f"remove {media_folder(config.dataset)}{both[0]}/ or {matrix_folder(config.dataset, both[0])}/"
+            f"{', '.join(both)} of {dataset!r} is there both as media and as a ready-made matrix, expected one: "
+            f"remove {media_folder(dataset)}{both[0]}/ or {matrix_folder(dataset, both[0])}/"
         )
     missing = [modality for modality in config.modalities if modality not in matrices | media]
     if missing:
         raise NotFound(
-            f"dataset {config.dataset!r} has no {', '.join(missing)} (found: {', '.join(sorted(matrices | media)) or 'nothing'}), "
-            f"expected media under {media_folder(config.dataset)}{missing[0]}/ or a matrix by `load-embeddings`; or leave it out of the modalities"
+            f"dataset {dataset!r} has no {', '.join(missing)} (found: {', '.join(sorted(matrices | media)) or 'nothing'}), "
+            f"expected media under {media_folder(dataset)}{missing[0]}/ or a matrix by `load-embeddings`; "
+            "or leave it out of the modalities"
         )
+    if interactions is None:
+        raise NotFound(f"dataset {dataset!r} has no interactions, expected `load-interactions` to have loaded some")
 
 
-def _keys(store: Store, prefix: str) -> np.ndarray:
-    table = read_artefact(store, prefix).frame("items.csv", dtype={"item_id": str}, keep_default_na=False)
-    return np.asarray(table["item_id"].to_numpy(dtype=np.str_))
-
-
-def _skip(history: History, run: str, decided: str, outcome: str) -> None:
+def _skip(history: History, run: str, decided: Decision) -> None:
     history.finish_run(run, "skipped")
-    what = "published a release" if outcome == "promoted" else "was turned down"
-    raise NothingToDo(f"nothing is new since run {decided}, which {what}: same media, interactions, encoder and settings (--force runs anyway)")
+    what = "published a release" if decided.outcome == "promoted" else "was turned down"
+    raise NothingToDo(
+        f"nothing is new since run {decided.run}, which {what}: "
+        "same complete items, interactions, encoder and settings (--force runs anyway)"
+    )
 
 
 def _words(text: str | None) -> list[str] | None:

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection, cursor, parse_dsn
 from tasks.errors import BadInput, NotFound, TaskError
 
 CONNECT_SECONDS = 10
+SCHEMES = ("postgresql://", "postgres://")
 
 
 class Database:
@@ -20,11 +21,14 @@ class Database:
 
     def __init__(self, dsn: str) -> None:
         try:
-            place = parse_dsn(dsn)
+            place = parse_dsn(dsn) if dsn.startswith(SCHEMES) else {}
         except psycopg2.ProgrammingError:  # its message quotes the DSN
+            place = {}
+        if not place:
             raise BadInput(
-                "the address of the metrics database cannot be read, expected postgresql://user:password@host:port/database"
-            ) from None
+                "the address of the metrics database cannot be read, "
+                "expected postgresql://user:password@host:port/database"
+            )
         self._dsn = dsn
         self._place = f"database {place.get('dbname')} at {place.get('host')}:{place.get('port', 5432)}"
         try:

@@ -18,10 +18,10 @@ from psycopg2.extras import execute_values
 
 from tasks.errors import BadInput, NotFound
 from tasks.store.champion import Champions
-from tasks.store.schema import migrate, pending
+from tasks.store.schema import TABLE, migrate, names
 
 MOST_IDS = 10
-TABLE = (
+COLUMNS = (
     *("dataset", "run", "started_at", "status", "model", "encoder"),
     *("split", "metric", "k", "value", "change", "is_champion"),
 )
@@ -49,15 +49,16 @@ def metrics_dsn(dsn: str | None = None) -> str:
 
 def open_history(dsn: str | None = None) -> History:
     """The history at `dsn`, or at RECSYS_METRICS_DSN. BadInput when unset, or when its schema is not up to date."""
-    dsn = metrics_dsn(dsn)
-    history = History(dsn)
-    missing = pending(dsn)
-    if missing:
+    history = History(metrics_dsn(dsn))
+    try:
+        if missing := history.pending():
+            raise BadInput(
+                f"the metrics database lacks {', '.join(missing)}, expected an up-to-date schema: "
+                "run `python -m tasks migrate`"
+            )
+    except BaseException:
         history.close()
-        raise BadInput(
-            f"the metrics database lacks {', '.join(missing)}, expected an up-to-date schema: "
-            "run `python -m tasks migrate`"
-        )
+        raise
     return history
 
 
@@ -67,6 +68,14 @@ class History(Champions):
     def migrate(self) -> list[str]:
         """Bring the schema up to date; returns the names of the migrations applied."""
         return migrate(self._dsn)
+
+    def pending(self) -> list[str]:
+        """Migrations that the database lacks."""
+        made = self._row("SELECT to_regclass(%s)", TABLE)
+        if made is None or made[0] is None:
+            return names()
+        applied = {str(row[0]) for row in self._rows(f"SELECT migration_id FROM {TABLE}")}  # noqa: S608  a constant
+        return [name for name in names() if name not in applied]
 
     def start_run(self, run: str, dataset: str, config: Mapping[str, object], url: str | None = None) -> None:
         """A run begins, or begins again."""
@@ -152,12 +161,12 @@ class History(Champions):
     def table(
         self, *, dataset: str | None, model: str | None, metric: str | None, split: str | None, since: datetime | None
     ) -> pd.DataFrame:
-        """Rows of rec.metric_change that match (columns TABLE), oldest run first."""
+        """Rows of rec.metric_change that match (columns COLUMNS), oldest run first."""
         wanted = {"dataset": dataset, "model": model, "metric": metric, "split": split}
         given = {name: value for name, value in wanted.items() if value is not None}
         conditions = [f"{name} = %s" for name in given] + (["started_at >= %s"] if since else [])
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         statement = (
-            f"SELECT {', '.join(TABLE)} FROM rec.metric_change{where} ORDER BY started_at, run, model, metric, k"  # noqa: S608  names are ours
+            f"SELECT {', '.join(COLUMNS)} FROM rec.metric_change{where} ORDER BY started_at, run, model, metric, k"  # noqa: S608  names are ours
         )
-        return pd.DataFrame(self._rows(statement, *given.values(), *([since] if since else [])), columns=list(TABLE))
+        return pd.DataFrame(self._rows(statement, *given.values(), *([since] if since else [])), columns=list(COLUMNS))

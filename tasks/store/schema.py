@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-
-from tasks.errors import BadInput
-
 MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE = "_yoyo_migration"
 
@@ -19,19 +15,6 @@ TABLE = "_yoyo_migration"
 def names() -> list[str]:
     """All migrations, in order."""
     return sorted(path.stem for path in MIGRATIONS.glob("*.sql") if not path.stem.endswith(".rollback"))
-
-
-def pending(dsn: str) -> list[str]:
-    """Migrations that the database lacks; reads only."""
-    with psycopg2.connect(dsn) as database, database.cursor() as sql:
-        sql.execute("SELECT to_regclass(%s)", (TABLE,))
-        row = sql.fetchone()
-        applied = set()
-        if row and row[0]:
-            sql.execute(f"SELECT migration_id FROM {TABLE}")  # noqa: S608  a constant
-            applied = {str(found[0]) for found in sql.fetchall()}
-    database.close()
-    return [name for name in names() if name not in applied]
 
 
 def migrate(dsn: str) -> list[str]:
@@ -51,10 +34,6 @@ def unmigrate(dsn: str) -> None:
 
 @contextmanager
 def _yoyo(dsn: str) -> Iterator[tuple[Any, Any]]:
-    if not dsn.startswith(("postgresql://", "postgres://")):
-        raise BadInput(
-            f"metrics DSN begins with {dsn.partition(':')[0]!r}, expected postgresql://user:password@host:port/database"
-        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # yoyo 9 on Python 3.11: sqlite3 and importlib notices
         import yoyo  # noqa: PLC0415  seconds that most commands need not spend

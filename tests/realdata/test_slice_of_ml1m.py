@@ -1,4 +1,4 @@
-"""The whole job, command by command, on a slice of real posters, plots, sounds and clicks, with a real database and S3."""
+"""The whole job, command by command, on a slice of real posters, plots, sounds and clicks, with real servers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def layout() -> ModuleType:
 
 def tasks(*words: str) -> dict[str, object]:
     """Run a command as Airflow does; returns its closing line."""
-    done = subprocess.run([sys.executable, "-m", "tasks", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     closing: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return closing
@@ -67,7 +69,10 @@ def test_the_whole_job_on_a_slice_of_real_data(
     assert {array.shape for array in arrays.values()} == {(counts["text"] - 1, 1024)}
     prepared = read_artefact(s3_store, f"runs/{RUN}/prepare")
     films = [row["item_id"] for row in csv.DictReader(prepared.path("item_mapping.csv").open(encoding="utf-8"))]
-    rows = {row["item_id"]: int(row["idx"]) for row in csv.DictReader(aligned.path("item_features.csv").open(encoding="utf-8"))}
+    rows = {
+        row["item_id"]: int(row["idx"])
+        for row in csv.DictReader(aligned.path("item_features.csv").open(encoding="utf-8"))
+    }
     for modality, array in arrays.items():
         kept = prepared.array(f"{modality}_filtered.npy")
         np.testing.assert_array_equal(kept, array[[rows[film] for film in films]])

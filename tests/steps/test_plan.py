@@ -26,7 +26,8 @@ def test_hyperparameters_of_models_left_out_are_left_out(tmp_path: Path) -> None
     """A preset may speak for more models than a run names."""
     path = tmp_path / "p.yaml"
     path.write_text(
-        "dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease, bpr]\nhyperparameters: {ease: {l2: 1}, bpr: {batch_size: 2}}\n"
+        "dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease, bpr]\n"
+        "hyperparameters: {ease: {l2: 1}, bpr: {batch_size: 2}}\n"
     )
     assert load_config(str(path), {"models": ["ease"]}).hyperparameters == {"ease": {"l2": 1}}
 

@@ -33,7 +33,7 @@ def ratio(rate: int, target: int) -> Fraction:
 
     The filters' table grows with the product of the two numbers: 44,099 Hz to 44,100 Hz would take gigabytes, and the
     rate is whatever a stranger's file says. Where it is rounded the sound gets longer or shorter, and its pitch lower
-    or higher, by less than 0.05 %.
+    or higher, by less than 0.02 %.
     """
     exact = found = Fraction(target, rate)
     largest = rate

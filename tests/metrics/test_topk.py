@@ -1,0 +1,33 @@
+"""The best items, in one order everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tasks.metrics import top_items
+
+SCORES = arrays.arrays(
+    np.float32,
+    arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9),
+    elements=st.sampled_from([-np.inf, -2.5, -1.0, -0.0, 0.0, 1e-30, -1e-30, 1.0, 1.5, 3e38]),
+)
+
+
+@given(scores=SCORES, k=st.integers(1, 12))
+def test_equal_scores_are_ranked_by_item_number(scores: np.ndarray, k: int) -> None:
+    """For any scores: highest first, of equal ones (-0 equals 0) the lower number first; never more than there are."""
+    before = scores.copy()
+    found = top_items(scores, k)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(scores, before)
+
+
+def test_large_rows_agree_with_a_full_sort() -> None:
+    """Also where few rows have ties and the tie crosses the edge."""
+    scores = np.random.default_rng(0).normal(size=(50, 3000)).astype(np.float32)
+    scores[7] = np.round(scores[7], 1)
+    np.testing.assert_array_equal(top_items(scores, 50), np.argsort(-scores, axis=1, kind="stable")[:, :50])

@@ -1,0 +1,83 @@
+"""Scores and losses of the gradient models against what their papers write down, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.models import build_model
+from tasks.models.parts.features import standardised
+from tasks.models.parts.gradient import GradientModel
+from tasks.training import Batch, TrainingOptions
+from tests.models.test_graph import dense_graph
+from tests.world import random_world
+
+USERS, POSITIVES, NEGATIVES = np.array([0, 3, 3, 6]), np.array([0, 1, 2, 8]), np.array([4, 8, 1, 0])
+LITTLE = {"max_epochs": 3, "embedding_size": 4, "batch_size": 16, "regularization": 0.3}
+
+
+def trained(name: str, data: Dataset, **more: object) -> tuple[GradientModel, dict[str, np.ndarray], float]:
+    """A model after a few steps, its state and its loss on the batch above."""
+    model = build_model(name, LITTLE | more, data)
+    assert isinstance(model, GradientModel)
+    model.fit(TrainingOptions(seed=3))
+    loss = model.loss(Batch(*(torch.from_numpy(rows) for rows in (USERS, POSITIVES, NEGATIVES))))
+    return model, {key: tensor.numpy().astype(np.float64) for key, tensor in model.state().items()}, float(loss.detach())
+
+
+def ranking_loss(scores: np.ndarray) -> float:
+    """Mean of -log sigmoid(s+ - s-) from the table of all scores."""
+    margin = scores[USERS, POSITIVES] - scores[USERS, NEGATIVES]
+    return float(-np.log(1 / (1 + np.exp(-margin))).mean())
+
+
+def penalty(*rows: np.ndarray) -> float:
+    """0.3 times half the squares of the rows of the batch, per interaction."""
+    return float(0.3 * sum((part**2).sum() for part in rows) / 2 / len(USERS))
+
+
+def test_bpr() -> None:
+    """s = p . q, with the rows of the batch penalised."""
+    model, state, loss = trained("bpr", random_world(7, 9))
+    p, q = state["users"], state["items"]
+    np.testing.assert_allclose(model.scores(np.arange(7)), p @ q.T, rtol=1e-5, atol=1e-6)
+    expected = ranking_loss(p @ q.T) + penalty(p[USERS], q[POSITIVES], q[NEGATIVES])
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_lightgcn(layers: int) -> None:
+    """Propagated embeddings are compared, the ones of layer 0 penalised."""
+    data = random_world(7, 9)
+    model, state, loss = trained("lightgcn", data, layers=layers)
+    graph, own = dense_graph(data.train.toarray()), state["nodes"]
+    final = sum(np.linalg.matrix_power(graph, layer) @ own for layer in range(layers + 1)) / (layers + 1)
+    scores = final[:7] @ final[7:].T
+    np.testing.assert_allclose(model.scores(np.arange(7)), scores, rtol=1e-4, atol=1e-6)
+    expected = ranking_loss(scores) + penalty(own[USERS], own[7 + POSITIVES], own[7 + NEGATIVES])
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_vbpr() -> None:
+    """s = b + p . q + sum over modalities of t . E f + w . f, with vectors and biases of the batch penalised."""
+    data = random_world(7, 9)
+    model, state, loss = trained("vbpr", data, content_size=3)
+    features = np.concatenate([standardised(data.features[name], name) for name in ("audio", "text")], axis=1)
+    vectors = np.concatenate([state["items"], features @ state["projection"]], axis=1)
+    bias = (state["bias"] + features @ state["content_bias"]).ravel()
+    scores = state["users"] @ vectors.T + bias
+    np.testing.assert_allclose(model.scores(np.arange(7)), scores, rtol=1e-4, atol=1e-6)
+    batch = (vectors[POSITIVES], vectors[NEGATIVES], bias[POSITIVES], bias[NEGATIVES])
+    assert loss == pytest.approx(ranking_loss(scores) + penalty(state["users"][USERS], *batch), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bpr", "vbpr", "lightgcn"])
+def test_a_gpu_that_is_not_there_is_an_error(name: str) -> None:
+    """Nothing falls back to the processor in silence."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(BadInput, match="device 'cuda' found, but this machine has no GPU"):
+        build_model(name, {}, random_world(7, 9)).fit(TrainingOptions(device="cuda"))

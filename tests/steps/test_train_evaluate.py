@@ -1,0 +1,118 @@
+"""`train` and `evaluate`, from what `prepare` left to the figures in the metrics history."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.errors import BadInput, NotFound
+from tasks.metrics import evaluate as measure
+from tasks.models.saved import load_model
+from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.evaluate import evaluate
+from tasks.steps.plan import Plan, RunConfig
+from tasks.steps.prepare import prepare
+from tasks.steps.train import train
+from tasks.store import History, Store, read_artefact, write_artefact
+from tests.steps.night import DATASET, align, write_log
+
+RUN = "scheduled__2026-11-21T02:00:00+00:00"
+HYPERPARAMETERS: dict[str, dict[str, object]] = {"bpr": {"max_epochs": 6, "evaluate_every": 2, "embedding_size": 8}}
+
+
+@pytest.fixture
+def prepared(folder_store: Store) -> Store:
+    """A store with a run up to `prepare`."""
+    config = RunConfig(
+        dataset=DATASET,
+        modalities=["text"],
+        encoder="enc",
+        models=["popularity", "bpr"],
+        k_core=3,
+        hyperparameters=HYPERPARAMETERS,
+    )
+    plan = Plan(run=RUN, config=config, interactions=write_log(folder_store, 0), inputs_hash="hash")
+    with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan.model_dump(mode="json"))
+    align(folder_store, RUN)
+    prepare(run=RUN)
+    return folder_store
+
+
+def test_train_keeps_the_model_and_how_it_was_trained(prepared: Store) -> None:
+    """Hyper-parameters of the plan on top of the defaults, the seed of the plan, one record an epoch, and what went in."""
+    result = train(run=RUN, model="bpr", threads=1)
+    artefact = read_artefact(prepared, f"runs/{RUN}/train-bpr")
+    training = artefact.json("training.json")
+    assert artefact.json("config.json")["model"] == "bpr"
+    assert artefact.manifest.parameters["max_epochs"] == 6
+    assert artefact.manifest.parameters["batch_size"] == 4096
+    assert artefact.manifest.seed == 7
+    assert set(artefact.manifest.inputs) == {prepared_artefact(prepared, RUN).prefix}
+    assert [record["epoch"] for record in training["history"]] == [1, 2, 3, 4, 5, 6]
+    assert [record["valid"] is None for record in training["history"]] == [True, False] * 3
+    best = max(record["valid"] for record in training["history"] if record["valid"] is not None)
+    assert training["valid"] == result["valid"] == best
+    assert (training["device"], training["threads"]) == ("cpu", 1)
+
+
+def test_the_model_kept_is_the_one_that_was_best_on_validation(prepared: Store) -> None:
+    """Loaded again it has the figure that selected it."""
+    result = train(run=RUN, model="bpr", threads=1)
+    data = load_dataset(prepared, RUN)
+    model = load_model(read_artefact(prepared, f"runs/{RUN}/train-bpr"), data)
+    assert measure(model.scores, data, "valid").means()["ndcg@20"] == pytest.approx(result["valid"])
+
+
+def test_training_again_gives_the_same_model(prepared: Store) -> None:
+    """To the bit, so a retry is harmless."""
+    tensors = []
+    for _ in range(2):
+        train(run=RUN, model="bpr", threads=1)
+        tensors.append(read_artefact(prepared, f"runs/{RUN}/train-bpr").tensors("model.safetensors"))
+    for name, tensor in tensors[0].items():
+        np.testing.assert_array_equal(tensors[1][name].numpy(), tensor.numpy())
+
+
+def test_a_closed_form_has_one_record_without_loss(prepared: Store) -> None:
+    """And no validation figure is invented for it."""
+    result = train(run=RUN, model="popularity", threads=1)
+    assert (result["epochs"], result["loss"], result["valid"]) == (1, None, None)
+
+
+@pytest.mark.parametrize("step", [train, evaluate])
+def test_a_model_outside_the_plan_is_an_error(prepared: Store, step: object) -> None:
+    """It names those of the run."""
+    assert callable(step)
+    with pytest.raises(BadInput, match=f"model 'ease' is not in run .* expected one of its models: popularity, bpr"):
+        step(run=RUN, model="ease")
+
+
+def test_evaluate_wants_a_trained_model(prepared: Store) -> None:
+    """It says which step is missing."""
+    with pytest.raises(NotFound, match="train-bpr"):
+        evaluate(run=RUN, model="bpr")
+
+
+@pytest.mark.services
+def test_evaluate_writes_the_figures_and_records_them(prepared: Store, history: History) -> None:
+    """Both splits, four metrics at four cut-offs, in the artefact and in the history; twice leaves the same rows."""
+    history.start_run(RUN, DATASET, {})
+    train(run=RUN, model="bpr", threads=1)
+    for _ in range(2):
+        result = evaluate(run=RUN, model="bpr")
+    artefact = read_artefact(prepared, f"runs/{RUN}/evaluate-bpr")
+    figures = artefact.json("metrics.json")
+    data = load_dataset(prepared, RUN)
+    model = load_model(read_artefact(prepared, f"runs/{RUN}/train-bpr"), data)
+    for split in ("valid", "test"):
+        found = measure(model.scores, data, split)
+        assert figures[split] == found.means()
+        assert figures["users"][split] == len(found.users)
+        assert result[f"{split}_ndcg@20"] == figures[split]["ndcg@20"]
+    assert f"runs/{RUN}/train-bpr" in artefact.manifest.inputs
+    table = history.table(dataset=DATASET, model="bpr", metric=None, split=None, since=None)
+    assert len(table) == 2 * 4 * 4
+    row = table[(table["split"] == "test") & (table["metric"] == "map") & (table["k"] == 10)]
+    assert row["value"].tolist() == [figures["test"]["map@10"]]
+    assert set(table["encoder"]) == {"enc"}
