@@ -1,13 +1,15 @@
 """Interactions, numbering, splits and the dataset that models are given. Knows paths and arrays, no store."""
 
 from tasks.data.dataset import Dataset, dataset_of
+from tasks.data.ids import RULE, first_odd, shown
 from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
 from tasks.data.readers import Columns, read_interactions
-from tasks.data.splits import SPLITS, Split, split
+from tasks.data.splits import SPLITS, Split, labels_of, split
 
 __all__ = [
+    "RULE",
     "SPLITS",
     "Columns",
     "Dataset",
@@ -15,9 +17,12 @@ __all__ = [
     "Split",
     "canonical_integers",
     "dataset_of",
+    "first_odd",
     "in_order",
     "k_core",
+    "labels_of",
     "numbering",
     "read_interactions",
+    "shown",
     "split",
 ]

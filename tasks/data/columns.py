@@ -93,8 +93,8 @@ def _times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     rows = range(1, len(column) + 1)
     row = bisect.bisect_left(rows, x=True, key=lambda end: not _casts(column.slice(0, end), kind))
     raise BadInput(
-        f"{name} has the time {shown(column[row].as_py() or '')} in row {row + 1}, expected seconds or ISO 8601, with a zone "
-        "in all rows or in none"
+        f"{name} has the time {shown(column[row].as_py() or '')} in row {row + 1}, expected seconds or ISO 8601, "
+        "with a zone in all rows or in none"
     )
 
 

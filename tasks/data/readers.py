@@ -16,6 +16,7 @@ import pyarrow.csv as pcsv
 from tasks.data.columns import finite, labels, seconds
 from tasks.data.formats import FORMATS, Source, open_source, read_columns
 from tasks.data.interactions import Interactions, codes_of, sentence
+from tasks.data.order import order_within
 from tasks.errors import BadInput, NotFound
 
 __all__ = ["FORMATS", "Columns", "Reading", "read_interactions", "read_prepared"]
@@ -148,8 +149,8 @@ def _check_threshold(source: Source, rating: str | None, threshold: float | None
     if rating is not None and (threshold is None) != implicit:
         both = "both --threshold and --implicit" if implicit else "neither --threshold nor --implicit"
         raise BadInput(
-            f"{source.path.name} has ratings in column {rating!r} and {both} was given, expected either --threshold (keep "
-            "the rows rated at least that) or --implicit (keep every row)"
+            f"{source.path.name} has ratings in column {rating!r} and {both} was given, expected either --threshold "
+            "(keep the rows rated at least that) or --implicit (keep every row)"
         )
 
 
@@ -165,12 +166,10 @@ def _above(column: pa.ChunkedArray, path: Path, rating: str, threshold: float) -
 
 
 def _first_of_each_pair(log: Interactions) -> np.ndarray:
-    """(n,) bool: of each pair of user and item the earliest row. One sort of 64-bit keys, no table of all pairs."""
+    """(n,) bool: of each pair of user and item the earliest row."""
+    if order_within(log.users, log.items) is not None:
+        return np.ones(len(log), dtype=bool)
     pairs = log.users.astype(np.int64) * len(log.item_ids) + log.items
-    ordered = np.sort(pairs)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return np.ones(len(pairs), dtype=bool)
-    del ordered
     order = np.argsort(pairs, kind="stable") if log.timestamps is None else np.lexsort((log.timestamps, pairs))
     arranged = pairs[order]
     first = np.ones(len(pairs), dtype=bool)

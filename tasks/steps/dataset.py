@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import numpy as np
 
 from tasks.data import Dataset, dataset_of
 from tasks.data.readers import read_prepared
+from tasks.errors import BadInput
 from tasks.steps.plan import read_plan, run_key
 from tasks.store import Artefact, Store, read_artefact
 
@@ -19,12 +20,16 @@ def load_dataset(store: Store, run: str) -> Dataset:
     """The dataset of `run`; BadInput when its files do not belong together."""
     config = read_plan(store, run).config
     prepared = prepared_artefact(store, run)
-    ids = {kind: _mapping(prepared.frame(f"{kind}_mapping.csv", dtype={f"{kind}_id": str}, keep_default_na=False), kind) for kind in ("user", "item")}
-    log = read_prepared(prepared.path(f"{config.dataset}_filtered.inter"), ids["user"].to_numpy(), ids["item"].to_numpy())
+    users, items = _ids(prepared, "user"), _ids(prepared, "item")
+    log = read_prepared(prepared.path(f"{config.dataset}_filtered.inter"), users, items)
     features = {modality: prepared.array(f"{modality}_filtered.npy") for modality in config.modalities}
     return dataset_of(config.dataset, log, features)
 
 
-def _mapping(table: pd.DataFrame, kind: str) -> pd.Series[str]:
-    """External ids in order of their row number."""
-    return table.sort_values("idx")[f"{kind}_id"]
+def _ids(prepared: Artefact, kind: str) -> np.ndarray:
+    """External ids (n,) by row number, of a mapping whose numbers count its rows."""
+    name = f"{kind}_mapping.csv"
+    table = prepared.frame(name, dtype={f"{kind}_id": str, "idx": np.int64}, keep_default_na=False)
+    if not np.array_equal(table["idx"], np.arange(len(table))):
+        raise BadInput(f"{prepared.prefix}/{name} has an idx that does not count its rows from 0, expected it to")
+    return table[f"{kind}_id"].to_numpy(dtype=np.str_)

@@ -80,16 +80,17 @@ def encode_all(
 
 def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium) -> object:
     """What the encoder wants of a medium, or why there is no such thing. Read only when it is as small as it may be."""
+    if reason := too_large(medium.size, modality):
+        return BadMedia(reason)
     try:
-        if reason := too_large(medium.size, modality):
-            raise BadMedia(reason)
         data = store.get(medium.key, limit=LARGEST[modality])
-        if hashlib.sha256(data).hexdigest() != medium.sha256:
-            raise ChangedMedium("changed since the scan")
-        return encoder.decode(data)
     except NotFound:
         return ChangedMedium("removed since the scan")
-    except (BadMedia, ChangedMedium) as error:
+    if hashlib.sha256(data).hexdigest() != medium.sha256:
+        return ChangedMedium("changed since the scan")
+    try:
+        return encoder.decode(data)
+    except BadMedia as error:
         return error
 
 

@@ -28,8 +28,8 @@ MOST_NAMED = 10
 def extract(*, run: Run, modality: Modality) -> dict[str, object]:
     """Encode the media of one modality of a run; what an earlier night encoded is taken from the cache.
 
-    Files that cannot be used are logged, quarantined and left out; more of them than the share max_bad_share of the plan
-    ends the run with exit code 10. A run that was killed goes on where its last part of the cache ended.
+    Files that cannot be used are logged, quarantined and left out; more of them than the share max_bad_share of the
+    plan ends the run with exit code 10. A run that was killed goes on where its last part of the cache ended.
     """
     begun = time.perf_counter()
     store = open_store()

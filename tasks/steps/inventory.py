@@ -28,7 +28,7 @@ Objects = Mapping[str, Sequence[ObjectInfo]]  # by modality
 def listed(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
     """Modality -> the media directly in its folder.
 
-    What is no medium by its name (hidden, in a deeper folder, with another ending) is left alone; other endings are said.
+    What is no medium by its name (hidden, deeper down, with another ending) is left alone; other endings are logged.
     """
     prefix = media_folder(dataset)
     found: dict[str, list[ObjectInfo]] = {}
@@ -72,7 +72,7 @@ def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame
 
 
 def plain(item: str) -> str:
-    """The id without the zeros that pad a number: ids that are alike in this, programs have often made of each other."""
+    """The id without the zeros that pad a number: two ids that are alike in this are likely to be meant for one."""
     return item.lstrip("0") or "0" if item.isdecimal() else item
 
 
@@ -101,7 +101,7 @@ def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) ->
             first, before = seen.get(plain(item), place) if source == "the log" else seen.setdefault(plain(item), place)
             if first != item:
                 raise BadInput(
-                    f"{before} has {first!r} and {source} has {item!r}, expected an id to be written the same everywhere"
+                    f"{before} has {first!r} and {source} has {item!r}, expected an id to be written one way everywhere"
                 )
 
 
@@ -159,7 +159,7 @@ def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], modali
     """Items that every modality has, in order."""
     complete = set.intersection(*items_by_modality(inventory, matrices, modalities).values())
     ids = np.array(sorted(complete), dtype=np.str_)
-    return ids[numbering(ids)]
+    return np.asarray(ids[numbering(ids)])
 
 
 def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:

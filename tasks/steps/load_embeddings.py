@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from tasks.data import RULE, first_odd, shown
 from tasks.errors import BadInput, NotFound
 from tasks.steps.inputs import checked_dataset, current, matrix_folder, point
 from tasks.steps.options import Dataset, Modality
@@ -19,6 +21,8 @@ from tasks.store import has_artefact, open_store, write_artefact
 
 log = logging.getLogger(__name__)
 WIDEST = 65_536
+LARGEST = 16 << 30  # bytes of a matrix: it is held in memory
+LARGEST_LIST = 1 << 30  # bytes of a list of ids
 
 
 def load_embeddings(
@@ -26,19 +30,26 @@ def load_embeddings(
     dataset: Dataset,
     modality: Modality,
     vectors: Annotated[Path, typer.Option(help="Matrix (items, width) of floats as .npy.")],
-    items: Annotated[Path, typer.Option(help="Item ids, row i for row i of the matrix: one a line, or a .csv with column item_id.")],
+    items: Annotated[Path, typer.Option(help="Item of each row: one a line, or a .csv with a column item_id.")],
 ) -> dict[str, object]:
-    """Use a matrix that exists already instead of media for one modality of a dataset."""
-    store, folder = open_store(), matrix_folder(checked_dataset(dataset), modality)
+    """Use a matrix that exists already instead of media for one modality of a dataset.
+
+    Row i of the matrix is the item in line i of the list. The matrix replaces the one before it; runs that have begun
+    keep the matrix they began with.
+    """
     if modality not in MODALITIES:
         raise BadInput(f"modality {modality!r} found, expected one of {', '.join(MODALITIES)}")
+    store, folder = open_store(), matrix_folder(checked_dataset(dataset), modality)
     matrix, ids = read_matrix(vectors), read_ids(items)
     if len(ids) != len(matrix):
         raise BadInput(f"{items.name} has {len(ids)} ids and {vectors.name} {len(matrix)} rows, expected one id a row")
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(bad):
-        raise BadInput(f"{vectors.name} is not finite in {len(bad)} rows, first of item {ids[bad[0]]!r}, expected finite numbers")
-    version = hashlib.sha256(matrix.tobytes() + "\n".join(ids).encode()).hexdigest()
+        raise BadInput(
+            f"{vectors.name} is not finite in float32 in {len(bad)} rows, first in row {bad[0] + 1} of item "
+            f"{ids[bad[0]]!r}, expected finite numbers"
+        )
+    version = digest(matrix, ids)
     prefix = f"{folder}/{version}"
     if not has_artefact(store, prefix):
         with write_artefact(store, prefix, parameters={"source": vectors.name}) as out:
@@ -47,44 +58,72 @@ def load_embeddings(
             out.counts["items"] = len(ids)
     changed = current(store, folder) != prefix
     point(store, folder, version)
-    log.info("%s of %s: %d items, width %d%s", modality, dataset, *matrix.shape, "" if changed else " (the current one already)")
+    log.info("%s of %s: %d items, width %d", modality, dataset, *matrix.shape)
+    if not changed:
+        log.info("this matrix is the current one already")
     return {"matrix": prefix, "changed": changed, "items": len(ids), "width": matrix.shape[1]}
 
 
+def digest(matrix: np.ndarray, ids: list[str]) -> str:
+    """sha256 over shape, numbers and ids."""
+    found = hashlib.sha256(f"{matrix.shape}\n".encode())
+    found.update(matrix.data)
+    found.update("\n".join(ids).encode())
+    return found.hexdigest()
+
+
 def read_matrix(path: Path) -> np.ndarray:
-    """(items, width) float32 of a .npy file. Its header is checked against the file's size before anything is allocated."""
+    """(items, width) float32 of a .npy file; its header is checked first, also against the file's size."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist, expected a .npy file")
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadInput(f"{path.name} is not a readable .npy array of numbers: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(mapped, np.ndarray) or mapped.ndim != 2 or not np.issubdtype(mapped.dtype, np.floating):
-        found = f"{mapped.dtype} of shape {mapped.shape}" if isinstance(mapped, np.ndarray) else type(mapped).__name__
-        raise BadInput(f"{path.name} holds {found}, expected floats of shape (items, width)")
-    if not mapped.shape[0] or not 0 < mapped.shape[1] <= WIDEST:
-        raise BadInput(f"{path.name} has shape {mapped.shape}, expected at least one row and a width from 1 to {WIDEST}")
-    largest = np.abs(mapped, where=np.isfinite(mapped), out=np.zeros(mapped.shape, mapped.dtype)).max()
-    if largest > np.finfo(np.float32).max:
-        raise BadInput(f"{path.name} reaches {largest:g}, expected numbers that fit float32")
-    return np.ascontiguousarray(mapped, dtype=np.float32)
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            size = path.stat().st_size - file.tell()
+    except ValueError as error:
+        raise BadInput(f"{path.name} is not a .npy array of numbers: {' '.join(str(error).split())[:200]}") from error
+    if len(shape) != 2 or not np.issubdtype(dtype, np.floating):
+        raise BadInput(f"{path.name} holds {dtype} of shape {shape}, expected floats of shape (items, width)")
+    if not shape[0] or not 0 < shape[1] <= WIDEST:
+        raise BadInput(f"{path.name} has shape {shape}, expected at least one row and a width from 1 to {WIDEST}")
+    promised = math.prod(shape) * dtype.itemsize
+    if promised != size or promised > LARGEST:
+        raise BadInput(
+            f"{path.name} has {size} bytes behind a header of {dtype} of shape {shape}, expected {promised} and at most "
+            f"{LARGEST}"
+        )
+    with np.errstate(over="ignore"):  # what does not fit float32 becomes infinite, and is refused as such
+        return np.ascontiguousarray(np.load(path, mmap_mode="r", allow_pickle=False), dtype=np.float32)
 
 
 def read_ids(path: Path) -> list[str]:
-    """Item ids in order; BadInput when one is empty or occurs twice."""
+    """Item ids in order; BadInput when one cannot be used or occurs twice."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist, expected item ids")
-    if path.suffix == ".csv":
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if "item_id" not in table.columns:
-            raise BadInput(f"{path.name} has columns {list(table.columns)}, expected item_id")
-        ids = table["item_id"].tolist()
-    else:
-        ids = path.read_text(encoding="utf-8-sig").splitlines()
-    for row, item in enumerate(ids, 1):
-        if item != item.strip() or not item:
-            raise BadInput(f"{path.name} has the id {item!r} in row {row}, expected ids without blanks around them")
-    counts = pd.Series(ids).value_counts()
+    if path.stat().st_size > LARGEST_LIST:
+        raise BadInput(f"{path.name} has {path.stat().st_size} bytes, expected at most {LARGEST_LIST}")
+    try:
+        ids = _column(path) if path.suffix.lower() == ".csv" else _lines(path)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise BadInput(f"{path.name} is not a list of ids: {' '.join(str(error).split())[:200]}") from error
+    odd = first_odd(ids)
+    if odd is not None:
+        raise BadInput(f"{path.name} has the id {shown(ids[odd])} in row {odd + 1}, expected {RULE}")
+    counts = pd.Series(ids, dtype=str).value_counts()
     if len(counts) and counts.iloc[0] > 1:
-        raise BadInput(f"{path.name} has {counts.index[0]!r} {counts.iloc[0]} times, expected each item once")
-    return [str(item) for item in ids]
+        raise BadInput(f"{path.name} has {shown(counts.index[0])} {counts.iloc[0]} times, expected each item once")
+    return ids
+
+
+def _column(path: Path) -> list[str]:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    if "item_id" not in table.columns:
+        raise BadInput(f"{path.name} has columns {list(table.columns)[:20]}, expected item_id")
+    return [str(item) for item in table["item_id"]]
+
+
+def _lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8-sig").split("\n")  # universal newlines; splitlines() knows too many others
+    return lines[:-1] if lines[-1] == "" else lines

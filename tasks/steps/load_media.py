@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tasks.encoders.decode import EXTENSIONS
+from tasks.data import RULE, first_odd, shown
+from tasks.encoders.decode import EXTENSIONS, LARGEST_FILE
 from tasks.errors import BadInput, NotFound
 from tasks.progress import progress
 from tasks.steps.inputs import checked_dataset, media_folder
+from tasks.steps.inventory import check_names, listed, plain
 from tasks.steps.options import Dataset
-from tasks.store import Store, open_store
+from tasks.store import ObjectInfo, Store, open_store
 
 log = logging.getLogger(__name__)
 UPLOADS = 4  # at once
@@ -23,64 +24,85 @@ UPLOADS = 4  # at once
 
 def load_media(
     *,
-    folder: Annotated[Path, typer.Argument(help="Folder with image/, audio/ and text/ (any of them) below it.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with image/, audio/ and text/ (any of them) in it.")],
     dataset: Dataset,
-    modality: Annotated[str | None, typer.Option(help="The files lie in FOLDER itself and are all of this modality.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="The files lie in FOLDER itself and are all of this modality.")
+    ] = None,
 ) -> dict[str, object]:
     """Upload posters, sounds and texts from a folder; what is there already is not sent again.
 
-    A file's name without its ending is its item's id. Other files and folders beside image/, audio/ and text/ are left
-    alone; a file in them with an ending that is not accepted is an error before anything is sent.
+    A file's name without its ending is its item's id. Hidden files are left out, and so are files beside the folders;
+    other folders, endings that are not accepted and two files of one item are errors before anything is sent.
     """
-    store, prefix = open_store(), media_folder(checked_dataset(dataset))
-    files = {name: media_files(path, name) for name, path in sources(folder, modality).items()}
+    store, name = open_store(), checked_dataset(dataset)
+    files = {kind: visible(path) for kind, path in sources(folder, modality).items()}
+    there = {kind: {info.key: info for info in infos} for kind, infos in listed(store, name).items()}
+    for kind, (paths, _) in files.items():
+        check_files(kind, folder, paths, there.get(kind, {}))
     counts: dict[str, int] = {}
-    for name, paths in files.items():
-        sent = upload(store, f"{prefix}{name}/", paths, f"{name} of {dataset}")
-        counts |= {f"{name}_found": len(paths), f"{name}_sent": sent}
-        log.info("%s: %d files, %d sent, %d there already", name, len(paths), sent, len(paths) - sent)
-    return {"media": prefix, **counts}
+    for kind, (paths, hidden) in files.items():
+        prefix = f"{media_folder(name)}{kind}/"
+        sent = upload(store, prefix, paths, there.get(kind, {}), f"{kind} of {name}")
+        log.info("%s: %d sent, %d there already, %d hidden", kind, sent, len(paths) - sent, hidden)
+        counts |= {f"{kind}_found": len(paths), f"{kind}_sent": sent, f"{kind}_hidden": hidden}
+    return {"media": media_folder(name), **counts}
 
 
 def sources(folder: Path, modality: str | None) -> dict[str, Path]:
     """Modality -> folder of its files."""
+    known = ", ".join(f"{kind}/" for kind in EXTENSIONS)
     if not folder.is_dir():
-        raise NotFound(f"{folder} is not a folder, expected one with {', '.join(EXTENSIONS)} below it")
+        raise NotFound(f"{folder} is not a folder, expected one with {known} in it")
     if modality is not None:
         if modality not in EXTENSIONS:
             raise BadInput(f"modality {modality!r} found, expected one of {', '.join(EXTENSIONS)}")
         return {modality: folder}
-    found = {name: folder / name for name in EXTENSIONS if (folder / name).is_dir()}
-    if not found:
-        raise BadInput(f"{folder} has none of the folders {', '.join(EXTENSIONS)}, expected at least one (or say --modality)")
-    return found
+    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    strangers = [name for name in folders if name not in EXTENSIONS]
+    if strangers or not folders:
+        raise BadInput(
+            f"{folder} has the folders {strangers or 'none'}, expected only {known} in it (any of them; or files of one "
+            "modality, named by --modality)"
+        )
+    return {name: folder / name for name in folders}
 
 
-def media_files(folder: Path, modality: str) -> list[Path]:
-    """The files of one modality, by name. BadInput for an ending that is not accepted, and for two files of one item."""
-    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    accepted = EXTENSIONS[modality]
-    for path in found:
-        if path.suffix.lower().lstrip(".") not in accepted:
-            raise BadInput(f"{path} found among the {modality} files, expected endings {', '.join(sorted(accepted))}")
-    items: dict[str, list[str]] = defaultdict(list)
-    for path in found:
-        items[path.stem].append(path.name)
-    twice = next((names for names in items.values() if len(names) > 1), None)
-    if twice:
-        raise BadInput(f"{modality} files {', '.join(twice)} found for one item, expected one file each")
-    if not found:
-        raise BadInput(f"{folder} has no files, expected {modality} files ({', '.join(sorted(accepted))})")
-    return found
+def visible(folder: Path) -> tuple[list[Path], int]:
+    """What is in a folder, by name, and how many hidden files were left out of it."""
+    found = sorted(folder.iterdir())
+    kept = [path for path in found if not path.name.startswith(".")]
+    return kept, len(found) - len(kept)
 
 
-def upload(store: Store, prefix: str, paths: list[Path], label: str) -> int:
+def check_files(modality: str, folder: Path, paths: list[Path], there: dict[str, ObjectInfo]) -> None:
+    """BadInput when the scan could not use the files, alone or together with those that are in the store already."""
+    accepted = f"{modality} files with one of the endings {', '.join(sorted(EXTENSIONS[modality]))}"
+    if not paths:
+        raise BadInput(f"{folder} has no files of {modality}, expected {accepted}")
+    for path in paths:
+        if not path.is_file() or path.suffix.lower().lstrip(".") not in EXTENSIONS[modality]:
+            raise BadInput(f"{path} found, expected only {accepted} there")
+        if path.stat().st_size > LARGEST_FILE:
+            raise BadInput(f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE}")
+    odd = first_odd(path.stem for path in paths)
+    if odd is not None:
+        raise BadInput(f"{modality} file of the item {shown(paths[odd].stem)} found, expected item ids of {RULE}")
+    check_names(modality, [path.name for path in paths])
+    stored = {plain(Path(key).stem): key for key in there}
+    for path in paths:
+        key = stored.get(plain(path.stem), path.name)
+        if Path(key).name != path.name:
+            raise BadInput(f"{path} found for the item of {key} in the store, expected one file an item: remove one")
+
+
+def upload(store: Store, prefix: str, paths: list[Path], there: dict[str, ObjectInfo], label: str) -> int:
     """Send what is not there with the same bytes; returns how many were sent."""
-    there = {info.key: info.size for info in store.list(prefix)}
 
     def send(path: Path) -> bool:
         key = f"{prefix}{path.name}"
-        if there.get(key) == path.stat().st_size and store.get(key) == path.read_bytes():
+        known = there.get(key)
+        if known is not None and known.size == path.stat().st_size and store.get(key) == path.read_bytes():
             return False
         store.put_file(key, path)
         return True

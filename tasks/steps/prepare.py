@@ -7,97 +7,109 @@ import logging
 import numpy as np
 import pandas as pd
 
-from tasks.data import Interactions, in_order, k_core, split
+from tasks.data import Interactions, in_order, k_core, labels_of, split
 from tasks.errors import BadInput
 from tasks.steps.options import Run
-from tasks.steps.plan import Plan, read_plan, run_key
-from tasks.store import Artefact, ArtefactWriter, Store, open_store, read_artefact, write_artefact
+from tasks.steps.plan import RunConfig, read_plan, run_key
+from tasks.store import Artefact, ArtefactWriter, open_store, read_artefact, write_artefact
 
 log = logging.getLogger(__name__)
+PARTS = ("train", "valid", "test")
 
 
 def prepare(*, run: Run) -> dict[str, object]:
     """Filter the log to items with features, take its k-core, renumber users and items from 0 and split.
 
-    The files it writes can be read by MMRec as they are: <dataset>_filtered.inter and <modality>_filtered.npy, row i of which
-    is item i.
+    The files it writes can be read by MMRec as they are: <dataset>_filtered.inter and <modality>_filtered.npy, row i of
+    which is item i.
     """
     store = open_store()
     plan = read_plan(store, run)
     aligned = read_artefact(store, run_key(run, "align"))
     interactions = read_artefact(store, plan.interactions)
-    counts: dict[str, int] = {}
     items = aligned.frame("item_features.csv", dtype={"item_id": str}, keep_default_na=False)
-    dataset = select(read_log(interactions), items["item_id"].to_numpy(dtype=np.str_), plan, counts)
+    counts: dict[str, int] = {}
+    whole = Interactions.load(interactions.path("interactions.parquet"))
+    dataset = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts)
+    del whole  # by far the largest thing in memory
     source = positions(items, dataset.item_ids)
-    prefix = run_key(run, "prepare")
-    with write_artefact(store, prefix, inputs=[aligned, interactions], parameters=_parameters(plan), seed=plan.config.seed) as out:
-        _write_log(out, dataset, plan.config.dataset)
+    prefix, config = run_key(run, "prepare"), plan.config
+    parameters = config.model_dump(include={"dataset", "modalities", "k_core", "split", "seed"})
+    with write_artefact(store, prefix, inputs=[aligned, interactions], parameters=parameters, seed=config.seed) as out:
+        _write_log(out, dataset, config.dataset)
         for kind, ids in (("user", dataset.user_ids), ("item", dataset.item_ids)):
             out.frame(f"{kind}_mapping.csv", pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
-        out.frame(
-            "item_features_filtered.csv",
-            pd.DataFrame({"item_id": dataset.item_ids, "idx": np.arange(len(source)), "source_idx": source}),
-        )
-        for modality in plan.config.modalities:
-            out.array(f"{modality}_filtered.npy", aligned.array(f"{modality}.npy")[source])
+        kept = pd.DataFrame({"item_id": dataset.item_ids, "idx": np.arange(len(source)), "source_idx": source})
+        out.frame("item_features_filtered.csv", kept)
+        for modality in config.modalities:
+            out.array(f"{modality}_filtered.npy", _matrix(aligned, modality, len(items))[source])
         out.counts.update(counts)
     return {"prepared": prefix, **counts}
 
 
-def read_log(artefact: Artefact) -> Interactions:
-    """The pinned interactions of the run."""
-    return Interactions.load(artefact.path("interactions.parquet"))
-
-
-def load_features_index(store: Store, run: str) -> pd.DataFrame:
-    """item_features.csv of the run: item_id (str), idx."""
-    return read_artefact(store, run_key(run, "align")).frame("item_features.csv", dtype={"item_id": str}, keep_default_na=False)
-
-
-def select(interactions: Interactions, item_ids: np.ndarray, plan: Plan, counts: dict[str, int]) -> Interactions:
+def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts: dict[str, int]) -> Interactions:
     """The labelled, renumbered log of items among `item_ids`; fills `counts` with what is left after each stage."""
-    config = plan.config
 
-    def note(stage: str, found: Interactions) -> None:
+    def note(stage: str, words: str, found: Interactions) -> Interactions:
         counts.update({f"{name}_{stage}": number for name, number in found.counts.items()})
-        log.info("%s: %d interactions / %d users / %d items", stage.replace("_", " "), *found.counts.values())
-
-    note("before", interactions)
-    keep = np.isin(interactions.item_ids, item_ids)[interactions.items]
-    if not keep.any():
-        raise BadInput(
-            f"none of {len(interactions.item_ids)} items of the log (such as {interactions.item_ids[:3].tolist()}) has features "
-            f"(such as {item_ids[:3].tolist()}), expected the same ids in both"
+        log.info(
+            "%s: %s interactions / %s users / %s items", words, *(f"{number:,}" for number in found.counts.values())
         )
-    filtered = interactions.take(keep)
-    note("with_features", filtered)
-    core = in_order(k_core(filtered, config.k_core))
-    note(f"in_{config.k_core}_core", core)
-    done = split(core, config.split, seed=config.seed, k=config.k_core)
+        return found
+
+    k = config.k_core
+    found = note("before", "before filtering", whole)
+    found = note("with_features", "after the item filter", _with_features(found, item_ids))
+    found = note(f"in_{k}_core", f"after {k}-core", in_order(k_core(found, k)))
+    done = split(found, config.split, seed=config.seed, k=k)
     counts.update(moved_to_train=done.moved_to_train, dropped_untrained=done.dropped)
-    found = done.interactions
+    counts.update(users_lost_in_split=done.users_lost, items_lost_in_split=done.items_lost)
     if done.dropped:
-        found = in_order(found)
-        note("trained", found)
-    labels = found.labels if found.labels is not None else np.zeros(0)
-    for name, number in zip(("train", "valid", "test"), np.bincount(labels, minlength=3), strict=True):
-        counts[name] = int(number)
-    log.info("train %d, valid %d, test %d; %d moved to train, %d dropped", *(counts[n] for n in ("train", "valid", "test", "moved_to_train", "dropped_untrained")))
-    return found
+        note("trained", f"after the {config.split} split, without what it leaves untrained", done.interactions)
+    counts.update(zip(PARTS, np.bincount(labels_of(done.interactions), minlength=3).tolist(), strict=True))
+    log.info("%s split: %s; %d rows moved to train", config.split, _words(counts), done.moved_to_train)
+    return done.interactions
 
 
 def positions(items: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
-    """(n,) rows of the aligned matrices that hold `item_ids`."""
-    places = pd.Series(items["idx"].to_numpy(), index=items["item_id"].to_numpy())
-    return np.asarray(places.loc[item_ids.tolist()].to_numpy(dtype=np.int64))
+    """(n,) rows of the aligned matrices that hold `item_ids`. `items`: item_id and idx, each item once."""
+    index = pd.Index(items["item_id"])
+    if not index.is_unique:
+        raise BadInput(
+            f"{index[index.duplicated()][0]!r} found more than once in item_features.csv, expected each item once"
+        )
+    places = index.get_indexer(pd.Index(item_ids.tolist()))
+    if (places < 0).any():
+        raise BadInput(f"{item_ids[places < 0][0]!r} not found in item_features.csv, expected every item that is kept")
+    return np.asarray(items["idx"].to_numpy(dtype=np.int64)[places])
 
 
-def _parameters(plan: Plan) -> dict[str, object]:
-    return plan.config.model_dump(include={"dataset", "modalities", "k_core", "split", "seed"})
+def _with_features(interactions: Interactions, item_ids: np.ndarray) -> Interactions:
+    known = np.isin(interactions.item_ids, item_ids)
+    if not known.any():
+        raise BadInput(
+            f"none of the {len(known)} items of the log (such as {interactions.item_ids[:3].tolist()}) has features "
+            f"(those of {item_ids[:3].tolist()} and others were found), expected the same ids in both"
+        )
+    return interactions if known.all() else interactions.take(known[interactions.items])
+
+
+def _matrix(aligned: Artefact, modality: str, rows: int) -> np.ndarray:
+    found = aligned.array(f"{modality}.npy")
+    if len(found) != rows:
+        raise BadInput(
+            f"{aligned.prefix}/{modality}.npy has {len(found)} rows, expected {rows} as item_features.csv has"
+        )
+    return found
+
+
+def _words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{part} {counts[part]:,}" for part in PARTS)
 
 
 def _write_log(out: ArtefactWriter, dataset: Interactions, name: str) -> None:
     """userID, itemID, x_label and, when known, timestamp, as MMRec reads them."""
-    columns = {"userID": dataset.users, "itemID": dataset.items, "x_label": dataset.labels, "timestamp": dataset.timestamps}
-    out.table(f"{name}_filtered.inter", {key: column for key, column in columns.items() if column is not None})
+    columns = {"userID": dataset.users, "itemID": dataset.items, "x_label": labels_of(dataset)}
+    if dataset.timestamps is not None:
+        columns["timestamp"] = dataset.timestamps
+    out.table(f"{name}_filtered.inter", columns)

@@ -53,7 +53,8 @@ def publish(*, run: Run) -> dict[str, object]:
     gate = judge(candidate, champion, plan.config.tolerance)
     release = make_release(store, evidence) if gate.passed else None
     decide(evidence, gate, release, champion)
-    outcome = {
+    outcome: dict[str, object] = {
+        "published": release is not None,
         "outcome": "promoted" if release else "rejected",
         "release": release,
         "model": candidate.model,
@@ -61,8 +62,7 @@ def publish(*, run: Run) -> dict[str, object]:
     }
     with write_artefact(store, run_key(run, "publish"), inputs=[evidence.trained, evidence.evaluated]) as out:
         out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
-    figure = {f"valid_{METRIC}": candidate.figure}
-    return {"run": run, "dataset": plan.config.dataset, "published": release is not None} | outcome | figure
+    return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{METRIC}": candidate.figure}
 
 
 def gather(store: Store, run: str) -> Evidence:

@@ -63,7 +63,8 @@ def scan(
 ) -> dict[str, object]:
     """Take the inventory of a dataset, say what is new since the last release, and fix the plan of the run.
 
-    Ends with exit code 99 when media, interactions, encoder and settings are those of the last run that came to a decision.
+    Ends with exit code 99 when media, interactions, encoder and settings are those of the last run that came to a
+    decision.
     """
     overrides: dict[str, object] = {"dataset": dataset, "encoder": encoder, "k_core": k, "split": split, "seed": seed}
     overrides |= {"modalities": _words(modalities), "models": _words(models)}
@@ -173,8 +174,9 @@ def _check_sources(
         )
     missing = [modality for modality in config.modalities if modality not in matrices | media]
     if missing:
+        there = ", ".join(sorted(matrices | media)) or "nothing"
         raise NotFound(
-            f"dataset {dataset!r} has no {', '.join(missing)} (found: {', '.join(sorted(matrices | media)) or 'nothing'}), "
+            f"dataset {dataset!r} has no {', '.join(missing)} (found: {there}), "
             f"expected media under {media_folder(dataset)}{missing[0]}/ or a matrix by `load-embeddings`; "
             "or leave it out of the modalities"
         )

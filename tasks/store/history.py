@@ -51,11 +51,7 @@ def open_history(dsn: str | None = None) -> History:
     """The history at `dsn`, or at RECSYS_METRICS_DSN. BadInput when unset, or when its schema is not up to date."""
     history = History(metrics_dsn(dsn))
     try:
-        if missing := history.pending():
-            raise BadInput(
-                f"the metrics database lacks {', '.join(missing)}, expected an up-to-date schema: "
-                "run `python -m tasks migrate`"
-            )
+        history.require_schema()
     except BaseException:
         history.close()
         raise
@@ -69,13 +65,16 @@ class History(Champions):
         """Bring the schema up to date; returns the names of the migrations applied."""
         return migrate(self._dsn)
 
-    def pending(self) -> list[str]:
-        """Migrations that the database lacks."""
-        made = self._row("SELECT to_regclass(%s)", TABLE)
-        if made is None or made[0] is None:
-            return names()
-        applied = {str(row[0]) for row in self._rows(f"SELECT migration_id FROM {TABLE}")}  # noqa: S608  a constant
-        return [name for name in names() if name not in applied]
+    def require_schema(self) -> None:
+        """BadInput unless every migration has been applied; reads only."""
+        made = self._row("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", TABLE)
+        rows = self._rows(f"SELECT migration_id FROM {TABLE}") if made else []  # noqa: S608  a constant
+        missing = sorted(set(names()) - {str(row[0]) for row in rows})
+        if missing:
+            raise BadInput(
+                f"the metrics database lacks {', '.join(missing)}, expected an up-to-date schema: "
+                "run `python -m tasks migrate`"
+            )
 
     def start_run(self, run: str, dataset: str, config: Mapping[str, object], url: str | None = None) -> None:
         """A run begins, or begins again."""

@@ -11,8 +11,10 @@ import pytest
 from tasks.__main__ import main
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError, ValidationFailed
 from tasks.steps import publish as step
+from tasks.steps.evaluate import evaluate
 from tasks.steps.prepare import prepare
 from tasks.steps.publish import publish
+from tasks.steps.train import train
 from tasks.store import History, Store, has_artefact, open_history, read_artefact
 from tests.steps.night import DATASET, objects, reach_publish, report
 
@@ -61,6 +63,21 @@ def test_the_best_model_on_validation_is_published(
     decision = read_artefact(store, "runs/r1/publish").json("decision.json")
     assert (decision["outcome"], decision["release"]) == ("promoted", release)
     assert decision["gate"]["candidate"]["figures"] == {"popularity": 0.2, "ease": 0.3}
+
+
+def test_what_train_and_evaluate_make_can_be_published(folder_store: Store, history: History) -> None:
+    """The real steps, and again: the same seed gives the same release, however long it took to train and evaluate."""
+    reach_publish(folder_store, history, "r1", {"popularity": 0.0, "bpr": 0.0})
+    found = []
+    for _ in range(2):
+        for model in ("popularity", "bpr"):
+            train(run="r1", model=model, threads=1)
+            evaluate(run="r1", model=model)
+        found.append(publish(run="r1"))
+    assert found[0]["published"]
+    assert found[0]["release"] == found[1]["release"]
+    table = history.table(dataset=DATASET, model=None, metric="ndcg", split="valid", since=None)
+    assert table.loc[table["is_champion"], "model"].unique().tolist() == [found[0]["model"]]
 
 
 def test_of_equal_models_the_first_of_the_plan_is_published(folder_store: Store, history: History) -> None:

@@ -14,7 +14,7 @@ LARGEST: dict[str, int] = {"image": 64 << 20, "audio": 256 << 20, "text": 1 << 2
 LARGEST_FILE = max(LARGEST.values())
 
 
-class BadMedia(ValueError):  # noqa: N818  it is the medium that is bad
+class BadMedia(ValueError):
     """A file that cannot be used; the message is the reason in a few plain words."""
 
 

@@ -1,0 +1,35 @@
+"""Sorting rows by user and by something within each user, without a sort over all rows.
+
+Rows are dealt out to their users by counting and each user's few are sorted, as in building a CSR matrix; on 25 million
+rows that takes about a third of the time of an argsort of combined keys, and far less than a lexsort.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+
+def order_within(users: np.ndarray, keys: np.ndarray) -> np.ndarray | None:
+    """Positions (n,) that sort rows by user and then by key; None when a user has a key twice.
+
+    `users`, `keys`: (n,) integers from 0.
+    """
+    size = len(users)
+    if not size:
+        return np.zeros(0, dtype=np.int32)
+    positions = np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
+    shape = (int(users.max()) + 1, int(keys.max()) + 1)
+    matrix = sparse.csr_array((positions, (users, keys)), shape=shape)
+    matrix.sort_indices()
+    found: np.ndarray = matrix.data
+    return found if len(found) == size else None  # CSR matrices add up what is at the same place
+
+
+def places(users: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row its place (n,) among the rows of its user in `order`, and how many (n,) rows its user has."""
+    sizes = np.bincount(users).astype(np.int32)
+    starts = np.cumsum(sizes, dtype=np.int64) - sizes
+    place = np.empty(len(users), dtype=np.int32)
+    place[order] = np.arange(len(users)) - np.repeat(starts, sizes)
+    return place, sizes[users]

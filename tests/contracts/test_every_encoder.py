@@ -1,0 +1,147 @@
+"""What every encoder promises, for each modality of the shipped one and of one that was put into the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.encoders import DEMO, load_encoder
+from tasks.encoders.audioclip.weights import save_model
+from tasks.encoders.base import ModalityEncoder
+from tasks.encoders.decode import BadMedia
+from tasks.steps.encoder_store import put_weights
+from tasks.store import open_store
+from tests.encoders.audioclip_world import MAKERS, TINY, random_model
+
+WIDTHS = {DEMO: 1024, "own": TINY.embed_dim}
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store that has an encoder named `own`."""
+    folder = tmp_path_factory.mktemp("encoders")
+    url = f"file://{folder / 'store'}"
+    save_model(random_model(), folder, half=False, facts={})
+    put_weights(open_store(url), "own", folder)
+    return url
+
+
+@pytest.fixture(scope="module", params=sorted(WIDTHS))
+def name(request: pytest.FixtureRequest) -> str:
+    """Each encoder in turn."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module", params=sorted(MAKERS))
+def modality(request: pytest.FixtureRequest) -> str:
+    """Each modality in turn."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def encoder(store_url: str, name: str, modality: str) -> ModalityEncoder:
+    """The encoder of the name for the modality."""
+    return load_encoder(open_store(store_url), name)[modality]
+
+
+@pytest.fixture(scope="module")
+def make(modality: str) -> Callable[..., bytes]:
+    """Media of the modality, as bytes, by a number."""
+    found: Callable[..., bytes] = MAKERS[modality]
+    return found
+
+
+def test_vectors_are_finite_float32_of_the_stated_width(
+    encoder: ModalityEncoder, make: Callable[..., bytes], name: str
+) -> None:
+    """One row a medium, and different media have different rows."""
+    rows = encoder.encode([encoder.decode(make(seed)) for seed in range(3)])
+    assert encoder.width == WIDTHS[name]
+    assert rows.shape == (3, encoder.width)
+    assert rows.dtype == np.float32
+    assert np.isfinite(rows).all()
+    assert len(np.unique(rows, axis=0)) == 3
+
+
+def test_a_row_depends_on_its_own_medium_alone(
+    encoder: ModalityEncoder, make: Callable[..., bytes], modality: str
+) -> None:
+    """Alone, among others and in another order a medium gets the same vector, however many pieces it has."""
+    bytes_ = [make(seed) for seed in range(4)]
+    bytes_ += {"audio": [make(4, seconds=5.3)], "text": [make(4, sentences=30)], "image": [make(4, width=300)]}[
+        modality
+    ]
+    media = [encoder.decode(data) for data in bytes_]
+    together = encoder.encode(media)
+    alone = np.concatenate([encoder.encode([medium]) for medium in media])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(together, encoder.encode(media[::-1])[::-1], rtol=1e-4, atol=1e-6)
+
+
+def test_no_media_give_no_rows(encoder: ModalityEncoder) -> None:
+    """An empty batch is a matrix without rows, of the right width."""
+    assert encoder.encode([]).shape == (0, encoder.width)
+
+
+def test_decoding_is_the_same_in_any_thread(encoder: ModalityEncoder, make: Callable[..., bytes]) -> None:
+    """Several threads at once decode what one after the other does."""
+    data = [make(seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        threaded = list(pool.map(encoder.decode, data))
+    for one, other in zip(threaded, map(encoder.decode, data), strict=True):
+        np.testing.assert_array_equal(np.stack(list(one)), np.stack(list(other)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00\x01 nothing of the kind" * 9], ids=["empty", "garbage"])
+def test_what_is_no_medium_is_refused_with_a_reason(encoder: ModalityEncoder, data: bytes) -> None:
+    """A reason for people, and never another exception."""
+    with pytest.raises(BadMedia, match=r"\w"):
+        encoder.decode(data)
+
+
+def test_the_identity_names_model_weights_preprocessing_and_numbers(
+    encoder: ModalityEncoder, store_url: str, name: str, modality: str
+) -> None:
+    """It is the key of the cache: another kind of numbers is another identity."""
+    assert re.fullmatch(rf"{name}@[0-9a-f]{{12}}-p[0-9]+-float32", encoder.identity)
+    half = load_encoder(open_store(store_url), f"{name}.bfloat16")[modality]
+    assert half.identity == encoder.identity.replace("float32", "bfloat16")
+
+
+def test_bfloat16_gives_nearly_the_same_vectors(
+    encoder: ModalityEncoder, store_url: str, name: str, modality: str, make: Callable[..., bytes]
+) -> None:
+    """Cosine with those of float32 at least 0.99."""
+    half = load_encoder(open_store(store_url), f"{name}.bfloat16")[modality]
+    media = [encoder.decode(make(seed)) for seed in range(3)]
+    x, y = encoder.encode(media), half.encode(media)
+    cosines = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+    assert cosines.min() > 0.99
+
+
+def test_vectors_tell_related_media_from_others(store_url: str, tmp_path: Path) -> None:
+    """The shipped encoder puts poster, sound and synopsis of a generated film nearer together than those of two films."""
+    from tasks.catalogue import draw_poster, encode_poster, encode_sound, film, synthesise, write_synopsis
+
+    films = [film(20_261, number) for number in range(24)]
+    data = {
+        "image": [encode_poster(draw_poster(one)) for one in films],
+        "audio": [encode_sound(synthesise(one)) for one in films],
+        "text": [write_synopsis(one).encode() for one in films],
+    }
+    encoders = load_encoder(open_store(store_url), DEMO)
+    vectors = {}
+    for modality, files in data.items():
+        rows = encoders[modality].encode([encoders[modality].decode(file) for file in files])
+        vectors[modality] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for x, y in (("image", "text"), ("audio", "text"), ("audio", "image")):
+        similarity = vectors[x] @ vectors[y].T
+        rank = (similarity > np.diag(similarity)[:, None]).sum(1)
+        assert np.median(rank) <= 5, (x, y)  # by chance 11.5
