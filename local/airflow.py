@@ -70,9 +70,10 @@ class Settings:
             "AIRFLOW__API__SECRET_KEY": self.state.secret("airflow:api", _long_secret),
             "AIRFLOW__API_AUTH__JWT_SECRET": self.state.secret("airflow:jwt", _long_secret),
             "AIRFLOW__API_AUTH__JWT_ISSUER": "recsys",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds; more often costs what a task could use
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # also how late Airflow may see that a task has ended
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "AIRFLOW__OPENLINEAGE__DISABLED": "True",  # there is nobody here to send lineage to
             **self.more(),

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 from local.errors import StackError
@@ -30,6 +32,7 @@ def demo(stack: Stack, *, new_films: bool) -> int:
     print(f"  {', '.join(stack.start()) or 'all were running'}: ready after {time.monotonic() - begun:.0f} s")
     tasks(stack, "migrate")
     known = int(stack.state.fact(LOADED) or 0)
+    arrived = new_films or not known
     if not known:
         if new_films:
             print("  there is no catalogue yet: the first night comes first")
@@ -38,8 +41,10 @@ def demo(stack: Stack, *, new_films: bool) -> int:
         arrive(stack, known, NEW)
     else:
         print(f"  the catalogue of {known} films is in the store already; `make demo-new` adds three")
-    code = night(stack)
-    farewell(stack, time.monotonic() - begun)
+    code = night(stack, arrived=arrived)
+    seconds = time.monotonic() - begun
+    heading(f"{'The run failed' if code else 'Done'} after {seconds:.0f} s; everything goes on running")
+    farewell(stack)
     return code
 
 
@@ -57,16 +62,22 @@ def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
     stack.state.remember_fact(LOADED, str(first + count))
 
 
-def night(stack: Stack) -> int:
-    """Run the DAG, or follow the run that is going on, and show what came out."""
+def night(stack: Stack, *, arrived: bool) -> int:
+    """Run the DAG and show what came out. A run that goes on is followed; it knows nothing of what `arrived` since."""
     api = stack.api()
     api.wait_for_dag(DAG, PARSING)
     api.unpause(DAG)
     before = set(stack.mails.glob("*.eml"))
     running = api.get(f"/dags/{DAG}/dagRuns?state=running&state=queued&limit=1")["dag_runs"]
-    run = running[0]["dag_run_id"] if running else api.trigger(DAG, PARAMS)
-    heading(f"{DAG}, run {run}" + (", which was going on already" if running else ""))
-    state = follow(api, DAG, run)
+    run = None
+    if running:
+        run = running[0]["dag_run_id"]
+        heading(f"{DAG}, run {run}, which was going on already")
+        state = follow(api, DAG, run)
+    if run is None or arrived:
+        run = api.trigger(DAG, PARAMS)
+        heading(f"{DAG}, run {run}")
+        state = follow(api, DAG, run)
     instances = api.tasks(DAG, run)
     if state == "failed":
         return show_failure(stack, api, run, instances, before)
@@ -76,7 +87,8 @@ def night(stack: Stack) -> int:
         return 0
     heading("What the boxes reported")
     for task in sorted(instances, key=lambda task: task["start_date"] or ""):
-        if summary := closing_line(api.log(DAG, run, task)):
+        known = {DATASET, run, task["rendered_map_index"]}
+        if summary := closing_line(api.log(DAG, run, task), known=known):
             print(f"  {label(task):<24} {summary}")
     heading("Metrics and release")
     tasks(stack, "history", "--dataset", DATASET)
@@ -88,23 +100,31 @@ def show_failure(stack: Stack, api: Api, run: str, instances: Sequence[Task], be
     for task in instances:
         if task["state"] == "failed":
             heading(f"{label(task)} failed; the last lines of its log")
-            for line in api.log(DAG, run, task)[-LOG_LINES:]:
-                print(f"  {line}")
+            lines = [line for line in api.log(DAG, run, task) if not line.startswith("::")]
+            begun = max((n for n, line in enumerate(lines) if line.startswith("python -m tasks ")), default=0)
+            print("\n".join(f"  {line}" for line in lines[begun:][-LOG_LINES:]))
     deadline = time.monotonic() + MAILING
     while not (mails := sorted(set(stack.mails.glob("*.eml")) - before)) and time.monotonic() < deadline:
         time.sleep(1.0)  # it is written by another process, after the run has been declared failed
     heading("The alert")
-    print(
-        "\n".join(f"  {mail}" for mail in mails)
-        or f"  no mail in {stack.mails} after {MAILING:.0f} s: see .local/logs/dag-processor.log"
-    )
+    for mail in mails:
+        show_mail(mail)
+    if not mails:
+        print(f"  no mail in {stack.mails} after {MAILING:.0f} s: see .local/logs/dag-processor.log")
     return 1
 
 
-def farewell(stack: Stack, seconds: float) -> None:
+def show_mail(path: Path) -> None:
+    """Show a mail as a mail program would, and where it lies."""
+    message = message_from_bytes(path.read_bytes(), policy=default)
+    body = message.get_body(("plain",))
+    print(f"  {path}\n  To: {message['To']}\n  Subject: {message['Subject']}\n")
+    print("\n".join(f"  {line}".rstrip() for line in (body.get_content() if body else "").splitlines()))
+
+
+def farewell(stack: Stack) -> None:
     """How to go on from here."""
     user, password = stack.login
-    heading(f"Done in {seconds:.0f} s; everything goes on running")
     print(f"  Airflow            {stack.url}   user {user}   password {password}")
     print("  another night      make demo      finds nothing new, so it is skipped")
     print("  three new films    make demo-new  extracts those three and publishes anew")
@@ -125,15 +145,22 @@ def tasks(stack: Stack, *arguments: str) -> None:
         )
 
 
-def closing_line(log: list[str]) -> str:
-    """The numbers and names in the line of JSON with which a command ends; empty when there is none."""
+def closing_line(log: Sequence[str], *, known: Container[str] = ()) -> str:
+    """The numbers and names in the line of JSON with which a command ends, but for those `known`; empty without one."""
     for line in reversed(log):
         if line.startswith("{") and line.endswith("}"):
             try:
                 found = json.loads(line)
             except ValueError:
                 continue
-            return ", ".join(f"{key} {value}" for key, value in found.items() if isinstance(value, int | float | str))
+            plain = {
+                key: value
+                for key, value in found.items()
+                if isinstance(value, int | float | str) and value not in known
+            }
+            return ", ".join(
+                f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items()
+            )
     return ""
 
 

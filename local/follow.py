@@ -13,7 +13,7 @@ from local.rest import FINISHED, Api
 
 INTERVAL = 1.0  # seconds between two looks
 WAITING = {None, "scheduled", "queued", "deferred"}
-SIGNS = {"success": "+", "failed": "x", "upstream_failed": "x", "skipped": "-", "running": ">", "up_for_retry": "!"}
+SIGNS = {"success": "+", "failed": "x", "upstream_failed": "-", "skipped": "-", "running": ">", "up_for_retry": "!"}
 Task = Mapping[str, Any]
 
 
@@ -62,15 +62,18 @@ class Lines:
     """A line for each change of state, with the seconds since the start."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[str | None, int]] = {}
+        self._seen: dict[tuple[str, int], tuple[str, int]] = {}
 
     def __call__(self, tasks: Sequence[Task], seconds: float) -> None:
         """Print what has changed."""
         for task in tasks:
-            now = (task["state"], task["try_number"])
-            if task["state"] not in WAITING and self._seen.get(label(task)) != now:
-                self._seen[label(task)] = now
-                print(f"  {seconds:5.0f} s  {describe(task)}", flush=True)
+            key, now = (task["task_id"], task["map_index"]), (task["state"], task["try_number"])
+            # Airflow names it a moment after it has begun; until then it is called by its number.
+            nameless = task["map_index"] >= 0 and task["rendered_map_index"] in {None, str(task["map_index"])}
+            if task["state"] in WAITING or self._seen.get(key) == now or (nameless and task["state"] == "running"):
+                continue
+            self._seen[key] = now
+            print(f"  {seconds:5.0f} s  {describe(task)}", flush=True)
 
 
 class Table:

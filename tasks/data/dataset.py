@@ -64,13 +64,13 @@ class Dataset:
         if matrix.format != "csr" or matrix.dtype != np.float32 or not (matrix.data == 1).all():
             raise BadInput(f"{part} of {self.name} is {matrix.format} of {matrix.dtype}, expected csr of float32 ones")
         if not matrix.has_canonical_format:
-            raise BadInput(f"{part} of {self.name} has indices unsorted or repeated, expected none")
+            raise BadInput(f"{part} of {self.name} has indices out of order or repeated, expected neither")
 
     def _check_features(self, modality: str) -> None:
         matrix, items = self.features[modality], len(self.item_ids)
         if matrix.ndim != 2 or len(matrix) != items or not matrix.shape[1]:
             raise BadInput(
-                f"{modality} features of {self.name} have shape {matrix.shape}, expected ({items}, width): a row an item"
+                f"{modality} features of {self.name} have shape {matrix.shape}, expected {items} rows, one an item"
             )
         if matrix.dtype != np.float32:
             raise BadInput(f"{modality} features of {self.name} are {matrix.dtype}, expected float32")

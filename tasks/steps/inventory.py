@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.data import numbering
+from tasks.data.ids import GOOD
 from tasks.encoders.decode import EXTENSIONS, LARGEST
 from tasks.errors import BadInput, NotFound
 from tasks.progress import progress
@@ -28,7 +29,7 @@ Objects = Mapping[str, Sequence[ObjectInfo]]  # by modality
 def listed(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
     """Modality -> the media directly in its folder.
 
-    What is no medium by its name (hidden, deeper down, with another ending) is left alone; other endings are logged.
+    What is no medium by its name (hidden, deeper down, with another ending) is left alone; odd names are logged.
     """
     prefix = media_folder(dataset)
     found: dict[str, list[ObjectInfo]] = {}
@@ -38,13 +39,13 @@ def listed(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
         if modality not in EXTENSIONS or not name or "/" in name or name.startswith("."):
             continue
         item, _, ending = name.rpartition(".")
-        if item and ending.lower() in EXTENSIONS[modality]:
+        if GOOD.fullmatch(item) and ending.lower() in EXTENSIONS[modality]:
             found.setdefault(modality, []).append(info)
         else:
             strange.append(info.key)
     if strange:
-        names = ", ".join(strange[:MOST_NAMED])
-        log.warning("%d files are left alone for their endings, which are no media's: %s", len(strange), names)
+        names = ", ".join(map(repr, strange[:MOST_NAMED]))
+        log.warning("%d files are left alone, their names are not <item>.<ending of a medium>: %s", len(strange), names)
     return found
 
 

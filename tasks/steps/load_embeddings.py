@@ -73,7 +73,7 @@ def digest(matrix: np.ndarray, ids: list[str]) -> str:
 
 
 def read_matrix(path: Path) -> np.ndarray:
-    """(items, width) float32 of a .npy file; its header is checked first, also against the file's size."""
+    """(items, width) float32 of a .npy file; its header is checked first, and against the file's size."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist, expected a .npy file")
     try:
@@ -91,7 +91,7 @@ def read_matrix(path: Path) -> np.ndarray:
     promised = math.prod(shape) * dtype.itemsize
     if promised != size or promised > LARGEST:
         raise BadInput(
-            f"{path.name} has {size} bytes behind a header of {dtype} of shape {shape}, expected {promised} and at most "
+            f"{path.name} has {size} bytes behind a header of {dtype} of shape {shape}, expected {promised}, at most "
             f"{LARGEST}"
         )
     with np.errstate(over="ignore"):  # what does not fit float32 becomes infinite, and is refused as such

@@ -62,8 +62,8 @@ def sources(folder: Path, modality: str | None) -> dict[str, Path]:
     strangers = [name for name in folders if name not in EXTENSIONS]
     if strangers or not folders:
         raise BadInput(
-            f"{folder} has the folders {strangers or 'none'}, expected only {known} in it (any of them; or files of one "
-            "modality, named by --modality)"
+            f"{folder} has the folders {strangers or 'none'}, expected only {known} in it (any of them; or files of "
+            "one modality, named by --modality)"
         )
     return {name: folder / name for name in folders}
 

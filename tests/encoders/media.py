@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 import av
@@ -54,8 +56,16 @@ def ffmpeg_sound(samples: np.ndarray, form: str, rate: int = 44_100, **options: 
     """The bytes of an `mp4`, `adts` (bare AAC) or `mp3` file, by FFmpeg; `samples` (n,) or (n, 2)."""
     planes = np.atleast_2d(samples.T).astype(np.float32)
     layout = {1: "mono", 2: "stereo"}[len(planes)]
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=form, options=options) as container:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound"  # a file and not a buffer: `faststart` reads it again
+        _write_by_ffmpeg(path, planes, layout, form, rate, options)
+        return path.read_bytes()
+
+
+def _write_by_ffmpeg(  # noqa: PLR0917
+    path: Path, planes: np.ndarray, layout: str, form: str, rate: int, options: dict[str, str]
+) -> None:
+    with av.open(path, "w", format=form, options=options) as container:
         stream = container.add_stream("libmp3lame" if form == "mp3" else "aac", rate=rate)
         stream.layout = layout  # type: ignore[union-attr]
         stream.bit_rate = 128_000  # type: ignore[union-attr]
@@ -66,7 +76,6 @@ def ffmpeg_sound(samples: np.ndarray, form: str, rate: int = 44_100, **options: 
             frame.sample_rate, frame.pts = rate, start
             container.mux(stream.encode(frame))  # type: ignore[union-attr]
         container.mux(stream.encode(None))  # type: ignore[union-attr]
-    return buffer.getvalue()
 
 
 def id3(size: int) -> bytes:

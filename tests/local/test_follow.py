@@ -49,6 +49,19 @@ def test_a_log_gets_a_line_for_each_change_and_no_other(capsys: pytest.CaptureFi
     ]
 
 
+def test_a_mapped_box_is_not_shown_twice_under_two_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """Airflow knows what it was mapped over a moment after it has begun."""
+    show = Lines()
+    show([task("extract", "running", map_index=0)], 1.0)
+    show([task("extract", "running", map_index=0, rendered_map_index="0")], 1.5)
+    show([task("extract", "running", map_index=0, rendered_map_index="image")], 2.0)
+    shown = capsys.readouterr().out
+    assert "extract [image]" in shown
+    assert "extract [0]" not in shown
+    show([task("extract", "failed", map_index=1)], 3.0)
+    assert "extract [1]" in capsys.readouterr().out
+
+
 def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second drawing goes back over all lines of the first."""
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))

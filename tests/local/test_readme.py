@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 VARIABLE = re.compile(r"\bRECSYS_[A-Z][A-Z0-9_]*[A-Z0-9]\b")
-INNER = {"RECSYS_STACK", "RECSYS_TASK"}  # marks that processes carry, for nobody to set
+INNER = {"RECSYS_RUN_URL", "RECSYS_STACK", "RECSYS_TASK"}  # set by one process for its children, never by people
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

@@ -1,0 +1,389 @@
+"""Logs in every format people have them in, and in every state."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.data import Columns, Interactions, read_interactions
+from tasks.data import formats as formats_module
+from tasks.data.readers import Reading, read_prepared
+from tasks.errors import BadInput, NotFound
+from tests.data.logs import named
+
+PAIRS = {("u1", "a"), ("u1", "b"), ("u2", "a")}
+
+
+def write(tmp_path: Path, name: str, text: str | bytes) -> Path:
+    """A file of that text, gzipped when the name says so."""
+    data = text.encode() if isinstance(text, str) else text
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return path
+
+
+def rows(log: Interactions) -> list[tuple[str, str]]:
+    """The pairs in order."""
+    users, items = log.user_ids[log.users].tolist(), log.item_ids[log.items].tolist()
+    return list(zip(users, items, strict=True))
+
+
+FILES = {
+    "log.inter": ("userID\titemID\tx_label\nu1\ta\t0\nu1\tb\t1\nu2\ta\t2\n", "inter"),
+    "typed.inter": ("user_id:token\titem_id:token\ttimestamp:float\nu1\ta\t1\nu1\tb\t2\nu2\ta\t3\n", "inter"),
+    "log.csv": ("user_id,item_id\nu1,a\nu1,b\nu2,a\n", "csv"),
+    "quoted.csv": ('"userId","movieId"\n"u1","a"\nu1,"b"\n"u2",a', "csv"),
+    "windows.csv": ("\ufeffuser_id,item_id\r\nu1,a\r\nu1,b\r\nu2,a\r\n", "csv"),
+    "log.tsv": ("userID\tMovieID\torder\nu1\ta\t-1\nu1\tb\tx\nu2\ta\t\n", "tsv"),
+    "log.csv.gz": ("user_id,item_id\nu1,a\nu1,b\nu2,a\n", "csv"),
+    "export.txt": ("user,item\nu1,a\nu1,b\nu2,a\n", "csv"),
+    "export": ("user\titem\nu1\ta\nu1\tb\nu2\ta\n", "tsv"),
+    "wrong.csv": ("user\titem\nu1\ta\nu1\tb\nu2\ta\n", "tsv"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_text_format_is_recognised_and_read(tmp_path: Path, name: str) -> None:
+    """The same three interactions come out of each, with no word about the format."""
+    text, kind = FILES[name]
+    reading = read_interactions(write(tmp_path, name, text))
+    assert named(reading.interactions) == PAIRS
+    assert (reading.format, reading.rows, reading.duplicates, reading.below_threshold) == (kind, 3, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["ratings.dat", "ratings.dat.gz", "ml-1m.txt", "bom.dat"])
+def test_movielens_ratings_are_read(tmp_path: Path, name: str) -> None:
+    """user::item::rating::timestamp without a header; whole rating and time survive."""
+    text = (
+        "\ufeff" if name == "bom.dat" else ""
+    ) + "1::1193::5::978300760\n1::661::3::978302109\n12::1193::4::978298413"
+    reading = read_interactions(write(tmp_path, name, text), threshold=4)
+    assert reading.format == "dat"
+    assert rows(reading.interactions) == [("1", "1193"), ("12", "1193")]
+    assert reading.interactions.timestamps is not None
+    assert reading.interactions.timestamps.tolist() == [978300760, 978298413]
+    assert reading.below_threshold == 1
+
+
+def test_double_colons_are_split_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A separator that falls on the border of two blocks of the file is still one."""
+    monkeypatch.setattr(formats_module, "CHUNK", 7)
+    lines = [f"{user}::{item}::5::{100 + user}" for user in range(9) for item in range(9)]
+    log = read_interactions(write(tmp_path, "ratings.dat", "\n".join(lines)), implicit=True).interactions
+    assert rows(log) == [(str(user), str(item)) for user in range(9) for item in range(9)]
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "int64", "categorical", "pandas"])
+def test_parquet_is_read_whatever_type_its_ids_have(tmp_path: Path, kind: str) -> None:
+    """Text, whole numbers and categories become the ids they show."""
+    users, items = ["5", "5", "7"], ["10", "9", "10"]
+    columns: dict[str, object] = {
+        "string": pa.array(users),
+        "large_string": pa.array(users, pa.large_string()),
+        "int64": pa.array([5, 5, 7]),
+        "categorical": pa.array(users).dictionary_encode(),
+        "pandas": pd.Categorical(users),
+    }
+    path = tmp_path / "anything"
+    pq.write_table(pa.table({"user_id": columns[kind], "item_id": items, "unused": [None, [1], [2]]}), path)
+    reading = read_interactions(path)
+    assert (reading.format, reading.why) == ("parquet", "by its first bytes")
+    assert rows(reading.interactions) == list(zip(users, items, strict=True))
+
+
+@pytest.mark.parametrize(
+    "ids", [["007", "7"], ["NA", "null"], ["1.0", "1"], ["a b", "ü::ñ"], ["-1", "0"], ["x" * 255, "y"]]
+)
+def test_ids_stay_exactly_as_written(tmp_path: Path, ids: list[str]) -> None:
+    """Zeros in front, words that others take for missing, decimals: distinct text is a distinct id."""
+    text = "user,my item\n" + "".join(f"u,{one}\n" for one in ids)
+    log = read_interactions(write(tmp_path, "log.csv", text), columns=Columns(item="my item")).interactions
+    assert log.item_ids.tolist() == ids
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(-1000, 1000), st.integers(0, 2)),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_of_repeated_pairs_the_earliest_row_stays(
+    tmp_path_factory: pytest.TempPathFactory, log: list[tuple[int, int, int, int]]
+) -> None:
+    """What is left is each pair once, in the order of the file, with the time and label of its earliest, first row."""
+    frame = pd.DataFrame(log, columns=["userID", "itemID", "timestamp", "x_label"])
+    path = tmp_path_factory.mktemp("log") / "log.inter"
+    frame.to_csv(path, sep="\t", index=False)
+    reading = read_interactions(path)
+    earliest = frame.sort_values("timestamp", kind="stable").drop_duplicates(["userID", "itemID"]).sort_index()
+    found = reading.interactions
+    assert rows(found) == [(str(u), str(i)) for u, i in zip(earliest["userID"], earliest["itemID"], strict=True)]
+    assert found.timestamps is not None
+    assert found.labels is not None
+    assert found.timestamps.tolist() == earliest["timestamp"].tolist()
+    assert found.labels.tolist() == earliest["x_label"].tolist()
+    assert reading.duplicates == len(frame) - len(earliest)
+
+
+def test_without_times_the_first_of_repeated_rows_stays(tmp_path: Path) -> None:
+    """The order of the file decides."""
+    reading = read_interactions(write(tmp_path, "l.inter", "userID\titemID\tx_label\n1\t1\t2\n2\t1\t0\n1\t1\t0\n"))
+    assert reading.interactions.labels is not None
+    assert reading.interactions.labels.tolist() == [2, 0]
+    assert reading.duplicates == 1
+
+
+def ratings(tmp_path: Path, *, threshold: float | None = None, implicit: bool = False) -> Reading:
+    """A log of ratings 1, 3.5 and 5."""
+    path = write(tmp_path, "r.csv", "user_id,item_id,rating\na,x,1\nb,y,3.5\nc,z,5\n")
+    return read_interactions(path, threshold=threshold, implicit=implicit)
+
+
+def test_ratings_count_from_the_threshold_up(tmp_path: Path) -> None:
+    """Rows rated at least that stay, the rest is counted, and users and items only of the rest are gone."""
+    reading = ratings(tmp_path, threshold=3.5)
+    assert named(reading.interactions) == {("b", "y"), ("c", "z")}
+    assert (reading.rows, reading.below_threshold) == (3, 1)
+    assert reading.interactions.user_ids.tolist() == ["b", "c"]
+
+
+def test_implicit_keeps_every_row_and_does_not_look_at_the_ratings(tmp_path: Path) -> None:
+    """Whoever says so may even have ratings that are no numbers."""
+    assert len(ratings(tmp_path, implicit=True).interactions) == 3
+    path = write(tmp_path, "odd.csv", "user_id,item_id,rating\na,x,good\nb,y,\n")
+    assert len(read_interactions(path, implicit=True).interactions) == 2
+
+
+@pytest.mark.parametrize(
+    ("threshold", "implicit", "message"),
+    [
+        (None, False, "'rating' and neither --threshold nor --implicit was given, expected either --threshold"),
+        (3.0, True, "'rating' and both --threshold and --implicit was given"),
+        (5.5, False, r"r\.csv has no rating of at least 5\.5, expected some \(they reach 5\)"),
+        (float("nan"), False, "--threshold nan found, expected a finite number"),
+    ],
+)
+def test_what_ratings_mean_has_to_be_said(
+    tmp_path: Path, threshold: float | None, implicit: bool, message: str
+) -> None:
+    """Nothing is guessed of explicit ratings."""
+    with pytest.raises(BadInput, match=message):
+        ratings(tmp_path, threshold=threshold, implicit=implicit)
+
+
+def test_a_threshold_needs_ratings(tmp_path: Path) -> None:
+    """A threshold for a log without ratings is a mistake, and another column can be named."""
+    path = write(tmp_path, "s.csv", "user_id,item_id,stars\na,x,1\nb,y,5\n")
+    with pytest.raises(BadInput, match=r"--threshold 3 found for s\.csv with columns .*'stars'.*--rating-column"):
+        read_interactions(path, threshold=3)
+    assert len(read_interactions(path, threshold=3, columns=Columns(rating="stars")).interactions) == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (["978300760", "978300761"], [978300760, 978300761]),
+        (["10.9", "-0.5"], [10, -1]),
+        (["1970-01-01 00:01:00", "1969-12-31T23:59:59"], [60, -1]),
+        (["1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00"], [0, 0]),
+        (["1970-01-02", "1970-01-03"], [86_400, 172_800]),
+        (["1970-01-01 00:00:00.999", "1970-01-01 00:00:01"], [0, 1]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_times_become_whole_seconds(tmp_path: Path, times: list[str], expected: list[int], kind: str) -> None:
+    """Numbers of seconds and ISO 8601, with or without a zone, as text, numbers or dates."""
+    if kind == "csv":
+        path = write(
+            tmp_path, "t.csv", "user_id,item_id,timestamp\n" + "".join(f"u,{row},{t}\n" for row, t in enumerate(times))
+        )
+    else:
+        path = tmp_path / "t.parquet"
+        pq.write_table(pa.table({"user_id": ["u", "u"], "item_id": ["0", "1"], "timestamp": times}), path)
+    found = read_interactions(path).interactions.timestamps
+    assert found is not None
+    assert found.dtype == np.int64
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_of_parquet_may_have_any_unit(tmp_path: Path, unit: str) -> None:
+    """A timestamp is a moment, whatever it is counted in."""
+    moments = pa.array([60, 120], pa.timestamp("s")).cast(pa.timestamp(unit, tz="UTC"))
+    pq.write_table(
+        pa.table({"user_id": ["u", "u"], "item_id": ["0", "1"], "timestamp": moments}), tmp_path / "t.parquet"
+    )
+    found = read_interactions(tmp_path / "t.parquet").interactions.timestamps
+    assert found is not None
+    assert found.tolist() == [60, 120]
+
+
+HEADER = "user_id,item_id,rating,timestamp,x_label\n"
+FAULTS = {
+    "no user": (
+        "a,x,1,1,0\n,y,1,1,0\n",
+        "column user_id of f.csv has the id '' in row 2, expected 1 to 255 characters",
+    ),
+    "no item": ("a,x,1,1,0\na,,1,1,0\n", "column item_id of f.csv has the id '' in row 2"),
+    "blank user": ("a,x,1,1,0\n   ,y,1,1,0\n", "column user_id of f.csv has the id '   ' in row 2"),
+    "blank behind": ("a,x,1,1,0\nb,y ,1,1,0\n", "has the id 'y ' in row 2, expected .* without blanks around them"),
+    "tab inside": (
+        "a,x,1,1,0\nb,y\tz,1,1,0\n",
+        r"has the id 'y\\tz' in row 2, expected .* without control characters",
+    ),
+    "nul inside": ("a,x,1,1,0\nb,y\0,1,1,0\n", r"has the id 'y\\x00' in row 2"),
+    "endless id": ("a,x,1,1,0\nb," + "y" * 300 + ",1,1,0\n", r"has the id 'y+\.\.\.' in row 2"),
+    "rating a word": ("a,x,1,1,0\nb,y,good,1,0\n", "column rating of f.csv has 'good' in row 2, expected numbers"),
+    "rating yes": ("a,x,true,1,0\n", "column rating of f.csv is of type bool, expected numbers"),
+    "rating missing": ("a,x,1,1,0\nb,y,,1,0\n", r"has no number in row 2 \(1 such rows\)"),
+    "rating never": ("a,x,,1,0\n", "column rating of f.csv has no value in any row"),
+    "rating nan": ("a,x,1,1,0\nb,y,nan,1,0\n", r"has a number that is not finite in row 2 \(1 such rows\)"),
+    "rating inf": ("a,x,inf,1,0\n", "has a number that is not finite in row 1"),
+    "time a word": ("a,x,1,1,0\nb,y,1,noon,0\n", "column timestamp of f.csv has 'noon' in row 2, expected numbers"),
+    "no time": ("a,x,1,1,0\nb,y,1,,0\n", "column timestamp of f.csv has no number in row 2"),
+    "no date": ("a,x,1,2020-01-01,0\nb,y,1,,0\n", "column timestamp of f.csv has no time in row 2"),
+    "a date that is none": ("a,x,1,2020-01-01,0\nb,y,1,2020-13-01,0\n", "has the time '2020-13-01' in row 2, expected"),
+    "zone in some rows": ("a,x,1,2020-01-01 00:00:00,0\nb,y,1,2020-01-01 00:00:00Z,0\n", "has the time .* in row 2"),
+    "milliseconds": (
+        "a,x,1,978300760000,0\n",
+        "has the time 978300760000 in row 1, expected seconds since 1970: divide",
+    ),
+    "label": ("a,x,1,1,0\nb,y,1,1,3\n", "column x_label of f.csv has 3 in row 2, expected 0"),
+    "half a label": ("a,x,1,1,0.5\n", "column x_label of f.csv has 0.5 in row 1"),
+    "ragged": ("a,x,1,1,0\nb,y\n", "f.csv is not readable as csv: .*Expected 5 columns, got 2"),
+    "nothing": ("", "f.csv has no rows, expected interactions"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_with_its_column_and_row(tmp_path: Path, fault: str) -> None:
+    """What was found, where, and what was expected."""
+    body, message = FAULTS[fault]
+    with pytest.raises(BadInput, match=message):
+        read_interactions(write(tmp_path, "f.csv", HEADER + body), threshold=0)
+
+
+def test_rows_of_faults_are_rows_of_the_file(tmp_path: Path) -> None:
+    """Rows below the threshold are counted when a later row is at fault."""
+    with pytest.raises(BadInput, match="in row 3"):
+        read_interactions(write(tmp_path, "f.csv", HEADER + "a,x,1,1,0\nb,x,1,1,0\nc, y,5,1,0\n"), threshold=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("e.csv", b"", "e.csv is empty, expected interactions"),
+        ("e.csv.gz", b"", r"e\.csv\.gz begins with '', expected columns between tabs, commas or '::', or Parquet"),
+        ("p.csv", b"just a line\n", "p.csv begins with 'just a line', expected columns between"),
+        ("b.csv", b"\x89PNG\r\n\x1a\n\0\0\xff", "b.csv is not readable as text"),
+        ("c.csv", b"who,what\n1,2\n", r"c\.csv, read as csv, has columns \['who', 'what'\], expected one for the user"),
+        ("d.csv", b"user_id,what\n1,2\n", "expected one for the item: item_id, .* or another that --item-column names"),
+        ("t.csv", b"user_id,item_id,item_id\n1,2,3\n", r"t\.csv has the columns \['item_id'\] more than once"),
+        (
+            "two.csv",
+            b"user_id,userId,item_id\n1,2,3\n",
+            r"has columns \['user_id', 'userId'\] for the user, expected one",
+        ),
+        ("CASE.csv", b"USERID,ITEMID\n1,2\n", "expected one for the user"),
+        ("l.csv", b"user_id,item_id\n1,\xff\xfe\n", "l.csv is not readable as csv"),
+        ("f.parquet", b"PAR1 and no more", "f.parquet is not readable as parquet"),
+        ("bad.csv.gz", None, "bad.csv.gz is not readable as"),
+    ],
+)
+def test_a_file_that_is_no_log_is_refused_in_a_sentence(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    """Empty, binary, broken, headless and mislabelled files."""
+    if content is None:
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(b"user_id,item_id\n" + b"1,2\n" * 50_000)[:80])
+    else:
+        path = write(tmp_path, name, content)
+    with pytest.raises(BadInput, match=message) as error:
+        read_interactions(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_parquet_with_unusable_columns_is_refused(tmp_path: Path) -> None:
+    """Decimal ids are refused rather than written as '1.0', and missing ones are named by row."""
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"user_id": [1.0, 2.0], "item_id": ["a", "b"]}), path)
+    with pytest.raises(BadInput, match=r"column user_id of p\.parquet is of type double, expected ids that are text"):
+        read_interactions(path)
+    pq.write_table(pa.table({"user_id": ["a", "b"], "item_id": pa.array([7, None])}), path)
+    with pytest.raises(BadInput, match=r"column item_id of p\.parquet has no id in row 2 \(1 such rows\)"):
+        read_interactions(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(user="nobody"), r"o\.csv has columns .* expected the user in 'nobody'"),
+        (Columns(item="user_id"), "expected a different one for each purpose"),
+        (Columns(timestamp="when"), "expected the timestamp in 'when'"),
+    ],
+)
+def test_named_columns_have_to_be_there(tmp_path: Path, columns: Columns, message: str) -> None:
+    """A name that is not in the file is never replaced by a usual one."""
+    with pytest.raises(BadInput, match=message):
+        read_interactions(write(tmp_path, "o.csv", "user_id,item_id\n1,2\n"), columns=columns)
+
+
+def test_a_named_column_settles_which_of_two_counts(tmp_path: Path) -> None:
+    """Where two columns could be the user's the option decides."""
+    path = write(tmp_path, "two.csv", "user_id,userId,item_id\n1,2,3\n")
+    assert read_interactions(path, columns=Columns(user="userId")).interactions.user_ids.tolist() == ["2"]
+
+
+def test_the_format_can_be_told(tmp_path: Path) -> None:
+    """What was told is not second-guessed, and an unknown format lists the known."""
+    path = write(tmp_path, "x.bin", "user,item\nu1,a\nu1,b\nu2,a\n")
+    reading = read_interactions(path, format_name="csv")
+    assert (named(reading.interactions), reading.why) == (PAIRS, "as told")
+    with pytest.raises(BadInput, match="format 'xls' found, expected one of auto, inter, dat, csv, tsv, parquet"):
+        read_interactions(path, format_name="xls")
+    with pytest.raises(BadInput, match="not readable as parquet"):
+        read_interactions(path, format_name="parquet")
+
+
+def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    """Nor is a folder."""
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(NotFound, match="does not exist, expected a file of interactions"):
+            read_interactions(path)
+
+
+def test_what_unpacks_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file that unpacks to a huge one is stopped on the way."""
+    monkeypatch.setattr(formats_module, "LARGEST", 1 << 20)
+    bomb = write(tmp_path, "bomb.csv.gz", b"user_id,item_id\n" + b"1,2\n" * (1 << 20))
+    assert bomb.stat().st_size < 20_000
+    with pytest.raises(BadInput, match=r"bomb\.csv\.gz unpacks to more than 1048576 bytes"):
+        read_interactions(bomb)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
+    """Of double colons nothing is kept that is longer than a line can be."""
+    with pytest.raises(BadInput, match="has a line of more than 65536 bytes"):
+        read_interactions(write(tmp_path, "r.dat", "1::2::3::4\n" + "1::" * 50_000), implicit=True)
+
+
+def test_a_prepared_log_is_read_by_its_columns(tmp_path: Path) -> None:
+    """Row and column numbers with the ids of the mappings; other files are refused."""
+    path = write(tmp_path, "p.inter", "userID\titemID\tx_label\ttimestamp\n0\t1\t0\t9\n1\t0\t2\t9\n")
+    log = read_prepared(path, np.array(["a", "b"]), np.array(["x", "y"]))
+    assert rows(log) == [("a", "y"), ("b", "x")]
+    with pytest.raises(BadInput, match="codes from 0 to 1 found, expected codes into 1 ids"):
+        read_prepared(path, np.array(["a"]), np.array(["x", "y"]))
+    for text in ("userID\titemID\n0\t1\n", "userID\titemID\tx_label\n0\tone\t1\n", "userID\titemID\tx_label\n0\t\t1\n"):
+        with pytest.raises(BadInput, match=r"q\.inter is not a prepared log"):
+            read_prepared(write(tmp_path, "q.inter", text), np.array(["a"]), np.array(["x"]))

@@ -1,0 +1,254 @@
+"""Every split: what it promises to all, and its own rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tasks.data import SPLITS, Interactions, Split, in_order, k_core, labels_of, split
+from tasks.data.order import order_within, places
+from tasks.data.splits import by_user_at_random
+from tasks.errors import BadInput
+from tests.data.logs import Pair, dense, log_of, named, pairs, split_by_name
+
+METHODS = sorted(SPLITS)
+LOGS = st.builds(
+    dense,
+    st.integers(3, 25),
+    st.integers(3, 25),
+    seed=st.integers(0, 10**6),
+    share=st.floats(min_value=0.2, max_value=1),
+)
+
+
+def labelled(log: list[Pair], method: str, *, seed: int = 7, k: int = 1) -> Split:
+    """Split a log whose times and given labels are some function of the pair."""
+    times = [(31 * user + 17 * item) % 53 for user, item in log]
+    labels = [(user + 2 * item) % 7 % 3 for user, item in log]
+    return split(in_order(log_of(log, times=times, labels=labels)), method, seed=seed, k=k)
+
+
+def possible(log: list[Pair], method: str, *, k: int = 1) -> Split:
+    """The same, leaving out logs too small to have all three parts."""
+    try:
+        return labelled(log, method, k=k)
+    except BadInput as error:
+        assert "expected some" in str(error)  # noqa: PT017  the only excuse
+        assume(False)
+        raise
+
+
+def mmrec(count: int) -> tuple[int, int, int]:
+    """How many of a user's rows are train, valid and test by MMRec's rule."""
+    if count < 10:
+        return count - 2, 1, 1
+    held = int(0.2 * count)
+    return count - held, held // 2, held - held // 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(log=LOGS, k=st.integers(1, 3))
+def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log: list[Pair], k: int) -> None:
+    """Every user and item of the result has a row of train; rows are those that came in, less the counted ones."""
+    done = possible(log, method, k=k)
+    found = done.interactions
+    labels = labels_of(found)
+    assert set(found.users[labels == 0].tolist()) == set(range(len(found.user_ids)))
+    assert set(found.items[labels == 0].tolist()) == set(range(len(found.item_ids)))
+    assert np.bincount(labels, minlength=3).all()
+    before = log_of(log).counts
+    assert len(found) == before["interactions"] - done.dropped
+    assert found.counts["users"] == before["users"] - done.users_lost
+    assert found.counts["items"] == before["items"] - done.items_lost
+    assert named(found) <= named(log_of(log))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(log=LOGS, shuffle=st.randoms(use_true_random=False))
+def test_the_same_seed_gives_the_same_labels_whatever_the_order_of_rows(
+    method: str, log: list[Pair], shuffle: object
+) -> None:
+    """Rows can come in any order: labels belong to pairs."""
+    first = possible(log, method)
+    mixed = list(log)
+    shuffle.shuffle(mixed)  # type: ignore[attr-defined]
+    second = labelled(mixed, method)
+    assert split_by_name(first.interactions) == split_by_name(second.interactions)
+    assert (first.moved_to_train, first.dropped) == (second.moved_to_train, second.dropped)
+
+
+def test_another_seed_gives_other_labels_of_the_random_split() -> None:
+    """The seed matters."""
+    log = dense(20, 20, seed=1)
+    one, other = (split_by_name(labelled(log, "random", seed=seed).interactions) for seed in (1, 2))
+    assert one != other
+
+
+def test_the_random_split_follows_mmrec_for_every_number_of_interactions() -> None:
+    """Users with 1 to 300 rows get exactly as many of each label as MMRec's published splits have."""
+    sizes = range(2, 301)
+    log = in_order(log_of([(size, item) for size in sizes for item in range(size)]))
+    order = order_within(log.users, log.items)
+    assert order is not None
+    labels = by_user_at_random(log, order, np.random.default_rng(3))
+    for user, name in enumerate(log.user_ids.tolist()):
+        found = np.bincount(labels[log.users == user], minlength=3)
+        assert tuple(found.tolist()) == mmrec(int(name.removeprefix("u"))), name
+
+
+def test_two_tenths_in_integers_are_two_tenths_in_floats() -> None:
+    """The rule's int(0.2 n) is n * 2 // 10 for every n up to ten million."""
+    count = np.arange(10_000_000)
+    np.testing.assert_array_equal(count * 2 // 10, (0.2 * count).astype(np.int64))
+
+
+def test_the_random_split_is_random() -> None:
+    """Over many users each of twenty items is held out about as often: neither place nor number decides."""
+    users, items = 3000, 20
+    log = in_order(log_of([(user, item) for user in range(users) for item in range(items)]))
+    labels = labels_of(split(log, "random", seed=5, k=1).interactions)
+    held = np.bincount(log.items[labels > 0], minlength=items) / users  # expected 0.2, deviation 0.0073
+    assert np.abs(held - 0.2).max() < 0.035
+
+
+def test_leave_one_out_takes_the_last_two_of_each_user() -> None:
+    """The latest row is test, the one before it valid, and of equal times the item with the higher number is later."""
+    log = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)]
+    times = [40, 30, 20, 10, 5, 5, 5, 5]
+    found = split_by_name(split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1).interactions)
+    assert [found["u0", item] for item in ("0", "10", "20", "30")] == [2, 1, 0, 0]
+    assert [found["u1", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
+
+
+def test_leave_one_out_works_with_any_number_of_rows_and_negative_times() -> None:
+    """Times before 1970 order like all others."""
+    log = dense(40, 30, seed=2)
+    times = [user * 7 - (item * 13 + user * 5) % 30 * 1_000_003 for user, item in log]
+    done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
+    found = split_by_name(done.interactions)
+    assert done.moved_to_train == 0
+    for user in range(40):
+        own = sorted((time, str(10 * item)) for time, (one, item) in zip(times, log, strict=True) if one == user)
+        assert [found[f"u{user}", name] for _, name in own] == [0] * (len(own) - 2) + [1, 2]
+
+
+def test_the_split_by_time_has_one_moment_for_everybody() -> None:
+    """All of train is before all of valid, and that before all of test, at 80 and 90 per cent of the rows."""
+    log = dense(50, 40, seed=3)
+    times = np.random.default_rng(1).permutation(len(log))
+    done = split(in_order(log_of(log, times=times.tolist())), "time", seed=0, k=1)
+    assert done.dropped == 0
+    found, labels = done.interactions.timestamps, labels_of(done.interactions)
+    assert found is not None
+    assert found[labels == 0].max() < found[labels == 1].min() <= found[labels == 1].max() < found[labels == 2].min()
+    shares = np.bincount(labels) / len(log)
+    np.testing.assert_allclose(shares, [0.8, 0.1, 0.1], atol=0.002)
+
+
+def test_rows_of_one_moment_are_never_parted() -> None:
+    """Ties go to the later part as a whole, so nothing is learned of the moment that is tested."""
+    log = dense(30, 30, seed=4)
+    times = [row * 20 // len(log) for row in range(len(log))]
+    done = split(in_order(log_of(log, times=times)), "time", seed=0, k=1)
+    found, labels = done.interactions.timestamps, labels_of(done.interactions)
+    assert found is not None
+    for moment in range(20):
+        assert len(set(labels[found == moment].tolist())) <= 1
+
+
+@pytest.mark.parametrize("method", ["time", "given"])
+def test_who_comes_too_late_to_be_trained_is_dropped_with_all_that_depends_on_it(method: str) -> None:
+    """An item first seen in test goes, then the user who falls below k without it, and both are counted."""
+    block = dense(20, 20, seed=5, share=1.0)
+    late = [(0, 99), (50, 99), (50, 0)]
+    log = block + late
+    early = list(range(len(block)))
+    times = [*early, 10_000, 10_001, 0]
+    labels = [0 if row < 320 else 1 if row < 360 else 2 for row in early] + [2, 2, 0]
+    done = split(in_order(log_of(log, times=times, labels=labels)), method, seed=0, k=2)
+    assert named(done.interactions) == named(log_of(block))
+    assert (done.dropped, done.users_lost, done.items_lost, done.moved_to_train) == (3, 1, 1, 0)
+
+
+def test_the_first_row_of_an_untrained_item_moves_to_train() -> None:
+    """Where an item would never be learned its row of the first user moves, and no other label changes."""
+    log = [(user, item) for user in range(6) for item in range(4)] + [(4, 50), (5, 50)]
+    times = [(item + user) % 4 for user, item in log[:-2]] + [1000, 1000]
+    done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
+    found = split_by_name(done.interactions)
+    assert done.moved_to_train == 1
+    assert (found["u4", "500"], found["u5", "500"]) == (0, 2)
+    assert [found["u4", item] for item in ("0", "10", "20", "30")] == [0, 0, 0, 1]
+    assert [found["u0", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
+
+
+def test_given_labels_stay_as_they_are() -> None:
+    """A published split is not ours to change."""
+    log = dense(20, 20, seed=6, share=1.0)
+    labels = [(user + item) % 5 % 3 for user, item in log]
+    done = split(in_order(log_of(log, labels=labels)), "given", seed=0, k=5)
+    expected = {(f"u{user}", str(10 * item)): label for (user, item), label in zip(log, labels, strict=True)}
+    assert split_by_name(done.interactions) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("leave-one-out", "split 'leave-one-out' found for a log without timestamps"),
+        ("time", "split 'time' found for a log without timestamps"),
+        ("given", "a log without labels found, expected 0"),
+        ("half", "split 'half' found, expected one of random, leave-one-out, time, given"),
+    ],
+)
+def test_a_split_says_what_it_misses(method: str, message: str) -> None:
+    """Without times or labels there is nothing to split by, and nothing is made up."""
+    with pytest.raises(BadInput, match=message):
+        split(log_of([(0, 0), (0, 1), (1, 0)]), method, seed=0, k=1)
+
+
+def test_an_empty_part_is_an_error() -> None:
+    """A split without test rows would report figures of nothing."""
+    log = dense(10, 10, seed=7)
+    with pytest.raises(BadInput, match=r"the given split of .* gives .* rows of train, valid and test, expected some"):
+        split(log_of(log, labels=[0] * len(log)), "given", seed=0, k=1)
+
+
+def test_nothing_left_is_an_error() -> None:
+    """Where everything is untrained the message says so."""
+    log = dense(10, 10, seed=8)
+    with pytest.raises(BadInput, match="nothing is left of"):
+        split(log_of(log, labels=[2] * len(log)), "given", seed=0, k=1)
+
+
+def test_repeated_pairs_are_refused() -> None:
+    """The same pair in train and test would be a leak."""
+    with pytest.raises(BadInput, match="same item more than once"):
+        split(log_of([(0, 0), (0, 1), (0, 0)]), "random", seed=0, k=1)
+
+
+@given(pairs())
+def test_order_within_sorts_like_a_lexsort(log: list[Pair]) -> None:
+    """The counting sort gives what sorting all rows by user and item gives, and the places that follow from it."""
+    known = log_of(log)
+    order = order_within(known.users, known.items)
+    assert order is not None
+    np.testing.assert_array_equal(order, np.lexsort((known.items, known.users)))
+    place, size = places(known.users, order)
+    for user in range(len(known.user_ids)):
+        own = place[known.users == user]
+        assert sorted(own.tolist()) == list(range(len(own)))
+        assert set(size[known.users == user].tolist()) == {len(own)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_splits_hold_after_a_core_is_taken(method: str) -> None:
+    """On a log as `prepare` gives it, numbered and with a core, no split with times for all loses the core."""
+    rng = np.random.default_rng(9)
+    log = log_of(dense(60, 50, seed=9, share=0.4))
+    labels = rng.choice(3, len(log), p=[0.8, 0.1, 0.1]).astype(np.int8)
+    timed = Interactions(log.users, log.items, log.user_ids, log.item_ids, rng.permutation(len(log)), labels)
+    found = split(in_order(k_core(timed, 5)), method, seed=1, k=5).interactions
+    assert np.bincount(found.users).min() >= 5
+    assert np.bincount(found.items).min() >= 5
