@@ -13,7 +13,7 @@ GROUPS = 4
 
 
 def checkerboard(size: int = 30) -> Dataset:
-    """Even users like even items and odd users odd ones; the item with a user's own number is withheld as the test item.
+    """Even users like even items, odd users odd ones; the item with a user's own number is withheld for test.
 
     The next item that the user likes is the validation item. Features are noise.
     """
@@ -26,7 +26,7 @@ def checkerboard(size: int = 30) -> Dataset:
 
 
 def content_world(users: int = 80, items: int = 120, *, permute: int | None = None) -> Dataset:
-    """Each user likes one of four groups of items and has taken only six of thirty: what group an item is in decides.
+    """Each user likes one of four groups of items and has taken six of thirty: the group of an item decides.
 
     Two modalities of different widths and scales tell the group, with noise. `permute` shuffles their rows by that seed.
     """

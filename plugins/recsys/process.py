@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK = "RECSYS_TASK"  # environment variable that says which task instance a process works for
 RUN_URL = "RECSYS_RUN_URL"  # environment variable with the page of the run, which goes into the metrics history
+UNBUFFERED = "PYTHONUNBUFFERED"  # so that a line is in the log when it is written, not when 8 KiB have come together
 GRACE = 3.0  # seconds between TERM and KILL; Airflow itself kills the task's process 5 s after its TERM
 DRAIN = 5.0  # seconds to read what is left in the pipes when the command has ended but someone still holds them
 LONGEST_LINE = 65_536
@@ -62,7 +63,7 @@ class ProcessTask(BaseOperator):
         with Popen(
             [python, "-m", "tasks", *words],
             cwd=home,
-            env=environment() | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id)},
+            env=environment() | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id), UNBUFFERED: "1"},
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,

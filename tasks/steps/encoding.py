@@ -142,12 +142,13 @@ class Lookahead:
         self._rest = iter(media)
         self._waiting: deque[tuple[Medium, Future[object]]] = deque()
         self._running = self._bytes = 0
-        self._lock = threading.RLock()  # a task that ends at once ends inside of `_begin`
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Decoded]:
         with ThreadPoolExecutor(DECODERS) as self._pool:
             try:
-                self._begin()
+                with self._lock:
+                    self._begin()
                 while self._waiting:
                     medium, future = self._waiting[0]
                     content = future.result()
@@ -161,19 +162,22 @@ class Lookahead:
                     self._rest = iter(())  # whoever stops listening is not waited for
 
     def _begin(self) -> None:
-        with self._lock:
-            while self._running < DECODERS and len(self._waiting) < AHEAD and self._bytes < AHEAD_BYTES:
-                medium = next(self._rest, None)
-                if medium is None:
-                    return
-                future = self._pool.submit(self._decode, medium)
-                self._running += 1
-                self._waiting.append((medium, future))
-                future.add_done_callback(self._ended)
+        """Begin as many as may be; the lock is held."""
+        while self._running < DECODERS and len(self._waiting) < AHEAD and self._bytes < AHEAD_BYTES:
+            medium = next(self._rest, None)
+            if medium is None:
+                return
+            self._running += 1
+            self._waiting.append((medium, self._pool.submit(self._run, medium)))
 
-    def _ended(self, future: Future[object]) -> None:
-        with self._lock:
-            self._running -= 1
-            if future.exception() is None:
-                self._bytes += bytes_of(future.result())
+    def _run(self, medium: Medium) -> object:
+        """In a thread. What is counted is counted before anyone can see the result, and end for want of another."""
+        content: object = None
+        try:
+            content = self._decode(medium)
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._bytes += bytes_of(content)
                 self._begin()
+        return content

@@ -86,7 +86,7 @@ def read_matrix(path: Path) -> np.ndarray:
         raise BadInput(f"{path.name} is not a .npy array of numbers: {' '.join(str(error).split())[:200]}") from error
     if len(shape) != 2 or not np.issubdtype(dtype, np.floating):
         raise BadInput(f"{path.name} holds {dtype} of shape {shape}, expected floats of shape (items, width)")
-    if not shape[0] or not 0 < shape[1] <= WIDEST:
+    if shape[0] < 1 or not 0 < shape[1] <= WIDEST:
         raise BadInput(f"{path.name} has shape {shape}, expected at least one row and a width from 1 to {WIDEST}")
     promised = math.prod(shape) * dtype.itemsize
     if promised != size or promised > LARGEST:

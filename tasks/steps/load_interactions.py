@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -65,10 +66,10 @@ def load_interactions(
         if not has_artefact(store, prefix):
             parameters: dict[str, object] = {"source": file.name, "format": reading.format, "threshold": threshold}
             with write_artefact(store, prefix, parameters=parameters) as out:
-                out.file(path.name).write_bytes(path.read_bytes())
+                shutil.copyfile(path, out.file(path.name))
                 out.counts.update(counts)
     changed = current(store, folder) != prefix
     point(store, folder, version)
     if not changed:
         log.info("this log is the current one already")
-    return {"interactions": prefix, "format": reading.format, "changed": changed, **counts}
+    return {"log": prefix, "format": reading.format, "changed": changed, **counts}

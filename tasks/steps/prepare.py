@@ -80,7 +80,9 @@ def positions(items: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
         )
     places = index.get_indexer(pd.Index(item_ids.tolist()))
     if (places < 0).any():
-        raise BadInput(f"{item_ids[places < 0][0]!r} not found in item_features.csv, expected every item that is kept")
+        raise BadInput(
+            f"{str(item_ids[places < 0][0])!r} not found in item_features.csv, expected every item that is kept"
+        )
     return np.asarray(items["idx"].to_numpy(dtype=np.int64)[places])
 
 

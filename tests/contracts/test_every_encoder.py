@@ -75,9 +75,8 @@ def test_a_row_depends_on_its_own_medium_alone(
 ) -> None:
     """Alone, among others and in another order a medium gets the same vector, however many pieces it has."""
     bytes_ = [make(seed) for seed in range(4)]
-    bytes_ += {"audio": [make(4, seconds=5.3)], "text": [make(4, sentences=30)], "image": [make(4, width=300)]}[
-        modality
-    ]
+    longer = {"audio": {"seconds": 5.3}, "text": {"sentences": 30}, "image": {"width": 300}}[modality]
+    bytes_ += [make(4, **longer)]
     media = [encoder.decode(data) for data in bytes_]
     together = encoder.encode(media)
     alone = np.concatenate([encoder.encode([medium]) for medium in media])
@@ -99,7 +98,7 @@ def test_decoding_is_the_same_in_any_thread(encoder: ModalityEncoder, make: Call
         np.testing.assert_array_equal(np.stack(list(one)), np.stack(list(other)))
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00\x01 nothing of the kind" * 9], ids=["empty", "garbage"])
+@pytest.mark.parametrize("data", [b"", b"\x00\x01 nothing of the kind" * 9], ids=["empty", "garbage"])
 def test_what_is_no_medium_is_refused_with_a_reason(encoder: ModalityEncoder, data: bytes) -> None:
     """A reason for people, and never another exception."""
     with pytest.raises(BadMedia, match=r"\w"):

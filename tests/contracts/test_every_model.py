@@ -70,11 +70,11 @@ def test_its_gradient_is_that_of_its_loss(name: str) -> None:
         assert parameter.grad is not None
         direction = torch.randn(parameter.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            parameter += 1e-6 * direction
+            parameter.add_(direction, alpha=1e-6)
             above = found.loss(batch)
-            parameter -= 2e-6 * direction
+            parameter.sub_(direction, alpha=2e-6)
             below = found.loss(batch)
-            parameter += 1e-6 * direction
+            parameter.add_(direction, alpha=1e-6)
         torch.testing.assert_close((parameter.grad * direction).sum(), (above - below) / 2e-6, rtol=1e-5, atol=1e-8)
 
 
@@ -151,7 +151,9 @@ def test_it_does_not_learn_from_what_is_withheld(name: str) -> None:
     """Other validation and test interactions give the same scores."""
     data = random_world(12, 20)
     blind = replace(data, valid=data.test, test=data.valid)
-    np.testing.assert_array_equal(fitted(name, data)[0].scores(np.arange(12)), fitted(name, blind)[0].scores(np.arange(12)))
+    np.testing.assert_array_equal(
+        fitted(name, data)[0].scores(np.arange(12)), fitted(name, blind)[0].scores(np.arange(12))
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -31,7 +31,6 @@ SETTINGS = {
     "RECSYS_DATASET": DATASET,
     "RECSYS_MODELS": ",".join(MODELS),
     "RECSYS_ALERT_TO": "on-call@example.org",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # also how long Airflow may take to see that a task has ended
 }
 T = TypeVar("T")
 

@@ -63,9 +63,10 @@ def test_one_mail_says_all_about_a_broken_contract(site: Site, renumbered: Night
 
 
 def test_a_broken_contract_changes_nothing_that_is_served(site: Site, renumbered: Night, third: Night) -> None:
-    """Same champion, and no figures of a model that was never trained."""
+    """Same champion, no figures of a model that was never trained, and the history says that the run failed."""
     assert renumbered.champion == third.champion
     assert site.rows("SELECT 1 FROM rec.training WHERE run = %s", renumbered.run) == []
+    assert site.rows("SELECT status FROM rec.run WHERE run = %s", renumbered.run) == [("failed",)]
 
 
 def test_marking_a_running_box_as_failed_ends_its_processes_and_mails_once(site: Site, renumbered: Night) -> None:

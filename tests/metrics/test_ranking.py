@@ -48,7 +48,9 @@ def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...
 
 
 @settings(deadline=None)  # a busy machine is no failure
-@given(seed=st.integers(0, 500), split=st.sampled_from(["valid", "test"]), both=st.booleans(), levels=st.integers(1, 30))
+@given(
+    seed=st.integers(0, 500), split=st.sampled_from(["valid", "test"]), both=st.booleans(), levels=st.integers(1, 30)
+)
 def test_it_agrees_with_a_slow_reference(seed: int, split: str, both: bool, levels: int) -> None:
     """For any scores (few levels: many ties), split and mask, and with a k beyond the catalogue."""
     data = random_world(8, 12, density=0.5, seed=seed)

@@ -25,7 +25,11 @@ def trained(name: str, data: Dataset, **more: object) -> tuple[GradientModel, di
     assert isinstance(model, GradientModel)
     model.fit(TrainingOptions(seed=3))
     loss = model.loss(Batch(*(torch.from_numpy(rows) for rows in (USERS, POSITIVES, NEGATIVES))))
-    return model, {key: tensor.numpy().astype(np.float64) for key, tensor in model.state().items()}, float(loss.detach())
+    return (
+        model,
+        {key: tensor.numpy().astype(np.float64) for key, tensor in model.state().items()},
+        float(loss.detach()),
+    )
 
 
 def ranking_loss(scores: np.ndarray) -> float:

@@ -143,6 +143,13 @@ def test_every_line_of_both_streams_is_logged_as_it_comes(bench: Bench) -> None:
     assert messages(logged, "warning") == ["careful"]
 
 
+def test_a_line_is_in_the_log_even_when_the_command_dies_before_it_flushes(bench: Bench) -> None:
+    """What was printed last is what one wants to know about a command that crashed."""
+    with capture_logs() as logged:
+        bench.run("import os; print('about to crash'); os._exit(0)")
+    assert "about to crash" in messages(logged, "info")
+
+
 def test_a_line_without_end_does_not_fill_the_memory() -> None:
     """It is cut where it gets too long, and no character of it is lost."""
     lines = Lines()

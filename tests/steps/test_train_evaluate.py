@@ -40,7 +40,7 @@ def prepared(folder_store: Store) -> Store:
 
 
 def test_train_keeps_the_model_and_how_it_was_trained(prepared: Store) -> None:
-    """Hyper-parameters of the plan on top of the defaults, the seed of the plan, one record an epoch, and what went in."""
+    """Hyper-parameters of the plan on top of the defaults, its seed, one record an epoch, and what went in."""
     result = train(run=RUN, model="bpr", threads=1)
     artefact = read_artefact(prepared, f"runs/{RUN}/train-bpr")
     training = artefact.json("training.json")
@@ -84,7 +84,7 @@ def test_a_closed_form_has_one_record_without_loss(prepared: Store) -> None:
 def test_a_model_outside_the_plan_is_an_error(prepared: Store, step: object) -> None:
     """It names those of the run."""
     assert callable(step)
-    with pytest.raises(BadInput, match=f"model 'ease' is not in run .* expected one of its models: popularity, bpr"):
+    with pytest.raises(BadInput, match=r"model 'ease' is not in run .* expected one of its models: popularity, bpr"):
         step(run=RUN, model="ease")
 
 

@@ -1,0 +1,163 @@
+"""`load-media` on a real store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import BadInput, NotFound
+from tasks.steps import load_media as module
+from tasks.steps.load_media import load_media
+from tasks.store import Store
+
+FILES = {"image/1.jpg": b"one", "image/2.PNG": b"two", "text/1.txt": b"eins", "audio/1.ogg": b"la"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of media."""
+    for name, content in FILES.items():
+        put(tmp_path / "media" / name, content)
+    return tmp_path / "media"
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def media(store: Store) -> dict[str, bytes]:
+    """What lies below media/films/."""
+    return {info.key.removeprefix("media/films/"): store.get(info.key) for info in store.list("media/films/")}
+
+
+def counts(image: int, audio: int, text: int, hidden: int = 0) -> dict[str, object]:
+    """What the command says when that many files were sent."""
+    found = {"image": 2, "audio": 1, "text": 1}
+    sent = {"image": image, "audio": audio, "text": text}
+    closing: dict[str, object] = {"media": "media/films/"}
+    for kind in ("audio", "image", "text"):
+        closing |= {f"{kind}_found": found[kind], f"{kind}_sent": sent[kind]}
+        closing |= {f"{kind}_hidden": hidden if kind == "image" else 0}
+    return closing
+
+
+def test_files_are_sent_to_where_the_scan_finds_them(folder_store: Store, folder: Path) -> None:
+    """Under their own names, by modality; a log beside the folders is left alone."""
+    put(folder / "interactions.csv", b"user_id,item_id\n")
+    assert load_media(folder=folder, dataset="films") == counts(2, 1, 1)
+    assert media(folder_store) == FILES
+
+
+def test_what_is_there_is_not_sent_again(folder_store: Store, folder: Path) -> None:
+    """A second time only what changed goes, though it is as long as before."""
+    load_media(folder=folder, dataset="films")
+    put(folder / "image/1.jpg", b"eno")
+    before = {info.key: info.etag for info in folder_store.list("media/films/")}
+    assert load_media(folder=folder, dataset="films") == counts(1, 0, 0)
+    after = {info.key: info.etag for info in folder_store.list("media/films/")}
+    assert [key for key in after if after[key] != before[key]] == ["media/films/image/1.jpg"]
+    assert media(folder_store) == {**FILES, "image/1.jpg": b"eno"}
+
+
+def test_one_modality_can_lie_in_the_folder_itself(folder_store: Store, folder: Path) -> None:
+    """Named by an option."""
+    closing = load_media(folder=folder / "image", dataset="films", modality="image")
+    assert closing == {"media": "media/films/", "image_found": 2, "image_sent": 2, "image_hidden": 0}
+    assert set(media(folder_store)) == {"image/1.jpg", "image/2.PNG"}
+
+
+def test_hidden_files_are_left_out_and_counted(folder_store: Store, folder: Path) -> None:
+    """What file managers leave behind is no medium; a hidden folder beside the others is none either."""
+    put(folder / "image/.DS_Store", b"?")
+    put(folder / ".cache/x", b"?")
+    assert load_media(folder=folder, dataset="films") == counts(2, 1, 1, hidden=1)
+    assert media(folder_store) == FILES
+
+
+def test_links_are_followed(folder_store: Store, folder: Path, tmp_path: Path) -> None:
+    """A large collection can be laid out without copying it; a link that leads nowhere is an error."""
+    put(tmp_path / "elsewhere.jpg", b"linked")
+    (folder / "image/3.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    load_media(folder=folder, dataset="films")
+    assert media(folder_store)["image/3.jpg"] == b"linked"
+    (folder / "image/4.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(BadInput, match=r"4\.jpg found, expected only image files"):
+        load_media(folder=folder, dataset="films")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("video/1.mp4", r"has the folders \['video'\], expected only image/, audio/, text/ in it"),
+        ("image/3.exe", r"3\.exe found, expected only image files with one of the endings bmp, gif, .* there"),
+        ("image/3", r"image/3 found, expected only image files"),
+        ("image/more/3.jpg", r"image/more found, expected only image files"),
+        ("image/1.png", r"image files '1\.jpg' and '1\.png' found for one item, expected one file each"),
+        ("image/01.jpg", r"image files '01\.jpg' and '1\.jpg' found for one item"),
+        ("image/3 .jpg", r"image file of the item '3 ' found, expected item ids of 1 to 255 characters without blanks"),
+        ("image/3\n.jpg", r"image file of the item '3\\n' found"),
+    ],
+)
+def test_what_the_scan_could_not_use_is_refused_before_anything_is_sent(
+    folder_store: Store, folder: Path, name: str, message: str
+) -> None:
+    """Unknown folders and endings, folders in folders, two files of one item, unusable ids."""
+    put(folder / name, b"x")
+    with pytest.raises(BadInput, match=message):
+        load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {}
+
+
+def test_a_name_that_is_no_text_is_refused(folder_store: Store, folder: Path) -> None:
+    """Bytes that no table could hold."""
+    name = os.fsdecode(b"image/\xff.jpg")
+    put(folder / name, b"x")
+    with pytest.raises(BadInput, match=r"image file of the item '\\udcff' found"):
+        load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {}
+
+
+@pytest.mark.parametrize("name", ["2.jpg", "02.PNG"])
+def test_a_second_file_of_an_item_in_the_store_is_refused(folder_store: Store, folder: Path, name: str) -> None:
+    """Also when it comes later, alone and under another ending, or with a zero in front."""
+    load_media(folder=folder, dataset="films")
+    put(folder.parent / "later" / name, b"x")
+    message = rf"{name} found for the item of media/films/image/2\.PNG in the store, expected one file an item"
+    with pytest.raises(BadInput, match=message):
+        load_media(folder=folder.parent / "later", dataset="films", modality="image")
+    assert media(folder_store) == FILES
+
+
+def test_a_file_too_large_to_decode_is_refused(
+    folder_store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is sent."""
+    monkeypatch.setattr(module, "LARGEST_FILE", 3)
+    with pytest.raises(BadInput, match=r"1\.txt has 4 bytes, expected at most 3"):
+        load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {}
+
+
+@pytest.mark.usefixtures("folder_store")
+def test_a_folder_that_has_no_media_is_an_error(tmp_path: Path) -> None:
+    """Nothing there, nothing in it, nothing of the modality, no such modality."""
+    with pytest.raises(NotFound, match="is not a folder, expected one with image/, audio/, text/ in it"):
+        load_media(folder=tmp_path / "none", dataset="films")
+    with pytest.raises(BadInput, match="has the folders none, expected only image/"):
+        load_media(folder=tmp_path, dataset="films")
+    with pytest.raises(BadInput, match="has no files of text, expected text files with one of the endings txt"):
+        load_media(folder=tmp_path, dataset="films", modality="text")
+    with pytest.raises(BadInput, match="modality 'smell' found, expected one of image, audio, text"):
+        load_media(folder=tmp_path, dataset="films", modality="smell")
+
+
+@pytest.mark.services
+def test_it_works_on_s3(s3_store: Store, folder: Path) -> None:
+    """The same on a real S3 server."""
+    assert load_media(folder=folder, dataset="films") == counts(2, 1, 1)
+    assert load_media(folder=folder, dataset="films") == counts(0, 0, 0)
+    assert media(s3_store) == FILES
