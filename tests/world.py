@@ -28,7 +28,7 @@ def checkerboard(size: int = 30) -> Dataset:
 def content_world(users: int = 80, items: int = 120, *, permute: int | None = None) -> Dataset:
     """Each user likes one of four groups of items and has taken six of thirty: the group of an item decides.
 
-    Two modalities of different widths and scales tell the group, with noise. `permute` shuffles their rows by that seed.
+    Two modalities of different widths and scales tell the group, with noise. `permute` shuffles their rows by it.
     """
     rng = np.random.default_rng(1)
     group_of_user, group_of_item = np.arange(users) % GROUPS, np.arange(items) % GROUPS

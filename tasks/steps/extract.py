@@ -52,7 +52,7 @@ def extract(*, run: Run, modality: Modality) -> dict[str, object]:
     _check_share(bad, len(media), plan.config.max_bad_share, modality)
     good = [medium for medium in media if medium.sha256 in known.vectors]
     if len(good) + len(bad) != len(media):
-        raise TaskError(f"{len(good)} vectors and {len(bad)} reasons found, expected one for each of {len(media)} items")
+        raise TaskError(f"{len(good)} vectors and {len(bad)} reasons found, expected one for each of {len(media)}")
     counts = {"found": len(media), "cached": cached, "extracted": len(good) - cached}
     counts |= {"rejected": len(bad), "kept": len(good)}
     _write(store, run, modality, scanned, encoder, good, known, bad, counts)

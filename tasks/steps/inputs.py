@@ -1,8 +1,9 @@
-"""What people give: interactions and ready-made matrices, kept by content with a small pointer to the current version."""
+"""What people give: interactions and ready-made matrices, kept by content, with a pointer to the current version."""
 
 from __future__ import annotations
 
 import json
+import re
 
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.store import Store
@@ -34,7 +35,9 @@ def current(store: Store, folder: str) -> str | None:
     try:
         version = json.loads(data)["version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Corrupt(f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load the data again") from error
+        raise Corrupt(
+            f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load the data again"
+        ) from error
     return f"{folder}/{version}"
 
 
@@ -45,6 +48,8 @@ def point(store: Store, folder: str, version: str) -> None:
 
 def checked_dataset(name: str) -> str:
     """`name` if it can be a dataset's."""
-    if not name or not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith((".", "-")) or len(name) > 64:
-        raise BadInput(f"dataset {name!r} found, expected at most 64 letters, digits and . _ -, not beginning with a sign")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):  # as plan.Name
+        raise BadInput(
+            f"dataset {name!r} found, expected at most 64 letters, digits and . _ -, not beginning with a sign"
+        )
     return name
