@@ -3,8 +3,8 @@
     python -m benchmarks.models [LOG] [--steps N] [--threads N]
 
 LOG is a tab-separated table of user, item and 0, 1 or 2 for the split; without it a log the size of MovieLens-1M is
-drawn. The plain way, per part: negatives by rejection in Python, a graph built edge by edge and multiplied in COO format,
-all items projected in every step, Adam unfused, metrics in a loop over users. Both sides start from the same parameters
+drawn. The plain way, per part: negatives by rejection in Python, a graph built edge by edge and multiplied as COO, all
+items projected in every step, Adam unfused, metrics in a loop over users. Both sides start from the same parameters
 and see the same batches, and their losses are compared. Only the ratios mean anything on a busy machine.
 """
 

@@ -3,7 +3,7 @@
 #
 # A stamp in the environment says from what it was built, so a second call does nothing and a changed lock installs anew.
 # An environment without a stamp is half made and begun again. PYTHON names the interpreter, TORCH_INDEX_URL an index that
-# has the wanted build of torch (https://download.pytorch.org/whl/cpu saves 2.5 GB where there is no GPU).
+# has the wanted build of torch (one with CPU builds saves 2.5 GB where there is no GPU).
 set -eu
 cd "$(dirname "$0")/.."
 

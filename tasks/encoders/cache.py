@@ -62,10 +62,11 @@ class EmbeddingCache:
     def read(self, wanted: set[str]) -> Known:
         """What is known of the media `wanted`. Corrupt, naming the part, when one is not what its name promises."""
         keys = [info.key for info in self._store.list(f"{self._folder}/part-")]
-        found, hashes = Known(), pa.array(sorted(wanted), pa.string())
+        found = Known()
         with ThreadPoolExecutor(READERS) as pool:
             for table in pool.map(self._part, keys):
-                self._add(found, table.filter(pc.is_in(table["sha256"], value_set=hashes)))
+                mask = [sha256 in wanted for sha256 in table["sha256"].to_pylist()]
+                self._add(found, table.filter(pa.array(mask, pa.bool_())))
         for sha256 in found.vectors:
             found.rejected.pop(sha256, None)
         return found
@@ -83,7 +84,8 @@ class EmbeddingCache:
             pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._width, mask=pc.is_valid(reasons)),
         ]
         buffer = io.BytesIO()
-        pq.write_table(pa.table(columns, schema=self._schema), buffer, compression="zstd")
+        # numbers of vectors hardly ever repeat: neither a dictionary nor compression makes them smaller
+        pq.write_table(pa.table(columns, schema=self._schema), buffer, use_dictionary=False, compression="none")
         data = buffer.getvalue()
         self._store.put(f"{self._folder}/part-{hashlib.sha256(data).hexdigest()}.parquet", data)
 

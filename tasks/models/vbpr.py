@@ -31,6 +31,7 @@ class VBPR(GradientModel):
     class Config(GradientConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""
 
+        batch_size: PositiveInt = Field(default=8192, description="interactions per step; one costs a projection of the catalogue")
         embedding_size: PositiveInt = Field(default=64, description="size of p_u and q_i")
         content_size: PositiveInt = Field(default=64, description="size of t_u and of what content is projected to")
 
@@ -66,8 +67,10 @@ class VBPR(GradientModel):
         nn.init.zeros_(self.content_bias)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Pairwise loss; each item of the batch is projected once, and no other."""
-        items, places = torch.unique(torch.cat([batch.positives, batch.negatives]), return_inverse=True)
+        """Pairwise loss; each item of the batch is projected once, or all when the batch may hold most of them."""
+        items, places = None, torch.cat([batch.positives, batch.negatives])
+        if len(places) < len(self.items):  # otherwise copying feature rows costs more than it saves
+            items, places = torch.unique(places, return_inverse=True)
         vectors, bias = self._items(items)
         user = functional.embedding(batch.users, self.users)  # (n, d + c)
         both = functional.embedding(places, vectors)  # (2n, d + c): positives, then negatives

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -140,6 +142,17 @@ def test_a_truncated_file_is_refused(name: str, share: float) -> None:
     data = CUT[name]()
     with pytest.raises(BadMedia, match=r"^(truncated|damaged|no sound|not sound)"):
         decode_audio(data[: round(len(data) * share)])
+
+
+def test_a_file_cut_between_two_packets_is_refused() -> None:
+    """What is there is whole: only a page that is not the last, or the declared length, tells that there was more."""
+    ogg, m4a = CUT["vorbis"](), CUT["m4a for the web"]()
+    with pytest.raises(BadMedia, match=r"^truncated: its last page is missing$"):
+        decode_audio(ogg[: ogg.rindex(b"OggS")])
+    with av.open(io.BytesIO(m4a)) as container:
+        places = [packet.pos for packet in container.demux() if packet.pos]
+    with pytest.raises(BadMedia, match=r"^truncated: 1\.5 of 3\.0 seconds$"):
+        decode_audio(m4a[: places[len(places) // 2]])
 
 
 def header_of(data: bytes) -> bytes:

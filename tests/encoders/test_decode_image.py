@@ -127,6 +127,13 @@ def test_what_is_no_whole_picture_is_refused(data: bytes, reason: str) -> None:
         decode_image(data)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_bomb_is_refused_where_warnings_are_switched_off() -> None:
+    """Pillow alone would only warn."""
+    with pytest.raises(BadMedia, match=rf"^10000 x 5001 pixels, more than {MOST_PIXELS}$"):
+        decode_image(png_claiming(10_000, 5_001))
+
+
 def test_a_gif_whose_frame_is_larger_than_itself_is_refused() -> None:
     """The first frame of a small GIF may claim 65,535 x 65,535 pixels."""
     data = bytearray(saved(Image.new("P", (8, 8)), "GIF"))

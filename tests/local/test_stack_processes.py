@@ -121,8 +121,9 @@ def test_the_mark_leaves_other_stacks_alone(start: Callable[[str], Identity]) ->
 
 def test_the_log_of_the_last_start_is_kept(start: Callable[[str], Identity], tmp_path: Path) -> None:
     """Why a server ended can still be read after it was started again."""
-    end([start("echo first")], grace=PATIENCE)
+    server = start("echo first; exec sleep 600")
     assert eventually(lambda: (tmp_path / "log").read_text() == "first\n")
+    end([server], grace=PATIENCE)
     start("exec sleep 600")
     assert (tmp_path / "log.old").read_text() == "first\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -99,15 +100,25 @@ def test_a_failure_reaches_whoever_asks() -> None:
     assert taken == ["0", "1", "2"]
 
 
-def test_nobody_decodes_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever stops listening stops the threads, though most media were not begun."""
-    monkeypatch.setattr(encoding, "AHEAD", 4)
-    begun = []
-    listening = iter(Lookahead(begun.append, MEDIA))
+def test_nobody_decodes_for_nobody() -> None:
+    """Whoever stops listening stops the threads: what they have in hand is ended, nothing more is begun."""
+    begun, stopped = [], threading.Event()
+
+    def decode(medium: Medium) -> None:
+        begun.append(medium)
+        assert medium.item == "0" or stopped.wait(10)
+
+    ahead = Lookahead(decode, MEDIA)
+    rest, listening = ahead._rest, iter(ahead)
     next(listening)
-    listening.close()  # type: ignore[attr-defined]
-    assert len(begun) <= 6
-    assert threading.active_count() == 1 or all("ThreadPool" not in t.name for t in threading.enumerate())
+    closing = threading.Thread(target=listening.close)  # type: ignore[attr-defined]
+    closing.start()
+    deadline = time.monotonic() + 5
+    while ahead._rest is rest and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stopped.set()
+    closing.join()
+    assert len(begun) <= 1 + encoding.DECODERS
 
 
 @given(st.lists(st.integers(0, 3_000), max_size=200))

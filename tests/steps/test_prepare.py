@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data import Interactions, k_core
@@ -132,9 +132,10 @@ def test_times_stay_with_their_pairs(stage: Stage) -> None:
     """The last column is the time of the very interaction."""
     prepared = stage()
     users, items = mapping(prepared, "user"), mapping(prepared, "item")
-    for row in prepared.frame("films_filtered.inter").itertuples(index=False):
-        user, item = int(users[row.userID].removeprefix("u")), int(items[row.itemID]) // 10
-        assert row.timestamp == 1000 + (37 * user + 101 * item) % 997
+    table = prepared.frame("films_filtered.inter")
+    for row, column, time in zip(table["userID"], table["itemID"], table["timestamp"], strict=True):
+        user, item = int(users[row].removeprefix("u")), int(items[column]) // 10
+        assert time == 1000 + (37 * user + 101 * item) % 997
 
 
 @pytest.mark.parametrize("split", ["random", "time", "leave-one-out", "given"])
@@ -312,6 +313,7 @@ def test_a_run_without_its_inputs_is_not_found(folder_store: Store) -> None:
         load_dataset(folder_store, RUN)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.data())
 def test_positions_lead_from_an_item_to_its_own_row(data: st.DataObject) -> None:
     """For any table, in any order, of any part of its items."""

@@ -33,4 +33,5 @@ def check_size(data: bytes, modality: str) -> None:
 
 def in_short(error: BaseException) -> str:
     """The message of a decoder on one line, at most 100 characters."""
-    return " ".join(str(error).split())[:100] or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split())[:100] or type(error).__name__
