@@ -58,7 +58,7 @@ def by_user_at_random(interactions: Interactions, order: np.ndarray, rng: np.ran
     are train, the next v // 2 valid, the rest test.
     """
     draw = np.empty(len(order), dtype=order.dtype)
-    draw[:] = rng.permutation(len(order))
+    draw[order] = rng.permutation(len(order))
     place, size = places(interactions.users, _distinct(order_within(interactions.users, draw)))
     held = np.where(size < 10, 2, size * 2 // 10)
     return _labels(place - size + held, held // 2)

@@ -31,7 +31,7 @@ class VBPR(GradientModel):
     class Config(GradientConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""
 
-        batch_size: PositiveInt = Field(default=8192, description="interactions per step; one costs a projection of the catalogue")
+        batch_size: PositiveInt = Field(default=8192, description="interactions a step, which projects many items")
         embedding_size: PositiveInt = Field(default=64, description="size of p_u and q_i")
         content_size: PositiveInt = Field(default=64, description="size of t_u and of what content is projected to")
 
