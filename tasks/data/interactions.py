@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 from tasks.data.ids import RULE, first_odd, shown
 from tasks.errors import BadInput
 
-DICTIONARY_PAGE = 1 << 30  # bytes; a larger vocabulary would be written out row by row
-
 
 @dataclass(frozen=True)
 class Interactions:
@@ -80,7 +78,7 @@ class Interactions:
             columns["timestamp"] = pa.array(self.timestamps, pa.int64())
         if self.labels is not None:
             columns["x_label"] = pa.array(self.labels, pa.int8())
-        pq.write_table(pa.table(columns), path, compression="zstd", dictionary_pagesize_limit=DICTIONARY_PAGE)
+        pq.write_table(pa.table(columns), path, compression="zstd")
 
     @classmethod
     def load(cls, path: Path) -> Interactions:
