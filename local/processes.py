@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MARK = "RECSYS_STACK"  # environment variable that every process of a stack inherits
 _PROC = Path("/proc")
-_STARTED: dict[int, subprocess.Popen[bytes]] = {}  # our own children, kept to be reaped
+_CHILDREN: set[int] = set()  # started by this process and not reaped yet
 
 
 class Identity(BaseModel):
@@ -80,7 +80,8 @@ def spawn(command: Sequence[str], *, log: Path, environment: Mapping[str, str], 
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _STARTED[child.pid] = child
+    child.returncode = 0  # not true, but a server outlives this object, which would complain about that
+    _CHILDREN.add(child.pid)
     # Our own child keeps its pid until it is reaped, so it can be read even when it has ended at once.
     started = process(child.pid)
     return started.identity if started else Identity(pid=child.pid, started=0, boot=_boot())
@@ -150,9 +151,14 @@ def end(identities: Iterable[Identity], *, grace: float, number: signal.Signals 
 
 
 def _reap(pid: int) -> None:
-    child = _STARTED.get(pid)
-    if child is not None and child.poll() is not None:
-        del _STARTED[pid]
+    """Take an ended child out of the process table, so that its pid can be given away again."""
+    if pid in _CHILDREN:
+        try:
+            ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:  # another thread has waited for it
+            ended = True
+        if ended:
+            _CHILDREN.discard(pid)
 
 
 def _boot() -> str:

@@ -59,6 +59,14 @@ def test_a_server_that_ignores_the_signal_is_killed(start: Callable[[str], Ident
     assert not alive(server)
 
 
+def test_an_ended_server_leaves_no_zombie(start: Callable[[str], Identity]) -> None:
+    """It is reaped as soon as somebody looks."""
+    server = start("exit 3")
+    assert eventually(lambda: not alive(server))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(server.pid, os.WNOHANG)
+
+
 def test_a_recycled_pid_is_never_signalled(start: Callable[[str], Identity]) -> None:
     """A process that got the pid of a server of ours is not ours."""
     stranger = start("exec sleep 600")
