@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+if importlib.util.find_spec("hypothesis"):  # not in Airflow's environment
+    import hypothesis
+
+    hypothesis.settings.register_profile("project", deadline=None)  # a busy machine is no failure
+    hypothesis.settings.load_profile("project")
 
 
 def _beside(name: str) -> Path:

@@ -30,6 +30,7 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
         log=Interactions.load(log.path("interactions.parquet")),
         limits=EmbeddingLimits(
             min_coverage=config.min_coverage,
+            min_item_coverage=config.min_item_coverage,
             widths=_widths(store, plan),
             allow_contiguous_ids=config.allow_contiguous_ids,
         ),

@@ -41,6 +41,9 @@ class RunConfig(Strict):
     min_coverage: float = Field(
         default=0.9, ge=0, le=1, description="least share of interactions whose item has features"
     )
+    min_item_coverage: float = Field(
+        default=0.5, ge=0, le=1, description="least share of the log's items that have features"
+    )
     allow_contiguous_ids: bool = Field(
         default=False, description="the log's ids really are 0..n-1: skip the id-space check"
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from scipy import sparse
 
 from tasks.data import Dataset, Interactions, dataset_of, in_order
@@ -22,7 +22,6 @@ def sound() -> Dataset:
     return dataset_of("films", in_order(log), features)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(pairs())
 def test_matrices_hold_exactly_the_labelled_pairs(log: list[Pair]) -> None:
     """Each part has a one where the log has a row of its label, and nothing else."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import Interactions
@@ -16,7 +16,6 @@ from tasks.errors import BadInput
 from tests.data.logs import Pair, log_of, named, pairs
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(pairs(), st.booleans(), st.booleans())
 def test_a_saved_log_is_read_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, log: list[Pair], timed: bool, labelled: bool

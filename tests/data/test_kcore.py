@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import k_core
@@ -31,7 +31,6 @@ def rows(log: list[Pair], k: int) -> np.ndarray:
     return k_core_rows(users, items, k)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(pairs(), st.integers(1, 6))
 def test_what_is_left_is_the_largest_core(log: list[Pair], k: int) -> None:
     """It equals what peeling one row at a time leaves, in any order of rows."""
@@ -39,7 +38,6 @@ def test_what_is_left_is_the_largest_core(log: list[Pair], k: int) -> None:
     assert {pair for pair, keep in zip(log, kept, strict=True) if keep} == by_definition(set(log), k)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(pairs(least=20), st.integers(1, 4))
 def test_everybody_left_has_k_and_a_second_time_changes_nothing(log: list[Pair], k: int) -> None:
     """Users and items of the core have at least k rows each, and the core of the core is the core."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import Interactions, canonical_integers, in_order, numbering
@@ -16,7 +16,6 @@ IDS = st.one_of(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(IDS)
 def test_numbering_is_a_bijection_that_depends_on_the_ids_alone(ids: list[str]) -> None:
     """Every position occurs once, and shuffled ids get the same order."""
@@ -51,7 +50,6 @@ def test_padded_or_huge_numbers_are_no_canonical_integers() -> None:
     assert canonical_integers(np.array(["9" * 19])) is None
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(pairs())
 def test_in_order_changes_codes_and_not_what_they_mean(log: list[Pair]) -> None:
     """The same pairs, vocabularies in order, whatever order the vocabularies had before."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import Columns, Interactions, read_interactions
@@ -109,7 +109,6 @@ def test_ids_stay_exactly_as_written(tmp_path: Path, ids: list[str]) -> None:
     assert log.item_ids.tolist() == ids
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(-1000, 1000), st.integers(0, 2)),

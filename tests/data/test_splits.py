@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tasks.data import SPLITS, Interactions, Split, in_order, k_core, labels_of, split
@@ -49,7 +49,6 @@ def mmrec(count: int) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)  # a busy machine is no failure
 @given(log=LOGS, k=st.integers(1, 3))
 def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log: list[Pair], k: int) -> None:
     """Every user and item of the result has a row of train; rows are those that came in, less the counted ones."""
@@ -67,7 +66,6 @@ def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)  # a busy machine is no failure
 @given(log=LOGS, shuffle=st.randoms(use_true_random=False))
 def test_the_same_seed_gives_the_same_labels_whatever_the_order_of_rows(
     method: str, log: list[Pair], shuffle: object
@@ -230,7 +228,6 @@ def test_repeated_pairs_are_refused() -> None:
         split(log_of([(0, 0), (0, 1), (0, 0)]), "random", seed=0, k=1)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(pairs())
 def test_order_within_sorts_like_a_lexsort(log: list[Pair]) -> None:
     """The counting sort gives what sorting all rows by user and item gives, and the places that follow from it."""

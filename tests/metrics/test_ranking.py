@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import Dataset
@@ -47,7 +47,6 @@ def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...
     return {f"{name}@{k}": total / users for name, total in totals.items()}
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     seed=st.integers(0, 500), split=st.sampled_from(["valid", "test"]), both=st.booleans(), levels=st.integers(1, 30)
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -16,7 +16,6 @@ SCORES = arrays.arrays(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(scores=SCORES, k=st.integers(1, 12))
 def test_equal_scores_are_ranked_by_item_number(scores: np.ndarray, k: int) -> None:
     """For any scores: highest first, of equal ones (-0 equals 0) the lower number first; never more than there are."""

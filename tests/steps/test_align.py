@@ -79,7 +79,7 @@ def test_items_are_in_the_order_of_their_ids(folder_store: Store, items: list[st
     check(folder_store, encoded, order)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.integers(0, 30).map(str), unique=True), min_size=1, max_size=3))
 def test_every_row_is_its_items_own(folder_store: Store, lists: list[list[str]]) -> None:
     """Whatever each modality could encode, in whatever order: kept is what all have, and nobody gets another's row."""

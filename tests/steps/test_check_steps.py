@@ -127,6 +127,23 @@ def test_bad_embeddings_stop_the_run_with_evidence(
     assert recorded(metrics_dsn, "check-embeddings")[2:] == (1, [("vectors_are_finite", "text", ["003"])])
 
 
+@pytest.mark.parametrize("limit", ["min_coverage", "min_item_coverage"])
+def test_the_coverage_demanded_is_the_configs(night: Store, limit: str, tmp_path: Path) -> None:
+    """A log of which one item in 25 has no features is refused by a config that demands all, and by no looser one."""
+    write_log(night, tmp_path, [*IDS[:-1], "unseen"])
+    plan = read_artefact(night, f"runs/{RUN}/scan").json("plan.json")
+    check_embeddings(run=RUN)
+    for value in (1.0, 0.5):
+        plan["config"] |= {"min_coverage": 0.5, "min_item_coverage": 0.5, limit: value}
+        with write_artefact(night, f"runs/{RUN}/scan") as out:
+            out.json("plan.json", plan)
+        if value < 1:
+            check_embeddings(run=RUN)
+        else:
+            with pytest.raises(ValidationFailed, match="1 of"):
+                check_embeddings(run=RUN)
+
+
 def test_the_width_of_extraction_is_demanded(night: Store, arrays: dict[str, np.ndarray]) -> None:
     """Vectors of another width than those extracted fail."""
     arrays["image"] = np.hstack([arrays["image"], arrays["image"]])

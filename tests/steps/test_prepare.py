@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import Interactions, k_core
@@ -313,7 +313,6 @@ def test_a_run_without_its_inputs_is_not_found(folder_store: Store) -> None:
         load_dataset(folder_store, RUN)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.data())
 def test_positions_lead_from_an_item_to_its_own_row(data: st.DataObject) -> None:
     """For any table, in any order, of any part of its items."""

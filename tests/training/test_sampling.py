@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
@@ -15,7 +15,6 @@ from tasks.training import NegativeSampler
 TABLES = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=8))
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(taken=TABLES, seed=st.integers(0, 99))
 def test_a_negative_is_an_item_the_user_has_not_taken(taken: np.ndarray, seed: int) -> None:
     """Of those that somebody has taken in training; for any table, and every such item is drawn sooner or later."""
