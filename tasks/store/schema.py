@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import Any
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE = "_yoyo_migration"
+
+logging.getLogger("yoyo").setLevel(logging.WARNING)  # it tells every statement
 
 
 def names() -> list[str]:
