@@ -67,11 +67,12 @@ def test_the_same_seed_gives_the_same_file(loaded: Store, tmp_path: Path) -> Non
 
 
 def test_training_can_go_on_from_an_encoder(loaded: Store, tmp_path: Path) -> None:
-    """From the shipped weights one epoch ends nearer than from none."""
+    """Small steps leave what the shipped weights can do: pictures find their texts, and from nothing do not."""
     options = {"dataset": "films", "modalities": "image,text", "epochs": 1, "batch": 16, "threads": 1}
+    options |= {"learning_rate": 1e-6}
     fresh = train_encoder(**options, out=tmp_path / "fresh")
     further = train_encoder(**options, out=tmp_path / "further", start_from="audioclip-demo")
-    assert float(str(further["loss"])) < float(str(fresh["loss"]))
+    assert float(str(further["it_recall@1"])) >= 0.5 > float(str(fresh["it_recall@1"]))
     with pytest.raises(NotFound, match="audioclip-demo"):
         train_encoder(**options, out=tmp_path / "x", start_from="clip")
 
