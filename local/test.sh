@@ -1,5 +1,5 @@
 #!/bin/bash
-# Run parts of the tests, each in the environment it is for: local/test.sh [check | unit | dags | e2e] ...
+# Run parts of the tests, each in the environment it is for: local/test.sh [check | unit | dags | slow | e2e] ...
 #
 # The first failure ends it. Last come the seconds of each part and pytest's closing lines.
 set -euo pipefail
@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 tasks=.venv/tasks/bin
 airflow=.venv/airflow/bin
+own="--ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e"  # these have parts of their own
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
@@ -28,14 +29,15 @@ part() {
 
 closing() { grep -E '^=*[ ]*[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s' "$1" | tail -1 | tr -d '=' | xargs || echo ok; }
 
-[ $# -gt 0 ] || set -- check unit dags e2e
+[ $# -gt 0 ] || set -- check unit dags slow e2e
 for name in "$@"; do
     case $name in
         check) part check lint ;;
-        unit) part unit "$tasks/python" -m pytest tests -m "not e2e" --ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e ;;
+        unit) part unit "$tasks/python" -m pytest tests -m "not slow" $own ;;
         dags) part dags "$airflow/python" -m pytest tests/dags tests/plugins ;;
+        slow) part slow "$tasks/python" -m pytest tests -m slow $own ;;
         e2e) part e2e "$tasks/python" -m pytest tests/e2e -m e2e ;;
-        *) echo "part '$name' found, expected check, unit, dags or e2e" >&2; exit 2 ;;
+        *) echo "part '$name' found, expected check, unit, dags, slow or e2e" >&2; exit 2 ;;
     esac
 done
 echo "== all parts passed"

@@ -49,6 +49,7 @@ def options(epochs: int = 6, **changes: float) -> Options:
     )
 
 
+@pytest.mark.slow
 def test_partners_find_each_other() -> None:
     """After training the held-out items find a partner of their kind, and the held-out loss is below the first one."""
     items, model = world(), fresh()
@@ -69,6 +70,7 @@ def test_two_modalities_train_alone() -> None:
     assert model.logit_scale_at.item() == scale
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights() -> None:
     """To the bit; another seed gives others."""
     states = []
@@ -80,6 +82,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not torch.equal(states[0]["text_projection"], states[2]["text_projection"])
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept() -> None:
     """The weights at the end are those of the epoch that is reported, not of the last one."""
     items, model = world(), fresh()
