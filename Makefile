@@ -10,10 +10,10 @@ export PYTHON TORCH_INDEX_URL
 TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-new up down status history check test test-unit test-dags test-slow test-e2e lock clean
+.PHONY: help install demo demo-new up down status history check test test-unit test-dags test-services test-e2e lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s  %s\n", $$1, $$2}' Makefile
 
 install: ## both virtual environments, as locked; does nothing when they are up to date
 	@sh local/install.sh tasks
@@ -37,20 +37,20 @@ status: ## what runs, and where the UI is
 history: ## the metrics of all runs; ARGS="--model ease --since 2026-01-01"
 	@$(TASKS) -m local tasks history $(ARGS)
 
-test: install ## everything: check, test-unit, test-dags, test-slow, test-e2e
+test: install ## everything: check, test-unit, test-dags, test-services, test-e2e
 	@local/test.sh
 
 check: install ## lint, format, types, import layers
 	@local/test.sh check
 
-test-unit: install ## the task package, with real PostgreSQL and S3 servers
+test-unit: install ## the task package, what needs no server
 	@local/test.sh unit
 
 test-dags: install ## DAGs and plugins, in Airflow's environment
 	@local/test.sh dags
 
-test-slow: install ## trainings, and the whole job on a slice of real data
-	@local/test.sh slow
+test-services: install ## with PostgreSQL and S3 servers, trainings, the whole job on a slice of real data
+	@local/test.sh services
 
 test-e2e: install ## whole runs under a real scheduler
 	@local/test.sh e2e

@@ -67,6 +67,7 @@ def test_genre_can_be_seen_in_the_poster() -> None:
     assert neighbour_accuracy(np.stack([colours(one) for one in FILMS])) > 0.5
 
 
+@pytest.mark.slow
 def test_genre_can_be_heard_in_the_sound() -> None:
     """The nearest sound by spectrum is of the same genre far more often than one time in six."""
     assert neighbour_accuracy(np.stack([bands(index) for index in range(len(FILMS))])) > 0.4

@@ -125,6 +125,7 @@ def test_bfloat16_gives_nearly_the_same_vectors(
     assert cosines.min() > 0.99
 
 
+@pytest.mark.slow
 def test_vectors_tell_related_media_from_others(store_url: str, tmp_path: Path) -> None:
     """The shipped encoder puts poster, sound and synopsis of one generated film nearer together than of two films."""
     from tasks.catalogue import draw_poster, encode_poster, encode_sound, film, synthesise, write_synopsis

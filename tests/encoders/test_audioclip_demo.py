@@ -35,6 +35,7 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     return {name: rows / np.linalg.norm(rows, axis=1, keepdims=True) for name, rows in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), [("audio", "image"), ("audio", "text"), ("image", "text")])
 def test_what_belongs_together_is_near(vectors: dict[str, np.ndarray], one: str, other: str) -> None:
     """Picture, sound and text of a film are among the nearest five of each other for most films (chance: a fifth)."""

@@ -64,7 +64,7 @@ def test_a_mapped_box_is_not_shown_twice_under_two_names(capsys: pytest.CaptureF
 
 def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second drawing goes back over all lines of the first."""
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((80, 24)))
     written: list[str] = []
     show = Table(written.append)
     show([task("scan", "running"), task("align", None)], 1.0)
@@ -76,7 +76,7 @@ def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_terminal_too_low_gets_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Going back over lines that have scrolled away would garble them."""
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 3)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((80, 3)))
     written: list[str] = []
     Table(written.append)([task("scan", "running"), task("align", None)], 1.0)
     assert written == []

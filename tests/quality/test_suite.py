@@ -113,6 +113,7 @@ def test_an_unknown_expectation_is_an_error() -> None:
         validate("suite", [Table("items", FLAGS, [Rule("x", "items", "a miracle", "ExpectMiracle", {})])])
 
 
+@pytest.mark.slow
 def test_the_library_is_loaded_late_and_says_nothing() -> None:
     """Importing the suites does not import Great Expectations; running one prints nothing and opens no connection."""
     program = """

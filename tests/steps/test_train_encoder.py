@@ -16,6 +16,8 @@ from tasks.steps.load_media import load_media
 from tasks.steps.train_encoder import MEMORY, MOST_WINDOWS, PICTURE, train_encoder, windows_each
 from tasks.store import Store
 
+pytestmark = pytest.mark.slow
+
 FILMS = 60
 
 
