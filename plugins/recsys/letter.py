@@ -85,8 +85,10 @@ def title(failure: Failure) -> str:
 
 
 def attempts(task: FailedTask) -> str:
-    """How often it was tried."""
-    return "" if task.try_number is None else f", try {task.try_number} of {task.tries}"
+    """How often it was tried, and whether it could have been again: bad data and bad input are not."""
+    if task.try_number is None:
+        return ""
+    return f", try {task.try_number}" + (f" of {task.tries}" if task.try_number >= task.tries else ", not retried")
 
 
 def text(alert: Alert) -> str:

@@ -109,7 +109,7 @@ def _cells(values: pd.DataFrame, figures: Sequence[str]) -> Iterator[str]:
     for figure in figures:
         value, change = values["value"].get(figure), values["change"].get(figure)
         text = "-" if value is None else f"{value:.4f}"
-        yield f"{text}{'' if change is None or pd.isna(change) else f' ({change:+.4f})':<10}".ljust(16)
+        yield f"{text}{'' if change is None or pd.isna(change) else f' ({change:+z.4f})':<10}".ljust(16)
 
 
 def _place(known: tuple[str, int, str]) -> tuple[int, str, int]:

@@ -193,7 +193,7 @@ def test_a_failed_validation_is_one_mail_with_the_evidence(
         "release-of-night-1",
         "vbpr",
         "check-dataset",
-        "try 1 of 4",
+        "try 1, not retried",
         "1 of 2 expectations failed",
     ]
     facts += [

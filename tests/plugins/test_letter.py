@@ -41,7 +41,7 @@ def test_it_says_all_that_the_person_on_call_has_to_know(alert: Alert) -> None:
         "scheduled__2026-03-01T02:00:00+00:00",
         alert.run_url,
         "check-dataset",
-        "try 1 of 4",
+        "try 1, not retried",
         "2 of 9 failed",
     ]
     facts += ["coverage on item_id (dataset)", "at least 0.9", "0.2", "800 of 1000", "id space (dataset)", "0 to 59"]
@@ -49,6 +49,13 @@ def test_it_says_all_that_the_person_on_call_has_to_know(alert: Alert) -> None:
     for form in (text(alert), markup(alert)):
         assert [fact for fact in facts if fact not in form] == []
         assert "tt10" not in form
+
+
+def test_a_fault_says_how_often_it_was_tried(alert: Alert) -> None:
+    """All tries were needed: it was not given up early."""
+    spent = replace(alert, tasks=[replace(alert.tasks[0], try_number=4)])
+    assert ", try 4 of 4" in text(spent)
+    assert "not retried" not in text(spent)
 
 
 def test_the_subject_names_dataset_matter_and_run(alert: Alert) -> None:

@@ -75,6 +75,13 @@ def test_the_change_is_since_the_run_before(history: History, capsys: pytest.Cap
     assert of(lines, "bpr") == [["bpr", "0.2000"]]
 
 
+def test_a_change_too_small_to_show_has_no_direction(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    """A loss in the sixth digit is no `-0.0000`."""
+    night(history, "r1", {"ease": 0.3})
+    night(history, "r2", {"ease": 0.299999})
+    assert of(shown(capsys, "--metric", "ndcg@20"), "ease")[-1] == ["ease", "0.3000", "(+0.0000)"]
+
+
 def test_what_is_served_is_marked(history: History, capsys: pytest.CaptureFixture[str]) -> None:
     """One model of one run, until another is."""
     night(history, "r1", {"ease": 0.3, "bpr": 0.2})
