@@ -3,41 +3,62 @@
 PYTHON ?= python3.11
 # Address of an index with the build of PyTorch that is wanted (its makers have one per accelerator and one for CPUs); empty: pip's own.
 TORCH_INDEX_URL ?=
-# Options for the command of `make history` and the like: make history ARGS="--model ease".
+# Options for the command of `make local-history` and the like: make local-history ARGS="--model ease".
 ARGS ?=
+# A folder that `make backup` made, for `make restore`.
+FROM ?=
 export PYTHON TORCH_INDEX_URL
 
 TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-new up down status history check test test-unit test-dags test-services test-e2e lock clean
+.PHONY: help up down status logs backup restore install demo demo-new local-up local-down local-status local-history
+.PHONY: test check test-unit test-dags test-services test-e2e test-containers lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s  %s\n", $$1, $$2}' Makefile
+
+up: ## the whole system in containers: writes .env, builds the images, ends when the UI answers
+	@docker/stack.sh up
+
+down: ## stop the containers and remove them; the data stays in their volumes
+	@docker/stack.sh down $(ARGS)
+
+status: ## which containers run, and how they are
+	@docker/stack.sh status
+
+logs: ## what the containers said last; ARGS="--follow scheduler"
+	@docker/stack.sh logs $(ARGS)
+
+backup: ## both databases and the bucket into backups/<time>/
+	@docker/stack.sh backup
+
+restore: ## FROM=backups/<time>: bring them back; what was there before is kept
+	@docker/stack.sh restore $(FROM)
 
 install: ## both virtual environments, as locked; does nothing when they are up to date
 	@sh local/install.sh tasks
 	@sh local/install.sh airflow
 
-demo: install ## start everything, run one night on a generated catalogue, show what came out
+demo: install ## without Docker: start everything, run one night on a generated catalogue, show what came out
 	@$(TASKS) -m local demo
 
-demo-new: install ## three new films arrive: run the next night
+demo-new: install ## without Docker: three new films arrive: run the next night
 	@$(TASKS) -m local demo-new
 
-up: install ## start PostgreSQL, S3, mail and Airflow, and nothing else
+local-up: install ## without Docker: start PostgreSQL, S3, mail and Airflow, and nothing else
 	@$(TASKS) -m local up
 
-down: ## stop them; the data stays
+local-down: ## without Docker: stop them; the data stays
 	@if [ -x $(TASKS) ]; then $(TASKS) -m local down; else echo "nothing is installed, so nothing runs"; fi
 
-status: ## what runs, and where the UI is
+local-status: ## without Docker: what runs, and where the UI is
 	@$(TASKS) -m local status
 
-history: ## the metrics of all runs; ARGS="--model ease --since 2026-01-01"
+local-history: ## without Docker: the metrics of all runs; ARGS="--model ease --since 2026-01-01"
 	@$(TASKS) -m local tasks history $(ARGS)
 
-test: install ## everything: check, test-unit, test-dags, test-services, test-e2e
+test: install ## everything: check, test-unit, test-dags, test-services, test-e2e, test-containers
 	@local/test.sh
 
 check: install ## lint, format, types, import layers
@@ -55,8 +76,11 @@ test-services: install ## with PostgreSQL and S3 servers, trainings, the whole j
 test-e2e: install ## whole runs under a real scheduler
 	@local/test.sh e2e
 
+test-containers: install ## images and the containerised system, really built and run; needs a Docker engine
+	@local/test.sh containers
+
 lock: ## resolve requirements*.in anew into the locks
 	@sh local/lock.sh
 
-clean: down ## remove the environments and the demo with all its data
+clean: local-down ## remove the environments and the demo with all its data; containers and volumes stay
 	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

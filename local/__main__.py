@@ -34,7 +34,7 @@ def status(stack: Stack) -> int:
     for name, state in found.items():
         print(f"  {name:<14} {state}")
     if set(found.values()) == {"stopped"}:
-        print("Nothing runs: `make demo` or `make up` starts it.")
+        print("Nothing runs: `make demo` or `make local-up` starts it.")
         return 0
     user, password = stack.login
     print(f"Airflow: {stack.url}  user {user}  password {password}")
@@ -45,7 +45,7 @@ def status(stack: Stack) -> int:
 def tasks(stack: Stack, arguments: list[str]) -> int:
     """Become `python -m tasks ...`, speaking to the stack."""
     if stack.postgres.identity is None or stack.s3.identity is None:
-        raise StackError("the servers do not run, expected them to: `make up` starts them")
+        raise StackError("the servers do not run, expected them to: `make local-up` starts them")
     os.chdir(stack.root)
     os.execvpe(sys.executable, [sys.executable, "-m", "tasks", *arguments], os.environ | stack.environment())  # noqa: S606
 
@@ -69,7 +69,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what was started goes on: `make status` shows it, `make down` stops it", file=sys.stderr)
+        print(
+            "interrupted; what was started goes on: `make local-status` shows it, `make local-down` stops it",
+            file=sys.stderr,
+        )
         return 130
 
 

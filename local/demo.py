@@ -128,9 +128,9 @@ def farewell(stack: Stack) -> None:
     print(f"  Airflow            {stack.url}   user {user}   password {password}")
     print("  another night      make demo      finds nothing new, so it is skipped")
     print("  three new films    make demo-new  extracts those three and publishes anew")
-    print("  the metrics again  make history")
+    print("  the metrics again  make local-history")
     print(f"  mails              {stack.mails}")
-    print("  stop               make down      the data stays")
+    print("  stop               make local-down  the data stays")
 
 
 def tasks(stack: Stack, *arguments: str) -> None:

@@ -13,6 +13,7 @@ compile() { "$uv" pip compile -q ${UPGRADE:+--upgrade} --generate-hashes --pytho
 
 compile requirements.in -o requirements.txt
 compile requirements-airflow-dev.in -o requirements-airflow-dev.txt
+compile requirements-sbom.in -o requirements-sbom.txt
 
 # Packages wanted without what they depend on follow the others in the same lock. Left in it they would look outdated to the
 # next resolve, so both halves are resolved apart.

@@ -38,11 +38,14 @@ COMMANDS = {
     "rollback": "tasks.steps.rollback:rollback",
     "history": "tasks.steps.history:history",
     "migrate": "tasks.steps.migrate:migrate",
+    "provision": "tasks.steps.provision:provision",
+    "export-store": "tasks.steps.copy_store:export_store",
+    "import-store": "tasks.steps.copy_store:import_store",
     "weights": "tasks.steps.weights:weights",
     "train-encoder": "tasks.steps.train_encoder:train_encoder",
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
 }
-QUIET = {"history"}  # commands whose output is for people: no closing line of JSON
+QUIET = {"history", "export-store"}  # their output is for people or programs: no log in it, no closing line of JSON
 
 
 def summary(name: str) -> str:
@@ -106,9 +109,8 @@ def _report(error: BaseException, message: str, code: int, *, debug: bool) -> in
 
 def main(arguments: list[str]) -> int:
     """Entry point; `arguments` without the program's name."""
-    logging.basicConfig(
-        level=os.environ.get("RECSYS_LOG_LEVEL", "INFO").upper(), format="%(message)s", stream=sys.stdout
-    )
+    stream = sys.stderr if arguments[:1] and arguments[0] in QUIET else sys.stdout
+    logging.basicConfig(level=os.environ.get("RECSYS_LOG_LEVEL", "INFO").upper(), format="%(message)s", stream=stream)
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         sys.stdout.write(usage() + "\n")
         return 0 if arguments else 2

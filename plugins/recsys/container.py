@@ -10,7 +10,6 @@ from typing import Any
 from airflow.sdk import BaseOperator
 
 from recsys.alerts import log_failed_task
-from recsys.process import ProcessTask
 
 GPU_POOL = "gpu"
 
@@ -40,10 +39,26 @@ GPU_DEFAULTS: dict[str, Any] = {
 def process(*, gpu: bool, **arguments: Any) -> BaseOperator:  # noqa: ANN401  the operator checks them
     """As a child process of the worker. It sees the worker's own devices, so `gpu` asks for nothing more."""
     del gpu
+    from recsys.process import ProcessTask  # noqa: PLC0415  a DAG file need not wait for the launchers it does not use
+
     return ProcessTask(**arguments)
 
 
-LAUNCHERS: dict[str, Callable[..., BaseOperator]] = {"process": process}
+def docker(**arguments: Any) -> BaseOperator:  # noqa: ANN401
+    """As a container of the task image."""
+    from recsys.docker import DockerTask  # noqa: PLC0415
+
+    return DockerTask(**arguments)
+
+
+def kubernetes(**arguments: Any) -> BaseOperator:  # noqa: ANN401
+    """As a pod."""
+    from recsys.kubernetes import PodTask  # noqa: PLC0415
+
+    return PodTask(**arguments)
+
+
+LAUNCHERS: dict[str, Callable[..., BaseOperator]] = {"process": process, "docker": docker, "kubernetes": kubernetes}
 
 
 def container(command: str, *arguments: object, gpu: bool = False, **overrides: object) -> BaseOperator:

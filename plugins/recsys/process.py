@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import selectors
 import signal
 import time
-from codecs import getincrementaldecoder
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
-from airflow.sdk.log import mask_secret
 
+from recsys.lines import LONGEST_LINE, Lines
 from recsys.links import run_url
 from recsys.outcome import settle
+from recsys.settings import RUN_URL, hide_secrets, required
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 MARK = "RECSYS_TASK"  # environment variable that says which task instance a process works for
-RUN_URL = "RECSYS_RUN_URL"  # environment variable with the page of the run, which goes into the metrics history
 UNBUFFERED = "PYTHONUNBUFFERED"  # so that a line is in the log when it is written, not when 8 KiB have come together
 GRACE = 3.0  # seconds between TERM and KILL; Airflow itself kills the task's process 5 s after its TERM
 DRAIN = 5.0  # seconds to read what is left in the pipes when the command has ended but someone still holds them
-LONGEST_LINE = 65_536
 AIRFLOWS_OWN = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "_AIRFLOW")
 
 
@@ -58,7 +53,7 @@ class ProcessTask(BaseOperator):
         for group in groups_marked(mark):
             self.log.warning("ending process group %d, left over from an earlier attempt of this task", group)
             end_group(group)
-        hide_secrets()
+        hide_secrets(os.environ)
         self.log.info("python -m tasks %s", " ".join(words))
         with Popen(
             [python, "-m", "tasks", *words],
@@ -108,43 +103,9 @@ class ProcessTask(BaseOperator):
         return last
 
 
-class Lines:
-    """Cuts a stream of bytes into lines at newline or carriage return, which is how progress bars end theirs."""
-
-    def __init__(self) -> None:
-        self._decode = getincrementaldecoder("utf-8")(errors="backslashreplace").decode
-        self._rest = ""
-
-    def feed(self, chunk: bytes) -> Iterator[str]:
-        """The lines that `chunk` completes, without empty ones; an empty chunk ends the stream."""
-        *lines, self._rest = re.split(r"[\r\n]+", self._rest + self._decode(chunk, final=not chunk))
-        if len(self._rest) >= LONGEST_LINE or not chunk:
-            lines, self._rest = [*lines, self._rest], ""
-        return (line.rstrip() for line in lines if line.strip())
-
-
-def required(variable: str) -> str:
-    """The value of an environment variable that the stack must set."""
-    if value := os.environ.get(variable):
-        return value
-    raise AirflowFailException(
-        f"{variable} is not set, expected it in the environment of the scheduler and its workers"
-    )
-
-
 def environment() -> dict[str, str]:
     """The environment without Airflow's own settings: decoding strangers' media needs none of its passwords."""
     return {name: value for name, value in os.environ.items() if not name.startswith(AIRFLOWS_OWN)}
-
-
-def hide_secrets() -> None:
-    """Have Airflow's logs mask the secrets that the command gets through its environment, should it ever print one."""
-    for name, value in os.environ.items():
-        if name.startswith("RECSYS_") and value:
-            if name.endswith(("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")):
-                mask_secret(value)
-            elif "://" in value and (password := urlsplit(value).password):
-                mask_secret(password)
 
 
 def groups_marked(mark: str) -> set[int]:

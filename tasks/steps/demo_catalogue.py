@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,10 @@ from tasks.catalogue import (
 )
 from tasks.errors import BadInput
 from tasks.progress import progress
+from tasks.steps.inputs import checked_dataset, current, interactions_folder
+from tasks.steps.load_interactions import load_interactions
+from tasks.steps.load_media import load_media
+from tasks.store import open_store
 
 logger = logging.getLogger(__name__)
 MOST = 1_000_000  # items or users: more is a slip of the hand
@@ -30,7 +35,12 @@ SUFFIXES = {"image": ".jpg", "audio": ".ogg", "text": ".txt"}
 
 def demo_catalogue(
     *,
-    out: Annotated[Path, typer.Option(help="Folder to write image/, audio/, text/ and interactions.csv into.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write image/, audio/, text/ and interactions.csv into.")
+    ] = None,
+    load: Annotated[
+        str | None, typer.Option(help="Dataset to load all of it into; nothing is done when that has a log already.")
+    ] = None,
     items: Annotated[int, typer.Option(help="How many films to make.")] = 300,
     users: Annotated[int | None, typer.Option(help=f"How many viewers the log has; 0: no log. {USERS_DEFAULT}")] = None,
     seed: Annotated[int, typer.Option(help="Which world: the same seed gives the same bytes.")] = 7,
@@ -51,8 +61,34 @@ def demo_catalogue(
     _within("first-item", first_item, 0, MOST)
     _within("opening", opening, 1, MOST)
     _within("corrupt", corrupt, 0, items)
-    if out.exists() and not out.is_dir():
+    if out is not None and out.exists() and not out.is_dir():
         raise BadInput(f"--out {out} is a file, expected a folder or a name that is free")
+    if out is None and load is None:
+        raise BadInput("neither --out nor --load found, expected a folder to write to, a dataset to load into, or both")
+    if load is not None and current(open_store(), interactions_folder(checked_dataset(load))) is not None:
+        logger.info("dataset %s has an interaction log already: nothing is made", load)
+        return {"dataset": load, "items": 0}
+    with tempfile.TemporaryDirectory() as scratch:
+        made = write(
+            out or Path(scratch),
+            items=items,
+            users=users,
+            seed=seed,
+            first_item=first_item,
+            opening=opening,
+            corrupt=corrupt,
+        )
+        if load is not None:
+            load_media(folder=out or Path(scratch), dataset=load)
+            if users:  # last: it says that all is there
+                load_interactions(file=(out or Path(scratch)) / "interactions.csv", dataset=load)
+    return made | ({"folder": str(out)} if out else {}) | ({"dataset": load} if load else {})
+
+
+def write(
+    out: Path, *, items: int, users: int, seed: int, first_item: int, opening: int, corrupt: int
+) -> dict[str, object]:
+    """Write a catalogue into the folder `out`; returns what it holds."""
     for modality in SUFFIXES:
         (out / modality).mkdir(parents=True, exist_ok=True)
     numbers = range(first_item, first_item + items)
@@ -65,7 +101,7 @@ def demo_catalogue(
         log = viewing_log(seed, items=first_item + items, users=users, opening=opening)
         log.to_csv(out / "interactions.csv", index=False, lineterminator="\n")
         views = len(log)
-    return {"folder": str(out), "items": items, "users": users, "interactions": views, "bytes": size, "broken": broken}
+    return {"items": items, "users": users, "interactions": views, "bytes": size, "broken": broken}
 
 
 def _within(name: str, value: int, least: int, most: int) -> None:

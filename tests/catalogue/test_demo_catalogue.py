@@ -13,6 +13,7 @@ from PIL import Image
 
 from tasks.errors import BadInput
 from tasks.steps.demo_catalogue import demo_catalogue
+from tasks.store import FolderStore
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -103,3 +104,20 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(BadInput, match="is a file"):
         demo_catalogue(out=tmp_path / "out", items=1)
+
+
+def test_it_can_be_loaded_into_a_dataset_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Media and log; a dataset that has a log already is left as it is, and no folder is needed."""
+    store = FolderStore(tmp_path / "store")
+    monkeypatch.setenv("RECSYS_STORE", (tmp_path / "store").as_uri())
+    assert demo_catalogue(load="films", items=5, users=6)["interactions"]
+    before = {info.key: info.etag for info in store.list("")}
+    assert len([key for key in before if key.startswith("media/films/")]) == 15
+    assert demo_catalogue(load="films", items=7, users=6)["items"] == 0
+    assert {info.key: info.etag for info in store.list("")} == before
+
+
+def test_it_has_to_go_somewhere() -> None:
+    """A folder, a dataset, or both."""
+    with pytest.raises(BadInput, match="neither --out nor --load found"):
+        demo_catalogue(items=5)

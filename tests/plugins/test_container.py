@@ -39,5 +39,7 @@ def test_what_the_dag_says_goes_before_the_defaults() -> None:
 def test_an_unknown_launcher_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import error of the DAG, which the UI shows."""
     monkeypatch.setenv("RECSYS_LAUNCHER", "podman")
-    with pytest.raises(ValueError, match=r"RECSYS_LAUNCHER is 'podman', expected one of \['process'\]"):
+    with pytest.raises(
+        ValueError, match=r"RECSYS_LAUNCHER is 'podman', expected one of \['docker', 'kubernetes', 'process'\]"
+    ):
         container("publish")

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,13 @@ import pytest
 from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
-from recsys.process import LONGEST_LINE, Lines, ProcessTask
+from recsys.lines import LONGEST_LINE, Lines
+from recsys.process import ProcessTask
 from structlog.testing import capture_logs
 
 from tests import control_plane
+from tests.plugins.bench import TaskInstance, execute, messages, wait
 
-DEADLINE = 20.0
 # A command that will not go: it and its helper ignore TERM, and the helper holds the pipes.
 STUBBORN = """
     import os, signal, subprocess, sys, time
@@ -36,22 +35,6 @@ STUBBORN = """
     print("started", flush=True)
     time.sleep(600)
 """
-
-
-@dataclass
-class TaskInstance:
-    """What the launcher uses of Airflow's task instance."""
-
-    dag_id: str = "dag"
-    run_id: str = "manual__2026-01-01T00:00:00+00:00"
-    task_id: str = "train"
-    map_index: int = 2
-    try_number: int = 1
-    pushed: dict[str, Any] = field(default_factory=dict)
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        """Keep it, as JSON can."""
-        self.pushed[key] = json.loads(json.dumps(value))
 
 
 @dataclass
@@ -66,13 +49,9 @@ class Bench:
         os.environ |= control_plane.stand_in(self.home, textwrap.dedent(program))
         return ProcessTask(task_id="train", command=list(command or ("train", "--model", "bpr")))
 
-    def execute(self, task: ProcessTask) -> None:
-        """As the task runner calls it, inside the guard against calling it from elsewhere."""
-        type(task).execute.__wrapped__(task, {"ti": self.ti})  # type: ignore[attr-defined]
-
     def run(self, program: str, *command: str) -> None:
-        """Both."""
-        self.execute(self.task(program, *command))
+        """Make it and run it."""
+        execute(self.task(program, *command), self.ti)
 
     def pids(self) -> list[int]:
         """The processes that STUBBORN started."""
@@ -88,14 +67,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path)
 
 
-def wait(condition: Callable[[], bool]) -> None:
-    """Until `condition` holds."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def wait_for_the_end(pid: int) -> None:
     """Until `pid` is gone."""
     wait(lambda: gone(pid))
@@ -107,11 +78,6 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
-
-
-def messages(logged: Sequence[Mapping[str, Any]], level: str) -> list[str]:
-    """What was logged at `level`."""
-    return [entry["event"] for entry in logged if entry["log_level"] == level]
 
 
 def test_it_runs_the_command_in_the_project_without_a_shell(bench: Bench) -> None:
@@ -233,7 +199,7 @@ def test_a_stack_that_names_no_task_package_is_told_so(
     task = bench.task("")
     monkeypatch.delenv(variable)
     with pytest.raises(AirflowFailException, match=f"^{variable} is not set, expected it in"):
-        bench.execute(task)
+        execute(task, bench.ti)
 
 
 def test_the_command_gets_its_own_settings_and_none_of_airflows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +221,7 @@ def test_secrets_are_masked_in_logs_and_absent_from_what_is_rendered(
     monkeypatch.setenv("RECSYS_S3_SECRET_KEY", "correct-horse-battery")
     monkeypatch.setenv("RECSYS_METRICS_DSN", "postgresql://task:staple-of-the-day@127.0.0.1/metrics")
     task = bench.task("")
-    bench.execute(task)
+    execute(task, bench.ti)
     assert "correct-horse" not in redact("key correct-horse-battery")
     assert "staple" not in redact("postgresql://task:staple-of-the-day@127.0.0.1/metrics")
     assert task.template_fields == ("command",)
@@ -274,7 +240,7 @@ def test_being_killed_ends_the_whole_group_even_what_ignores_term(bench: Bench) 
     threading.Thread(target=kill, daemon=True).start()
     try:
         with pytest.raises(AirflowException, match="137"):
-            bench.execute(task)
+            execute(task, bench.ti)
     finally:
         signal.signal(signal.SIGTERM, previous)
     for pid in bench.pids():
@@ -285,7 +251,7 @@ def test_an_execution_timeout_ends_the_whole_group(bench: Bench) -> None:
     """Airflow raises it inside `execute`."""
     task = bench.task(STUBBORN)
     with pytest.raises(AirflowTaskTimeout), timeout(2):  # type: ignore[no-untyped-call]  # Airflow's
-        bench.execute(task)
+        execute(task, bench.ti)
     for pid in bench.pids():
         wait_for_the_end(pid)
 
@@ -303,9 +269,9 @@ def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -
     code = textwrap.dedent(
         f"""
         import sys
-        sys.path[:0] = {[str(control_plane.ROOT), str(control_plane.ROOT / "plugins"), str(Path(__file__).parent)]}
-        from test_process import TaskInstance
+        sys.path[:0] = {[str(control_plane.ROOT), str(control_plane.ROOT / "plugins")]}
         from recsys.process import ProcessTask
+        from tests.plugins.bench import TaskInstance
         ti = TaskInstance(map_index=int(sys.argv[1]))
         ProcessTask.execute.__wrapped__(ProcessTask(task_id="train", command={first.command!r}), {{"ti": ti}})
         """
@@ -321,7 +287,7 @@ def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -
     bench.ti.try_number = 2
     try:
         with capture_logs() as logged:
-            bench.execute(first)
+            execute(first, bench.ti)
         for pid in left_over[2]:
             wait_for_the_end(pid)
         assert not any(gone(pid) for pid in left_over[3])

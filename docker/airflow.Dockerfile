@@ -1,0 +1,46 @@
+# The control plane: Airflow with the DAGs and plugins of this project. Which part a container is, its command says.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS packages
+COPY requirements.txt /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements.txt \
+    && rm -rf /opt/venv/lib/python3.11/site-packages/pip /opt/venv/lib/python3.11/site-packages/pip-*
+
+FROM ${PYTHON_IMAGE} AS sbom
+COPY requirements-sbom.txt /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv /opt/sbom \
+    && /opt/sbom/bin/pip install --disable-pip-version-check --require-hashes -r /tmp/requirements-sbom.txt
+COPY --from=packages /opt/venv /opt/venv
+RUN /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python --output-reproducible --of JSON -o /sbom.cdx.json
+
+FROM ${PYTHON_IMAGE}
+RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin airflow \
+    && install -d -o airflow -g 0 -m 0775 /opt/airflow /opt/airflow/logs /run/recsys
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=sbom /sbom.cdx.json /usr/share/sbom/python.cdx.json
+COPY docker/airflow /opt/recsys/bin
+COPY plugins /opt/recsys/plugins
+COPY dags /opt/recsys/dags
+RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/recsys/dags /opt/recsys/plugins
+ENV PATH=/opt/recsys/bin:/opt/venv/bin:$PATH \
+    AIRFLOW_HOME=/opt/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/recsys/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/recsys/plugins \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /opt/airflow
+USER 50000:0
+ENTRYPOINT ["airflow"]
+CMD ["version"]
+# Of the API server; the others are asked about in docker-compose.yaml.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=120s CMD ["airflow-health", "metadatabase"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="AudioCLIP4Rec control plane" \
+      org.opencontainers.image.description="Apache Airflow with the DAGs that keep the recommender fresh" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

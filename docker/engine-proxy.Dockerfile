@@ -1,0 +1,17 @@
+# Stands before the engine's socket and lets through only what running a task needs; see engine-proxy/haproxy.cfg.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends haproxy \
+    && rm -rf /var/lib/apt/lists/*
+COPY docker/engine-proxy /etc/engine-proxy
+USER 65534:65534
+ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/engine-proxy/haproxy.cfg"]
+HEALTHCHECK --interval=5s --timeout=5s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:2375/_ping', timeout=4)"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="AudioCLIP4Rec engine proxy" \
+      org.opencontainers.image.description="Filter before the container engine's socket" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

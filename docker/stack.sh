@@ -1,0 +1,209 @@
+#!/bin/sh
+# The containerised system: docker/stack.sh up | down | status | logs [...] | backup | restore FOLDER
+#
+# Needs a POSIX shell, Docker and its Compose plugin, nothing else. The first `up` writes .env with secrets of its own.
+set -eu
+cd "$(dirname "$0")/.."
+
+SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_READER_SECRET_KEY"
+NAMES="OBJECT_STORE_ROOT_USER S3_ACCESS_KEY S3_READER_ACCESS_KEY AIRFLOW_FERNET_KEY DOCKER_GID"
+AIRFLOW="api-server scheduler dag-processor triggerer"
+SHORTEST=16
+
+fail() { echo "$*" >&2; exit 1; }
+
+need_docker() {
+    command -v docker >/dev/null || fail "docker was not found, expected Docker Engine with the Compose plugin; 'make demo' needs neither"
+    found=$(docker compose version --short 2>/dev/null | tr -d v) || fail "'docker compose' does not work, expected the Compose plugin 2.24 or later"
+    minor=${found#*.}
+    [ "${found%%.*}" -gt 2 ] || [ "${minor%%.*}" -ge 24 ] || fail "Compose $found found, expected 2.24 or later"
+    docker info >/dev/null 2>&1 || fail "the Docker engine does not answer, expected it to run and you to be allowed to use it: 'docker info' says more"
+}
+
+value() { # of a setting, as Compose sees it: the shell goes before the file
+    printenv "$1" || sed -n "s/^$1=//p" .env | tail -n 1
+}
+
+secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '='; }
+
+socket() {
+    case ${DOCKER_HOST:-} in
+        unix://*) echo "${DOCKER_HOST#unix://}" ;;
+        *) echo /var/run/docker.sock ;;
+    esac
+}
+
+write_env() {
+    path=${DOCKER_SOCK:-$(socket)}
+    memory=$(awk '/^MemTotal:/ {print int($2 / 2097152)}' /proc/meminfo 2>/dev/null || echo 4) # half of it, in GiB
+    [ "${memory:-0}" -ge 2 ] || memory=2
+    umask 077
+    {
+        echo "# Settings of this installation; docker-compose.yaml has all that can be set. Keep it: without these secrets the"
+        echo "# data in the volumes cannot be used. Never commit it."
+        echo
+        for name in $SECRETS; do echo "$name=$(secret)"; done
+        echo "AIRFLOW_FERNET_KEY=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
+        echo "OBJECT_STORE_ROOT_USER=root-$(secret | head -c 8)"
+        echo "S3_ACCESS_KEY=recsys-tasks"
+        echo "S3_READER_ACCESS_KEY=recsys-reader"
+        echo
+        echo "# The engine's socket and its group; limits of a task container: all CPUs and half of the memory of this machine."
+        echo "DOCKER_SOCK=$path"
+        echo "DOCKER_GID=$(stat -Lc %g "$path" 2>/dev/null || echo 0)"
+        echo "TASK_CPUS=$(nproc 2>/dev/null || echo 2)"
+        echo "TASK_MEMORY=${memory}g"
+        echo
+        echo "# cuda: PyTorch's build for GPUs, which works without one as well. cpu: 5 GB smaller; set TORCH_INDEX_URL to the"
+        echo "# address of an index that has builds for CPUs (PyTorch's installation page names it)."
+        echo "ACCELERATOR=${ACCELERATOR:-cuda}"
+        echo "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}"
+        echo
+        echo "# Alerts: 'dev' starts a server that catches every mail. With a real one leave it empty, and set SMTP_HOST, SMTP_PORT,"
+        echo "# SMTP_USER, SMTP_PASSWORD, SMTP_FROM, and SMTP_DISABLE_TLS=false or SMTP_DISABLE_SSL=false."
+        echo "COMPOSE_PROFILES=dev"
+        echo "RECSYS_ALERT_TO=operator@localhost"
+    } >.env.part
+    mv .env.part .env
+    echo "Wrote .env with new secrets."
+}
+
+check_env() {
+    for name in $SECRETS $NAMES; do
+        found=$(value "$name")
+        [ -n "$found" ] || fail "$name is missing in .env, expected a value: 'head -c 24 /dev/urandom | base64' makes a secret"
+    done
+    for name in $SECRETS; do
+        found=$(value "$name")
+        [ "${#found}" -ge $SHORTEST ] || fail "$name in .env has ${#found} characters, expected at least $SHORTEST: 'head -c 24 /dev/urandom | base64' makes a secret"
+        case $found in
+            *[!A-Za-z0-9._~-]*) fail "$name in .env has characters that have a meaning in addresses, expected letters, digits and . _ ~ -" ;;
+        esac
+        case $(echo "$found" | tr '[:upper:]' '[:lower:]') in
+            *password* | *changeme* | *change_me* | *secret* | *12345678* | *example*) fail "$name in .env can be guessed: 'head -c 24 /dev/urandom | base64' makes a secret" ;;
+        esac
+        [ "$(printf %s "$found" | fold -w 1 | sort -u | wc -l)" -ge 6 ] || fail "$name in .env has less than six different characters: 'head -c 24 /dev/urandom | base64' makes a secret"
+    done
+}
+
+need_env() { [ -f .env ] || fail ".env is not there, expected it: 'make up' writes it, or restore yours"; }
+
+compose() { docker compose "$@"; }
+
+start() {
+    if ! compose up --detach --wait --wait-timeout "${UP_TIMEOUT:-900}" --remove-orphans; then
+        echo "These do not run as they should; 'make logs' shows what they said:" >&2
+        compose ps --all --format '{{.Service}} {{.Status}}' | grep -v '(healthy)\|Exited (0)' >&2 || true
+        for service in $(compose ps --all --format '{{.Service}} {{.Status}}' | grep -v '(healthy)\|Exited (0)' | cut -d' ' -f1); do
+            compose logs --no-log-prefix --tail 8 "$service" >&2 || true
+        done
+        exit 1
+    fi
+}
+
+stop_outdated() { # a migration of the database and a scheduler of the version before do not go together
+    wanted=$(docker image inspect --format '{{.Id}}' "$(compose config --images airflow-init | grep airflow | head -n 1)")
+    for service in $AIRFLOW; do
+        container=$(compose ps --quiet "$service")
+        [ -z "$container" ] || [ "$(docker inspect --format '{{.Image}}' "$container")" = "$wanted" ] || outdated="${outdated:-} $service"
+    done
+    # shellcheck disable=SC2086
+    [ -z "${outdated:-}" ] || compose stop --timeout 60 $outdated
+}
+
+up() {
+    need_docker
+    [ -f .env ] || write_env
+    check_env
+    REVISION=${REVISION:-$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
+    export REVISION
+    [ -n "${NO_BUILD:-}" ] || compose --profile tools build
+    stop_outdated
+    start
+    echo
+    echo "Airflow        http://localhost:$(port UI_PORT 8080)   user admin   password $(value AIRFLOW_ADMIN_PASSWORD)"
+    echo "Object store   http://localhost:$(port CONSOLE_PORT 9001)   user $(value OBJECT_STORE_ROOT_USER)   password: OBJECT_STORE_ROOT_PASSWORD in .env"
+    case ,$(value COMPOSE_PROFILES), in *,dev,*) echo "Mails          http://localhost:$(port MAIL_PORT 8025)" ;; esac
+    echo "Commands       docker compose run --rm tasks --help"
+}
+
+port() { found=$(value "$1"); echo "${found:-$2}"; }
+
+down() {
+    need_docker
+    need_env
+    compose --profile '*' stop --timeout 60 scheduler >/dev/null 2>&1 || true # it ends its task containers
+    left=$(docker ps --all --quiet --filter "label=recsys.site=$(project)_tasks")
+    # shellcheck disable=SC2086
+    [ -z "$left" ] || docker rm --force --volumes $left >/dev/null
+    compose --profile '*' down --remove-orphans "$@"
+}
+
+project() { compose config --format json | sed -n 's/^  "name": "\(.*\)",*$/\1/p' | head -n 1; }
+
+need_running() {
+    for service in postgres object-store; do
+        [ -n "$(compose ps --status running --quiet "$service")" ] || fail "$service does not run, expected it to: 'make up' starts it"
+    done
+}
+
+backup() {
+    need_docker
+    need_env
+    need_running
+    umask 077
+    folder=${BACKUPS:-backups}/$(date -u +%Y%m%dT%H%M%SZ)
+    mkdir -p "$folder.part"
+    trap 'rm -rf "$folder.part"' EXIT
+    # Databases first: what they name is in the store by then, and nothing is ever removed from it.
+    for name in airflow metrics; do
+        compose exec -T postgres pg_dump --username postgres --format custom "$name" >"$folder.part/$name.dump"
+    done
+    compose run --rm --no-deps -T tasks export-store >"$folder.part/store.tar"
+    (cd "$folder.part" && sha256sum airflow.dump metrics.dump store.tar >SHA256SUMS)
+    mv "$folder.part" "$folder"
+    echo "Backup $folder, $(du -sh "$folder" | cut -f1). The secrets are not in it: keep .env as well, elsewhere."
+}
+
+restore() {
+    need_docker
+    need_env
+    check_env
+    folder=${1:-}
+    [ -n "$folder" ] || fail "no backup is named, expected 'make restore FROM=backups/...'"
+    [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is not there, expected a folder that 'make backup' made"
+    (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
+    compose --profile '*' stop --timeout 60 $AIRFLOW
+    compose up --detach --wait postgres object-store
+    compose run --rm databases
+    compose run --rm store-init
+    stamp=$(date -u +%Y%m%d%H%M%S)
+    for name in airflow metrics; do
+        sql "DROP DATABASE IF EXISTS ${name}_restored" "CREATE DATABASE ${name}_restored OWNER $name"
+        compose exec -T postgres pg_restore --username postgres --exit-on-error --no-owner --role "$name" --dbname "${name}_restored" <"$folder/$name.dump"
+    done
+    compose run --rm --no-deps -T tasks import-store <"$folder/store.tar"
+    for name in airflow metrics; do
+        sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$name'" \
+            "ALTER DATABASE $name RENAME TO ${name}_before_$stamp" "ALTER DATABASE ${name}_restored RENAME TO $name"
+    done
+    compose run --rm databases
+    start
+    echo "Restored $folder. The databases as they were are airflow_before_$stamp and metrics_before_$stamp; drop them when all is well."
+}
+
+sql() {
+    for statement in "$@"; do
+        compose exec -T postgres psql --username postgres --quiet --no-psqlrc --set ON_ERROR_STOP=1 --output /dev/null --command "$statement"
+    done
+}
+
+command=${1:-}
+[ $# -eq 0 ] || shift
+case $command in
+    up | backup) $command ;;
+    down | restore) $command "$@" ;;
+    status) need_docker && need_env && compose ps --all ;;
+    logs) need_docker && need_env && compose logs --tail 200 "$@" ;;
+    *) fail "command '$command' found, expected up, down, status, logs, backup or restore" ;;
+esac

@@ -1,0 +1,62 @@
+# The task image: `python -m tasks COMMAND` for a user without rights, on a read-only file system with one place to write.
+#
+# ACCELERATOR says which build of PyTorch is expected; where pip finds it is TORCH_INDEX_URL (empty: pip's own index).
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS torch
+ARG ACCELERATOR=cuda
+ARG TORCH_INDEX_URL=
+RUN python -m venv /opt/venv
+# Not in the lock: its CPU and CUDA builds have the same version and different hashes.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/venv/bin/pip install --disable-pip-version-check ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch==2.13.0
+RUN found=$(/opt/venv/bin/python -c 'import torch; print("cuda" if torch.version.cuda else "cpu")' 2>/dev/null || true) \
+    && if [ "$found" != "$ACCELERATOR" ]; then \
+        echo "a ${found:-broken} build of PyTorch found, expected $ACCELERATOR: set ACCELERATOR=$found, or TORCH_INDEX_URL to an index with $ACCELERATOR builds" >&2; \
+        exit 1; \
+    fi
+
+FROM torch AS packages
+COPY requirements-tasks.txt /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-tasks.txt \
+    && rm -rf /opt/venv/lib/python3.11/site-packages/pip /opt/venv/lib/python3.11/site-packages/pip-*
+
+FROM ${PYTHON_IMAGE} AS sbom
+COPY requirements-sbom.txt /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv /opt/sbom \
+    && /opt/sbom/bin/pip install --disable-pip-version-check --require-hashes -r /tmp/requirements-sbom.txt
+COPY --from=packages /opt/venv /opt/venv
+RUN /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python --output-reproducible --of JSON -o /sbom.cdx.json
+
+FROM ${PYTHON_IMAGE}
+RUN groupadd --gid 10001 recsys \
+    && useradd --uid 10001 --gid recsys --home-dir /scratch --no-create-home --shell /usr/sbin/nologin recsys \
+    && install -d -o recsys -g recsys -m 0700 /scratch
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=sbom /sbom.cdx.json /usr/share/sbom/python.cdx.json
+COPY tasks /opt/recsys/tasks
+RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/recsys
+# Only the scratch volume can be written to; libraries that keep something in a home or a temporary folder find it there.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/opt/recsys \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/scratch \
+    TMPDIR=/scratch
+WORKDIR /scratch
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "tasks"]
+CMD ["--help"]
+# A command runs to its end and says by its exit code how it went; there is nothing to ask it meanwhile.
+HEALTHCHECK NONE
+ARG ACCELERATOR=cuda
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ENV RECSYS_CODE_VERSION=${REVISION}
+LABEL recsys.accelerator="${ACCELERATOR}" \
+      org.opencontainers.image.title="AudioCLIP4Rec tasks" \
+      org.opencontainers.image.description="Embeddings, checks, recommenders and releases as commands (${ACCELERATOR})" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

@@ -1,0 +1,216 @@
+"""Launcher `docker`: a command of the task package in a container of the task image, with few rights.
+
+Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NETWORK, where the container finds store
+and database; RECSYS_TASK_ENV_FILE, a file of NAME=value lines with their addresses and passwords, which go into the
+container and nowhere else; RECSYS_TASK_MEMORY and RECSYS_TASK_CPUS, its limits; DOCKER_HOST, the engine or the proxy
+before it.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from docker import APIClient
+from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig
+from docker.utils import parse_bytes, parse_env_file
+from docker.utils.socket import STDERR, STDOUT, frames_iter
+
+from recsys.lines import Lines
+from recsys.links import run_url
+from recsys.outcome import KILLED, settle
+from recsys.settings import RUN_URL, hide_secrets, required
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+SITE, TASK = "recsys.site", "recsys.task"  # labels: which installation, which task instance
+ACCELERATOR = "recsys.accelerator"  # label of the image: the build of PyTorch in it, cpu or cuda
+SCRATCH = "/scratch"  # the one place that can be written to, a volume that goes with the container
+PROCESSES = 512  # and threads: enough for the pools of the libraries, not for a fork bomb
+DEVICE = "RECSYS_DEVICE"
+# Of the limit, what a model may plan with; the interpreter and its libraries take the rest.
+SHARE = 0.75
+
+
+class DockerTask(DockerOperator):
+    """Run `python -m tasks <command>` in a container that is removed whatever happens.
+
+    Why not DockerOperator as it is: it has no read-only root file system, and no limits of CPUs and processes; it
+    merges the two streams, so the error's sentence is lost; it would have to know about GPUs when the DAG is parsed;
+    and it removes the container before that could be asked whether it ran out of memory.
+    """
+
+    template_fields: Sequence[str] = ("command",)
+    template_ext: Sequence[str] = ()  # no word of a command is the name of a file to be read
+
+    def __init__(self, *, command: Sequence[str], gpu: bool = False, **kwargs: Any) -> None:  # noqa: ANN401  Airflow's own
+        image = os.environ.get("RECSYS_TASK_IMAGE", "")
+        super().__init__(image=image, command=list(command), mount_tmp_dir=False, **kwargs)
+        self.gpu = gpu
+        self._name: str | None = None
+
+    def execute(self, context: Context) -> None:
+        """Run the container to its end; `settle` turns its exit code into an outcome."""
+        words = [str(word) for word in self.command or ()]
+        image, site = required("RECSYS_TASK_IMAGE"), required("RECSYS_TASK_NETWORK")
+        ti = context["ti"]
+        mark = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}|{ti.map_index}"
+        for left_over in remove_containers(self.cli, site, mark):
+            self.log.warning("removed container %s, left over from an earlier attempt of this task", left_over)
+        environment = settings(required("RECSYS_TASK_ENV_FILE")) | {RUN_URL: run_url(ti.dag_id, ti.run_id)}
+        hide_secrets(environment)
+        devices = self._devices(image, environment) if self.gpu else None
+        if devices:
+            environment[DEVICE] = "cuda"
+        self.log.info("python -m tasks %s", " ".join(words))
+        self._name = name = f"{site}-{uuid.uuid4().hex}"
+        try:
+            self.cli.create_container(
+                image,
+                command=words,
+                name=name,
+                environment=environment,
+                labels={SITE: site, TASK: mark},
+                volumes=[SCRATCH],
+                host_config=self.cli.create_host_config(**rights(), network_mode=site, device_requests=devices),
+            )
+            last = self._follow(name)
+            code = self.cli.wait(name)["StatusCode"]
+            state = self.cli.inspect_container(name)["State"]
+        except ImageNotFound as error:
+            raise AirflowFailException(no_image(image)) from error
+        except NotFound as error:
+            raise AirflowException(f"container {name} was removed while {words[0]} ran, expected it to end") from error
+        finally:
+            self.on_kill()
+            self.cli.close()
+        if code and state["OOMKilled"]:
+            code, last = KILLED, f"out of memory: it needed more than its limit of {memory()} (RECSYS_TASK_MEMORY)"
+        settle(context, words, code, last)
+
+    def on_kill(self) -> None:
+        """Remove the container, running or not. What it wrote counts only with the manifest that it writes last."""
+        name, self._name = self._name, None
+        if name is not None:
+            remove(self.cli, name)
+
+    def _follow(self, name: str) -> str:
+        """Start the container and log both streams line by line until it ends; returns the last of standard error."""
+        lines, last = {STDOUT: Lines(), STDERR: Lines()}, ""
+        ends = ((stream, b"") for stream in lines)
+        # Before the start: no line is lost. And not by `attach`, which would leave the connection open.
+        attached = self.cli.attach_socket(name, params={"stdout": 1, "stderr": 1, "stream": 1})
+        with closing(attached), closing(attached._response):  # the latter is docker-py's hold on the connection
+            self.cli.start(name)
+            frames = frames_iter(attached, tty=False)  # type: ignore[no-untyped-call]
+            for stream, chunk in chain(frames, ends):
+                for line in lines[stream].feed(chunk):
+                    if stream == STDERR:
+                        last = line
+                        self.log.warning("%s", line)
+                    else:
+                        self.log.info("%s", line)
+        return last
+
+    def _devices(self, image: str, environment: Mapping[str, str]) -> list[DeviceRequest] | None:
+        """What to ask of the engine, None to compute on the CPU; why, is in the log."""
+        if environment.get(DEVICE) == "cpu":
+            self.log.info("on the CPU: %s is cpu", DEVICE)
+            return None
+        try:
+            facts = self.cli.inspect_image(image)  # type: ignore[no-untyped-call]
+        except ImageNotFound as error:
+            raise AirflowFailException(no_image(image)) from error
+        build = (facts["Config"]["Labels"] or {}).get(ACCELERATOR)
+        found = gpus(self.cli.info())
+        if found and build == "cuda":
+            self.log.info("on the GPU: %s", found)
+            return [found]
+        why = "the engine knows of none" if not found else f"{image} has a build of PyTorch for {build}, expected cuda"
+        if environment.get(DEVICE) == "cuda":
+            raise AirflowFailException(f"{DEVICE} is cuda, and there is no GPU to be had: {why}")
+        self.log.info("on the CPU, there is no GPU to be had: %s", why)
+        return None
+
+
+def gpus(info: Mapping[str, Any]) -> DeviceRequest | None:
+    """How all GPUs are asked for, by what the engine says of itself: CDI, else NVIDIA's runtime, else None."""
+    devices = info.get("DiscoveredDevices") or []  # engine 28.2 and later
+    if any((device.get("ID") or device.get("Name")) == "nvidia.com/gpu=all" for device in devices):
+        return DeviceRequest(driver="cdi", device_ids=["nvidia.com/gpu=all"])
+    if "nvidia" in (info.get("Runtimes") or {}):
+        return DeviceRequest(count=-1, capabilities=[["gpu"]])
+    return None
+
+
+def rights() -> dict[str, Any]:
+    """All that a task may do: compute within limits, and write to its scratch volume."""
+    return {
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": PROCESSES,
+        "mem_limit": memory(),
+        "memswap_limit": memory(),  # none beyond it: swapping for hours is worse than a clear end
+        "nano_cpus": int(cpus() * 1e9),
+        "init": True,  # reaps, and passes signals on
+        "log_config": LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
+    }
+
+
+def memory() -> str:
+    """Limit of memory, as the engine writes it."""
+    return os.environ.get("RECSYS_TASK_MEMORY") or "4g"
+
+
+def cpus() -> float:
+    """Limit of CPUs."""
+    return float(os.environ.get("RECSYS_TASK_CPUS") or os.cpu_count() or 1)
+
+
+def settings(path: str) -> dict[str, str]:
+    """The environment of a task: what the file says, and what the limits of the container imply unless it says so."""
+    try:
+        found: dict[str, str] = parse_env_file(path)
+    except (OSError, DockerException) as error:
+        raise AirflowFailException(
+            f"{path} (RECSYS_TASK_ENV_FILE) cannot be read, expected lines of NAME=value: {error}"
+        ) from error
+    threads = str(max(1, int(cpus())))  # libraries see the CPUs of the host, not those of the container
+    planned = parse_bytes(memory()) * SHARE / 2**30
+    implied = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RECSYS_THREADS"), threads)
+    return implied | {"RECSYS_MEMORY_GIB": f"{planned:.2f}"} | {name: value for name, value in found.items() if value}
+
+
+def remove_containers(client: APIClient, site: str, mark: str | None = None) -> list[str]:
+    """Remove what is left of an installation's task containers, or of one task instance's; returns their names."""
+    found = client.containers(all=True, filters={"label": [f"{SITE}={site}"]})
+    mine = [one for one in found if mark is None or one["Labels"].get(TASK) == mark]
+    names = [one["Names"][0].removeprefix("/") for one in mine]
+    for name in names:
+        remove(client, name)
+    return names
+
+
+def remove(client: APIClient, name: str) -> None:
+    """Remove a container and its scratch volume, unless that has happened already."""
+    try:
+        client.remove_container(name, v=True, force=True)
+    except NotFound:
+        return
+    except DockerException as error:
+        if "already in progress" not in str(error):
+            raise
+
+
+def no_image(image: str) -> str:
+    """What to do about it."""
+    return f"image {image} (RECSYS_TASK_IMAGE) is not on this machine, expected it to be built: `docker compose build`"

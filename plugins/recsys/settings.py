@@ -1,0 +1,32 @@
+"""Settings in the environment of the scheduler and its workers, and the secrets among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
+
+RUN_URL = "RECSYS_RUN_URL"  # environment variable with the page of the run, which goes into the metrics history
+SECRETS = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
+
+
+def required(variable: str) -> str:
+    """The value of an environment variable that the stack must set."""
+    if value := os.environ.get(variable):
+        return value
+    raise AirflowFailException(
+        f"{variable} is not set, expected it in the environment of the scheduler and its workers"
+    )
+
+
+def hide_secrets(environment: Mapping[str, str]) -> None:
+    """Have Airflow's logs mask the secrets that a command gets through `environment`, should it ever print one."""
+    for name, value in environment.items():
+        if name.startswith("RECSYS_") and value:
+            if name.endswith(SECRETS):
+                mask_secret(value)
+            elif "://" in value and (password := urlsplit(value).password):
+                mask_secret(password)

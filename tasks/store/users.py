@@ -1,0 +1,86 @@
+"""Users of an S3 server with MinIO's admin interface, each with no more rights than it needs."""
+
+from __future__ import annotations
+
+import json
+
+import urllib3
+from minio import MinioAdmin
+from minio.credentials import StaticProvider
+from minio.error import MinioAdminException
+
+from tasks.errors import TaskError
+from tasks.store.s3 import PATIENCE
+
+READ_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads")
+READ_WRITE = (
+    "s3:GetObject",
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+)
+
+
+class Users:
+    """The users of one server, managed by its root user."""
+
+    def __init__(self, endpoint: str, root_user: str, root_password: str, *, secure: bool) -> None:
+        self._endpoint = endpoint
+        timeout = urllib3.Timeout(connect=PATIENCE, read=PATIENCE)
+        self._admin = MinioAdmin(
+            endpoint=endpoint,
+            credentials=StaticProvider(root_user, root_password),
+            region="us-east-1",
+            secure=secure,
+            http_client=urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(total=4, backoff_factor=0.3)),
+        )
+
+    def ensure(self, access_key: str, secret_key: str, policy: str, document: dict[str, object]) -> None:
+        """Make the user, or give it this secret and this policy; nothing else is changed.
+
+        TaskError when the server refuses, or has no admin interface.
+        """
+        try:
+            self._admin.policy_add(policy, policy=document)
+            self._admin.user_add(access_key, secret_key)
+            self._admin.policy_set(policy, user=access_key)
+        except (MinioAdminException, ValueError) as error:  # ValueError: an answer that is not the admin interface's
+            raise TaskError(
+                f"{self._endpoint} did not make user {access_key} ({reason(error)}), expected a server with MinIO's "
+                "admin interface; with another, give the tasks the root user's key and no users are made"
+            ) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise TaskError(
+                f"{self._endpoint} does not answer ({type(error).__name__}), expected an S3 server"
+            ) from error
+
+
+def reason(error: Exception) -> str:
+    """What the server said, in some words."""
+    body = getattr(error, "_body", "") or str(error)
+    try:
+        return str(json.loads(body)["Message"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(str(error).split())[:200]
+
+
+def may_use(bucket: str) -> dict[str, object]:
+    """Policy of the tasks: every object of one bucket, and no other bucket; neither make nor remove the bucket."""
+    return _policy(bucket, ("*", READ_WRITE))
+
+
+def may_read_releases(bucket: str) -> dict[str, object]:
+    """Policy of consumers: what has been released, and nothing that is in the making."""
+    return _policy(bucket, ("releases/*", ("s3:GetObject",)))
+
+
+def _policy(bucket: str, objects: tuple[str, tuple[str, ...]]) -> dict[str, object]:
+    pattern, actions = objects
+    statements = [(f"arn:aws:s3:::{bucket}", READ_BUCKET), (f"arn:aws:s3:::{bucket}/{pattern}", actions)]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": list(allowed), "Resource": [resource]} for resource, allowed in statements
+        ],
+    }
