@@ -139,7 +139,7 @@ def test_the_limits_are_set_on_the_container(site: Site) -> None:
     task = site.task("import time; time.sleep(60)")
 
     def run() -> None:
-        with pytest.raises(AirflowException, match="removed while train ran|killed from outside"):
+        with pytest.raises(AirflowException, match=r"removed while train ran|killed from outside"):
             execute(task, site.ti)
 
     runner = threading.Thread(target=run)

@@ -13,6 +13,7 @@ import pytest
 
 from tasks.store import FolderStore
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTS = {
     "media/films/text/é 1.txt": b"a film",

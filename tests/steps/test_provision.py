@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MINIO_ROOT_USER": ROOT[0],
         "MINIO_ROOT_PASSWORD": ROOT[1],
         "HOME": str(folder),
-        "PATH": "/usr/bin:/bin",
+        "PATH": os.defpath,
     }
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
@@ -143,9 +144,7 @@ def test_a_new_secret_takes_the_place_of_the_old(minio: str, monkeypatch: pytest
     assert main(["provision"]) == 0
     open_store().put("x", b"")
     with pytest.raises(S3Error, match="SignatureDoesNotMatch"):
-        client(minio, TASKS).bucket_exists(bucket_name=BUCKET) or list(
-            client(minio, TASKS).list_objects(bucket_name=BUCKET)
-        )
+        list(client(minio, TASKS).list_objects(bucket_name=BUCKET))
 
 
 @pytest.mark.usefixtures("_settings")
