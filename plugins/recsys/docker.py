@@ -94,6 +94,7 @@ class DockerTask(DockerOperator):
             self.cli.close()
         if code and state["OOMKilled"]:
             code, last = KILLED, f"out of memory: it needed more than its limit of {memory()} (RECSYS_TASK_MEMORY)"
+            self.log.error("%s", last)  # the command itself could not
         settle(context, words, code, last)
 
     def on_kill(self) -> None:

@@ -38,6 +38,11 @@ def docker(*words: str, check: bool = True, env: Mapping[str, str] | None = None
     return done.stdout.strip()
 
 
+def dangling() -> list[str]:
+    """Volumes that belong to no container."""
+    return docker("volume", "ls", "-q", "--filter", "dangling=true").split()
+
+
 def wait_for(what: str, look: Callable[[], T], deadline: float = DEADLINE) -> T:
     """What `look` finds as soon as it finds something."""
     end = time.monotonic() + deadline
@@ -66,6 +71,7 @@ class Site:
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)  # environment variables, which go before .env
+    dangling_before: set[str] = field(default_factory=lambda: set(dangling()))
 
     def make(self, *words: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Type `make ...`."""

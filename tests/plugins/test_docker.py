@@ -199,9 +199,11 @@ def test_nothing_to_do_is_skipped(site: Site) -> None:
 
 def test_running_out_of_memory_is_said_to_be_that(site: Site) -> None:
     """And names the limit: a killed process could not say it itself."""
-    with pytest.raises(AirflowException) as caught:
-        site.run("import sys; print('begun', file=sys.stderr); b'x' * 400_000_000")
+    program = "import sys; print('begun', file=sys.stderr); b'x' * 400_000_000"
+    with capture_logs() as logged, pytest.raises(AirflowException) as caught:
+        execute(site.task(program), site.ti)
     expected = "out of memory: it needed more than its limit of 200m (RECSYS_TASK_MEMORY)"
+    assert messages(logged, "error") == [expected]
     assert str(caught.value).endswith(expected)
     assert "exit code 137" in str(caught.value)
 
