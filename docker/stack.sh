@@ -34,6 +34,10 @@ socket() {
 }
 
 write_env() {
+    volume=${COMPOSE_PROJECT_NAME:-audioclip4rec}_postgres
+    if docker volume inspect "$volume" >/dev/null 2>&1; then
+        fail "volume $volume of an earlier installation found and no .env, expected its .env, without which the data cannot be used: put it back, or remove the data with 'docker volume rm'"
+    fi
     path=${DOCKER_SOCK:-$(socket)}
     memory=$(awk '/^MemTotal:/ {print int($2 / 2097152)}' /proc/meminfo 2>/dev/null || echo 4) # half of it, in GiB
     [ "${memory:-0}" -ge 2 ] || memory=2
@@ -121,10 +125,14 @@ up() {
     stop_outdated
     start
     echo
-    echo "Airflow        http://localhost:$(port UI_PORT 8080)   user admin   password $(value AIRFLOW_ADMIN_PASSWORD)"
-    echo "Object store   http://localhost:$(port CONSOLE_PORT 9001)   user $(value OBJECT_STORE_ROOT_USER)   password: OBJECT_STORE_ROOT_PASSWORD in .env"
+    echo "Airflow        http://localhost:$(port UI_PORT 8080)   user admin   password $(shown AIRFLOW_ADMIN_PASSWORD)"
+    echo "Object store   http://localhost:$(port CONSOLE_PORT 9001)   user $(value OBJECT_STORE_ROOT_USER)   password $(shown OBJECT_STORE_ROOT_PASSWORD)"
     case ,$(value COMPOSE_PROFILES), in *,dev,*) echo "Mails          http://localhost:$(port MAIL_PORT 8025)" ;; esac
     echo "Commands       docker compose run --rm tasks --help"
+}
+
+shown() { # to somebody at a terminal; in a log it would stay
+    if [ -t 2 ] && [ -t 0 ]; then value "$1"; else echo "in .env: $1"; fi
 }
 
 port() { found=$(value "$1"); echo "${found:-$2}"; }

@@ -21,6 +21,11 @@ COPY requirements-tasks.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-tasks.txt \
     && rm -rf /opt/venv/lib/python3.11/site-packages/pip /opt/venv/lib/python3.11/site-packages/pip-*
+# What only their developers need: 250 MB.
+WORKDIR /opt/venv/lib/python3.11/site-packages
+RUN find . -type d -name tests -prune -exec rm -rf {} + \
+    && rm -rf torch/include torch/share \
+    && find torch/bin -type f ! -name torch_shm_manager -delete
 
 FROM ${PYTHON_IMAGE} AS sbom
 COPY requirements-sbom.txt /tmp/

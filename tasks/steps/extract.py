@@ -16,7 +16,7 @@ from tasks.encoders.cache import EmbeddingCache, Known
 from tasks.errors import BadInput, NotFound, TaskError, ValidationFailed
 from tasks.steps.encoding import Medium, encode_all
 from tasks.steps.inventory import matrix_items, with_all
-from tasks.steps.options import Modality, Run
+from tasks.steps.options import Device, Modality, Run
 from tasks.steps.plan import Plan, read_plan, run_key, scan_artefact
 from tasks.store import Artefact, Store, open_store, read_artefact, write_artefact
 
@@ -25,7 +25,7 @@ REJECTED = ["item_id", "key", "sha256", "reason"]
 MOST_NAMED = 10
 
 
-def extract(*, run: Run, modality: Modality) -> dict[str, object]:
+def extract(*, run: Run, modality: Modality, device: Device = "cpu") -> dict[str, object]:
     """Encode the media of one modality of a run; what an earlier night encoded is taken from the cache.
 
     Files that cannot be used are logged, quarantined and left out; more of them than the share max_bad_share of the
@@ -38,7 +38,7 @@ def extract(*, run: Run, modality: Modality) -> dict[str, object]:
         raise BadInput(f"modality {modality!r} found, expected one of the run's: {', '.join(plan.config.modalities)}")
     if modality in plan.matrices:
         return _copy_matrix(store, plan, modality, scanned)
-    encoder = _planned_encoder(store, plan, modality)
+    encoder = _planned_encoder(store, plan, modality, device)
     media = candidates(store, plan, scanned, modality)
     cache = EmbeddingCache(store, encoder.identity, modality, encoder.width)
     known = cache.read({medium.sha256 for medium in media})
@@ -68,8 +68,8 @@ def candidates(store: Store, plan: Plan, scanned: Artefact, modality: str) -> li
     return [Medium(str(row.Index), str(row.key), int(row.size), str(row.sha256)) for row in rows.itertuples()]
 
 
-def _planned_encoder(store: Store, plan: Plan, modality: str) -> ModalityEncoder:
-    encoder = load_encoder(store, plan.config.encoder)[modality]
+def _planned_encoder(store: Store, plan: Plan, modality: str, device: str) -> ModalityEncoder:
+    encoder = load_encoder(store, plan.config.encoder, device=device)[modality]
     if encoder.identity != plan.encoders[modality]:
         raise TaskError(
             f"encoder {encoder.identity} found, expected {plan.encoders[modality]} by the run's plan: start a new run"

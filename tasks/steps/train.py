@@ -16,13 +16,12 @@ from tasks.metrics import selection_metric
 from tasks.models import build_model
 from tasks.models.saved import save_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
-from tasks.steps.options import ModelName, Run
+from tasks.steps.options import Device, ModelName, Run
 from tasks.steps.plan import Plan, read_plan, run_key
 from tasks.store import open_store, write_artefact
 from tasks.training import EpochRecord, Scorer, TrainingOptions
 
 log = logging.getLogger(__name__)
-Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.", envvar="RECSYS_DEVICE")]
 Threads = Annotated[
     int, typer.Option(help="0 takes all; the same number gives the same figures.", envvar="RECSYS_THREADS")
 ]

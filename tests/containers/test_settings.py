@@ -65,6 +65,15 @@ def test_a_weak_or_missing_secret_is_refused(mine: Site, name: str, value: str |
     assert "Building" not in done.stdout + done.stderr
 
 
+def test_data_without_its_secrets_is_not_started_with_others(mine: Site) -> None:
+    """A lost .env is told of before anything is done: new passwords would not open the databases."""
+    (mine.folder / ".env").unlink()
+    done = mine.make("up", check=False)
+    assert done.returncode != 0
+    assert "volume recsys-test_postgres of an earlier installation found and no .env" in done.stderr
+    assert not (mine.folder / ".env").exists()
+
+
 def test_compose_itself_refuses_what_is_missing(mine: Site) -> None:
     """Who types `docker compose up` is told what writes it."""
     (mine.folder / ".env").unlink()

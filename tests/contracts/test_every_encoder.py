@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tasks.encoders import DEMO, load_encoder
 from tasks.encoders.audioclip.weights import save_model
 from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.decode import BadMedia
+from tasks.errors import BadInput
 from tasks.steps.encoder_store import put_weights
 from tasks.store import open_store
 from tests.encoders.audioclip_world import MAKERS, TINY, random_model
@@ -56,6 +58,27 @@ def make(modality: str) -> Callable[..., bytes]:
     """Media of the modality, as bytes, by a number."""
     found: Callable[..., bytes] = MAKERS[modality]
     return found
+
+
+@pytest.mark.parametrize("device", ["cuda", "tpu", "meta"])
+def test_a_device_that_is_not_there_is_named(store_url: str, name: str, device: str) -> None:
+    """Before anything is read."""
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(BadInput, match=f"device '{device}' found"):
+        load_encoder(open_store(store_url), name, device=device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_gpu_gives_the_same_vectors(
+    store_url: str, encoder: ModalityEncoder, make: Callable[..., bytes], name: str, modality: str
+) -> None:
+    """Up to the order of sums: the cache does not tell them apart."""
+    there = load_encoder(open_store(store_url), name, device="cuda")[modality]
+    assert there.identity == encoder.identity
+    media = [make(seed) for seed in range(3)]
+    ours, theirs = (e.encode([e.decode(one) for one in media]) for e in (encoder, there))
+    np.testing.assert_allclose(theirs, ours, atol=1e-3)
 
 
 def test_vectors_are_finite_float32_of_the_stated_width(

@@ -66,7 +66,8 @@ def encoders() -> dict[str, TinyEncoder]:
 def use(monkeypatch: pytest.MonkeyPatch, found: Mapping[str, TinyEncoder]) -> None:
     """Let the steps find these encoders under the name `tiny`."""
 
-    def load(store: Store, name: str) -> Mapping[str, TinyEncoder]:
+    def load(store: Store, name: str, *, device: str = "cpu") -> Mapping[str, TinyEncoder]:
+        assert device == "cpu"
         if name != ENCODER:
             raise NotFound(f"encoder {name!r} is not in {store.url}, expected {ENCODER}")
         return found

@@ -17,9 +17,10 @@ from tasks.encoders.decode import BadMedia
 from tasks.encoders.decode.audio import decode_audio
 from tasks.encoders.decode.image import decode_image
 from tasks.encoders.decode.text import decode_text
+from tasks.training.device import usable
 
 Pieces = Sequence[np.ndarray] | np.ndarray  # of one medium, each of the same shape
-BATCH = 8  # pieces in one pass: larger ones gain nothing on a processor, and cost memory
+BATCH = {"cpu": 8, "cuda": 128}  # pieces in one pass: larger ones gain nothing on a processor, and cost memory
 
 
 class AudioCLIPEncoder:
@@ -30,12 +31,18 @@ class AudioCLIPEncoder:
     """
 
     def __init__(
-        self, identity: str, width: int, decode: Callable[[bytes], Pieces], tower: Callable[[Tensor], Tensor]
+        self,
+        identity: str,
+        width: int,
+        decode: Callable[[bytes], Pieces],
+        tower: Callable[[Tensor], Tensor],
+        batch: int,
     ) -> None:
         self.identity = identity
         self.width = width
         self._decode = decode
         self._tower = tower
+        self._batch = batch
 
     def decode(self, data: bytes) -> Pieces:
         """Pieces that the tower takes, as compact as they can wait. Raises BadMedia."""
@@ -47,16 +54,18 @@ class AudioCLIPEncoder:
             return np.zeros((0, self.width), dtype=np.float32)
         counts = [len(pieces) for pieces in media]
         every = [piece for pieces in media for piece in pieces]
-        batches = (np.stack(every[start : start + BATCH]) for start in range(0, len(every), BATCH))
-        vectors = np.concatenate([self._tower(torch.from_numpy(batch)).numpy() for batch in batches])
+        batches = (np.stack(every[start : start + self._batch]) for start in range(0, len(every), self._batch))
+        vectors = np.concatenate([self._tower(torch.from_numpy(batch)).cpu().numpy() for batch in batches])
         starts = np.cumsum([0, *counts[:-1]])
         sums = np.add.reduceat(vectors, starts, axis=0)
         return np.ascontiguousarray(sums / np.array(counts, dtype=np.float32)[:, None], dtype=np.float32)
 
 
-def encoders_of(model: AudioCLIP, name: str, weights_sha256: str, *, half: bool = False) -> dict[str, AudioCLIPEncoder]:
+def encoders_of(
+    model: AudioCLIP, name: str, weights_sha256: str, *, half: bool = False, device: str = "cpu"
+) -> dict[str, AudioCLIPEncoder]:
     """Modality -> encoder. `half` computes in bfloat16, and says so in the identity."""
-    fast = FastAudioCLIP(model, half=half)
+    fast = FastAudioCLIP(model, half=half, device=usable(device))
     config = model.config
     identity = f"{name}@{weights_sha256[:12]}-{PREPROCESSING}-{'bfloat16' if half else 'float32'}"
 
@@ -81,6 +90,6 @@ def encoders_of(model: AudioCLIP, name: str, weights_sha256: str, *, half: bool 
         "text": (text, fast.text),
     }
     return {
-        modality: AudioCLIPEncoder(identity, config.embed_dim, decode, tower)
+        modality: AudioCLIPEncoder(identity, config.embed_dim, decode, tower, BATCH[fast.device.type])
         for modality, (decode, tower) in parts.items()
     }

@@ -22,8 +22,9 @@ class FastAudioCLIP:
     run in bfloat16 (the wavelets do not: decibels of bfloat16 are too coarse).
     """
 
-    def __init__(self, model: AudioCLIP, *, half: bool = False) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+    def __init__(self, model: AudioCLIP, *, half: bool = False, device: torch.device | None = None) -> None:
+        self.device = device or torch.device("cpu")
+        self.model = copy.deepcopy(model).eval().requires_grad_(requires_grad=False).to(self.device)
         self._half = half
         self._kernels = inside(self.model.audio.fbsp.weights(N_FFT))
         fold(self.model.visual)
@@ -35,7 +36,7 @@ class FastAudioCLIP:
     def audio(self, windows_BT: Tensor) -> Tensor:
         """(B, D) unit vectors of (B, WINDOW) samples at int16 scale."""
         tower = self.model.audio
-        picture = tower.picture(windows_BT[:, None], self._kernels).flatten(0, 1)
+        picture = tower.picture(windows_BT.to(self.device)[:, None], self._kernels).flatten(0, 1)
         with self._autocast():
             features = tower.trunk(picture.contiguous(memory_format=torch.channels_last))
         return unit(tower.fc(features.float()))
@@ -44,17 +45,18 @@ class FastAudioCLIP:
     def image(self, pixels_B3HW: Tensor) -> Tensor:
         """(B, D) unit vectors of normalised pixels."""
         with self._autocast():
-            return unit(self.model.encode_image(pixels_B3HW.contiguous(memory_format=torch.channels_last)).float())
+            pixels_B3HW = pixels_B3HW.to(self.device, memory_format=torch.channels_last)
+            return unit(self.model.encode_image(pixels_B3HW).float())
 
     @torch.inference_mode()
     def text(self, tokens_BT: Tensor) -> Tensor:
         """(B, D) unit vectors of token ids; what is behind the last end-of-text cannot matter: attention is causal."""
         last = int(tokens_BT.argmax(dim=-1).max()) + 1
         with self._autocast():
-            return unit(self.model.encode_text(tokens_BT[:, :last]).float())
+            return unit(self.model.encode_text(tokens_BT[:, :last].to(self.device)).float())
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self._half)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._half)
 
 
 def unit(x_BD: Tensor) -> Tensor:

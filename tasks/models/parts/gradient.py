@@ -14,6 +14,7 @@ from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models.base import Model
 from tasks.training import Batch, EpochRecord, GradientConfig, ModelConfig, TrainingOptions, train
+from tasks.training.device import usable
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,9 @@ class GradientModel(nn.Module, Model):
         config = self.config
         if not isinstance(config, GradientConfig):
             raise BadInput(f"model {self.name} has a {type(config).__qualname__}, expected a GradientConfig")
-        if options.device.startswith("cuda") and not torch.cuda.is_available():
-            raise BadInput(
-                f"device {options.device!r} found, but this machine has no GPU that torch can use: choose cpu"
-            )
+        device = usable(options.device)
         self.initialise(torch.Generator().manual_seed(options.seed))
-        self.to(options.device)
+        self.to(device)
         self.fitted = True  # for the validations in between
         records = train(self, config, self.data.train, options)
         self.to("cpu")

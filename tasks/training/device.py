@@ -1,0 +1,20 @@
+"""Where tensors are computed."""
+
+from __future__ import annotations
+
+import torch
+
+from tasks.errors import BadInput
+
+
+def usable(name: str) -> torch.device:
+    """The device `cpu`, `cuda` or `cuda:1`. BadInput where it is none of these, or this machine has no such GPU."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(f"device {name!r} found, expected cpu or cuda") from error
+    if device.type not in {"cpu", "cuda"}:
+        raise BadInput(f"device {name!r} found, expected cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BadInput(f"device {name!r} found, but this machine has no GPU that torch can use: choose cpu")
+    return device
