@@ -18,7 +18,7 @@ lint() {
     "$tasks/python" -m ruff check .
     "$tasks/python" -m ruff format --check .
     "$tasks/python" -m mypy
-    (cd plugins && "../$airflow/python" -m mypy --strict --config-file= recsys)  # away from the folder docker/
+    (cd plugins && "../$airflow/python" -m mypy --strict --config-file= --cache-dir=../.mypy_cache recsys)  # away from the folder docker/
     "$tasks/lint-imports"
     "$tasks/hadolint" docker/*.Dockerfile
 }
