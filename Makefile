@@ -12,7 +12,7 @@ export PYTHON TORCH_INDEX_URL
 TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs backup restore install demo demo-new local-up local-down local-status local-history
+.PHONY: help up env down status logs backup restore install demo demo-new local-up local-down local-status local-history
 .PHONY: test check test-unit test-dags test-services test-e2e test-containers lock clean
 
 help: ## this list
@@ -20,6 +20,9 @@ help: ## this list
 
 up: ## the whole system in containers: writes .env, builds the images, ends when the UI answers
 	@docker/stack.sh up
+
+env: ## only write .env, to look at it before `make up`, or for `docker compose up`
+	@docker/stack.sh env
 
 down: ## stop the containers and remove them; the data stays in their volumes
 	@docker/stack.sh down $(ARGS)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The containerised system: docker/stack.sh up | down | status | logs [...] | backup | restore FOLDER
+# The containerised system: docker/stack.sh up | env | down | status | logs [...] | backup | restore FOLDER
 #
 # Needs a POSIX shell, Docker and its Compose plugin, nothing else. The first `up` writes .env with secrets of its own.
 set -eu
@@ -22,6 +22,10 @@ need_docker() {
 
 value() { # of a setting, as Compose sees it: the shell goes before the file
     printenv "$1" || sed -n "s/^$1=//p" .env | tail -n 1
+}
+
+sha256() { # its name on Linux, and on macOS
+    if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
 }
 
 secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '='; }
@@ -115,10 +119,14 @@ stop_outdated() { # a migration of the database and a scheduler of the version b
     [ -z "${outdated:-}" ] || compose stop --timeout 60 $outdated
 }
 
-up() {
+make_env() {
     need_docker
     [ -f .env ] || write_env
     check_env
+}
+
+up() {
+    make_env
     REVISION=${REVISION:-$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
     export REVISION
     [ -n "${NO_BUILD:-}" ] || compose --profile tools build
@@ -168,7 +176,7 @@ backup() {
         compose exec -T postgres pg_dump --username postgres --format custom "$name" >"$folder.part/$name.dump"
     done
     compose run --rm --no-deps -T tasks export-store >"$folder.part/store.tar"
-    (cd "$folder.part" && sha256sum airflow.dump metrics.dump store.tar >SHA256SUMS)
+    (cd "$folder.part" && sha256 airflow.dump metrics.dump store.tar >SHA256SUMS)
     mv "$folder.part" "$folder"
     echo "Backup $folder, $(du -sh "$folder" | cut -f1). The secrets are not in it: keep .env as well, elsewhere."
 }
@@ -180,7 +188,7 @@ restore() {
     folder=${1:-}
     [ -n "$folder" ] || fail "no backup is named, expected 'make restore FROM=backups/...'"
     [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is not there, expected a folder that 'make backup' made"
-    (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
+    (cd "$folder" && sha256 --check SHA256SUMS >/dev/null) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
     compose --profile '*' stop --timeout 60 $AIRFLOW
     compose up --detach --wait postgres object-store
     compose run --rm databases
@@ -210,8 +218,9 @@ command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
     up | backup) $command ;;
+    env) make_env ;;
     down | restore) $command "$@" ;;
     status) need_docker && need_env && compose ps --all ;;
     logs) need_docker && need_env && compose logs --tail 200 "$@" ;;
-    *) fail "command '$command' found, expected up, down, status, logs, backup or restore" ;;
+    *) fail "command '$command' found, expected up, env, down, status, logs, backup or restore" ;;
 esac

@@ -44,7 +44,7 @@ containers() {  # with an engine that is there, or the one for tests that is bes
     part containers "$tasks/python" -m pytest tests/containers -m containers
 }
 
-closing() { grep -E '^=*[ ]*[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s' "$1" | tail -1 | tr -d '=' | xargs || echo ok; }
+closing() { grep -oE '[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s' "$1" | tail -n 1 || echo ok; }
 
 [ $# -gt 0 ] || set -- check unit dags services e2e containers
 for name in "$@"; do
