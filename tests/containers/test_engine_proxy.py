@@ -114,6 +114,9 @@ def test_a_task_can_be_run_watched_and_removed(ask: Callable[..., int], body: Bo
         ("POST", f"/containers/{OURS}/../{OTHER}/start"),
         ("POST", f"/containers/{OURS}%2f..%2f{OTHER}/start"),
         ("POST", f"//containers/{OTHER}/start"),
+        ("POST", f"/v1.23/containers/{OURS}/start"),  # which takes a HostConfig when a container is started
+        ("POST", f"/v1.23/v1.41/containers/{OURS}/start"),
+        ("GET", "/v1.18/version"),
         ("DELETE", f"/containers/{OTHER}"),
         ("DELETE", f"/containers/{NETWORK}-"),
         ("DELETE", "/volumes/x"),
@@ -229,6 +232,13 @@ def test_a_second_word_on_the_same_thing_is_refused(ask: Callable[..., int], bod
 def test_a_container_has_to_have_a_name_of_ours(ask: Callable[..., int], body: Body, name: str) -> None:
     """By which it is watched and removed afterwards."""
     assert ask("POST", f"/v1.41/containers/create?name={name}", body) == 403
+
+
+def test_rights_cannot_be_given_when_a_container_is_started(ask: Callable[..., int]) -> None:
+    """Older engines took them there; nothing is sent with a start."""
+    for path in (f"/containers/{OURS}/start", f"/v1.41/containers/{OURS}/start"):
+        assert ask("POST", path, {"Privileged": True}) == 403
+        assert ask("POST", path, "2\r\n{}\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"}) in {400, 403}
 
 
 def test_a_request_that_cannot_be_seen_as_a_whole_is_refused(ask: Callable[..., int], body: Body) -> None:

@@ -45,4 +45,4 @@ def test_a_launcher_nobody_knows_is_an_import_error_that_names_the_known_ones() 
         text=True,
         check=False,
     )
-    assert "RECSYS_LAUNCHER is 'dokcer', expected one of ['process']" in done.stdout
+    assert "RECSYS_LAUNCHER is 'dokcer', expected one of ['docker', 'kubernetes', 'process']" in done.stdout
