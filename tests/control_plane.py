@@ -21,7 +21,7 @@ PRESENT = importlib.util.find_spec("airflow") is not None
 # Warnings that Airflow and its own dependencies give each other; everything of ours stays an error.
 IGNORED = (
     "ignore:GitWildMatchPattern:DeprecationWarning",  # Airflow reads .airflowignore with a name pathspec has retired
-    "ignore:No path_separator found in configuration:DeprecationWarning",  # of Alembic, about the FAB provider's settings
+    "ignore:No path_separator found in configuration:DeprecationWarning",  # Alembic, of the FAB provider
 )
 ABSENT = "Airflow is not in this environment: tests/dags and tests/plugins run in the control plane's"
 
