@@ -100,12 +100,12 @@ compose() { docker compose "$@"; }
 
 start() {
     if ! compose up --detach --wait --wait-timeout "${UP_TIMEOUT:-900}" --remove-orphans; then
-        echo "These do not run as they should; 'make logs' shows what they said:" >&2
-        compose ps --all --format '{{.Service}} {{.Status}}' | grep -v '(healthy)\|Exited (0)' >&2 || true
-        for service in $(compose ps --all --format '{{.Service}} {{.Status}}' | grep -v '(healthy)\|Exited (0)' | cut -d' ' -f1); do
+        # What Compose itself refused, a port that is taken for one, it has just said; what ended or is ill is shown here.
+        for service in $(compose ps --all --format '{{.Service}} {{.Status}}' | grep 'Exited\|Restarting\|unhealthy' | grep -v 'Exited (0)' | cut -d' ' -f1); do
+            echo "== $service said last" >&2
             compose logs --no-log-prefix --tail 8 "$service" >&2 || true
         done
-        exit 1
+        fail "Not everything runs; 'make status' shows what does, 'make logs' what it said"
     fi
 }
 

@@ -11,7 +11,8 @@ import os
 from airflow.sdk import Param
 
 MODALITIES = ["image", "audio", "text"]
-MODELS = ["popularity", "ease", "bpr", "vbpr", "lightgcn"]
+MODELS = ["popularity", "itemknn", "ease", "cease", "ials", "hybrid", "bpr", "vbpr", "lightgcn"]
+NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is made of cease and ials
 SPLITS = ["random", "time", "leave-one-out", "given"]
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one
 PRESET = "^[a-z0-9][a-z0-9_-]{0,63}$"  # and no path in one of these
@@ -27,9 +28,9 @@ def name(variable: str, default: str, pattern: str, title: str, description: str
     return Param(setting(variable, default), type="string", pattern=pattern, title=title, description=description)
 
 
-def several(variable: str, known: list[str], title: str, description: str) -> Param:
-    """A field for one or more of `known`; default: all. `examples` is what makes the form a list to choose from."""
-    default = setting(variable, ",".join(known)).split(",")
+def several(variable: str, known: list[str], usual: list[str], title: str, description: str) -> Param:
+    """A field for one or more of `known`; `examples` is what makes the form a list to choose from."""
+    default = setting(variable, ",".join(usual)).split(",")
     return Param(
         default,
         type="array",
@@ -57,8 +58,12 @@ def dataset() -> Param:
 INGEST = {"dataset": dataset()}
 RETRAIN = {
     "dataset": dataset(),
-    "modalities": several("RECSYS_MODALITIES", MODALITIES, "Modalities", "Kinds of media that are used; any subset."),
-    "models": several("RECSYS_MODELS", MODELS, "Models", "Those that compete; the best on validation is published."),
+    "modalities": several(
+        "RECSYS_MODALITIES", MODALITIES, MODALITIES, "Modalities", "Kinds of media that are used; any subset."
+    ),
+    "models": several(
+        "RECSYS_MODELS", MODELS, NIGHTLY, "Models", "Those that compete; the best on validation is published."
+    ),
     "encoder": name(
         "RECSYS_ENCODER",
         "audioclip-demo",

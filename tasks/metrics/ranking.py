@@ -1,8 +1,9 @@
-"""Recall, NDCG, precision and MAP of full rankings: every item of the catalogue competes, seen ones are masked.
+"""Metrics of full rankings: every item of the catalogue competes, seen ones are masked.
 
 For a user with positives P and the ranking after masking, with rel_r = 1 when rank r holds a positive:
 recall@k = hits / |P|; precision@k = hits / k; NDCG@k = sum rel_r / log2(r + 1) over its value for min(k, |P|) hits;
-MAP@k = sum rel_r precision@r / min(k, |P|). Figures are means over the users with positives in the split, unrounded.
+MAP@k = sum rel_r precision@r / min(k, |P|); MRR@k = 1 / rank of the first hit, 0 without one; hit@k = 1 with a hit.
+Figures are means over the users with positives in the split, unrounded.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ Split = Literal["valid", "test"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Per-user values of one split: `values[metric]` is (len(users), len(cutoffs)) float64, `users` row numbers."""
+    """Per-user values of one split: `values[metric]` is (len(users), len(cutoffs)) float64, `users` row numbers.
+
+    `top` is (len(users), min(largest cutoff, items)) int32: the columns that were ranked first, best first.
+    """
 
     users: np.ndarray
     cutoffs: tuple[int, ...]
     values: dict[str, np.ndarray]
+    top: np.ndarray
 
     def means(self) -> dict[str, float]:
         """`{"recall@5": ..., ...}`, the mean over users."""
@@ -69,8 +74,9 @@ def evaluate(
     masks = [getattr(data, name) for name in exclude_seen]
     batches = _batches(users, positives.shape[1])
     shown = progress(batches, label=label, unit="batch") if label else batches
-    hits = np.concatenate([_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown])
-    return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs))
+    found = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown]
+    hits, top = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs), top)
 
 
 def selection_metric(scores: Scores, data: Dataset) -> float:
@@ -86,12 +92,16 @@ def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ..
     discounts = 1.0 / np.log2(np.arange(2, max(cutoffs) + 2))
     gain = (hits * discounts[: hits.shape[1]]).cumsum(axis=1)
     precision = (hits * (found / ranks)).cumsum(axis=1)
+    first = hits.argmax(axis=1)[:, None] + 1.0  # (users, 1): rank of the first hit, where there is one
+    any_hit = found[:, ks - 1] > 0
     reachable = np.minimum(np.asarray(cutoffs)[None, :], counts[:, None])  # (users, cutoffs): min(k, |P|)
     return {
         "recall": found[:, ks - 1] / counts[:, None],
         "ndcg": gain[:, ks - 1] / discounts.cumsum()[reachable - 1],
         "precision": found[:, ks - 1] / np.asarray(cutoffs),
         "map": precision[:, ks - 1] / reachable,
+        "mrr": any_hit / first,
+        "hit": any_hit.astype(np.float64),
     }
 
 
@@ -102,8 +112,8 @@ def _batches(users: np.ndarray, items: int) -> list[np.ndarray]:
 
 def _hits(
     scores: Scores, users: np.ndarray, positives: sparse.csr_matrix, masks: list[sparse.csr_matrix], k: int
-) -> np.ndarray:
-    """(len(users), min(k, items)) bool: whether the item at each rank is a positive."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both (len(users), min(k, items)): whether the item at each rank is a positive, and which item it is (int32)."""
     table = np.array(scores(users), dtype=np.float32)  # a copy: masked below
     if table.shape != (len(users), positives.shape[1]) or not np.isfinite(table).all():
         raise TaskError(
@@ -115,7 +125,8 @@ def _hits(
         cells = _cells(mask, users)
         table[cells] = -np.inf
         wanted[cells] = False  # at the very end of the ranking a masked item is still no hit
-    return np.take_along_axis(wanted, top_items(table, k), axis=1)
+    top = top_items(table, k)
+    return np.take_along_axis(wanted, top, axis=1), top.astype(np.int32)
 
 
 def _cells(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "popularity": "tasks.models.popularity:Popularity",
+    "itemknn": "tasks.models.itemknn:ItemKNN",
     "ease": "tasks.models.ease:EASE",
+    "cease": "tasks.models.cease:CEASE",
+    "ials": "tasks.models.ials:IALS",
+    "hybrid": "tasks.models.hybrid:Hybrid",
     "bpr": "tasks.models.bpr:BPR",
     "vbpr": "tasks.models.vbpr:VBPR",
     "lightgcn": "tasks.models.lightgcn:LightGCN",

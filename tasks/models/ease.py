@@ -12,14 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from pydantic import Field, PositiveFloat
-from scipy import sparse
-from scipy.linalg import lapack
 
-from tasks.errors import BadInput, TaskError
 from tasks.models.base import Model
+from tasks.models.parts.closed_form import gram, require_memory, weights_in_place
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
-
-BLOCK = 512  # columns worked on at once, so that nothing beside the one matrix is large
 
 
 class EASE(Model):
@@ -38,12 +34,7 @@ class EASE(Model):
         """Invert; BadInput when the matrix would pass `options.memory_gib`."""
         start = time.perf_counter()
         items = self.data.train.shape[1]
-        needed = peak_bytes(items) / 2**30
-        if needed > options.memory_gib:
-            raise BadInput(
-                f"ease on {items} items needs {needed:.1f} GiB, expected at most {options.memory_gib:g} GiB: "
-                "give more memory, raise k_core, or leave ease out of the models"
-            )
+        require_memory(self.name, items, options.memory_gib)
         l2 = self.config.relative_l2 * self.data.train.nnz / items  # the diagonal of X'X holds each item's interactions
         self._weights = weights_in_place(gram(self.data.train), l2)
         self.fitted = True
@@ -65,46 +56,3 @@ class EASE(Model):
         items = self.data.train.shape[1]
         self._checked(state, {"weights": (items, items)})
         self._weights = state["weights"].numpy()
-
-
-def peak_bytes(items: int) -> int:
-    """Peak allocation of a fit: the float32 matrix and four blocks of its columns."""
-    return 4 * items * (items + 4 * min(BLOCK, items))
-
-
-def gram(interactions: sparse.csr_matrix) -> np.ndarray:
-    """X'X as a dense float32 matrix in Fortran order (what LAPACK works on in place); counts are exact below 2^24."""
-    columns = interactions.tocsc().astype(np.float32)
-    rows = columns.T.tocsr()
-    items = interactions.shape[1]
-    found = np.empty((items, items), dtype=np.float32, order="F")
-    for start in range(0, items, BLOCK):
-        found[:, start : start + BLOCK] = (rows @ columns[:, start : start + BLOCK]).toarray()
-    return found
-
-
-def weights_in_place(matrix: np.ndarray, l2: float) -> np.ndarray:
-    """B of EASE from X'X, which is overwritten: (items, items) float32 in Fortran order."""
-    diagonal = np.einsum("ii->i", matrix)
-    diagonal += np.float32(l2)
-    factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
-    if failed:
-        raise TaskError(
-            f"ease found its matrix not positive definite at item {failed}, expected it to be: "
-            f"raise relative_l2 (lambda is {l2:g})"
-        )
-    inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed:
-        raise TaskError(
-            f"ease found its matrix singular at item {failed}, expected it not to be: "
-            f"raise relative_l2 (lambda is {l2:g})"
-        )
-    scale = -1.0 / np.einsum("ii->i", inverse).copy()
-    for start in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only
-        stop = min(start + BLOCK, len(inverse))
-        square = np.tril(inverse[start:stop, start:stop])
-        inverse[start:stop, start:stop] = square + np.tril(square, -1).T
-        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
-    inverse *= scale[None, :]
-    np.einsum("ii->i", inverse)[:] = 0.0
-    return inverse

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from time import perf_counter
 
+from tasks.metrics import beyond_accuracy
 from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
@@ -32,7 +33,9 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
         split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}")
         for split in ("valid", "test")
     }
-    metrics: dict[str, dict[str, float]] = {split: evaluation.means() for split, evaluation in found.items()}
+    metrics: dict[str, dict[str, float]] = {
+        split: evaluation.means() | beyond_accuracy(evaluation, data) for split, evaluation in found.items()
+    }
     users = {split: len(evaluation.users) for split, evaluation in found.items()}
     seconds = perf_counter() - start
     with write_artefact(

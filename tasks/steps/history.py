@@ -24,7 +24,7 @@ def history(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Figures such as ndcg@10, with commas between; a bare name is all its k. Default: all at 20."
+            help="Figures such as ndcg@10, with commas between; a bare name is all its k. Default: four at 20."
         ),
     ] = None,
     since: Annotated[
@@ -67,7 +67,7 @@ def chosen(metric: str | None, rows: pd.DataFrame) -> list[str]:
     known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_place)
     names = [figure for *_, figure in known]
     if metric is None:
-        return [figure for figure in names if figure.endswith(USUAL)] or names
+        return [f"{name}{USUAL}" for name in ORDER if f"{name}{USUAL}" in names] or names
     found: list[str] = []
     for word in metric.split(","):
         wanted = word.strip()

@@ -68,6 +68,12 @@ def test_make_up_ends_when_the_ui_answers_and_says_where(site: Site) -> None:
         Api(url, "admin", "guess").get("/dags")
 
 
+def test_status_and_logs_show_what_runs(site: Site) -> None:
+    """Every service and its health; the last lines of one."""
+    assert "api-server" in site.make("status").stdout
+    assert "scheduler" in site.make("logs", "ARGS=scheduler").stdout
+
+
 def test_databases_have_roles_that_keep_to_their_own(site: Site) -> None:
     """The metrics' role cannot enter Airflow's database, nor Airflow's the metrics; the reader only reads."""
     table = "rec.run"
@@ -113,7 +119,7 @@ def test_the_first_night_ends_with_a_release(site: Site, first: Night) -> None:
     assert first.state == "success"
     assert {task["state"] for task in first.tasks} == {"success"}
     assert {task["try_number"] for task in first.tasks} == {1}
-    assert len([name for name in first.states() if name.startswith("train ")]) == 5
+    assert len([name for name in first.states() if name.startswith("train ")]) == 6
 
 
 def test_the_release_is_in_the_object_store_and_is_served(site: Site, first: Night) -> None:
@@ -132,7 +138,7 @@ def test_the_figures_are_in_postgresql(site: Site, first: Night) -> None:
     where = f"run = '{first.run}' AND split = 'test' AND metric = 'ndcg' AND k = 20"
     rows = site.rows(f"SELECT model, value FROM rec.metric WHERE {where}")
     figures = {model: float(value) for model, value in rows}
-    assert set(figures) == {"popularity", "ease", "bpr", "vbpr", "lightgcn"}
+    assert set(figures) == {"popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"}
     assert min(figures["vbpr"], figures["lightgcn"]) > figures["popularity"] > 0
     assert first.run in site.compose("run", "--rm", "-T", "tasks", "history")
 

@@ -25,11 +25,20 @@ def test_hand_values() -> None:
     np.testing.assert_allclose(means["ndcg"], [0.5, 0.3066, 0.3066, 0.4386, 0.4386], atol=5e-5)
     np.testing.assert_allclose(means["map"], [0.5, 0.25, 0.25, 0.375, 0.375])
     np.testing.assert_allclose(means["precision"], [0.5, 0.25, 1 / 6, 0.25, 0.2])
+    np.testing.assert_allclose(means["mrr"], [0.5] * 5)
+    np.testing.assert_allclose(means["hit"], [0.5] * 5)
+
+
+def test_the_first_hit_counts_from_its_rank_on() -> None:
+    """Before it there is none."""
+    found = ranking_metrics(np.array([[0, 0, 1, 1]], dtype=bool), np.array([3]), (1, 2, 3, 4))
+    np.testing.assert_allclose(found["mrr"], [[0, 0, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(found["hit"], [[0, 0, 1, 1]])
 
 
 def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...], k: int) -> dict[str, float]:
     """One user at a time, as one writes it down."""
-    totals = {"recall": 0.0, "ndcg": 0.0, "precision": 0.0, "map": 0.0}
+    totals = {"recall": 0.0, "ndcg": 0.0, "precision": 0.0, "map": 0.0, "mrr": 0.0, "hit": 0.0}
     users = 0
     for user, row in enumerate(scores):
         positives = set(getattr(data, split)[user].indices.tolist())
@@ -40,6 +49,8 @@ def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...
         order = [item for item in sorted(range(len(row)), key=lambda item: (-row[item], item)) if item not in seen][:k]
         hits = [rank for rank, item in enumerate(order, 1) if item in positives]
         ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(positives)) + 1))
+        totals["mrr"] += 1 / hits[0] if hits else 0.0
+        totals["hit"] += bool(hits)
         totals["recall"] += len(hits) / len(positives)
         totals["precision"] += len(hits) / k
         totals["ndcg"] += sum(1 / math.log2(rank + 1) for rank in hits) / ideal

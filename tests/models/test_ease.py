@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tasks.errors import BadInput, TaskError
-from tasks.models import build_model, ease
+from tasks.models import build_model
+from tasks.models.parts import closed_form
 from tasks.training import TrainingOptions
 from tests.world import random_world
 
@@ -14,7 +15,7 @@ from tests.world import random_world
 @pytest.mark.parametrize("block", [1, 5, 512])
 def test_it_equals_the_closed_form(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """scores = X B with B = -P / diag(P) and a zero diagonal, however many columns are worked on at once."""
-    monkeypatch.setattr(ease, "BLOCK", block)
+    monkeypatch.setattr(closed_form, "BLOCK", block)
     data = random_world(40, 23)
     model = build_model("ease", {"relative_l2": 2.0}, data)
     model.fit(TrainingOptions())
@@ -28,8 +29,8 @@ def test_it_equals_the_closed_form(block: int, monkeypatch: pytest.MonkeyPatch) 
 
 def test_it_works_in_place() -> None:
     """The matrix given is the matrix returned: no second one of its size is made."""
-    matrix = ease.gram(random_world(40, 23).train)
-    assert np.shares_memory(ease.weights_in_place(matrix, 5.0), matrix)
+    matrix = closed_form.gram(random_world(40, 23).train)
+    assert np.shares_memory(closed_form.weights_in_place(matrix, 5.0), matrix)
 
 
 def test_it_refuses_more_memory_than_allowed() -> None:
@@ -41,10 +42,10 @@ def test_it_refuses_more_memory_than_allowed() -> None:
 
 def test_its_bound_is_the_matrix_and_little_more() -> None:
     """Four bytes a pair of items: 70,000 items need about 19 GiB."""
-    assert 70_000**2 * 4 < ease.peak_bytes(70_000) < 1.04 * 70_000**2 * 4
+    assert 70_000**2 * 4 < closed_form.peak_bytes(70_000) < 1.04 * 70_000**2 * 4
 
 
 def test_a_matrix_that_is_not_positive_definite_is_an_error() -> None:
     """LAPACK's return code is read."""
     with pytest.raises(TaskError, match="not positive definite at item 2"):
-        ease.weights_in_place(np.array([[1.0, 5.0], [5.0, 1.0]], dtype=np.float32, order="F"), 0.5)
+        closed_form.weights_in_place(np.array([[1.0, 5.0], [5.0, 1.0]], dtype=np.float32, order="F"), 0.5)

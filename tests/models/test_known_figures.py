@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import sparse
 
 from tasks.data import Dataset
@@ -15,6 +17,7 @@ from tasks.models import build_model
 from tasks.training import TrainingOptions
 
 pytestmark = pytest.mark.realdata
+ROOT = Path(__file__).resolve().parents[2]
 LFM2K, ML1M = "lfm2k/lfm2k.inter", "ml1m/ml1m_posters_split.tsv.gz"
 
 
@@ -52,6 +55,35 @@ def test_closed_forms_give_the_figures_measured_elsewhere(
     found = evaluate(model.scores, data, "test").means()
     assert found["recall@20"] == pytest.approx(recall, abs=1e-3)
     assert found["ndcg@20"] == pytest.approx(ndcg, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "recall", "ndcg"),
+    [
+        ("itemknn", "lfm2k", 0.3839, 0.2643),
+        ("itemknn", "ml1m", 0.2093, 0.2070),
+        ("ials", "lfm2k", 0.4268, 0.3008),
+        ("ials", "ml1m", 0.2780, 0.2654),
+        ("cease", "lfm2k", 0.4207, 0.2882),
+        ("hybrid", "lfm2k", 0.4347, 0.3037),
+        ("hybrid", "ml1m", 0.2848, 0.2732),
+    ],
+)
+def test_presets_reach_what_was_measured_elsewhere(
+    shared_data: Path, name: str, preset: str, recall: float, ndcg: float
+) -> None:
+    """Item-kNN, iALS of `implicit`, EASE with content in the Gram matrix, and that blended with iALS; on test."""
+    data = real(shared_data / {"lfm2k": LFM2K, "ml1m": ML1M}[preset])
+    if preset == "lfm2k":
+        matrices = {"text": "all-MiniLM-L6-v2", "audio": "vggish"}
+        features = {m: np.load(shared_data / f"lfm2k/{n}.npy").astype(np.float32) for m, n in matrices.items()}
+        data = replace(data, features=features)
+    config = yaml.safe_load((ROOT / f"tasks/configs/{preset}.yaml").read_text())["hyperparameters"].get(name, {})
+    model = build_model(name, config, data)
+    model.fit(TrainingOptions(validate=lambda scorer: selection_metric(scorer.scores, data)))
+    found = evaluate(model.scores, data, "test").means()
+    assert found["recall@20"] >= recall
+    assert found["ndcg@20"] >= ndcg
 
 
 @pytest.mark.slow

@@ -363,7 +363,7 @@ def nothing_complete(store: Store) -> None:
         (None, {"dataset": "shoop"}, "dataset 'shoop' is not in file://.*, expected one of shop$"),
         (None, {"dataset": "../shop"}, "dataset"),
         (None, {"modalities": "image,smell"}, r"modalities.1: .*image.*audio.*text.*, found 'smell'"),
-        (None, {"models": "popularity,oracle"}, "models oracle found, expected some of popularity, ease, bpr"),
+        (None, {"models": "popularity,oracle"}, "models oracle found, expected some of popularity, itemknn, ease"),
         (None, {"encoder": "clap"}, "encoder 'clap' is not in file://.*, expected tiny"),
         (None, {"split": "odd"}, "split: Input should be 'random', 'time', 'leave-one-out' or 'given', found 'odd'"),
         (None, {"config": "nigthly"}, "config 'nigthly' found nowhere, expected a YAML file or one of"),

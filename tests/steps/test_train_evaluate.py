@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import BadInput, NotFound
+from tasks.metrics import beyond_accuracy
 from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
@@ -96,7 +97,7 @@ def test_evaluate_wants_a_trained_model(prepared: Store) -> None:
 
 @pytest.mark.services
 def test_evaluate_writes_the_figures_and_records_them(prepared: Store, history: History) -> None:
-    """Both splits, four metrics at four cut-offs, in the artefact and in the history; twice leaves the same rows."""
+    """Both splits, nine metrics at four cut-offs, in the artefact and in the history; twice leaves the same rows."""
     history.start_run(RUN, DATASET, {})
     train(run=RUN, model="bpr", threads=1)
     for _ in range(2):
@@ -107,12 +108,12 @@ def test_evaluate_writes_the_figures_and_records_them(prepared: Store, history: 
     model = load_model(read_artefact(prepared, f"runs/{RUN}/train-bpr"), data)
     for split in ("valid", "test"):
         found = measure(model.scores, data, split)
-        assert figures[split] == found.means()
+        assert figures[split] == found.means() | beyond_accuracy(found, data)
         assert figures["users"][split] == len(found.users)
         assert result[f"{split}_ndcg@20"] == figures[split]["ndcg@20"]
     assert f"runs/{RUN}/train-bpr" in artefact.manifest.inputs
     table = history.table(dataset=DATASET, model="bpr", metric=None, split=None, since=None)
-    assert len(table) == 2 * 4 * 4
+    assert len(table) == 2 * 9 * 4
     row = table[(table["split"] == "test") & (table["metric"] == "map") & (table["k"] == 10)]
     assert row["value"].tolist() == [figures["test"]["map@10"]]
     assert set(table["encoder"]) == {"enc"}

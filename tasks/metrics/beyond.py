@@ -1,0 +1,28 @@
+"""What the first k ranks are like, right or wrong: how much of the catalogue, how well known, how new.
+
+With n_i the training interactions of item i and U users: coverage@k is the share of the catalogue that is among
+anybody's first k; popularity@k the mean of n_i over what is recommended; novelty@k the mean of -log2 p(i) (Vargas,
+Castells, Rank and Relevance in Novelty and Diversity Metrics for Recommender Systems, RecSys 2011), with
+p(i) = (n_i + 1) / (U + 1) so that an item nobody has taken yet has a finite one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.data import Dataset
+from tasks.metrics.ranking import Evaluation
+
+
+def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
+    """`{"coverage@5": ..., "novelty@5": ..., "popularity@5": ...}` at every cutoff of the evaluation."""
+    users, items = data.shape
+    taken = np.bincount(data.train.indices, minlength=items)
+    novelty = -np.log2((taken + 1) / (users + 1))
+    found: dict[str, float] = {}
+    for k in evaluation.cutoffs:
+        shown = evaluation.top[:, :k]
+        found[f"coverage@{k}"] = len(np.unique(shown)) / items
+        found[f"novelty@{k}"] = float(novelty[shown].mean())
+        found[f"popularity@{k}"] = float(taken[shown].mean())
+    return found

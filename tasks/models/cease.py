@@ -1,0 +1,104 @@
+"""CEASE: EASE in which the content of items counts like further users, against popularity and long histories.
+
+Jeunen, Van Balen, Goethals, Closed-Form Models for Collaborative Filtering with Side-Information, RecSys 2020
+(equation 5): with S the (items, features) content, the Gram matrix X'X + w S S' takes the place of X'X. Steck,
+Autoencoders that Don't Overfit towards the Identity, NeurIPS 2020 (equation 8): dropout p on the input is a further L2
+term of p / (1 - p) times the diagonal. A user's row weighs n_u^(-a / 2), so that somebody who took everything does not
+decide what goes together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+from scipy import sparse
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.models.base import Model
+from tasks.models.parts.closed_form import BLOCK, gram, require_memory, weights_in_place
+from tasks.models.parts.features import standardised
+from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+
+
+class CEASE(Model):
+    """Any number of modalities, each standardised (`parts/features.py`); without one it is EASE with better L2.
+
+    All weights are stated relative to the mean of the diagonal of X'X, so that one default suits sparse and dense logs
+    alike.
+    """
+
+    name = "cease"
+
+    class Config(ModelConfig):
+        """L2, dropout, and what long histories and content count."""
+
+        relative_l2: PositiveFloat = Field(default=1.5, description="lambda over the mean diagonal of the Gram matrix")
+        dropout: NonNegativeFloat = Field(default=0.5, lt=1, description="p of the input, in expectation")
+        history_exponent: NonNegativeFloat = Field(default=0.5, le=1, description="a: 0 counts every interaction alike")
+        content: NonNegativeFloat | dict[str, NonNegativeFloat] = Field(
+            default=0.6, description="w over the mean diagonal, for all modalities or for each by its name"
+        )
+
+    config: Config
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        given = config.content if isinstance(config.content, dict) else dict.fromkeys(data.features, config.content)
+        if set(given) != set(data.features):
+            raise BadInput(
+                f"content of {self.name} names {sorted(given)}, expected the modalities of {data.name}: "
+                f"{sorted(data.features)}"
+            )
+        self._content = [(standardised(data.features[name], name), given[name]) for name in sorted(given)]
+
+    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+        """Invert; BadInput when the matrix would pass `options.memory_gib`."""
+        start = time.perf_counter()
+        items = self.data.train.shape[1]
+        require_memory(self.name, items, options.memory_gib)
+        matrix = gram(by_history(self.data.train, self.config.history_exponent))
+        diagonal = np.einsum("ii->i", matrix)
+        mean = float(diagonal.mean())
+        for features, weight in self._content:  # the mean of their squared norms is 1
+            add_content(matrix, features, weight * mean)
+        dropout = self.config.dropout / (1 - self.config.dropout) * diagonal
+        self._weights = weights_in_place(matrix, self.config.relative_l2 * mean + dropout)
+        self.fitted = True
+        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
+
+    def _scores(self, users: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.data.train[users] @ self._weights
+        return np.asarray(found, dtype=np.float32)
+
+    def item_vectors(self) -> np.ndarray:
+        """(items, items): row j is column j of B, the weights that speak for item j; like items have like speakers."""
+        return self._weights.T
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """`weights` (items, items), B of the paper."""
+        return {"weights": torch.from_numpy(np.ascontiguousarray(self._weights))}
+
+    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        items = self.data.train.shape[1]
+        self._checked(state, {"weights": (items, items)})
+        self._weights = state["weights"].numpy()
+
+
+def by_history(interactions: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:
+    """Each row times n^(-exponent / 2) with n its interactions: in the Gram matrix a user then counts n^-exponent."""
+    lengths = np.diff(interactions.indptr)
+    weights = np.power(np.maximum(lengths, 1), -exponent / 2).astype(np.float32)
+    scaled = interactions.copy()
+    scaled.data = np.repeat(weights, lengths)
+    return scaled
+
+
+def add_content(matrix: np.ndarray, features: np.ndarray, weight: float) -> None:
+    """Add `weight` S S' to the matrix in place, some columns at a time."""
+    for start in range(0, len(features), BLOCK):
+        matrix[:, start : start + BLOCK] += np.float32(weight) * (features @ features[start : start + BLOCK].T)

@@ -1,0 +1,88 @@
+"""Item-kNN: what is like the items that a user took, by who took them.
+
+Deshpande, Karypis, Item-Based Top-N Recommendation Algorithms, TOIS 2004: cosine of two columns of X, the k nearest
+items of each kept (section 4.1). The shrunk cosine is of Bell, Koren, Lessons from the Netflix Prize Challenge, 2007:
+c_ij / (sqrt(c_ii c_jj) + shrink) with c = X'X.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from scipy import sparse
+
+from tasks.models.base import Model
+from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+
+CELLS = 2**24  # of the block of similarities that is held at once: 64 MiB
+
+
+class ItemKNN(Model):
+    """score_ui = sum of the similarities of i to what u took, over the pairs that are kept; never (items, items)."""
+
+    name = "itemknn"
+
+    class Config(ModelConfig):
+        """How many neighbours, and how much two items must have in common to be believed."""
+
+        neighbours: PositiveInt = Field(default=100, description="items kept for each item")
+        shrink: NonNegativeFloat = Field(default=10.0, description="added to the norm: few common users count less")
+
+    config: Config
+
+    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+        """Similarities by blocks of items."""
+        start = time.perf_counter()
+        nearest, similarity = neighbours(self.data.train, self._kept(), self.config.shrink)
+        self._take(nearest, similarity)
+        self.fitted = True
+        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
+
+    def _kept(self) -> int:
+        return min(self.config.neighbours, self.data.train.shape[1])
+
+    def _take(self, nearest: np.ndarray, similarity: np.ndarray) -> None:
+        items, kept = nearest.shape
+        self._nearest, self._similarity = nearest, similarity
+        starts = np.arange(0, items * kept + 1, kept)
+        # Row j holds what speaks for j; the product with a user's row wants it as columns.
+        self._speaks = sparse.csr_matrix((similarity.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
+
+    def _scores(self, users: np.ndarray) -> np.ndarray:
+        found: np.ndarray = (self.data.train[users] @ self._speaks).toarray()
+        return np.asarray(found, dtype=np.float32)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """`nearest` (items, k) int64 and their `similarity` (items, k) float32; 0 where there are fewer."""
+        return {"nearest": torch.from_numpy(self._nearest), "similarity": torch.from_numpy(self._similarity)}
+
+    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        shape = (self.data.train.shape[1], self._kept())
+        self._checked(state, {"nearest": shape, "similarity": shape})
+        self._take(state["nearest"].numpy(), state["similarity"].numpy())
+
+
+def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` nearest others of every item, (items, k) int64, and their similarities, (items, k) float32.
+
+    Nearest first. An item that shares no user with another is no neighbour: its place has similarity 0.
+    """
+    columns = interactions.tocsc().astype(np.float32)
+    rows = columns.T.tocsr()
+    items = interactions.shape[1]
+    norms = np.sqrt(np.asarray(columns.sum(axis=0)).ravel())
+    nearest = np.zeros((items, k), dtype=np.int64)
+    similarity = np.zeros((items, k), dtype=np.float32)
+    size = max(1, CELLS // items)
+    for start in range(0, items, size):
+        stop = min(start + size, items)
+        block = (rows[start:stop] @ columns).toarray()  # (block, items): users in common
+        block /= np.maximum(norms[start:stop, None] * norms[None, :] + np.float32(shrink), np.float32(1e-12))
+        block[np.arange(stop - start), np.arange(start, stop)] = 0.0  # an item does not speak for itself
+        best, order = torch.topk(torch.from_numpy(block), k, dim=1)
+        nearest[start:stop], similarity[start:stop] = order.numpy(), best.numpy()
+    return nearest, similarity

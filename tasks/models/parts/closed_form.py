@@ -1,0 +1,71 @@
+"""The linear item-item model of EASE, in closed form and in place: (items, items) float32 and little beside it.
+
+Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, equation 8: with G a Gram matrix of the items,
+P = (G + lambda I)^-1 and B_ij = -P_ij / P_jj off the diagonal, 0 on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+
+from tasks.errors import BadInput, TaskError
+
+BLOCK = 512  # columns worked on at once, so that nothing beside the one matrix is large
+
+
+def require_memory(model: str, items: int, memory_gib: float) -> None:
+    """BadInput when a fit of `model` on so many items would pass `memory_gib`."""
+    needed = peak_bytes(items) / 2**30
+    if needed > memory_gib:
+        raise BadInput(
+            f"{model} on {items} items needs {needed:.1f} GiB, expected at most {memory_gib:g} GiB: "
+            f"give more memory, raise k_core, or leave {model} out of the models"
+        )
+
+
+def peak_bytes(items: int) -> int:
+    """Peak allocation of a fit: the float32 matrix and four blocks of its columns."""
+    return 4 * items * (items + 4 * min(BLOCK, items))
+
+
+def gram(interactions: sparse.csr_matrix) -> np.ndarray:
+    """X'X as a dense float32 matrix in Fortran order (what LAPACK works on in place); counts are exact below 2^24."""
+    columns = interactions.tocsc().astype(np.float32)
+    rows = columns.T.tocsr()
+    items = interactions.shape[1]
+    found = np.empty((items, items), dtype=np.float32, order="F")
+    for start in range(0, items, BLOCK):
+        found[:, start : start + BLOCK] = (rows @ columns[:, start : start + BLOCK]).toarray()
+    return found
+
+
+def weights_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
+    """B of EASE from a Gram matrix, which is overwritten: (items, items) float32 in Fortran order.
+
+    `l2` is lambda, one for all items or (items,) of them.
+    """
+    diagonal = np.einsum("ii->i", matrix)
+    diagonal += np.asarray(l2, dtype=np.float32)
+    factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        raise TaskError(
+            f"the closed form found its matrix not positive definite at item {failed}, expected it to be: "
+            f"raise relative_l2 (lambda is {np.mean(l2):g})"
+        )
+    inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise TaskError(
+            f"the closed form found its matrix singular at item {failed}, expected it not to be: "
+            f"raise relative_l2 (lambda is {np.mean(l2):g})"
+        )
+    scale = -1.0 / np.einsum("ii->i", inverse).copy()
+    for start in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only
+        stop = min(start + BLOCK, len(inverse))
+        square = np.tril(inverse[start:stop, start:stop])
+        inverse[start:stop, start:stop] = square + np.tril(square, -1).T
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+    inverse *= scale[None, :]
+    np.einsum("ii->i", inverse)[:] = 0.0
+    return inverse
