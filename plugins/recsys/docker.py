@@ -174,7 +174,11 @@ def memory() -> str:
 
 def cpus() -> float:
     """Limit of CPUs."""
-    return float(os.environ.get("RECSYS_TASK_CPUS") or os.cpu_count() or 1)
+    found = os.environ.get("RECSYS_TASK_CPUS") or str(os.cpu_count() or 1)
+    try:
+        return float(found)
+    except ValueError as error:
+        raise AirflowFailException(f"RECSYS_TASK_CPUS is {found!r}, expected a number of CPUs such as 1.5") from error
 
 
 def settings(path: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from kubernetes.client import models as k8s  # type: ignore[import-untyped]
 
 from recsys.links import run_url
 from recsys.outcome import KILLED, settle
-from recsys.settings import RUN_URL
+from recsys.settings import RUN_URL, required
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -67,6 +67,7 @@ class PodTask(KubernetesPodOperator):
 
     def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> k8s.V1Pod:
         """The pod of one task instance."""
+        self.image = required("RECSYS_TASK_IMAGE")
         self.arguments = [str(word) for word in self.command]
         variables = {"RECSYS_DEVICE": "cuda" if int(self.gpus) else "cpu"}
         if context is not None:

@@ -10,22 +10,20 @@ decide what goes together.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import numpy as np
-import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from scipy import sparse
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
-from tasks.models.base import Model
 from tasks.models.parts.closed_form import BLOCK, gram, require_memory, weights_in_place
 from tasks.models.parts.features import standardised
+from tasks.models.parts.item_weights import ItemWeights
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 
 
-class CEASE(Model):
+class CEASE(ItemWeights):
     """Any number of modalities, each standardised (`parts/features.py`); without one it is EASE with better L2.
 
     All weights are stated relative to the mean of the diagonal of X'X, so that one default suits sparse and dense logs
@@ -70,23 +68,6 @@ class CEASE(Model):
         self._weights = weights_in_place(matrix, self.config.relative_l2 * mean + dropout)
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
-
-    def _scores(self, users: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.data.train[users] @ self._weights
-        return np.asarray(found, dtype=np.float32)
-
-    def item_vectors(self) -> np.ndarray:
-        """(items, items): row j is column j of B, the weights that speak for item j; like items have like speakers."""
-        return self._weights.T
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """`weights` (items, items), B of the paper."""
-        return {"weights": torch.from_numpy(np.ascontiguousarray(self._weights))}
-
-    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        items = self.data.train.shape[1]
-        self._checked(state, {"weights": (items, items)})
-        self._weights = state["weights"].numpy()
 
 
 def by_history(interactions: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:

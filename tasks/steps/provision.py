@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from urllib.parse import urlsplit
 
 from tasks.errors import BadInput, TaskError
-from tasks.store import History, metrics_dsn
+from tasks.store import History, flag, metrics_dsn, required
 from tasks.store.s3 import S3Store
 from tasks.store.users import Users, may_read_releases, may_use
 
@@ -20,20 +19,20 @@ def provision() -> dict[str, object]:
     Settings, all from the environment: those of a store in S3, whose key is that of the tasks; RECSYS_S3_ROOT_USER and
     RECSYS_S3_ROOT_PASSWORD; RECSYS_S3_READER_ACCESS_KEY and RECSYS_S3_READER_SECRET_KEY for who reads releases.
     """
-    bucket = urlsplit(setting("RECSYS_STORE")).netloc
-    endpoint, secure = setting("RECSYS_S3_ENDPOINT"), setting("RECSYS_S3_SECURE") == "true"
-    root, password = setting("RECSYS_S3_ROOT_USER"), setting("RECSYS_S3_ROOT_PASSWORD")
+    bucket = urlsplit(required("RECSYS_STORE")).netloc
+    endpoint, secure = required("RECSYS_S3_ENDPOINT"), flag("RECSYS_S3_SECURE")
+    root, password = required("RECSYS_S3_ROOT_USER"), required("RECSYS_S3_ROOT_PASSWORD")
     S3Store(bucket, endpoint=endpoint, access_key=root, secret_key=password, secure=secure)  # which makes the bucket
-    tasks = setting("RECSYS_S3_ACCESS_KEY")
+    tasks = required("RECSYS_S3_ACCESS_KEY")
     made: list[str] = []
     if tasks == root:
         log.warning("the tasks use the key of the object store's root user: no users of less rights are made")
     else:
         users = Users(endpoint, root, password, secure=secure)
-        reader = setting("RECSYS_S3_READER_ACCESS_KEY")
-        secret = setting("RECSYS_S3_SECRET_KEY")
+        reader = required("RECSYS_S3_READER_ACCESS_KEY")
+        secret = required("RECSYS_S3_SECRET_KEY")
         users.ensure(tasks, secret, f"{bucket}-tasks", may_use(bucket))
-        users.ensure(reader, setting("RECSYS_S3_READER_SECRET_KEY"), f"{bucket}-reader", may_read_releases(bucket))
+        users.ensure(reader, required("RECSYS_S3_READER_SECRET_KEY"), f"{bucket}-reader", may_read_releases(bucket))
         made = [tasks, reader]
         try:
             S3Store(bucket, endpoint=endpoint, access_key=tasks, secret_key=secret, secure=secure)
@@ -45,10 +44,3 @@ def provision() -> dict[str, object]:
     with History(metrics_dsn()) as history:
         applied = history.migrate()
     return {"bucket": bucket, "users": made, "migrations": applied}
-
-
-def setting(variable: str) -> str:
-    """A variable that must be set."""
-    if value := os.environ.get(variable):
-        return value
-    raise BadInput(f"{variable} is not set, expected it for provision")

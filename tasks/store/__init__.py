@@ -28,12 +28,14 @@ __all__ = [
     "ObjectInfo",
     "S3Store",
     "Store",
+    "flag",
     "has_artefact",
     "metrics_dsn",
     "open_history",
     "open_store",
     "read_artefact",
     "release_prefix",
+    "required",
     "sha256_of",
     "write_artefact",
 ]
@@ -53,21 +55,23 @@ def open_store(url: str | None = None) -> Store:
     if parts.scheme == "s3" and parts.netloc and parts.path in {"", "/"}:
         return S3Store(
             parts.netloc,
-            endpoint=_required("RECSYS_S3_ENDPOINT"),
-            access_key=_required("RECSYS_S3_ACCESS_KEY"),
-            secret_key=_required("RECSYS_S3_SECRET_KEY"),
-            secure=_flag("RECSYS_S3_SECURE"),
+            endpoint=required("RECSYS_S3_ENDPOINT"),
+            access_key=required("RECSYS_S3_ACCESS_KEY"),
+            secret_key=required("RECSYS_S3_SECRET_KEY"),
+            secure=flag("RECSYS_S3_SECURE"),
         )
     raise BadInput(f"store {url!r} found, expected s3://bucket or file:///folder")
 
 
-def _required(name: str) -> str:
+def required(name: str) -> str:
+    """A variable of the environment that a store in S3 needs."""
     if value := os.environ.get(name):
         return value
     raise BadInput(f"{name} is not set, expected it for a store in S3")
 
 
-def _flag(name: str) -> bool:
+def flag(name: str) -> bool:
+    """A variable of the environment that is true or false; true when unset."""
     value = os.environ.get(name, "true").lower()
     if value not in {"true", "false"}:
         raise BadInput(f"{name} is {value!r}, expected true or false")

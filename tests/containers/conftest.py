@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.site import DAG, Night, Site, copied, docker, installation
+from tests.containers.site import Night, Site, copied, docker, installation
 
 MAIL_IMAGE = "recsys-test-mail:latest"
 
@@ -40,14 +40,3 @@ def site(tmp_path_factory: pytest.TempPathFactory, mail_image: str | None) -> It
 def first(site: Site) -> Night:
     """The first night, on the demo catalogue, as the button starts it: with what the form has by default."""
     return site.night()
-
-
-@pytest.fixture(scope="session")
-def last_log(site: Site) -> object:
-    """The lines that a task's last try logged."""
-
-    def read(night: Night, name: str) -> list[str]:
-        (task,) = (t for t in night.tasks if t["task_id"] == name)
-        return site.api.log(DAG, night.run, task)
-
-    return read

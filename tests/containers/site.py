@@ -8,27 +8,25 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from local.ports import free_port
 from local.rest import FINISHED, Api
 from tasks.store import Artefact, Store, read_artefact
 from tasks.store.s3 import S3Store
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "recsys-test"
 NETWORK = f"{PROJECT}_tasks"
 DAG = "retrain_nightly"
-DEADLINE = 1200.0  # seconds; a night takes a tenth of it
 PORTS = ("UI_PORT", "S3_PORT", "CONSOLE_PORT", "MAIL_PORT", "POSTGRES_PORT")
 IMAGES = ("TASK_IMAGE", "AIRFLOW_IMAGE", "ENGINE_PROXY_IMAGE")
-T = TypeVar("T")
 
 
 def docker(*words: str, check: bool = True, env: Mapping[str, str] | None = None) -> str:
@@ -41,15 +39,6 @@ def docker(*words: str, check: bool = True, env: Mapping[str, str] | None = None
 def dangling() -> list[str]:
     """Volumes that belong to no container."""
     return docker("volume", "ls", "-q", "--filter", "dangling=true").split()
-
-
-def wait_for(what: str, look: Callable[[], T], deadline: float = DEADLINE) -> T:
-    """What `look` finds as soon as it finds something."""
-    end = time.monotonic() + deadline
-    while not (found := look()):
-        assert time.monotonic() < end, f"waited {deadline:.0f} s in vain for {what}"
-        time.sleep(0.5)
-    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import pytest
 
 from local.rest import Api, RefusedError
 from tasks.store import read_artefact
-from tests.containers.site import DAG, NETWORK, PROJECT, Night, Site, dangling, docker, wait_for
+from tests.containers.site import DAG, NETWORK, PROJECT, Night, Site, dangling, docker
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.containers
 MODALITIES = ("image", "audio", "text")
@@ -217,7 +218,7 @@ def test_a_failed_validation_mails_and_changes_nothing(site: Site) -> None:
     site.tasks(MAKE_LOG + LOAD_LOG)
     assert night.state == "failed"
     assert (night.states()["check-embeddings"], night.states()["train"]) == ("failed", "upstream_failed")
-    wait_for("the mail", lambda: len(site.mails()) > mails, 120)
+    wait_for("the mail", lambda: len(site.mails()) > mails, deadline=120)
     (mail,) = site.mails()[: len(site.mails()) - mails]
     body = mail.get_body(("plain",))
     assert body is not None
@@ -251,7 +252,7 @@ def test_a_killed_schedulers_container_is_reaped_and_its_task_tried_again(site: 
     (orphan,) = wait_for("a container that trains", training)
     os.kill(int(docker("inspect", "-f", "{{.State.Pid}}", f"{PROJECT}-scheduler-1")), signal.SIGKILL)
     assert orphan in site.task_containers()
-    wait_for("the orphan's end", lambda: orphan not in site.task_containers(), 120)
+    wait_for("the orphan's end", lambda: orphan not in site.task_containers(), deadline=120)
     assert f"removed task container {orphan}" in site.compose("logs", "--no-log-prefix", "scheduler")
     night = site.follow(run)
     assert night.state == "success"

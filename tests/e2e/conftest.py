@@ -8,7 +8,8 @@ import pytest
 
 from local.stack import Stack
 from tasks.store import History, open_store
-from tests.e2e.site import DEADLINE, ROOT, SETTINGS, Night, Site
+from tests.e2e.site import ROOT, SETTINGS, Night, Site
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="session")

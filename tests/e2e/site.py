@@ -8,40 +8,28 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg2
 
 from local.rest import FINISHED
 from local.stack import Stack
 from tasks.store import History, Store
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATASET = "films"
 ITEMS, VIEWERS = 40, 120
 MODELS = ("popularity", "bpr")
-DEADLINE = 900.0  # seconds; a night takes a tenth of it, but on a machine that others use as well, who knows
 SETTINGS = {
     "RECSYS_DATASET": DATASET,
     "RECSYS_MODELS": ",".join(MODELS),
     "RECSYS_ALERT_TO": "on-call@example.org",
 }
-T = TypeVar("T")
-
-
-def wait_for(what: str, look: Callable[[], T], explain: Callable[[], object] = str) -> T:
-    """What `look` finds as soon as it finds something; when it finds nothing, `explain` is asked why."""
-    deadline = time.monotonic() + DEADLINE
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {DEADLINE:.0f} s in vain for {what} {explain()}"
-        time.sleep(0.3)
-    return found
 
 
 @dataclass(frozen=True)
@@ -105,7 +93,9 @@ class Site:
     def follow(self, run: str, dag: str = "retrain_nightly", *, expect_mail: bool = False) -> Night:
         """Wait for the run's end, and for the mail about it: that is written by another process, later."""
         api = self.stack.api()
-        wait_for(f"the end of {run}", lambda: api.run(dag, run)["state"] in FINISHED, lambda: api.tasks(dag, run))
+        wait_for(
+            f"the end of {run}", lambda: api.run(dag, run)["state"] in FINISHED, explain=lambda: api.tasks(dag, run)
+        )
         if expect_mail:
             wait_for("a mail", lambda: len(self._mails()) > self.mails_seen)
         mails = self._mails()[self.mails_seen :]

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pandas as pd
 import pytest
 
-from tests.e2e.site import Night, Site, wait_for
+from tests.e2e.site import Night, Site
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from recsys.container import GPU_POOL, container
+from recsys.docker import cpus
 from recsys.process import ProcessTask
 
 
@@ -43,3 +45,10 @@ def test_an_unknown_launcher_names_the_known_ones(monkeypatch: pytest.MonkeyPatc
         ValueError, match=r"RECSYS_LAUNCHER is 'podman', expected one of \['docker', 'kubernetes', 'process'\]"
     ):
         container("publish")
+
+
+def test_a_limit_of_cpus_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything else is named, with what is expected."""
+    monkeypatch.setenv("RECSYS_TASK_CPUS", "two")
+    with pytest.raises(AirflowFailException, match=r"RECSYS_TASK_CPUS is 'two', expected a number of CPUs such as 1.5"):
+        cpus()

@@ -71,6 +71,13 @@ def test_the_same_words_are_the_arguments_of_the_image() -> None:
     assert made["image"] == "example.org/recsys-tasks:1"
 
 
+def test_without_an_image_there_is_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which setting is missing, instead of asking the cluster for nothing."""
+    monkeypatch.delenv("RECSYS_TASK_IMAGE")
+    with pytest.raises(AirflowFailException, match="RECSYS_TASK_IMAGE is not set"):
+        pod_of(container("check-dataset"))
+
+
 def test_it_has_few_rights_and_limits() -> None:
     """Not root, nothing to write to but scratch, no account of the cluster; requests equal limits."""
     pod = pod_of(container("publish", "--run", "r"))
