@@ -25,7 +25,7 @@ def checkerboard(size: int = 30) -> Dataset:
     return dataset("checkerboard", likes & ~test & ~valid, likes & valid, test, {"text": noise})
 
 
-def content_world(users: int = 80, items: int = 120, *, permute: int | None = None) -> Dataset:
+def content_world(users: int = 80, items: int = 120, *, taken: int = 6, permute: int | None = None) -> Dataset:
     """Each user likes one of four groups of items and has taken six of thirty: the group of an item decides.
 
     Two modalities of different widths and scales tell the group, with noise. `permute` shuffles their rows by it.
@@ -35,7 +35,7 @@ def content_world(users: int = 80, items: int = 120, *, permute: int | None = No
     splits = np.zeros((3, users, items), dtype=bool)
     for user in range(users):
         liked = rng.permutation(np.flatnonzero(group_of_item == group_of_user[user]))
-        for split, chosen in enumerate((liked[:6], liked[6:9], liked[9:14])):
+        for split, chosen in enumerate((liked[:taken], liked[taken : taken + 3], liked[taken + 3 : taken + 8])):
             splits[split, user, chosen] = True
     told = np.eye(GROUPS)[group_of_item]
     rows = np.arange(items) if permute is None else np.random.default_rng(permute).permutation(items)

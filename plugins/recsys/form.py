@@ -11,7 +11,10 @@ import os
 from airflow.sdk import Param
 
 MODALITIES = ["image", "audio", "text"]
-MODELS = ["popularity", "itemknn", "ease", "cease", "ials", "hybrid", "bpr", "vbpr", "lightgcn"]
+MODELS = [
+    *("popularity", "itemknn", "ease", "cease", "ials", "hybrid", "bpr", "vbpr", "lightgcn"),
+    *("mmgcn", "dualgnn", "lattice", "mmgcl", "slmrec", "bm3", "freedom", "mgcn", "smore"),
+]
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is made of cease and ials
 SPLITS = ["random", "time", "leave-one-out", "given"]
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one

@@ -22,7 +22,7 @@ class Dataset:
 
     `train`, `valid`, `test`: (users, items) CSR float32 of ones with sorted indices, no pair in two of them.
     `user_ids`, `item_ids`: the user's own ids of rows and columns. `features`: modality -> (items, width) float32, row
-    i of item i.
+    i of item i; a row of zeros is an item that lacks the modality, and no encoder gives one (`check-embeddings`).
     """
 
     name: str

@@ -22,6 +22,15 @@ MODELS: dict[str, str] = {
     "bpr": "tasks.models.bpr:BPR",
     "vbpr": "tasks.models.vbpr:VBPR",
     "lightgcn": "tasks.models.lightgcn:LightGCN",
+    "mmgcn": "tasks.models.mmgcn:MMGCN",
+    "mmgcl": "tasks.models.mmgcl:MMGCL",
+    "dualgnn": "tasks.models.dualgnn:DualGNN",
+    "lattice": "tasks.models.lattice:LATTICE",
+    "slmrec": "tasks.models.slmrec:SLMRec",
+    "bm3": "tasks.models.bm3:BM3",
+    "freedom": "tasks.models.freedom:FREEDOM",
+    "mgcn": "tasks.models.mgcn:MGCN",
+    "smore": "tasks.models.smore:SMORE",
 }
 
 

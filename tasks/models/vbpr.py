@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.errors import BadInput
-from tasks.models.parts.features import standardised
-from tasks.models.parts.gradient import GradientModel, Representations
-from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
+from tasks.models.parts.content import ContentConfig, ContentModel
+from tasks.models.parts.gradient import Representations
+from tasks.training import Batch, bpr_loss, squared_norms
 
 
-class VBPR(GradientModel):
+class VBPR(ContentModel):
     """Features of all modalities are standardised (`parts/features.py`) and projected side by side.
 
     Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
@@ -28,7 +27,7 @@ class VBPR(GradientModel):
 
     name = "vbpr"
 
-    class Config(GradientConfig):
+    class Config(ContentConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""
 
         batch_size: PositiveInt = Field(default=8192, description="interactions a step, which projects many items")
@@ -36,33 +35,22 @@ class VBPR(GradientModel):
         content_size: PositiveInt = Field(default=64, description="size of t_u and of what content is projected to")
 
     config: Config
-    features: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        if not data.features:
-            raise BadInput(
-                f"dataset {data.name} has no features, expected at least one modality for vbpr: use bpr instead"
-            )
         users, items = data.train.shape
-        features = torch.cat(
-            [torch.from_numpy(standardised(data.features[name], name)) for name in sorted(data.features)], 1
-        )
-        self.register_buffer("features", features, persistent=False)  # (I, sum of widths)
+        width = sum(self.content.widths)
         self.users = nn.Parameter(
             torch.zeros(users, config.embedding_size + config.content_size)
         )  # (U, d + c): p_u, t_u
         self.items = nn.Parameter(torch.zeros(items, config.embedding_size))  # (I, d): q_i
         self.bias = nn.Parameter(torch.zeros(items, 1))  # (I, 1): b_i
-        self.projection = nn.Parameter(
-            torch.zeros(features.shape[1], config.content_size)
-        )  # (sum of widths, c): all E_m
-        self.content_bias = nn.Parameter(torch.zeros(features.shape[1], 1))  # (sum of widths, 1): all w_m
+        self.projection = nn.Parameter(torch.zeros(width, config.content_size))  # (sum of widths, c): all E_m
+        self.content_bias = nn.Parameter(torch.zeros(width, 1))  # (sum of widths, 1): all w_m
 
     def initialise(self, generator: torch.Generator) -> None:
         """Xavier-uniform tables and projection, no bias."""
-        for table in (self.users, self.items, self.projection):
-            nn.init.xavier_uniform_(table, generator=generator)
+        super().initialise(generator)
         nn.init.zeros_(self.bias)
         nn.init.zeros_(self.content_bias)
 
@@ -81,10 +69,8 @@ class VBPR(GradientModel):
 
     def _items(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         """Vectors (n, d + c) and biases (n, 1) of some items, or of all."""
-        own, bias, features = (
-            table if rows is None else functional.embedding(rows, table)
-            for table in (self.items, self.bias, self.features)
-        )
+        own, bias = (table if rows is None else functional.embedding(rows, table) for table in (self.items, self.bias))
+        features = torch.cat(self.content(rows), 1)
         return torch.cat([own, features @ self.projection], 1), bias + features @ self.content_bias
 
     def representations(self) -> Representations:

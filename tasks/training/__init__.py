@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.training.loop import Batch, train
-from tasks.training.losses import bpr_loss, squared_norms
+from tasks.training.losses import bpr_loss, cosine_distance, info_nce, squared_norms
 from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions
 from tasks.training.sampling import NegativeSampler
 
@@ -16,6 +16,8 @@ __all__ = [
     "Scorer",
     "TrainingOptions",
     "bpr_loss",
+    "cosine_distance",
+    "info_nce",
     "squared_norms",
     "train",
 ]

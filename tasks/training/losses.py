@@ -18,3 +18,18 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
 def squared_norms(*rows: Tensor) -> Tensor:
     """Half the sum of squares of the rows (n, d) of a batch, per interaction: gradient of one row is the row over n."""
     return torch.stack([row.square().sum() for row in rows]).sum() / (2 * len(rows[0]))
+
+
+def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
+    """Mean of -log softmax of cosines / temperature: row k of `one` (n, d) belongs to row k of `other` (m, d).
+
+    m may exceed n: further rows of `other` are further negatives. van den Oord, Li, Vinyals, Representation Learning
+    with Contrastive Predictive Coding, 2018, equation 4.
+    """
+    cosines = functional.normalize(one, dim=1) @ functional.normalize(other, dim=1).T  # (n, m)
+    return functional.cross_entropy(cosines / temperature, torch.arange(len(one), device=one.device))
+
+
+def cosine_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Mean over rows (n, d) of 1 - cosine."""
+    return 1 - functional.cosine_similarity(one, other, dim=1).mean()

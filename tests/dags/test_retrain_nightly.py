@@ -67,7 +67,7 @@ def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict
     [
         {"models": []},
         {"models": ["bpr", "bpr"]},
-        {"models": ["freedom"]},
+        {"models": ["word2vec"]},
         {"modalities": ["smell"]},
         {"modalities": "image"},
         {"dataset": "--force"},

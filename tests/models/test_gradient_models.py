@@ -6,41 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models import build_model
 from tasks.models.parts.features import standardised
-from tasks.models.parts.gradient import GradientModel
-from tasks.training import Batch, TrainingOptions
-from tests.models.test_graph import dense_graph
+from tasks.training import TrainingOptions
+from tests.models.dense import NEGATIVES, POSITIVES, dense_graph, penalty, ranking_loss, trained
+from tests.models.dense import TAKERS as USERS
 from tests.world import random_world
-
-USERS, POSITIVES, NEGATIVES = np.array([0, 3, 3, 6]), np.array([0, 1, 2, 8]), np.array([4, 8, 1, 0])
-LITTLE = {"max_epochs": 3, "embedding_size": 4, "batch_size": 16, "regularization": 0.3}
-
-
-def trained(name: str, data: Dataset, **more: object) -> tuple[GradientModel, dict[str, np.ndarray], float]:
-    """A model after a few steps, its state and its loss on the batch above."""
-    model = build_model(name, LITTLE | more, data)
-    assert isinstance(model, GradientModel)
-    model.fit(TrainingOptions(seed=3))
-    loss = model.loss(Batch(*(torch.from_numpy(rows) for rows in (USERS, POSITIVES, NEGATIVES))))
-    return (
-        model,
-        {key: tensor.numpy().astype(np.float64) for key, tensor in model.state().items()},
-        float(loss.detach()),
-    )
-
-
-def ranking_loss(scores: np.ndarray) -> float:
-    """Mean of -log sigmoid(s+ - s-) from the table of all scores."""
-    margin = scores[USERS, POSITIVES] - scores[USERS, NEGATIVES]
-    return float(-np.log(1 / (1 + np.exp(-margin))).mean())
-
-
-def penalty(*rows: np.ndarray) -> float:
-    """0.3 times half the squares of the rows of the batch, per interaction."""
-    return float(0.3 * sum((part**2).sum() for part in rows) / 2 / len(USERS))
 
 
 def test_bpr() -> None:

@@ -7,18 +7,8 @@ import torch
 from scipy import sparse
 
 from tasks.models.parts.graph import normalised_bipartite, propagate, symmetric_product, torch_csr
+from tests.models.dense import dense_graph
 from tests.world import random_world
-
-
-def dense_graph(interactions: np.ndarray) -> np.ndarray:
-    """D^-1/2 A D^-1/2 as one writes it down."""
-    users, items = interactions.shape
-    graph = np.zeros((users + items, users + items))
-    graph[:users, users:] = interactions
-    graph[users:, :users] = interactions.T
-    degrees = graph.sum(axis=1)
-    root = np.where(degrees > 0, np.maximum(degrees, 1) ** -0.5, 0.0)
-    return root[:, None] * graph * root
 
 
 def test_the_graph_is_normalised_on_both_sides() -> None:

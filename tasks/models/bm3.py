@@ -1,0 +1,87 @@
+"""BM3: no negatives; a vector is to be predicted from a disturbed copy of itself, of its partner and of its content.
+
+Zhou, Zhou, Liu, Zeng, Miao, Wang, You, Jiang, Bootstrap Latent Representations for Multi-modal Recommendation, WWW
+2023.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
+from tasks.training import Batch, cosine_distance, squared_norms
+
+
+class BM3(GraphContentModel):
+    """Vectors are those of LightGCN, of items with their own added; the score is the product of both predictions.
+
+    Loss: user and item predict each other, content predicts item and itself. The targets are disturbed by dropout and
+    get no gradient, so that in the paper's loss content moves no item but through the predictor; `grounding` has items
+    predict their content too.
+    """
+
+    name = "bm3"
+
+    class Config(GraphConfig):
+        """Beside the options of the loop and the graph."""
+
+        layers: int = Field(default=1, ge=1, le=8, description="how far the user-item graph is followed")
+        dropout: float = Field(default=0.3, ge=0, lt=1, description="share of a target's numbers that are dropped")
+        content_weight: NonNegativeFloat = Field(default=2.0, description="of the two losses of content")
+
+        grounding: NonNegativeFloat = Field(default=0.3, description="of items foretelling their content; paper: 0")
+
+    config: Config
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        size = config.embedding_size
+        self.predictor = nn.Linear(size, size)
+        self.projections = nn.ModuleList(nn.Linear(width, size) for width in self.content.widths)
+        self._chance = torch.Generator().manual_seed(0)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """As all models with a graph; the predictor begins as the identity, which changes nothing yet."""
+        super().initialise(generator)
+        nn.init.eye_(self.predictor.weight)
+
+    def start_epoch(self, rng: np.random.Generator) -> None:
+        """What is dropped in this epoch comes from its seed alone."""
+        self._chance = torch.Generator(self.nodes.device).manual_seed(int(rng.integers(2**62)))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Of the positive pairs of a batch."""
+        users, items = self._vectors()
+        user, item = functional.embedding(batch.users, users), functional.embedding(batch.positives, items)
+        total = cosine_distance(self.predictor(user), self._target(item))
+        total = total + cosine_distance(self.predictor(item), self._target(user))
+        features, rows = self.content_of(batch.positives)
+        for layer, table in zip(self.projections, features, strict=True):
+            content = functional.embedding(rows, layer(table))
+            predicted, weight = self.predictor(content), self.config.content_weight
+            total = total + weight * cosine_distance(predicted, self._target(item))
+            total = total + self.config.grounding * cosine_distance(self.predictor(item), self._target(content))
+            total = total + weight * cosine_distance(predicted, self._target(content))
+        own_users, own_items = self.halves(self.nodes)
+        own = (functional.embedding(batch.users, own_users), functional.embedding(batch.positives, own_items))
+        return total + self.config.regularization * squared_norms(*own)
+
+    def _target(self, rows: Tensor) -> Tensor:
+        """A copy without gradient, some of its numbers dropped and the rest larger for it."""
+        keep = 1 - self.config.dropout
+        kept = torch.rand(rows.shape, generator=self._chance, device=rows.device) < keep
+        return rows.detach() * kept / keep
+
+    def _vectors(self) -> tuple[Tensor, Tensor]:
+        users, items = self.smoothed()
+        return users, items + self.halves(self.nodes)[1]
+
+    def final(self) -> tuple[Tensor, Tensor]:
+        """Predictions."""
+        users, items = self._vectors()
+        return self.predictor(users), self.predictor(items)

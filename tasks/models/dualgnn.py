@@ -1,0 +1,72 @@
+"""DualGNN: modalities weighed by each user, and users who take the same things lend each other their taste.
+
+Wang, Wei, Yin, Wu, Song, Nie, DualGNN: Dual Graph Neural Network for Multimedia Recommendation, TMM 2021.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.models.itemknn import neighbours
+from tasks.models.parts.graph import propagate
+from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
+from tasks.models.parts.neighbours import ItemGraph
+from tasks.training import Batch, squared_norms
+
+
+class DualGNN(GraphContentModel):
+    """By modality, projected content and a user table are smoothed over the user-item graph, with ids in one more.
+
+    Users weigh these by a softmax of their own and add the mean of users alike (by the cosine of whom they share items
+    with, where the paper takes counts, which long histories win). An item is the mean over all.
+    """
+
+    name = "dualgnn"
+
+    class Config(GraphConfig):
+        """Beside the options of the loop and the graph."""
+
+        user_neighbours: PositiveInt = Field(default=40, description="users alike that a user listens to")
+        user_weight: NonNegativeFloat = Field(default=1.0, description="how much, against the user's own")
+
+    config: Config
+    alike: Tensor
+    likeness: Tensor
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        users, widths = data.train.shape[0], self.content.widths
+        self.users = nn.Parameter(torch.zeros(len(widths), users, config.embedding_size))
+        self.taste = nn.Parameter(torch.zeros(users, len(widths) + 1))  # softmax of it weighs modalities and ids
+        self.projections = nn.ModuleList(nn.Linear(width, config.embedding_size) for width in widths)
+        alike, likeness = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
+        share = likeness / likeness.sum(axis=1, keepdims=True).clip(min=1e-12)
+        self.register_buffer("alike", torch.from_numpy(alike), persistent=False)  # (U, k)
+        self.register_buffer("likeness", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """As all models with a graph; user tables as nodes, all modalities alike to all."""
+        super().initialise(generator)
+        nn.init.normal_(self.users, std=0.1, generator=generator)
+        nn.init.zeros_(self.taste)
+
+    def final(self) -> tuple[Tensor, Tensor]:
+        """Users with those alike, items as the mean over modalities and ids."""
+        channels = [self.smoothed()]
+        for table, layer, rows in zip(self.users, self.projections, self.content(), strict=True):
+            x = torch.cat([table, functional.leaky_relu(layer(rows))])
+            channels.append(self.halves(propagate(self.graph, x, self.config.layers)))
+        weights = torch.softmax(self.taste, 1).unsqueeze(2)  # (U, modalities + 1, 1)
+        users = (weights * torch.stack([channel[0] for channel in channels], 1)).sum(1)
+        users = users + self.config.user_weight * ItemGraph(self.alike, self.likeness).product(users)
+        return users, torch.stack([channel[1] for channel in channels]).mean(0)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss; the user tables of a batch are penalised too."""
+        tables = [functional.embedding(batch.users, table) for table in self.users]
+        penalty = self.config.regularization * squared_norms(*tables)
+        return pairwise(*self.final(), batch) + self.penalty(batch) + penalty

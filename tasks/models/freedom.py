@@ -1,0 +1,70 @@
+"""FREEDOM: a frozen graph of items alike by content, beside a user-item graph that is thinned in every epoch.
+
+Zhou, Shen, A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal Recommendation, MM 2023.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor, nn
+
+from tasks.data import Dataset
+from tasks.models.parts.content import modality_weights
+from tasks.models.parts.graph import normalised_bipartite, pruned, torch_csr
+from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
+from tasks.models.parts.neighbours import mixed
+from tasks.training import Batch
+
+
+class FREEDOM(ItemGraphModel):
+    """Item = LightGCN on the user-item graph + the embeddings of its k nearest items.
+
+    The loss adds BPR with projected content in the place of the items. Scores use the whole user-item
+    graph. Unlike public code, the features themselves are not trained: what is frozen and what is scored stay one.
+    """
+
+    name = "freedom"
+    weighted = False
+
+    class Config(ItemGraphConfig):
+        """Beside the options of the loop and the graphs."""
+
+        dropout: float = Field(default=0.8, ge=0, lt=1, description="share of interactions left out of an epoch")
+        modality_weights: dict[str, float] | None = Field(default=None, description="of the item graphs; none: equal")
+        content_weight: NonNegativeFloat = Field(default=1e-3, description="of the loss of projected content")
+
+    config: Config
+    thinned: Tensor
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        self.towers = nn.ModuleList(nn.Linear(width, config.embedding_size) for width in self.content.widths)
+        self._shares = modality_weights(config.modality_weights, self.content, self.name)
+        self.register_buffer("thinned", self.graph, persistent=False)
+
+    def start_epoch(self, rng: np.random.Generator) -> None:
+        """Thin the user-item graph."""
+        if self.config.dropout:
+            thinned = normalised_bipartite(pruned(self.data.train, self.config.dropout, rng))
+            self.thinned = torch_csr(thinned).to(self.nodes.device, self.nodes.dtype)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss on the thinned graph, and of content."""
+        users, items = self._vectors(self.thinned)
+        features, rows = self.content_of(torch.cat([batch.positives, batch.negatives]))
+        projected = Batch(batch.users, *rows.chunk(2))
+        content = [pairwise(users, tower(table), projected) for tower, table in zip(self.towers, features, strict=True)]
+        ranking = pairwise(users, items, batch) + self.config.content_weight * torch.stack(content).sum()
+        return ranking + self.penalty(batch)
+
+    def final(self) -> tuple[Tensor, Tensor]:
+        """On the whole graph."""
+        return self._vectors(self.graph)
+
+    def _vectors(self, graph: Tensor) -> tuple[Tensor, Tensor]:
+        users, items = self.smoothed(graph)
+        own = self.halves(self.nodes)[1]
+        item_graph = mixed(self.item_graphs(), torch.from_numpy(self._shares).to(own))
+        return users, items + item_graph.propagate(own, self.config.item_layers)

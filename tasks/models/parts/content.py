@@ -1,0 +1,129 @@
+"""What items look, sound and read like, for every model with content: any number of modalities, any widths."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.models.parts.cliper import FrontEnd, Fuser
+from tasks.models.parts.features import standardised
+from tasks.models.parts.gradient import GradientModel
+from tasks.training import GradientConfig
+
+
+class ContentConfig(GradientConfig):
+    """What every model with content can be told."""
+
+    front_end: FrontEnd | None = Field(
+        default=None, description="CLIPER before the model; none: modalities as they are"
+    )
+
+
+class Content(nn.Module):
+    """Standardised features by modality, in the order of their names; with a front end, views joined into one more.
+
+    An item that lacks a modality has zeros there: the mean of all that have it.
+    """
+
+    def __init__(self, data: Dataset, model: str, front_end: FrontEnd | None) -> None:
+        super().__init__()
+        if not data.features:
+            raise BadInput(
+                f"dataset {data.name} has no features, expected at least one modality for {model}: use bpr instead"
+            )
+        self.modalities = sorted(data.features)
+        for place, name in enumerate(self.modalities):
+            rows = torch.from_numpy(standardised(data.features[name], name))
+            self.register_buffer(f"features_{place}", rows, persistent=False)  # (I, width)
+        self.widths = [data.features[name].shape[1] for name in self.modalities]
+        self.fuser: Fuser | None = None
+        if front_end is not None:
+            self._join(data, front_end)
+
+    def _join(self, data: Dataset, front_end: FrontEnd) -> None:
+        """Put a fuser in the place of the views."""
+        views = list(front_end.views) or [name for name in self.modalities if name != front_end.picture]
+        joined = [front_end.picture, *views]
+        width = {name: data.features[name].shape[1] for name in joined if name in data.features}
+        if not views or len(width) < len(joined) or len(set(width.values())) != 1 or len(set(joined)) < len(joined):
+            raise BadInput(
+                f"a front end of picture {front_end.picture} and views {', '.join(views) or 'none'} found, expected a "
+                f"picture and other modalities of its width among {_widths(data)}: name those of one encoder"
+            )
+        raw = {name: torch.from_numpy(data.features[name]) for name in joined}
+        pairs = [functional.cosine_similarity(raw[name], raw[front_end.picture], eps=1e-12) for name in views]
+        self.register_buffer("cosines", torch.stack(pairs, 1), persistent=False)  # (I, views), 0 where one is missing
+        self._views = [self.modalities.index(name) for name in views]
+        self._picture = self.modalities.index(front_end.picture)
+        self.fuser = Fuser(front_end.fusion, len(views), width[front_end.picture], front_end.size)
+        self._kept = [place for place in range(len(self.modalities)) if place not in self._views]
+        self.modalities = [self.modalities[place] for place in self._kept] + ["views"]
+        self.widths = [self.widths[place] for place in self._kept] + [self.fuser.width]
+
+    @property
+    def learns(self) -> bool:
+        """Whether what it gives changes with training."""
+        return self.fuser is not None and any(True for _ in self.fuser.parameters())
+
+    def forward(self, rows: Tensor | None = None) -> list[Tensor]:
+        """(n, width) of each modality, for item numbers `rows` (n,) or for all items."""
+        if self.fuser is None:
+            return [self._rows(f"features_{place}", rows) for place in range(len(self.modalities))]
+        kept = [self._rows(f"features_{place}", rows) for place in self._kept]
+        views = torch.stack([self._rows(f"features_{place}", rows) for place in self._views], 1)
+        picture = self._rows(f"features_{self._picture}", rows)
+        return [*kept, self.fuser(views, self._rows("cosines", rows), picture)]
+
+    def _rows(self, name: str, rows: Tensor | None) -> Tensor:
+        table: Tensor = getattr(self, name)
+        return table if rows is None else functional.embedding(rows, table)
+
+
+class ContentModel(GradientModel):
+    """A gradient model with `content`."""
+
+    config: ContentConfig
+
+    def __init__(self, config: ContentConfig, data: Dataset) -> None:
+        super().__init__(config, data)
+        self.content = Content(data, self.name, config.front_end)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Xavier-uniform matrices, no biases."""
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter, generator=generator)
+            else:
+                nn.init.zeros_(parameter)
+
+    def content_of(self, places: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Features by modality of the items in `places` (n,), each item once, and the row there of every place (n,).
+
+        Where a batch may hold most items all are given, since copying rows would cost more than it saves.
+        """
+        if len(places) >= self.data.train.shape[1]:
+            return self.content(), places
+        items, rows = torch.unique(places, return_inverse=True)
+        return self.content(items), rows
+
+
+def _widths(data: Dataset) -> str:
+    return ", ".join(f"{name} ({matrix.shape[1]})" for name, matrix in sorted(data.features.items()))
+
+
+def modality_weights(given: dict[str, float] | None, content: Content, model: str) -> np.ndarray:
+    """(modalities,) weights that sum to 1, equal unless given; BadInput for others than those there are."""
+    if given is None:
+        return np.full(len(content.modalities), 1 / len(content.modalities))
+    if set(given) != set(content.modalities) or sum(given.values()) <= 0:
+        raise BadInput(
+            f"weights of {model} for {', '.join(sorted(given))} found, expected one each for "
+            f"{', '.join(content.modalities)}, some above 0"
+        )
+    found = np.array([given[name] for name in content.modalities])
+    return found / found.sum()

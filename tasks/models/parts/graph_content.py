@@ -1,0 +1,118 @@
+"""Models that smooth embeddings over the user-item graph and have content: what all of them share."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.data import Dataset
+from tasks.models.parts.content import ContentConfig, ContentModel
+from tasks.models.parts.gradient import Representations
+from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
+from tasks.models.parts.neighbours import ItemGraph, neighbour_graph
+from tasks.training import Batch, bpr_loss, info_nce, squared_norms
+
+
+class GraphConfig(ContentConfig):
+    """Depth and width beside the options of the loop. A step costs a pass over the graph, so batches are large."""
+
+    batch_size: PositiveInt = Field(default=8192, description="interactions per step")
+    learning_rate: PositiveFloat = Field(default=5e-3, le=1, description="of Adam")
+    regularization: NonNegativeFloat = Field(default=1e-3, description="weight of the squared norms of layer-0 rows")
+    embedding_size: PositiveInt = Field(default=64, description="d")
+    layers: PositiveInt = Field(default=2, le=8, description="how far the user-item graph is followed")
+
+
+class GraphContentModel(ContentModel):
+    """`nodes` (U + I, d), users first, and `graph`, (U + I, U + I) normalised on both sides."""
+
+    config: GraphConfig
+    graph: Tensor
+
+    def __init__(self, config: GraphConfig, data: Dataset) -> None:
+        super().__init__(config, data)
+        self.nodes = nn.Parameter(torch.zeros(sum(data.train.shape), config.embedding_size))
+        self.register_buffer("graph", torch_csr(normalised_bipartite(data.train)), persistent=False)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Xavier-uniform matrices, no biases, nodes normal with deviation 0.1."""
+        super().initialise(generator)
+        nn.init.normal_(self.nodes, std=0.1, generator=generator)
+
+    def smoothed(self, graph: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Users (U, d) and items (I, d) after light graph convolution."""
+        return self.halves(propagate(self.graph if graph is None else graph, self.nodes, self.config.layers))
+
+    def halves(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of users and rows of items."""
+        users = self.data.train.shape[0]
+        return nodes[:users], nodes[users:]
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """Squared norms of the layer-0 rows of a batch, weighed."""
+        users = self.data.train.shape[0]
+        rows = (batch.users, batch.positives + users, batch.negatives + users)
+        return self.config.regularization * squared_norms(*(functional.embedding(row, self.nodes) for row in rows))
+
+    def final(self) -> tuple[Tensor, Tensor]:
+        """Users and items whose products are the scores, with gradients."""
+        raise NotImplementedError
+
+    def representations(self) -> Representations:
+        """The final vectors."""
+        return Representations(*self.final())
+
+
+class ItemGraphConfig(GraphConfig):
+    """For models that follow a graph of items alike by content."""
+
+    neighbours: PositiveInt = Field(default=10, description="k: items nearest to an item, by modality")
+    item_layers: PositiveInt = Field(default=1, le=4, description="how far the item graph is followed")
+
+
+class ItemGraphModel(GraphContentModel):
+    """Beside the user-item graph a graph of items for each modality."""
+
+    config: ItemGraphConfig
+    weighted = True  # whether edges are cosines or ones
+
+    def __init__(self, config: ItemGraphConfig, data: Dataset) -> None:
+        super().__init__(config, data)
+        self._item_graphs: list[ItemGraph] | None = None
+
+    def train(self, mode: bool = True) -> ItemGraphModel:
+        """Where content is learned, the graphs of it are built anew for every epoch and every scoring."""
+        if self.content.learns:
+            self._item_graphs = None
+        super().train(mode)
+        return self
+
+    def item_graphs(self) -> list[ItemGraph]:
+        """One of each modality, of what content is now; never kept from one model to another."""
+        found = self._item_graphs
+        if found is None or found[0].weights.device != self.nodes.device:
+            with torch.no_grad():
+                rows = self.content()
+                found = [neighbour_graph(table, self.config.neighbours, weighted=self.weighted) for table in rows]
+            self._item_graphs = found
+        return found
+
+
+def pairwise(users: Tensor, items: Tensor, batch: Batch) -> Tensor:
+    """BPR loss of the rows of a batch in the tables of all users (U, d) and all items (I, d)."""
+    user, positive, negative = (
+        functional.embedding(rows, table)
+        for rows, table in ((batch.users, users), (batch.positives, items), (batch.negatives, items))
+    )
+    return bpr_loss((user * positive).sum(1), (user * negative).sum(1))
+
+
+def agreement(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], batch: Batch, temperature: float) -> Tensor:
+    """InfoNCE between two vectors of the users of a batch plus that of its positive items, each node once."""
+    found = [
+        info_nce(functional.embedding(rows, left), functional.embedding(rows, right), temperature)
+        for left, right, rows in zip(one, other, (batch.users.unique(), batch.positives.unique()), strict=True)
+    ]
+    return found[0] + found[1]

@@ -1,0 +1,128 @@
+"""Content of items: any modalities, items that lack some, and CLIPER's front end before any model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.models import MODELS, build_model, model_class
+from tasks.models.parts.cliper import FrontEnd
+from tasks.models.parts.content import Content, ContentModel
+from tasks.models.parts.features import standardised
+from tasks.training import TrainingOptions
+from tests.models.dense import softmax
+from tests.world import random_world
+
+CONTENT = [name for name in MODELS if issubclass(model_class(name), ContentModel)]
+BRIEF = {"max_epochs": 2, "batch_size": 16, "embedding_size": 4}
+
+
+def views(*, without: int | None = None) -> Dataset:
+    """Nine items with a picture and two views of its width, and a sound of another; `without` lacks them all."""
+    data = random_world(7, 9, density=0.5)
+    rng = np.random.default_rng(3)
+    widths = {"image": 6, "title": 6, "plot": 6, "audio": 3}
+    features = {name: rng.normal(size=(9, width)).astype(np.float32) for name, width in widths.items()}
+    if without is not None:
+        for matrix in features.values():
+            matrix[without] = 0
+    return replace(data, features=features)
+
+
+def test_an_item_that_lacks_a_modality_is_the_mean_of_all_that_have_it() -> None:
+    """Its zeros do not move the mean, and stay the zeros that the mean becomes."""
+    rows = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32) + 3
+    rows[[4, 7]] = 0
+    found = standardised(rows, "text")
+    present = np.delete(np.arange(20), [4, 7])
+    np.testing.assert_array_equal(found[[4, 7]], 0)
+    np.testing.assert_allclose(found[present], standardised(rows[present], "text"), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_every_model_with_content_takes_items_that_lack_it(name: str) -> None:
+    """Three modalities and one item with none of them: scores are finite, of that item too, and not all alike."""
+    model = build_model(name, BRIEF, views(without=2))
+    model.fit(TrainingOptions())
+    scores = model.scores(np.arange(7))
+    assert np.isfinite(scores).all()
+    assert len(np.unique(scores[:, 2])) > 1
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_every_model_with_content_says_when_there_is_none(name: str) -> None:
+    """And what to do instead."""
+    with pytest.raises(BadInput, match=f"has no features, expected at least one modality for {name}: use bpr"):
+        build_model(name, {}, replace(views(), features={}))
+
+
+@pytest.mark.parametrize("fusion", ["sum", "concat", "mlp", "attention"])
+def test_a_front_end_weighs_views_by_their_cosine_with_the_picture(fusion: str) -> None:
+    """Each fusion equals what one writes down in NumPy; the picture stays beside what the views become."""
+    data = views()
+    torch.manual_seed(0)
+    content = Content(data, "vbpr", FrontEnd(fusion=fusion, views=("title", "plot"), size=4))
+    assert content.modalities == ["audio", "image", "views"]
+    raw = data.features
+    tokens = [standardised(raw["image"], "image")]
+    for name in ("plot", "title"):
+        lengths = np.linalg.norm(raw[name], axis=1) * np.linalg.norm(raw["image"], axis=1)
+        tokens.insert(0, standardised(raw[name], name) * ((raw[name] * raw["image"]).sum(1) / lengths)[:, None])
+    state = {key: tensor.numpy() for key, tensor in content.state_dict().items()}
+    if fusion == "sum":
+        expected = sum(tokens)
+    elif fusion == "concat":
+        expected = np.concatenate(tokens, 1)
+    elif fusion == "mlp":
+        hidden = np.concatenate(tokens, 1) @ state["fuser.hidden.weight"].T + state["fuser.hidden.bias"]
+        hidden = np.where(hidden > 0, hidden, 0.01 * hidden)
+        expected = hidden @ state["fuser.out.weight"].T + state["fuser.out.bias"]
+    else:
+        stacked = np.stack(tokens, 1)  # (items, 3, 6)
+        query, key, value = (stacked @ state[f"fuser.{part}.weight"].T for part in ("query", "key", "value"))
+        expected = (softmax(query @ key.transpose(0, 2, 1) / 2, 2) @ value).mean(axis=1)
+    with torch.no_grad():
+        everything, some = content()[-1], content(torch.tensor([5, 0]))[-1]
+    np.testing.assert_allclose(everything.numpy(), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(some.numpy(), expected[[5, 0]], rtol=1e-4, atol=1e-5)
+    assert content.widths == [3, 6, expected.shape[1]]
+    assert content.learns == (fusion in {"mlp", "attention"})
+
+
+@pytest.mark.parametrize("fusion", ["sum", "attention"])
+@pytest.mark.parametrize("name", CONTENT)
+def test_any_model_with_content_takes_a_front_end_and_trains_it(name: str, fusion: str) -> None:
+    """Its parameters move with the model's, unless it has none; scores survive saving."""
+    data = views()
+    config = BRIEF | {"front_end": {"fusion": fusion, "views": ["title", "plot"], "size": 4}}
+    model = build_model(name, config, data)
+    assert isinstance(model, ContentModel)
+    model.initialise(torch.Generator().manual_seed(0))
+    before = {key: tensor.clone() for key, tensor in model.state().items() if "fuser" in key}
+    model.fit(TrainingOptions(seed=0))
+    after = model.state()
+    assert bool(before) == (fusion == "attention")
+    assert all(not torch.equal(before[key], after[key]) for key in before)
+    again = build_model(name, config, data).load_state(after)
+    np.testing.assert_array_equal(again.scores(np.arange(7)), model.scores(np.arange(7)))
+
+
+@pytest.mark.parametrize(
+    "front_end",
+    [
+        {"picture": "photo"},
+        {"views": ["audio"]},
+        {"views": ["title", "title"]},
+        {"views": ["image"]},
+        {},
+    ],
+)
+def test_views_of_another_space_are_refused(front_end: dict[str, object]) -> None:
+    """The sentence names what was asked for, and the modalities with their widths."""
+    with pytest.raises(BadInput, match=r"expected a picture and other modalities of its width among audio \(3\), ima"):
+        build_model("vbpr", {"front_end": front_end}, views())
