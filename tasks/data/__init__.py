@@ -1,5 +1,6 @@
 """Interactions, numbering, splits and the dataset that models are given. Knows paths and arrays, no store."""
 
+from tasks.data.cold import ColdStart, hold_out_items
 from tasks.data.dataset import Dataset, dataset_of
 from tasks.data.ids import RULE, first_odd, shown
 from tasks.data.interactions import Interactions
@@ -11,6 +12,7 @@ from tasks.data.splits import SPLITS, Split, labels_of, split
 __all__ = [
     "RULE",
     "SPLITS",
+    "ColdStart",
     "Columns",
     "Dataset",
     "Interactions",
@@ -18,6 +20,7 @@ __all__ = [
     "canonical_integers",
     "dataset_of",
     "first_odd",
+    "hold_out_items",
     "in_order",
     "k_core",
     "labels_of",

@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 from tasks.metrics.beyond import beyond_accuracy
-from tasks.metrics.ranking import CUTOFFS, Evaluation, evaluate, selection_metric
+from tasks.metrics.bootstrap import Difference, paired_bootstrap
+from tasks.metrics.cold import evaluate_cold
+from tasks.metrics.ranking import CUTOFFS, Evaluation, UserValues, evaluate, selection_metric
+from tasks.metrics.segments import Segment, by_segment
 from tasks.metrics.topk import top_items
+from tasks.metrics.users import user_table, user_values
 
-__all__ = ["CUTOFFS", "Evaluation", "beyond_accuracy", "evaluate", "selection_metric", "top_items"]
+__all__ = [
+    "CUTOFFS",
+    "Difference",
+    "Evaluation",
+    "Segment",
+    "UserValues",
+    "beyond_accuracy",
+    "by_segment",
+    "evaluate",
+    "evaluate_cold",
+    "paired_bootstrap",
+    "selection_metric",
+    "top_items",
+    "user_table",
+    "user_values",
+]

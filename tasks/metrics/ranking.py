@@ -27,16 +27,12 @@ Split = Literal["valid", "test"]
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Per-user values of one split: `values[metric]` is (len(users), len(cutoffs)) float64, `users` row numbers.
-
-    `top` is (len(users), min(largest cutoff, items)) int32: the columns that were ranked first, best first.
-    """
+class UserValues:
+    """`values[metric]` is (len(users), len(cutoffs)) float64; `users` (n,) are row numbers, or ids once saved."""
 
     users: np.ndarray
     cutoffs: tuple[int, ...]
     values: dict[str, np.ndarray]
-    top: np.ndarray
 
     def means(self) -> dict[str, float]:
         """`{"recall@5": ..., ...}`, the mean over users."""
@@ -45,6 +41,16 @@ class Evaluation:
             for metric, table in self.values.items()
             for k, column in zip(self.cutoffs, table.mean(axis=0), strict=True)
         }
+
+
+@dataclass(frozen=True)
+class Evaluation(UserValues):
+    """Per-user values of one split, and `top`, (len(users), min(largest cutoff, items)) int32.
+
+    `top` holds the columns that were ranked first, best first.
+    """
+
+    top: np.ndarray
 
 
 def evaluate(

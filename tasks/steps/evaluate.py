@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from time import perf_counter
 
-from tasks.metrics import beyond_accuracy
+from tasks.metrics import beyond_accuracy, by_segment, user_table
 from tasks.metrics import evaluate as measure
+from tasks.metrics.ranking import Split
 from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
 from tasks.steps.options import ModelName, Run
@@ -15,12 +17,14 @@ from tasks.steps.train import hyperparameters_of
 from tasks.store import Artefact, MetricValue, open_history, open_store, read_artefact, write_artefact
 
 log = logging.getLogger(__name__)
+MEASURED: tuple[Split, ...] = ("valid", "test")
 
 
 def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     """Rank the whole catalogue for every user, compare with validation and test, and keep the figures.
 
-    Training items are masked on both splits. The metrics history gets the training and its figures.
+    Training items are masked on both splits. The metrics history gets the training and its figures; those by segment,
+    and those of every user, are in the artefact only.
     """
     store = open_store()
     plan = read_plan(store, run)
@@ -30,18 +34,20 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     recommender = load_model(trained, data)
     start = perf_counter()
     found = {
-        split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}")
-        for split in ("valid", "test")
+        split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}") for split in MEASURED
     }
     metrics: dict[str, dict[str, float]] = {
         split: evaluation.means() | beyond_accuracy(evaluation, data) for split, evaluation in found.items()
     }
+    segments = {split: [asdict(one) for one in by_segment(found[split], data, split)] for split in MEASURED}
     users = {split: len(evaluation.users) for split, evaluation in found.items()}
     seconds = perf_counter() - start
     with write_artefact(
         store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared_artefact(store, run)]
     ) as out:
-        out.json("metrics.json", {"model": model, **metrics, "users": users, "seconds": seconds})
+        figures = {"model": model, **metrics, "segments": segments, "users": users, "seconds": seconds}
+        out.json("metrics.json", figures)
+        out.frame("users.parquet", user_table(found, data))
     record(plan, model, trained, metrics)
     shown = {f"{split}_ndcg@20": metrics[split]["ndcg@20"] for split in metrics}
     log.info("%s: NDCG@20 %.4f on validation, %.4f on test", model, *shown.values())

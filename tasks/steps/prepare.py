@@ -65,6 +65,8 @@ def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts:
     counts.update(moved_to_train=done.moved_to_train, dropped_untrained=done.dropped)
     counts.update(users_lost_in_split=done.users_lost, items_lost_in_split=done.items_lost)
     if done.dropped:
+        lost = (done.dropped, done.users_lost, done.items_lost)
+        log.info("the %s split drops %d rows, with them %d users and %d items", config.split, *lost)
         note("trained", f"after the {config.split} split, without what it leaves untrained", done.interactions)
     counts.update(zip(PARTS, np.bincount(labels_of(done.interactions), minlength=3).tolist(), strict=True))
     log.info("%s split: %s; %d rows moved to train", config.split, _words(counts), done.moved_to_train)

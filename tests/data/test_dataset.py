@@ -70,6 +70,8 @@ def unsorted() -> sparse.csr_matrix:
         ({"valid": matrix([[0, 0, 0], [0, 0, 1]]).tocsc()}, "valid of films is csc of float32"),
         ({"train": unsorted()}, "out of order or repeated"),
         ({"test": matrix([[1, 0, 1], [0, 0, 0]])}, "has 1 pairs both in train and test"),
+        ({"valid": matrix([[1, 1, 0], [0, 0, 0]])}, "has 2 pairs both in train and valid"),
+        ({"test": matrix([[0, 0, 1], [0, 0, 1]])}, "has 1 pairs both in valid and test"),
         ({"user_ids": np.array(["u", "u"])}, "has 1 user ids more than once"),
         ({"item_ids": np.array(["a", "b", "a"])}, "has 1 item ids more than once"),
         ({"item_ids": np.array(["a", "b"])}, "has shape (2, 3), expected (2, 2) by its user and item ids"),

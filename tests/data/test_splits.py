@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks.data import SPLITS, Interactions, Split, in_order, k_core, labels_of, split
+from tasks.data import SPLITS, Interactions, Split, dataset_of, in_order, k_core, labels_of, split
 from tasks.data.order import order_within, places
 from tasks.data.splits import by_user_at_random
 from tasks.errors import BadInput
@@ -222,10 +222,22 @@ def test_nothing_left_is_an_error() -> None:
         split(log_of(log, labels=[2] * len(log)), "given", seed=0, k=1)
 
 
-def test_repeated_pairs_are_refused() -> None:
-    """The same pair in train and test would be a leak."""
+@pytest.mark.parametrize("method", METHODS)
+def test_repeated_pairs_are_refused(method: str) -> None:
+    """The same pair in train and test would be a leak, whichever rule would put it there."""
+    log = log_of([(0, 0), (0, 1), (0, 0)], times=[1, 2, 3], labels=[0, 1, 2])
     with pytest.raises(BadInput, match="same item more than once"):
-        split(log_of([(0, 0), (0, 1), (0, 0)]), "random", seed=0, k=1)
+        split(log, method, seed=0, k=1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=25)
+@given(log=LOGS)
+def test_no_pair_is_in_two_parts(method: str, log: list[Pair]) -> None:
+    """A Dataset, which refuses such pairs, can be made of every split, and holds each row once."""
+    found = possible(log, method).interactions
+    data = dataset_of("drawn", found, {})
+    assert data.train.nnz + data.valid.nnz + data.test.nnz == len(found) == len(named(found))
 
 
 @given(pairs())

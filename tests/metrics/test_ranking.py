@@ -95,6 +95,26 @@ def test_what_is_masked_is_what_is_asked_for() -> None:
     assert recall == {("train",): 0.0, ("train", "valid"): 1.0, ("valid",): 0.0}
 
 
+@pytest.mark.parametrize("masked", [("train",), ("train", "valid")])
+def test_what_is_excluded_is_ranked_behind_everything_else(masked: tuple[str, ...]) -> None:
+    """Though scored highest it is not shown; what is not excluded is."""
+    data = random_world(30, 40, density=0.2)
+    seen = (data.train + data.valid).toarray()
+    found = evaluate(lambda users: seen[users], data, "test", cutoffs=(5,), exclude_seen=masked)
+    for split in ("train", "valid"):
+        shown = getattr(data, split).toarray()[found.users[:, None], found.top]
+        assert shown.any() == (split not in masked)
+
+
+def test_training_items_alone_are_masked_unless_asked_otherwise() -> None:
+    """As in published figures."""
+    data = random_world(30, 40, density=0.2)
+    seen = (data.train + data.valid).toarray()
+    default = evaluate(lambda users: seen[users], data, "test").means()
+    assert default == evaluate(lambda users: seen[users], data, "test", exclude_seen=("train",)).means()
+    assert default != evaluate(lambda users: seen[users], data, "test", exclude_seen=("train", "valid")).means()
+
+
 def test_users_without_positives_are_left_out() -> None:
     """They are neither zeros in the mean nor asked for."""
     asked: list[int] = []

@@ -184,6 +184,36 @@ def test_what_a_split_by_time_leaves_untrained_is_gone_and_counted(stage: Stage)
     assert counts["items_lost_in_split"] == 1
     assert counts["dropped_untrained"] == 10
     assert counts["items_trained"] == len(mapping(prepared, "item")) == len(prepared.array("text_filtered.npy"))
+    assert counts["users_lost_in_split"] == 0
+
+
+def test_what_a_split_drops_is_said(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Rows, and the users and items that went with them."""
+    pairs = [*dense(USERS, ITEMS, seed=1), *[(user, 50) for user in range(10)]]
+    times = [*range(len(pairs) - 10), *[10**6] * 10]
+    with caplog.at_level("INFO"):
+        stage(log_of(pairs, times=times), [*aligned_ids(), "500"], split="time")
+    assert "the time split drops 10 rows, with them 0 users and 1 items" in caplog.messages
+
+
+@pytest.mark.parametrize("split", ["random", "time", "leave-one-out", "given"])
+def test_the_counts_close_the_step(stage: Stage, split: str) -> None:
+    """What its last line says is what its manifest keeps, with what the split moved, dropped and lost."""
+    prepared = stage(split=split)
+    closing = prepare(run=RUN)
+    assert closing == {"prepared": prepared.prefix, **prepared.manifest.counts}
+    assert closing.keys() >= {"moved_to_train", "dropped_untrained", "users_lost_in_split", "items_lost_in_split"}
+
+
+@pytest.mark.parametrize("split", ["random", "time", "leave-one-out", "given"])
+def test_a_pair_in_two_parts_ends_the_step(stage: Stage, split: str) -> None:
+    """A log with a pair again, once to learn from and once to test, is not split by any rule."""
+    log = whole_log()
+    again = log.take(np.append(np.arange(len(log)), 0))
+    assert again.labels is not None
+    again.labels[-1] = 2 if again.labels[0] != 2 else 0
+    with pytest.raises(BadInput, match="same item more than once"):
+        stage(again, log.item_ids.tolist(), split=split)
 
 
 def test_the_same_run_prepared_again_is_the_same(stage: Stage) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from tasks.errors import BadInput, NotFound
-from tasks.metrics import beyond_accuracy
+from tasks.metrics import beyond_accuracy, by_segment, user_values
 from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
@@ -117,3 +119,24 @@ def test_evaluate_writes_the_figures_and_records_them(prepared: Store, history: 
     row = table[(table["split"] == "test") & (table["metric"] == "map") & (table["k"] == 10)]
     assert row["value"].tolist() == [figures["test"]["map@10"]]
     assert set(table["encoder"]) == {"enc"}
+
+
+@pytest.mark.services
+def test_evaluate_keeps_the_values_of_every_user_and_segment(prepared: Store, history: History) -> None:
+    """In the artefact, by the users' own ids, and none of them in the history."""
+    history.start_run(RUN, DATASET, {})
+    train(run=RUN, model="popularity", threads=1)
+    evaluate(run=RUN, model="popularity")
+    artefact = read_artefact(prepared, f"runs/{RUN}/evaluate-popularity")
+    data = load_dataset(prepared, RUN)
+    model = load_model(read_artefact(prepared, f"runs/{RUN}/train-popularity"), data)
+    users, figures = artefact.frame("users.parquet"), artefact.json("metrics.json")
+    for split in ("valid", "test"):
+        found = measure(model.scores, data, split)
+        kept = user_values(users, split)
+        assert kept.users.tolist() == data.user_ids[found.users].tolist()
+        assert kept.means() == pytest.approx(found.means(), rel=1e-6)
+        assert figures["segments"][split] == [asdict(one) for one in by_segment(found, data, split)]
+    assert len(users) == sum(figures["users"].values())
+    table = history.table(dataset=DATASET, model="popularity", metric=None, split=None, since=None)
+    assert len(table) == 2 * 9 * 4

@@ -1,0 +1,88 @@
+"""For whom, and of what, a model is right: users by the length of their history, items by how well known they are.
+
+Users: `short`, `medium` and `long` histories are parted at the terciles of the training interactions of the users that
+are evaluated; users with equally many are never parted, so the three need not be equally large. Items: `head` is the
+fewest items, most popular first, that hold 80 % of training interactions, `tail` all others; `cold` items have no
+training interaction, `warm` ones have. Of items the metric is recall@k of the positives among them, a mean over the
+users who have any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from tasks.data import Dataset
+from tasks.metrics.ranking import Evaluation, Split, UserValues
+
+HEAD_PERCENT = 80
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Means of a part of the positives, and of how many users, items and positives; no metrics where there is none."""
+
+    segment: str
+    users: int
+    items: int
+    positives: int
+    metrics: dict[str, float]
+
+
+def by_segment(evaluation: Evaluation, data: Dataset, split: Split) -> list[Segment]:
+    """Of `evaluation` on `split` of `data`: segments short, medium, long, then head, tail, then warm, cold."""
+    positives: sparse.csr_matrix = getattr(data, split)[evaluation.users]  # (n, items)
+    histories = np.diff(data.train.indptr)[evaluation.users]
+    taken = np.bincount(data.train.indices, minlength=data.shape[1])
+    head = head_items(taken)
+    users = [_of_users(name, evaluation, positives, chosen) for name, chosen in terciles(histories).items()]
+    parts = {"head": head, "tail": ~head, "warm": taken > 0, "cold": taken == 0}
+    return users + [_of_items(name, evaluation, positives, chosen) for name, chosen in parts.items()]
+
+
+def terciles(histories: np.ndarray) -> dict[str, np.ndarray]:
+    """(n,) masks of users by the length (n,) of their history: up to the first tercile, to the second, above it."""
+    first, second = np.quantile(histories, [1 / 3, 2 / 3], method="inverted_cdf")
+    short, long = histories <= first, histories > second
+    return {"short": short, "medium": ~short & ~long, "long": long}
+
+
+def head_items(taken: np.ndarray) -> np.ndarray:
+    """(items,) mask of the fewest items with HEAD_PERCENT of all interactions `taken` (items,); ties by number."""
+    order = np.argsort(-taken, kind="stable")
+    held = taken[order].cumsum()
+    size = int(np.searchsorted(held * 100, HEAD_PERCENT * held[-1])) + 1
+    mask = np.zeros(len(taken), dtype=bool)
+    mask[order[:size]] = True
+    return mask
+
+
+def _of_users(name: str, evaluation: Evaluation, positives: sparse.csr_matrix, chosen: np.ndarray) -> Segment:
+    values = {metric: table[chosen] for metric, table in evaluation.values.items()}
+    part = UserValues(evaluation.users[chosen], evaluation.cutoffs, values)
+    means = part.means() if len(part.users) else {}
+    return Segment(name, len(part.users), positives.shape[1], int(positives[chosen].nnz), means)
+
+
+def _of_items(name: str, evaluation: Evaluation, positives: sparse.csr_matrix, chosen: np.ndarray) -> Segment:
+    wanted = np.bincount(_rows(positives)[chosen[positives.indices]], minlength=len(evaluation.users))
+    some = wanted > 0
+    hits = _ranks(evaluation.top, positives.shape[1]).multiply(positives).tocoo()  # the rank of each hit
+    recall = {}
+    for k in evaluation.cutoffs if some.any() else ():
+        found = np.bincount(hits.row[(hits.data <= k) & chosen[hits.col]], minlength=len(wanted))
+        recall[f"recall@{k}"] = float((found[some] / wanted[some]).mean())
+    return Segment(name, int(some.sum()), int(chosen.sum()), int(wanted.sum()), recall)
+
+
+def _ranks(top: np.ndarray, items: int) -> sparse.csr_matrix:
+    """(n, items): the rank, from 1, of each item among the first of each user."""
+    users, ranks = top.shape
+    data = np.tile(np.arange(1, ranks + 1, dtype=np.float32), users)
+    return sparse.csr_matrix((data, top.ravel(), np.arange(0, users * ranks + 1, ranks)), shape=(users, items))
+
+
+def _rows(matrix: sparse.csr_matrix) -> np.ndarray:
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

@@ -1,0 +1,46 @@
+"""The values of every user as a table, so that two models can be compared long after they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.metrics.ranking import Evaluation, Split, UserValues
+
+KEYS = ("split", "user", "user_id")
+
+
+def user_table(found: Mapping[Split, Evaluation], data: Dataset) -> pd.DataFrame:
+    """One row for each split and user with positives in it: split, user (row number), user_id, recall@5 and so on.
+
+    Values are float32: they are rounded by less than 1e-7 of themselves, far below what any comparison tells apart.
+    """
+    return pd.concat([_rows(split, evaluation, data) for split, evaluation in found.items()], ignore_index=True)
+
+
+def user_values(table: pd.DataFrame, split: str) -> UserValues:
+    """What `user_table` says of one split, in its order; users are known by their ids, which runs have in common."""
+    rows = table[table["split"] == split]
+    if rows.empty:
+        raise BadInput(f"no row of split {split!r} found, expected one of {table['split'].unique().tolist()}")
+    columns = [name.split("@") for name in table.columns if name not in KEYS]
+    cutoffs = sorted({int(k) for _, k in columns})
+    values = {
+        metric: rows[[f"{metric}@{k}" for k in cutoffs]].to_numpy(dtype=np.float64)
+        for metric in dict.fromkeys(metric for metric, _ in columns)
+    }
+    return UserValues(rows["user_id"].to_numpy(dtype=np.str_), tuple(cutoffs), values)
+
+
+def _rows(split: str, evaluation: Evaluation, data: Dataset) -> pd.DataFrame:
+    figures = {
+        f"{metric}@{k}": values[:, place].astype(np.float32)
+        for metric, values in evaluation.values.items()
+        for place, k in enumerate(evaluation.cutoffs)
+    }
+    users = evaluation.users
+    return pd.DataFrame({"split": split, "user": users.astype(np.int32), "user_id": data.user_ids[users], **figures})
