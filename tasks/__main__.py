@@ -34,6 +34,7 @@ COMMANDS = {
     "check-dataset": "tasks.steps.check_dataset:check_dataset",
     "train": "tasks.steps.train:train",
     "evaluate": "tasks.steps.evaluate:evaluate",
+    "compare": "tasks.steps.compare:compare",
     "publish": "tasks.steps.publish:publish",
     "rollback": "tasks.steps.rollback:rollback",
     "history": "tasks.steps.history:history",

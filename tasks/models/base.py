@@ -25,6 +25,7 @@ class Model(ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type[ModelConfig]]
+    uses_content: ClassVar[bool] = False  # whether scores depend on `data.features`
 
     config: ModelConfig
     data: Dataset

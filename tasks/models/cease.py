@@ -31,6 +31,7 @@ class CEASE(ItemWeights):
     """
 
     name = "cease"
+    uses_content = True
 
     class Config(ModelConfig):
         """L2, dropout, and what long histories and content count."""

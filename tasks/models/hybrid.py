@@ -29,6 +29,7 @@ class Hybrid(Model):
     """Closed form and least squares: minutes, where a gradient model of the same accuracy takes hours."""
 
     name = "hybrid"
+    uses_content = True
 
     class Config(ModelConfig):
         """Those of both, and w."""

@@ -87,6 +87,7 @@ class Content(nn.Module):
 class ContentModel(GradientModel):
     """A gradient model with `content`."""
 
+    uses_content = True
     config: ContentConfig
 
     def __init__(self, config: ContentConfig, data: Dataset) -> None:

@@ -1,0 +1,109 @@
+"""Which model is better on a run's dataset, by how much, and whether that may be chance."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from tasks.errors import BadInput
+from tasks.models import MODELS, model_class
+from tasks.progress import progress
+from tasks.steps.comparison import Comparison, best_on_validation, compared, figures_of, lines, mean_figure
+from tasks.steps.comparison_plot import plot
+from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.options import Device, Run
+from tasks.steps.plan import Plan, read_plan, run_key
+from tasks.steps.train import Memory, Threads
+from tasks.steps.trials import Trial, World, trial_of
+from tasks.store import open_history, open_store, write_artefact
+from tasks.training import TrainingOptions
+
+log = logging.getLogger(__name__)
+
+
+def compare(
+    *,
+    run: Run,
+    models: Annotated[str | None, typer.Option(help="Some models, commas between; default: those of the run.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each is trained, from the seed of the run on.")] = 5,
+    against: Annotated[
+        str | None, typer.Option(help="The model to beat; default: what is served, or the best without content.")
+    ] = None,
+    permute: Annotated[bool, typer.Option("--permute", help="Does content help? Train with other items' too.")] = False,
+    cold: Annotated[bool, typer.Option("--cold", help="Also hold items out of training: what ranks them?")] = False,
+    device: Device = "cpu",
+    threads: Threads = 0,
+    memory: Memory = 8.0,
+) -> dict[str, object]:
+    """Train models with several seeds on what prepare made for a run; one table and one plot say which is better.
+
+    Means and spreads are over seeds, differences have a paired bootstrap over users. Every trial is kept in the run:
+    the same command again, or one that was interrupted, trains only what is missing.
+    """
+    store = open_store()
+    plan = read_plan(store, run)
+    names = chosen(models, plan)
+    if against is not None and against not in names:
+        raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(names)}")
+    served = None if against else _served(plan)
+    data = load_dataset(store, run)
+    many = threads or len(os.sched_getaffinity(0))
+    options = TrainingOptions(device=device, threads=many, seed=plan.config.seed, memory_gib=memory)
+    wanted = trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
+    shown = progress(wanted, label="compare", unit="trial")
+    found = [trial_of(store, plan, data, trial, options) for trial in shown]
+    without = [name for name in names if not model_class(name).uses_content]
+    reference = against or (served if served in names else best_on_validation(figures_of(found), without or names))
+    comparison = compared(found, reference)
+    text = "\n".join(lines(comparison, without))
+    with write_artefact(store, run_key(run, "compare"), inputs=[prepared_artefact(store, run), *found]) as out:
+        out.file("table.md").write_text(text + "\n", encoding="utf-8")
+        out.frame("figures.csv", comparison.figures)
+        out.json("differences.json", _differences(comparison))
+        plot(comparison.figures, reference, out.file("plot.png"))
+    log.info("\n%s\n", text)
+    best = best_on_validation(comparison.figures, names)
+    figure = mean_figure(comparison.figures, best, "test")
+    return {"run": run, "trials": len(found), "against": reference, "best": best, "test_ndcg@20": figure}
+
+
+def chosen(models: str | None, plan: Plan) -> list[str]:
+    """The models named, or those of the run; BadInput for one that there is not, or that is named twice."""
+    names = plan.config.models if models is None else [word.strip() for word in models.split(",") if word.strip()]
+    unknown = sorted(set(names) - set(MODELS))
+    if unknown or not names or len(set(names)) < len(names):
+        raise BadInput(f"models {models!r} found, expected some of {', '.join(MODELS)}, each once")
+    return names
+
+
+def trials(names: list[str], seeds: list[int], *, permute: bool, cold: bool) -> list[Trial]:
+    """All that is to be trained; permuted content only for models that look at it."""
+    asked: dict[World, bool] = {"plain": True, "permuted": permute, "cold": cold}
+    return [
+        Trial(name, seed, world)
+        for world in asked
+        for name in names
+        for seed in seeds
+        if asked[world] and (world != "permuted" or model_class(name).uses_content)
+    ]
+
+
+def _served(plan: Plan) -> str | None:
+    """The model that is served of this dataset, if one is."""
+    with open_history() as history:
+        champion = history.champion(plan.config.dataset)
+    return champion.model if champion else None
+
+
+def _differences(found: Comparison) -> dict[str, object]:
+    return {
+        "against": found.against,
+        "models": {
+            model: {name: asdict(one) for name, one in all_.items()} for model, all_ in found.differences.items()
+        },
+        "content": {model: {name: asdict(one) for name, one in all_.items()} for model, all_ in found.content.items()},
+    }

@@ -1,0 +1,93 @@
+"""One training and evaluation for a comparison, kept so that it is never done twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tasks.data import Dataset, hold_out_items
+from tasks.metrics import beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
+from tasks.metrics.ranking import Split
+from tasks.models import model_class
+from tasks.models.base import Model
+from tasks.steps.dataset import prepared_artefact
+from tasks.steps.plan import Plan, run_key
+from tasks.steps.train import summarised
+from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
+from tasks.training import ModelConfig, Scorer, TrainingOptions
+
+World = Literal["plain", "permuted", "cold"]
+_Facts = tuple[dict[str, object], pd.DataFrame | None]
+SPLITS: tuple[Split, ...] = ("valid", "test")
+COLD_SHARE = 0.1  # of the items are held out entirely
+FORMAT = 1  # raised when the same parameters give other figures than before
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model and a seed in a world: the dataset as it is, with features of other items, or with items held out."""
+
+    model: str
+    seed: int
+    world: World = "plain"
+
+    @property
+    def step(self) -> str:
+        """Where its artefact lies in the run."""
+        return f"compare-trials/{self.world}/{self.model}-{self.seed}"
+
+
+def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: TrainingOptions) -> Artefact:
+    """The trial's artefact: what stands there when it was made from the same, and otherwise a new one.
+
+    `trial.json` holds its figures; `users.parquet`, but for the cold world, those of every user.
+    """
+    prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
+    chosen = model_class(trial.model)
+    config = chosen.configure(plan.config.hyperparameters.get(trial.model, {}))
+    parameters = {"format": FORMAT, "world": trial.world, "config": config.model_dump(mode="json")}
+    if has_artefact(store, prefix):
+        found = read_artefact(store, prefix)
+        kept = found.manifest
+        if (kept.parameters, kept.inputs, kept.seed) == (parameters, _inputs(prepared), trial.seed):
+            return found
+    facts, users = _tried(chosen, config, data, trial, options)
+    with write_artefact(store, prefix, inputs=[prepared], parameters=parameters, seed=trial.seed) as out:
+        out.json("trial.json", {"model": trial.model, "seed": trial.seed, "world": trial.world, **facts})
+        if users is not None:
+            out.frame("users.parquet", users)
+    return read_artefact(store, prefix)
+
+
+def permuted(data: Dataset, seed: int) -> Dataset:
+    """The dataset in which an item has the features of another, of the same one in all modalities."""
+    order = np.random.default_rng(seed).permutation(data.shape[1])
+    return replace(data, features={name: matrix[order] for name, matrix in data.features.items()})
+
+
+def _inputs(prepared: Artefact) -> Mapping[str, str]:
+    return {prepared.prefix: prepared.manifest.sha256}
+
+
+def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial, options: TrainingOptions) -> _Facts:
+    """Fit in the trial's world and measure."""
+    cold = hold_out_items(data, share=COLD_SHARE, seed=trial.seed) if trial.world == "cold" else None
+    world = cold.data if cold else permuted(data, trial.seed) if trial.world == "permuted" else data
+
+    def validate(scorer: Scorer) -> float:
+        return selection_metric(scorer.scores, world)
+
+    recommender, start = model(config, world), time.perf_counter()
+    records = recommender.fit(replace(options, seed=trial.seed, validate=validate))
+    facts: dict[str, object] = {**summarised(records), "seconds": round(time.perf_counter() - start, 3)}
+    if cold:
+        found = evaluate_cold(recommender.scores, cold)
+        return facts | {"figures": {part: ranked.means() for part, ranked in found.items()}}, None
+    measured = {split: evaluate(recommender.scores, world, split) for split in SPLITS}
+    figures = {split: ranked.means() | beyond_accuracy(ranked, world) for split, ranked in measured.items()}
+    return facts | {"figures": figures}, user_table(measured, world)
