@@ -37,6 +37,7 @@ COMMANDS = {
     "compare": "tasks.steps.compare:compare",
     "publish": "tasks.steps.publish:publish",
     "rollback": "tasks.steps.rollback:rollback",
+    "recommend": "tasks.steps.recommend:recommend",
     "history": "tasks.steps.history:history",
     "migrate": "tasks.steps.migrate:migrate",
     "provision": "tasks.steps.provision:provision",
@@ -46,7 +47,8 @@ COMMANDS = {
     "train-encoder": "tasks.steps.train_encoder:train_encoder",
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
 }
-QUIET = {"history", "export-store"}  # their output is for people or programs: no log in it, no closing line of JSON
+# Their output is for people or programs: no log in it, no closing line of JSON.
+QUIET = {"history", "recommend", "export-store"}
 
 
 def summary(name: str) -> str:

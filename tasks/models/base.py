@@ -12,15 +12,16 @@ from pydantic import ValidationError
 
 from tasks.data import Dataset
 from tasks.errors import BadInput, Corrupt, TaskError
+from tasks.models.serving import Serving
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
 
 
 class Model(ABC):
     """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
 
-    Subclasses set `name` and `Config` and fill in `fit`, `_scores`, `state` and `_set_state`. Models receive arrays,
-    never paths, and whatever they derive from the data they rebuild. Only `data.train` and `data.features` may be
-    learned from.
+    Subclasses set `name` and `Config` and fill in `fit`, `_scores`, `serving`, `state` and `_set_state`. Models receive
+    arrays, never paths, and whatever they derive from the data they rebuild. Only `data.train` and `data.features` may
+    be learned from.
     """
 
     name: ClassVar[str]
@@ -76,6 +77,10 @@ class Model(ABC):
     def item_vectors(self) -> np.ndarray | None:
         """(items, d) float32 whose cosines say how alike two items are, or None for a model that has no such thing."""
         return None
+
+    @abstractmethod
+    def serving(self) -> Serving:
+        """What a release needs to score as this fitted model does, and for new users, without dataset and features."""
 
     @abstractmethod
     def state(self) -> dict[str, torch.Tensor]:

@@ -20,6 +20,8 @@ from tasks.data import Dataset
 from tasks.models.base import Model
 from tasks.models.cease import CEASE
 from tasks.models.ials import IALS
+from tasks.models.parts.scores import standard
+from tasks.models.serving import Serving
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -70,6 +72,10 @@ class Hybrid(Model):
         """Those of CEASE, in which content has a say."""
         return self._cease.item_vectors()
 
+    def serving(self) -> Serving:
+        """Both parts, blended as here."""
+        return Serving(self._cease.serving().parts + self._ials.serving().parts, (1.0, self._weight))
+
     def state(self) -> dict[str, torch.Tensor]:
         """The states of both under `cease.` and `ials.`, and `weight` ()."""
         parts = {"cease": self._cease.state(), "ials": self._ials.state()}
@@ -85,11 +91,3 @@ class Hybrid(Model):
             own = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
             model.load_state(own)
         self._weight = float(state["weight"])
-
-
-def standard(scores: np.ndarray) -> np.ndarray:
-    """Rows of mean 0 and deviation 1; a row of equal scores, of a user without a history, becomes zeros."""
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    deviation = centred.std(axis=1, keepdims=True)
-    np.divide(centred, deviation, out=centred, where=deviation > 0)
-    return np.asarray(centred, dtype=np.float32)

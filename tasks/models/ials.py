@@ -16,6 +16,8 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from tasks.models.base import Model
+from tasks.models.parts.fold_in import FoldIn
+from tasks.models.serving import Factors, Serving
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 
 
@@ -40,12 +42,11 @@ class IALS(Model):
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
         start = time.perf_counter()
-        mean_history = self.data.train.nnz / self.data.train.shape[0]
         # Its own threads solve one row each; BLAS threads on top would fight them, which it warns of when it is made.
         with threadpool_limits(1, "blas"):
             solver = AlternatingLeastSquares(
                 factors=self.config.factors,
-                regularization=self.config.relative_l2 * self.config.alpha * mean_history,
+                regularization=self._l2(),
                 alpha=self.config.alpha,
                 iterations=self.config.iterations,
                 num_threads=options.threads,
@@ -56,12 +57,21 @@ class IALS(Model):
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
+    def _l2(self) -> float:
+        mean_history = self.data.train.nnz / self.data.train.shape[0]
+        return self.config.relative_l2 * self.config.alpha * mean_history
+
     def _scores(self, users: np.ndarray) -> np.ndarray:
         return np.asarray(self._users[users] @ self._items.T, dtype=np.float32)
 
     def item_vectors(self) -> np.ndarray:
         """(items, factors)."""
         return self._items
+
+    def serving(self) -> Serving:
+        """The vectors of both sides; a new user is solved for as the known ones were."""
+        bias = np.zeros(len(self._items), dtype=np.float32)
+        return Serving((Factors(self._users, self._items, bias, FoldIn(self.config.alpha, self._l2())),))
 
     def state(self) -> dict[str, torch.Tensor]:
         """`users` (users, factors) and `items` (items, factors)."""

@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from tasks.models.base import Model
+from tasks.models.serving import ItemItem, Serving
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 
 CELLS = 2**24  # of the block of similarities that is held at once: 64 MiB
@@ -55,6 +56,10 @@ class ItemKNN(Model):
     def _scores(self, users: np.ndarray) -> np.ndarray:
         found: np.ndarray = (self.data.train[users] @ self._speaks).toarray()
         return np.asarray(found, dtype=np.float32)
+
+    def serving(self) -> Serving:
+        """The similarities that are kept, sparse."""
+        return Serving((ItemItem(self._speaks),))
 
     def state(self) -> dict[str, torch.Tensor]:
         """`nearest` (items, k) int64 and their `similarity` (items, k) float32; 0 where there are fewer."""

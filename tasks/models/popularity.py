@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from tasks.models.base import Model
+from tasks.models.parts.fold_in import FoldIn
+from tasks.models.serving import Factors, Serving
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 
 
@@ -31,6 +33,11 @@ class Popularity(Model):
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
         return np.tile(self._counts, (len(users), 1))
+
+    def serving(self) -> Serving:
+        """The counts as a bias, with vectors of no width: new users are told what all others are."""
+        users, items = (np.zeros((count, 0), dtype=np.float32) for count in self.data.shape)
+        return Serving((Factors(users, items, self._counts, FoldIn(alpha=1.0, l2=1.0)),))
 
     def state(self) -> dict[str, torch.Tensor]:
         """`counts` (items,)."""

@@ -20,16 +20,16 @@ def load_dataset(store: Store, run: str) -> Dataset:
     """The dataset of `run`; BadInput when its files do not belong together."""
     config = read_plan(store, run).config
     prepared = prepared_artefact(store, run)
-    users, items = _ids(prepared, "user"), _ids(prepared, "item")
+    users, items = external_ids(prepared, "user"), external_ids(prepared, "item")
     log = read_prepared(prepared.path(f"{config.dataset}_filtered.inter"), users, items)
     features = {modality: prepared.array(f"{modality}_filtered.npy") for modality in config.modalities}
     return dataset_of(config.dataset, log, features)
 
 
-def _ids(prepared: Artefact, kind: str) -> np.ndarray:
+def external_ids(artefact: Artefact, kind: str) -> np.ndarray:
     """External ids (n,) by row number, of a mapping whose numbers count its rows."""
     name = f"{kind}_mapping.csv"
-    table = prepared.frame(name, dtype={f"{kind}_id": str, "idx": np.int64}, keep_default_na=False)
+    table = artefact.frame(name, dtype={f"{kind}_id": str, "idx": np.int64}, keep_default_na=False)
     if not np.array_equal(table["idx"], np.arange(len(table))):
-        raise BadInput(f"{prepared.prefix}/{name} has an idx that does not count its rows from 0, expected it to")
+        raise BadInput(f"{artefact.prefix}/{name} has an idx that does not count its rows from 0, expected it to")
     return table[f"{kind}_id"].to_numpy(dtype=np.str_)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import torch
 from scipy import sparse
 
 from tasks.data import Dataset
-from tasks.errors import TaskError
 from tasks.metrics import top_items
 from tasks.models.base import Model
+from tasks.models.parts.cosines import cosines_of
+from tasks.models.saved import save_serving
 from tasks.progress import progress
 from tasks.store import Artefact, ArtefactWriter
 
 TOP = 50
 CELLS = 2**24  # scores held at once: 64 MiB of float32
-FORMAT = 1  # raised when the same inputs give another release than before
+FORMAT = 2  # raised when the same inputs give another release than before
 
 
 def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:
@@ -41,10 +43,27 @@ def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, p
 
 
 def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
-    """The files of a release that consumers read; `model` is fitted on `data`."""
+    """The files of a release that consumers read, and those that `Served` answers from; `model` is fitted on `data`."""
     out.stream("recommendations.parquet", recommendations(model, data))
     out.stream("similar_items.parquet", similar_items(model, data))
+    save_serving(out, model)
+    out.tensors("histories.safetensors", histories(data))
     out.counts.update(users=data.shape[0], items=data.shape[1])
+
+
+def histories(data: Dataset) -> dict[str, torch.Tensor]:
+    """What every user took, as the rows of a CSR matrix, and where: `splits` is 0 train, 1 valid, 2 test (uint8).
+
+    `starts` (users + 1,) int64, `items` and `splits` (interactions,), items int32.
+    """
+    whole: sparse.csr_matrix = (data.train + 2 * data.valid + 3 * data.test).tocsr()
+    whole.sort_indices()
+    arrays = {
+        "starts": (whole.indptr, np.int64),
+        "items": (whole.indices, np.int32),
+        "splits": (whole.data - 1, np.uint8),
+    }
+    return {name: torch.from_numpy(array.astype(kind)) for name, (array, kind) in arrays.items()}
 
 
 def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
@@ -68,7 +87,8 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Ta
     vector is zero has no direction, so it is similar to nothing and appears nowhere.
     """
     items = data.shape[1]
-    cosines = _cosines(model, data)
+    vectors = model.item_vectors()
+    cosines = cosines_of(model.name, data.train.T.tocsr() if vectors is None else vectors)
     names = pa.array(data.item_ids.tolist())
     ids = {"item_id": names, "similar_id": names}
     for rows in progress(_batches(items, items), label="similar items", unit="batch"):
@@ -80,41 +100,6 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Ta
 def compared_by(model: Model) -> str:
     """What `similar_items` compares, for the release's manifest."""
     return "training interactions" if model.item_vectors() is None else "item vectors"
-
-
-def _cosines(model: Model, data: Dataset) -> Callable[[np.ndarray], np.ndarray]:
-    """Item numbers (b,) -> (b, items) float32 cosines, -inf where either vector is zero."""
-    vectors = model.item_vectors()
-    if vectors is None:
-        takers = data.train.T.tocsr()  # (items, users) of ones
-        lengths = np.sqrt(np.asarray(takers.sum(axis=1), dtype=np.float32).ravel())
-        transposed = data.train
-
-        def products(rows: np.ndarray) -> np.ndarray:
-            return np.asarray((takers[rows] @ transposed).toarray(), dtype=np.float32)
-
-    else:
-        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-
-        def products(rows: np.ndarray) -> np.ndarray:
-            return np.asarray(vectors[rows] @ vectors.T, dtype=np.float32)
-
-    if not np.isfinite(lengths).all():
-        raise TaskError(
-            f"model {model.name} has item vectors that are not finite, expected finite ones: train it again"
-        )
-    zero = lengths == 0
-    inverse = 1 / np.where(zero, np.float32(1), lengths)
-
-    def cosines(rows: np.ndarray) -> np.ndarray:
-        found = products(rows)
-        found *= inverse[rows, None]
-        found *= inverse
-        found[zero[rows]] = -np.inf
-        found[:, zero] = -np.inf
-        return found
-
-    return cosines
 
 
 def _batches(rows: int, columns: int) -> list[np.ndarray]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tasks.models import build_model
-from tasks.models.hybrid import WEIGHTS, standard
+from tasks.models.hybrid import WEIGHTS
+from tasks.models.parts.scores import standard
 from tasks.training import Scorer, TrainingOptions
 from tests.world import random_world
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.services
 FILES = {
     *("model.safetensors", "config.json", "user_mapping.csv", "item_mapping.csv"),
     *("recommendations.parquet", "similar_items.parquet", "metrics.json"),
+    *("serving.safetensors", "serving.json", "histories.safetensors"),
 }
 
 

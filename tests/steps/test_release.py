@@ -14,6 +14,7 @@ from tasks.errors import TaskError
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.base import Model
 from tasks.models.parts.gradient import GradientModel
+from tasks.models.serving import Serving
 from tasks.steps import release
 from tasks.steps.release import compared_by, recommendations, similar_items
 from tasks.training import TrainingOptions
@@ -128,6 +129,9 @@ class Given(Model):
         raise NotImplementedError
 
     def state(self) -> dict[str, torch.Tensor]:
+        raise NotImplementedError
+
+    def serving(self) -> Serving:
         raise NotImplementedError
 
     def _set_state(self, state: object) -> None:

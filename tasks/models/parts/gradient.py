@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models.base import Model
+from tasks.models.parts.fold_in import calibrated
+from tasks.models.serving import Factors, Serving
 from tasks.training import Batch, EpochRecord, GradientConfig, ModelConfig, TrainingOptions, train
 from tasks.training.device import usable
 
@@ -91,6 +93,14 @@ class GradientModel(nn.Module, Model):
     def item_vectors(self) -> np.ndarray:
         """(items, d) float32, the item side of the score."""
         return np.asarray(self._final().items.cpu().numpy(), dtype=np.float32)
+
+    def serving(self) -> Serving:
+        """Vectors of both sides and the bias; how new users are folded in is found on those that are known."""
+        final = self._final()
+        users, items = (np.asarray(side.cpu().numpy(), dtype=np.float32) for side in (final.users, final.items))
+        none = np.zeros(len(items), dtype=np.float32)
+        bias = none if final.bias is None else np.asarray(final.bias.cpu().numpy(), dtype=np.float32)
+        return Serving((Factors(users, items, bias, calibrated(users, items, bias, self.data.train)),))
 
     def state(self) -> dict[str, Tensor]:
         """The parameters by name."""

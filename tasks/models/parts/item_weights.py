@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tasks.models.base import Model
+from tasks.models.serving import ItemItem, Serving
 
 
 class ItemWeights(Model):
@@ -22,6 +23,10 @@ class ItemWeights(Model):
     def item_vectors(self) -> np.ndarray:
         """(items, items): row j is column j of B, the weights that speak for item j; like items have like speakers."""
         return self._weights.T
+
+    def serving(self) -> Serving:
+        """B as it is."""
+        return Serving((ItemItem(self._weights),))
 
     def state(self) -> dict[str, torch.Tensor]:
         """`weights` (items, items), B."""

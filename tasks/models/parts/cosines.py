@@ -1,0 +1,39 @@
+"""How alike two items are: the cosine of their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+
+from tasks.errors import TaskError
+
+Cosines = Callable[[np.ndarray], np.ndarray]
+
+
+def cosines_of(model: str, vectors: np.ndarray | sparse.csr_matrix) -> Cosines:
+    """Item numbers (b,) -> (b, items) float32 cosines, -inf where either vector is zero, which has no direction.
+
+    `vectors` (items, d), dense or sparse. TaskError naming `model` when they are not finite.
+    """
+    if isinstance(vectors, np.ndarray):
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    else:
+        lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1), dtype=np.float32).ravel())
+    if not np.isfinite(lengths).all():
+        raise TaskError(f"model {model} has item vectors that are not finite, expected finite ones: train it again")
+    transposed = vectors.T if isinstance(vectors, np.ndarray) else vectors.T.tocsr()
+    zero = lengths == 0
+    inverse = 1 / np.where(zero, np.float32(1), lengths)
+
+    def cosines(rows: np.ndarray) -> np.ndarray:
+        found = vectors[rows] @ transposed
+        found = np.asarray(found.toarray() if sparse.issparse(found) else found, dtype=np.float32)
+        found *= inverse[rows, None]
+        found *= inverse
+        found[zero[rows]] = -np.inf
+        found[:, zero] = -np.inf
+        return found
+
+    return cosines

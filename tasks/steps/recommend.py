@@ -1,0 +1,105 @@
+"""Answers of a published release, for people and programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import typer
+
+from tasks.errors import BadInput, NotFound
+from tasks.steps.options import Dataset
+from tasks.steps.served import Ranked, Served
+from tasks.store import Store, has_artefact, open_history, open_store, read_artefact, release_prefix
+
+Ids = list[str] | None
+Answer = tuple[dict[str, object], list[Ranked]]  # what was asked, and the items
+
+
+def recommend(
+    *,
+    dataset: Dataset,
+    user: Annotated[Ids, typer.Option(help="A user of the log; may be given several times.")] = None,
+    history: Annotated[
+        Ids, typer.Option(help="Items that somebody new took, with commas between or given several times.")
+    ] = None,
+    similar_to: Annotated[Ids, typer.Option(help="An item; may be given several times.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many items, up to the whole catalogue.")] = 10,
+    exclude: Annotated[
+        Ids, typer.Option(help="Items not to be shown, with commas between or given several times.")
+    ] = None,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Show items as well that the user has taken already.")
+    ] = False,
+    release: Annotated[str | None, typer.Option(help="Name of the release; default: the one that is served.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON instead of a table.")] = False,
+) -> dict[str, object]:
+    """Recommend items to known users or to somebody with a history, or show similar items, from a published release.
+
+    Exactly one of --user, --history and --similar-to says for whom. Nothing but the release is read; without --release
+    the one that is served is looked up in the metrics database once. All ids are those of the log.
+    """
+    given = [name for name, ids in (("--user", user), ("--history", history), ("--similar-to", similar_to)) if ids]
+    if len(given) != 1:
+        raise BadInput(f"{' and '.join(given) or 'none'} of --user, --history and --similar-to found, expected one")
+    if similar_to and include_seen:
+        raise BadInput(
+            "--include-seen found with --similar-to, expected it with --user or --history: items see nothing"
+        )
+    served = load(open_store(), dataset, champion(dataset) if release is None else release)
+    hidden = listed(served, exclude or [])
+    answers: list[Answer] = []
+    if history:
+        items = listed(served, history)
+        found = served.recommend_new(items, k, exclude=hidden, include_seen=include_seen)
+        answers.append(({"history": items}, found))
+    answers += [({"user": u}, served.recommend(u, k, exclude=hidden, include_seen=include_seen)) for u in user or []]
+    answers += [({"similar_to": item}, served.similar(item, k, exclude=hidden)) for item in similar_to or []]
+    head = {"dataset": dataset, "release": served.release, "model": served.model}
+    for line in [as_line(head, answers)] if as_json else table(head, answers):
+        typer.echo(line)
+    return dict(head)
+
+
+def champion(dataset: str) -> str:
+    """Name of the release that is served."""
+    with open_history() as opened:
+        found = opened.champion(dataset)
+    if found is None:
+        raise NotFound(f"dataset {dataset!r} has no release, expected a run of it to have published one")
+    return found.release
+
+
+def load(store: Store, dataset: str, release: str) -> Served:
+    """The release, ready to answer."""
+    prefix = release_prefix(dataset, release)
+    if not has_artefact(store, prefix):
+        raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a published release")
+    return Served(read_artefact(store, prefix))
+
+
+def listed(served: Served, values: Iterable[str]) -> list[str]:
+    """Item ids of an option: what is no id as a whole is split at its commas; empty pieces are left out."""
+    found: list[str] = []
+    for value in values:
+        found += [value] if served.knows(value) else [piece.strip() for piece in value.split(",") if piece.strip()]
+    return found
+
+
+def as_line(head: dict[str, str], answers: list[Answer]) -> str:
+    """Everything as one line of JSON."""
+    rows = [question | {"items": [item._asdict() for item in items]} for question, items in answers]
+    return json.dumps(head | {"answers": rows})
+
+
+def table(head: dict[str, str], answers: list[Answer]) -> Iterator[str]:
+    """Lines to show."""
+    yield f"Release {head['release']} of {head['dataset']}, model {head['model']}."
+    for question, items in answers:
+        ((kind, asked),) = question.items()
+        words = {"user": f"For {asked}", "similar_to": f"Like {asked}", "history": "For this history"}[kind]
+        yield ""
+        yield f"{words}:" if items else f"{words}: no item is left."
+        for rank, (item, score) in enumerate(items, start=1):
+            yield f"{rank:>6}  {score:>10.4f}  {item}"

@@ -1,0 +1,54 @@
+"""Users that a model has never seen: equation 4 of Hu, Koren, Volinsky, and the lambda that is found for it."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from tasks.models import build_model
+from tasks.models.parts.fold_in import ALPHA, FoldIn, calibrated, gram_of
+from tasks.models.serving import Factors
+from tasks.training import TrainingOptions
+from tests.world import random_world
+
+RNG = np.random.default_rng(5)
+ITEMS = RNG.normal(size=(40, 6)).astype(np.float32)
+TAKEN = sparse.csr_matrix((RNG.random((25, 40)) < 0.2).astype(np.float32))
+BIAS = RNG.normal(size=40).astype(np.float32)
+
+
+def test_it_minimises_the_weighted_squares() -> None:
+    """(Y'C Y + lambda I) x = Y'C p with a dense C, times the factor; the empty history is the origin."""
+    taken = sparse.csr_matrix(np.vstack([TAKEN[[0]].toarray(), np.zeros((1, 40))]))
+    found = FoldIn(alpha=7.0, l2=2.0, scale=3.0).vectors(ITEMS, gram_of(ITEMS), taken)
+    p = taken[[0]].toarray()[0]
+    weights = np.diag(1 + 6 * p)
+    expected = np.linalg.solve(ITEMS.T @ weights @ ITEMS + 2 * np.eye(6), ITEMS.T @ weights @ p)
+    np.testing.assert_allclose(found, [3 * expected, np.zeros(6)], rtol=1e-5)
+
+
+def test_lambda_and_length_are_those_that_known_users_were_made_with() -> None:
+    """Users who are folded in themselves, with one of the lambdas tried and a length of their own, are found again."""
+    gram = gram_of(ITEMS)
+    made = FoldIn(ALPHA, 5.0 * float(np.trace(gram)) / 6, scale=2.5)
+    users = made.vectors(ITEMS, gram, TAKEN).astype(np.float32)
+    found = calibrated(users, ITEMS, BIAS, TAKEN)
+    assert found.l2 == made.l2
+    np.testing.assert_allclose(found.scale, 2.5, rtol=1e-5)
+
+
+def test_items_without_vectors_fold_in_to_the_bias() -> None:
+    """There is no direction to take, and no division by nothing."""
+    none = np.zeros_like(ITEMS)
+    fold_in = calibrated(np.zeros((25, 6), dtype=np.float32), none, BIAS, TAKEN)
+    found = Factors(np.zeros((25, 6), dtype=np.float32), none, BIAS, fold_in).new(TAKEN)
+    np.testing.assert_array_equal(found, np.tile(BIAS, (25, 1)))
+
+
+def test_ials_solves_for_new_users_as_for_its_own() -> None:
+    """Folded in by their own history, known users keep their scores, but for the last half turn of the solver."""
+    data = random_world(60, 40)
+    model = build_model("ials", {"factors": 8, "iterations": 60}, data)
+    model.fit(TrainingOptions())
+    found = model.serving().new(data.train)
+    np.testing.assert_allclose(found, model.scores(np.arange(60)), atol=0.02)

@@ -1,0 +1,193 @@
+"""`recommend`: what a person or a program gets out of a release, and what is said to a question that has no answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.__main__ import main
+from tasks.data import Dataset
+from tasks.models import build_model
+from tasks.steps.publish import publish
+from tasks.steps.rollback import rollback
+from tasks.steps.served import Served
+from tasks.store import FolderStore, History, Store, write_artefact
+from tasks.training import TrainingOptions
+from tests.released import released
+from tests.steps.night import DATASET, reach_publish
+from tests.world import random_world
+
+ITEM_IDS = np.array([f"tt{n}" for n in range(10)] + ["tt3,tt4"])
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """Twelve users, eleven items; an id with a comma in it is two others."""
+    return replace(random_world(12, 11), name="films", item_ids=ITEM_IDS, features={})
+
+
+@pytest.fixture
+def served(folder_store: FolderStore, data: Dataset) -> Served:
+    """A release r1 of EASE."""
+    model = build_model("ease", {}, data)
+    model.fit(TrainingOptions())
+    return Served(released(folder_store, model, data))
+
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(served: Served, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """The JSON that the command prints, and nothing else."""
+
+    def asked(*options: str) -> Any:
+        capsys.readouterr()
+        assert main(["recommend", "--dataset", "films", "--release", "r1", "--json", *options]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        return json.loads(line)
+
+    return asked
+
+
+def items(answer: Any) -> list[str]:
+    """Item ids of the only answer, best first."""
+    (found,) = answer["answers"]
+    return [row["item"] for row in found["items"]]
+
+
+def test_each_user_is_answered(ask: Ask, served: Served) -> None:
+    """In the order of the question, with items and scores of the release."""
+    found = ask("--user", "user 3", "--user", "user 1", "--k", "4")
+    assert (found["dataset"], found["release"], found["model"]) == ("films", "r1", "ease")
+    assert [answer["user"] for answer in found["answers"]] == ["user 3", "user 1"]
+    for answer in found["answers"]:
+        expected = served.recommend(answer["user"], 4)
+        assert [(row["item"], row["score"]) for row in answer["items"]] == expected
+
+
+def test_a_person_gets_a_table(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which release answers, then ranks, scores and items; no log and no JSON."""
+    assert main(["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt2", "--k", "2"]) == 0
+    (first, a), (second, b) = served.similar("tt2", 2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["Release r1 of films, model ease.", "", "Like tt2:"]
+    assert lines[3:] == [f"     1  {a:>10.4f}  {first}", f"     2  {b:>10.4f}  {second}"]
+
+
+def test_what_a_user_took_in_any_split_is_left_out_unless_asked_for(ask: Ask, data: Dataset) -> None:
+    """Of the whole catalogue exactly the rest is left; with --include-seen all of it."""
+    taken = set(ITEM_IDS[(data.train + data.valid + data.test)[[4]].indices])
+    assert data.test[[4]].nnz
+    assert set(items(ask("--user", "user 4", "--k", "11"))) == set(ITEM_IDS) - taken
+    assert set(items(ask("--user", "user 4", "--k", "11", "--include-seen"))) == set(ITEM_IDS)
+
+
+def test_a_history_is_left_out_unless_asked_for(ask: Ask) -> None:
+    """As what known users took is."""
+    assert set(items(ask("--history", "tt0", "--history", "tt5", "--k", "11"))) == set(ITEM_IDS) - {"tt0", "tt5"}
+    assert set(items(ask("--history", "tt0", "--k", "11", "--include-seen"))) == set(ITEM_IDS)
+
+
+def test_commas_part_items_but_for_an_id_that_has_one(ask: Ask) -> None:
+    """Several options and one with commas are the same question."""
+    assert ask("--history", "tt0, tt5,") == ask("--history", "tt0", "--history", "tt5")
+    assert ask("--history", "tt3,tt4")["answers"][0]["history"] == ["tt3,tt4"]
+    assert ask("--history", "tt4,tt3")["answers"][0]["history"] == ["tt4", "tt3"]
+
+
+def test_the_order_and_number_of_times_of_a_history_do_not_matter(ask: Ask) -> None:
+    """It is a set."""
+    assert ask("--history", "tt5,tt0,tt5")["answers"][0]["items"] == ask("--history", "tt0,tt5")["answers"][0]["items"]
+
+
+@pytest.mark.parametrize("question", [["--user", "user 4"], ["--history", "tt0"], ["--similar-to", "tt0"]])
+def test_excluded_items_are_not_shown_and_others_take_their_place(ask: Ask, question: list[str]) -> None:
+    """Whatever the question is."""
+    first, *rest = items(ask(*question, "--k", "3"))
+    assert items(ask(*question, "--k", "2", "--exclude", first)) == rest
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--user nobody", "1 of 1 ids found ('nobody') are not among the 12 users of release r1, expected ids such as"),
+        ("--history tt0,x,y", "2 of 3 ids found ('x', 'y') are not among the 11 items of release r1"),
+        ("--history a,b,c,d,e,f,g", "7 of 7 ids found ('a', 'b', 'c', 'd', 'e', ...) are not"),
+        ("--similar-to x", "('x') are not among the 11 items of release r1, expected ids such as 'tt0', 'tt1', 'tt2'"),
+        ("--similar-to tt0 --exclude x", "('x') are not among the 11 items"),
+        ("--history ,", "a history without items found, expected at least one"),
+        ("", "none of --user, --history and --similar-to found, expected one"),
+        ("--history tt0 --similar-to tt0", "--history and --similar-to of --user"),
+        ("--similar-to tt0 --include-seen", "--include-seen found with --similar-to"),
+        ("--similar-to tt0 --k 12", "k of 12 found, expected 1 to 11, the size of the catalogue"),
+        ("--similar-to tt0 --k 0", "--k"),
+        ("--similar-to tt0 --release r9", "releases/films/r9 is not in"),
+    ],
+)
+def test_a_question_without_an_answer_is_one_sentence(
+    served: Served, capsys: pytest.CaptureFixture[str], options: str, sentence: str
+) -> None:
+    """What was found and what is expected, and exit code 2."""
+    assert main(["recommend", "--dataset", "films", "--release", "r1", *options.split()]) == 2
+    shown = capsys.readouterr()
+    assert sentence in shown.err
+    assert shown.err.count("\n") == 1
+    assert shown.out == ""
+
+
+def test_an_earlier_release_says_that_it_cannot_answer(
+    folder_store: FolderStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than which file is absent."""
+    with write_artefact(folder_store, "releases/films/old") as out:
+        out.json("config.json", {})
+    assert main(["recommend", "--dataset", "films", "--release", "old", "--similar-to", "x"]) == 2
+    assert "releases/films/old has no serving.json, serving.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["serving.safetensors", "histories.safetensors"])
+def test_a_flipped_byte_gives_no_answer(
+    served: Served, folder_store: FolderStore, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Files are compared with their manifest before anything is made of them."""
+    data = bytearray(folder_store.get(f"releases/films/r1/{name}"))
+    data[-1] ^= 1
+    folder_store.put(f"releases/films/r1/{name}", bytes(data))
+    assert main(["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt0"]) == 1
+    assert f"releases/films/r1/{name} has sha256" in capsys.readouterr().err
+
+
+@pytest.mark.services
+def test_what_is_served_answers_from_the_release_alone(
+    folder_store: Store, history: History, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two releases the champion, before and after a rollback, with everything else gone from the store."""
+    names = []
+    for run, figure in (("r1", 0.3), ("r2", 0.4)):
+        reach_publish(folder_store, history, run, {"ease": figure}, log_seed=len(names))
+        names.append(str(publish(run=run)["release"]))
+    for info in list(folder_store.list("")):
+        if not info.key.startswith("releases/"):
+            folder_store.delete(info.key)
+    for expected in reversed(names):
+        capsys.readouterr()
+        assert main(["recommend", "--dataset", DATASET, "--user", "viewer 3", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["release"], len(found["answers"][0]["items"])) == (expected, 10)
+        if expected == names[1]:
+            rollback(dataset=DATASET)
+
+
+@pytest.mark.services
+def test_a_dataset_without_a_release_says_so(
+    folder_store: Store, history: History, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is recommended from a run that was not published."""
+    assert main(["recommend", "--dataset", "music", "--user", "x"]) == 2
+    assert "dataset 'music' has no release" in capsys.readouterr().err
