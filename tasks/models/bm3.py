@@ -34,7 +34,7 @@ class BM3(GraphContentModel):
         dropout: float = Field(default=0.3, ge=0, lt=1, description="share of a target's numbers that are dropped")
         content_weight: NonNegativeFloat = Field(default=2.0, description="of the two losses of content")
 
-        grounding: NonNegativeFloat = Field(default=0.3, description="of items foretelling their content; paper: 0")
+        grounding: NonNegativeFloat = Field(default=0.1, description="of items foretelling their content; paper: 0")
 
     config: Config
 

@@ -77,7 +77,8 @@ def mean_of(values: Sequence[UserValues]) -> UserValues:
 def ranked(figures: pd.DataFrame, part: str, world: str = "plain") -> pd.DataFrame:
     """Mean and standard deviation over seeds by model and figure, the best model on `part` by NDCG@20 first."""
     rows = figures[(figures["world"] == world) & figures["part"].isin([part, "fit"])]
-    found = rows.groupby(["model", "figure"])["value"].agg(["mean", "std", "count"]).unstack("figure")
+    by_model = rows.groupby(["model", "figure"])["value"].agg(["mean", "std", "count"])
+    found = pd.DataFrame(by_model.unstack("figure"))
     return found.sort_values(("mean", DECIDES), ascending=False, kind="stable")
 
 
