@@ -33,6 +33,7 @@ COMMANDS = {
     "prepare": "tasks.steps.prepare:prepare",
     "check-dataset": "tasks.steps.check_dataset:check_dataset",
     "train": "tasks.steps.train:train",
+    "tune": "tasks.steps.tune:tune",
     "evaluate": "tasks.steps.evaluate:evaluate",
     "compare": "tasks.steps.compare:compare",
     "publish": "tasks.steps.publish:publish",

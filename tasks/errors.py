@@ -4,6 +4,7 @@ TaskError             1   a fault: may be retried
 ├── BadInput          2   (ValueError) found something else than expected: retrying cannot help
 ├── NotFound          2   (FileNotFoundError) a named thing is absent
 ├── Corrupt           1   bytes differ from what their manifest promised
+├── Diverged          1   a training went wrong in its numbers: other hyper-parameters can help
 ├── ValidationFailed 10   the data broke its contract: never retried, people are told
 └── NothingToDo      99   nothing new: the scheduler shows *skipped*
 """
@@ -33,6 +34,10 @@ class NotFound(TaskError, FileNotFoundError):
 
 class Corrupt(TaskError):
     """Stored bytes are not those their manifest describes."""
+
+
+class Diverged(TaskError):
+    """A training whose numbers are not finite, or whose matrix cannot be inverted."""
 
 
 class ValidationFailed(TaskError):

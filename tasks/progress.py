@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 T = TypeVar("T")
 
@@ -24,3 +26,8 @@ def progress(iterable: Iterable[T], *, label: str, total: int | None = None, uni
         mininterval=0.2 if live else 10.0,
         maxinterval=0.5 if live else 30.0,
     )
+
+
+def logs_above() -> AbstractContextManager[None]:
+    """Lines logged in the block stand above a live bar rather than in the middle of it."""
+    return logging_redirect_tqdm() if sys.stdout.isatty() else nullcontext()

@@ -11,22 +11,24 @@ import torch
 from pydantic import ValidationError
 
 from tasks.data import Dataset
-from tasks.errors import BadInput, Corrupt, TaskError
+from tasks.errors import BadInput, Corrupt, Diverged, TaskError
 from tasks.models.serving import Serving
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training.search import Space
 
 
 class Model(ABC):
     """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
 
-    Subclasses set `name` and `Config` and fill in `fit`, `_scores`, `serving`, `state` and `_set_state`. Models receive
-    arrays, never paths, and whatever they derive from the data they rebuild. Only `data.train` and `data.features` may
-    be learned from.
+    Subclasses set `name` and `Config` (and `SEARCH` where there is something to tune) and fill in `fit`, `_scores`,
+    `serving`, `state` and `_set_state`. Models receive arrays, never paths, and whatever they derive from the data they
+    rebuild. Only `data.train` and `data.features` may be learned from.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[ModelConfig]]
     uses_content: ClassVar[bool] = False  # whether scores depend on `data.features`
+    SEARCH: ClassVar[Space] = {}  # where `tune` looks; the defaults are within
 
     config: ModelConfig
     data: Dataset
@@ -57,7 +59,7 @@ class Model(ABC):
         """Scores of the whole catalogue, seen items included: (len(users), items) float32, finite, higher is better.
 
         `users` are row numbers of the dataset in any order, repeats allowed. BadInput for a row that does not exist,
-        TaskError when the model has not been fitted or has diverged.
+        TaskError when the model has not been fitted, Diverged when it has diverged.
         """
         if not self.fitted:
             raise TaskError(
@@ -65,7 +67,7 @@ class Model(ABC):
             )
         found = self._scores(self._rows(users))
         if not np.isfinite(found).all():
-            raise TaskError(
+            raise Diverged(
                 f"model {self.name} gives scores that are not finite, expected finite ones: lower its learning_rate"
             )
         return found

@@ -6,6 +6,8 @@ Zhou, Zhou, Liu, Zeng, Miao, Wang, You, Jiang, Bootstrap Latent Representations 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat
@@ -14,7 +16,7 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
-from tasks.training import Batch, cosine_distance, squared_norms
+from tasks.training import Batch, Real, Space, cosine_distance, squared_norms
 
 
 class BM3(GraphContentModel):
@@ -26,6 +28,12 @@ class BM3(GraphContentModel):
     """
 
     name = "bm3"
+    SEARCH: ClassVar[Space] = {
+        **GraphContentModel.SEARCH,
+        "dropout": Real(0.1, 0.7),
+        "content_weight": Real(0.05, 3, log=True),
+        "grounding": Real(0, 0.5),
+    }
 
     class Config(GraphConfig):
         """Beside the options of the loop and the graph."""

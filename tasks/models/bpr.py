@@ -5,6 +5,8 @@ Rendle, Freudenthaler, Gantner, Schmidt-Thieme, BPR: Bayesian Personalized Ranki
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
@@ -12,13 +14,14 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.gradient import GradientModel, Representations
-from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
+from tasks.training import Batch, Choice, GradientConfig, Space, bpr_loss, squared_norms
 
 
 class BPR(GradientModel):
     """Score s_ui = p_u . q_i (section 4.3.1); -log sigmoid(s_ui - s_uj) and an L2 term on the rows in use, by Adam."""
 
     name = "bpr"
+    SEARCH: ClassVar[Space] = {**GradientModel.SEARCH, "embedding_size": Choice((32, 64, 128))}
 
     class Config(GradientConfig):
         """Size of the vectors beside the options of the loop."""

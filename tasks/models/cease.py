@@ -10,6 +10,7 @@ decide what goes together.
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -20,7 +21,7 @@ from tasks.errors import BadInput
 from tasks.models.parts.closed_form import BLOCK, gram, require_memory, weights_in_place
 from tasks.models.parts.features import standardised
 from tasks.models.parts.item_weights import ItemWeights
-from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 
 class CEASE(ItemWeights):
@@ -32,6 +33,12 @@ class CEASE(ItemWeights):
 
     name = "cease"
     uses_content = True
+    SEARCH: ClassVar[Space] = {
+        "relative_l2": Real(0.1, 10, log=True),
+        "dropout": Real(0, 0.9),
+        "history_exponent": Real(0, 1),
+        "content": Real(0, 3),
+    }
 
     class Config(ModelConfig):
         """L2, dropout, and what long histories and content count."""

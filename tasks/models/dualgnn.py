@@ -5,6 +5,8 @@ Wang, Wei, Yin, Wu, Song, Nie, DualGNN: Dual Graph Neural Network for Multimedia
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from tasks.models.itemknn import neighbours
 from tasks.models.parts.graph import propagate
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
 from tasks.models.parts.neighbours import ItemGraph
-from tasks.training import Batch, squared_norms
+from tasks.training import Batch, Real, Space, Whole, squared_norms
 
 
 class DualGNN(GraphContentModel):
@@ -26,6 +28,11 @@ class DualGNN(GraphContentModel):
     """
 
     name = "dualgnn"
+    SEARCH: ClassVar[Space] = {
+        **GraphContentModel.SEARCH,
+        "user_neighbours": Whole(5, 100, log=True),
+        "user_weight": Real(0, 2),
+    }
 
     class Config(GraphConfig):
         """Beside the options of the loop and the graph."""

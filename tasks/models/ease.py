@@ -7,18 +7,20 @@ P = (X'X + lambda I)^-1 and B_ij = -P_ij / P_jj off the diagonal, 0 on it (equat
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from pydantic import Field, PositiveFloat
 
 from tasks.models.parts.closed_form import gram, require_memory, weights_in_place
 from tasks.models.parts.item_weights import ItemWeights
-from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 
 class EASE(ItemWeights):
     """Closed form in float32 and in place: the peak is one (items, items) matrix and a few blocks of it."""
 
     name = "ease"
+    SEARCH: ClassVar[Space] = {"relative_l2": Real(0.1, 30, log=True)}
 
     class Config(ModelConfig):
         """One number, stated relative to the data so that one default suits sparse and dense logs alike."""

@@ -5,6 +5,8 @@ Zhou, Shen, A Tale of Two Graphs: Freezing and Denoising Graph Structures for Mu
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat
@@ -15,7 +17,7 @@ from tasks.models.parts.content import modality_weights
 from tasks.models.parts.graph import normalised_bipartite, pruned, torch_csr
 from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
 from tasks.models.parts.neighbours import mixed
-from tasks.training import Batch
+from tasks.training import Batch, Real, Space
 
 
 class FREEDOM(ItemGraphModel):
@@ -26,6 +28,11 @@ class FREEDOM(ItemGraphModel):
     """
 
     name = "freedom"
+    SEARCH: ClassVar[Space] = {
+        **ItemGraphModel.SEARCH,
+        "dropout": Real(0, 0.9),
+        "content_weight": Real(1e-4, 1, log=True),
+    }
     weighted = False
 
     class Config(ItemGraphConfig):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from tasks.models.cease import CEASE
 from tasks.models.ials import IALS
 from tasks.models.parts.scores import standard
 from tasks.models.serving import Serving
-from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training import EpochRecord, ModelConfig, Space, TrainingOptions, under
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)
 
@@ -32,6 +33,7 @@ class Hybrid(Model):
 
     name = "hybrid"
     uses_content = True
+    SEARCH: ClassVar[Space] = {**under("cease", CEASE.SEARCH), **under("ials", IALS.SEARCH)}
 
     class Config(ModelConfig):
         """Those of both, and w."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,13 +19,18 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from tasks.models.base import Model
 from tasks.models.parts.fold_in import FoldIn
 from tasks.models.serving import Factors, Serving
-from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training import Choice, EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 
 class IALS(Model):
     """Score x_u . y_i. Lambda is stated relative to alpha and the mean history, with which it has to grow."""
 
     name = "ials"
+    SEARCH: ClassVar[Space] = {
+        "factors": Choice((32, 64, 128, 256)),
+        "alpha": Real(1, 100, log=True),
+        "relative_l2": Real(0.01, 1, log=True),
+    }
 
     class Config(ModelConfig):
         """Width, the weight of what was taken, L2, and how often both sides are solved."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from scipy import sparse
 
 from tasks.models.base import Model
 from tasks.models.serving import ItemItem, Serving
-from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions, Whole
 
 CELLS = 2**24  # of the block of similarities that is held at once: 64 MiB
 
@@ -26,6 +27,7 @@ class ItemKNN(Model):
     """score_ui = sum of the similarities of i to what u took, over the pairs that are kept; never (items, items)."""
 
     name = "itemknn"
+    SEARCH: ClassVar[Space] = {"neighbours": Whole(10, 1000, log=True), "shrink": Real(0, 100)}
 
     class Config(ModelConfig):
         """How many neighbours, and how much two items must have in common to be believed."""

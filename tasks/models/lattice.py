@@ -5,6 +5,8 @@ Zhang, Zhu, Liu, Wu, Wang, Wang, Mining Latent Structures for Multimedia Recomme
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -14,7 +16,7 @@ from torch.nn import functional
 from tasks.data import Dataset
 from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
 from tasks.models.parts.neighbours import ItemGraph, cosines, mixed, nearest, normalised
-from tasks.training import Batch
+from tasks.training import Batch, Real, Space
 
 
 class LATTICE(ItemGraphModel):
@@ -25,6 +27,7 @@ class LATTICE(ItemGraphModel):
     """
 
     name = "lattice"
+    SEARCH: ClassVar[Space] = {**ItemGraphModel.SEARCH, "skip": Real(0.3, 1)}
 
     class Config(ItemGraphConfig):
         """Beside the options of the loop and the graphs."""

@@ -6,6 +6,8 @@ SIGIR 2020.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -14,13 +16,18 @@ from torch.nn import functional
 from tasks.data import Dataset
 from tasks.models.parts.gradient import GradientModel, Representations
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
-from tasks.training import Batch, GradientConfig, bpr_loss, squared_norms
+from tasks.training import Batch, Choice, GradientConfig, Space, Whole, bpr_loss, squared_norms
 
 
 class LightGCN(GradientModel):
     """Score e_u . e_i with e the mean over layers of the propagated embeddings; BPR loss, L2 on layer 0."""
 
     name = "lightgcn"
+    SEARCH: ClassVar[Space] = {
+        **GradientModel.SEARCH,
+        "embedding_size": Choice((32, 64, 128)),
+        "layers": Whole(1, 4),
+    }
 
     class Config(GradientConfig):
         """Depth and width beside the options of the loop. A step costs a pass over the graph, so batches are large."""

@@ -5,6 +5,8 @@ Yu, Tan, Lu, Bao, Multi-View Graph Convolutional Network for Multimedia Recommen
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from tasks.data import Dataset
 from tasks.models.parts.graph import normalised_part, product, torch_csr
 from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, pairwise
-from tasks.training import Batch
+from tasks.training import Batch, Real, Space
 
 
 class MGCN(ItemGraphModel):
@@ -22,6 +24,7 @@ class MGCN(ItemGraphModel):
     """
 
     name = "mgcn"
+    SEARCH: ClassVar[Space] = {**ItemGraphModel.SEARCH, "contrast": Real(1e-3, 1, log=True)}
 
     class Config(ItemGraphConfig):
         """Beside the options of the loop and the graphs."""

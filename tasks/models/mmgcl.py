@@ -5,6 +5,8 @@ Yi, Wang, Ounis, Macdonald, Multi-modal Graph Contrastive Learning for Micro-vid
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -14,7 +16,7 @@ from torch.nn import functional
 from tasks.data import Dataset
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
-from tasks.training import Batch, info_nce
+from tasks.training import Batch, Real, Space, info_nce
 
 
 class MMGCL(GraphContentModel):
@@ -25,6 +27,12 @@ class MMGCL(GraphContentModel):
     """
 
     name = "mmgcl"
+    SEARCH: ClassVar[Space] = {
+        **GraphContentModel.SEARCH,
+        "edge_dropout": Real(0.02, 0.5),
+        "masked": Real(0, 0.5),
+        "contrast": Real(1e-3, 1, log=True),
+    }
 
     class Config(GraphConfig):
         """Beside the options of the loop and the graph."""

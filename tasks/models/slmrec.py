@@ -5,6 +5,8 @@ Tao, Liu, Xia, Wang, Yang, Huang, Chua, Self-supervised Learning for Multimedia 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch.nn import functional
 from tasks.data import Dataset
 from tasks.models.parts.graph import propagate
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
-from tasks.training import Batch, info_nce, squared_norms
+from tasks.training import Batch, Real, Space, info_nce, squared_norms
 
 
 class SLMRec(GraphContentModel):
@@ -25,6 +27,11 @@ class SLMRec(GraphContentModel):
     """
 
     name = "slmrec"
+    SEARCH: ClassVar[Space] = {
+        **GraphContentModel.SEARCH,
+        "temperature": Real(0.05, 0.5, log=True),
+        "contrast": Real(1e-3, 1, log=True),
+    }
 
     class Config(GraphConfig):
         """Beside the options of the loop and the graph."""

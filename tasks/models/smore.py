@@ -7,6 +7,8 @@ reader reproduced its figures to within two per cent.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from tasks.data import Dataset
 from tasks.models.parts.graph import normalised_part, product, torch_csr
 from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, pairwise
 from tasks.models.parts.neighbours import ItemGraph, union
-from tasks.training import Batch
+from tasks.training import Batch, Real, Space
 
 
 class SMORE(ItemGraphModel):
@@ -25,6 +27,7 @@ class SMORE(ItemGraphModel):
     """
 
     name = "smore"
+    SEARCH: ClassVar[Space] = {**ItemGraphModel.SEARCH, "contrast": Real(1e-3, 1, log=True)}
 
     class Config(ItemGraphConfig):
         """Beside the options of the loop and the graphs."""

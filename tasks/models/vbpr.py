@@ -6,6 +6,8 @@ of modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modaliti
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
@@ -13,8 +15,8 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.content import ContentConfig, ContentModel
-from tasks.models.parts.gradient import Representations
-from tasks.training import Batch, bpr_loss, squared_norms
+from tasks.models.parts.gradient import GradientModel, Representations
+from tasks.training import Batch, Choice, Space, bpr_loss, squared_norms
 
 
 class VBPR(ContentModel):
@@ -26,6 +28,11 @@ class VBPR(ContentModel):
     """
 
     name = "vbpr"
+    SEARCH: ClassVar[Space] = {
+        **GradientModel.SEARCH,
+        "embedding_size": Choice((32, 64, 128)),
+        "content_size": Choice((32, 64, 128)),
+    }
 
     class Config(ContentConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""

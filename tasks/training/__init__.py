@@ -1,4 +1,4 @@
-"""The one gradient loop and what it needs: options, losses, negative sampling. It knows no model by name."""
+"""The one gradient loop and what it needs: options, losses, negatives, search ranges. It knows no model by name."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ from tasks.training.loop import Batch, train
 from tasks.training.losses import bpr_loss, cosine_distance, info_nce, squared_norms
 from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions
 from tasks.training.sampling import NegativeSampler
+from tasks.training.search import Choice, Range, Real, Space, Whole, picked, placed, under
 
 __all__ = [
     "Batch",
+    "Choice",
     "EpochRecord",
     "GradientConfig",
     "ModelConfig",
     "NegativeSampler",
+    "Range",
+    "Real",
     "Scorer",
+    "Space",
     "TrainingOptions",
+    "Whole",
     "bpr_loss",
     "cosine_distance",
     "info_nce",
+    "picked",
+    "placed",
     "squared_norms",
     "train",
+    "under",
 ]

@@ -18,7 +18,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from tasks.errors import BadInput, TaskError
+from tasks.errors import BadInput, Diverged
 from tasks.progress import progress
 from tasks.training.options import EpochRecord, GradientConfig, Scorer, TrainingOptions
 from tasks.training.sampling import NegativeSampler
@@ -64,7 +64,7 @@ def train(
 ) -> list[EpochRecord]:
     """Train `model` in place on (users, items) `interactions` and leave it with its best state; one record per epoch.
 
-    TaskError when the loss stops being finite. The same seed, threads and device give the same result.
+    Diverged when the loss stops being finite. The same seed, threads and device give the same result.
     """
     with torch_threads(options.threads):
         return _train(model, config, interactions, options)
@@ -86,7 +86,7 @@ def _train(
         model.start_epoch(rng)
         loss = _epoch(model, optimizer, _batches(pairs, sampler, config.batch_size, rng, options.device))
         if not np.isfinite(loss):
-            raise TaskError(
+            raise Diverged(
                 f"loss of {model.name} was {loss} in epoch {epoch}, expected a finite number: lower its learning_rate"
             )
         valid = _validate(model, options) if epoch % config.evaluate_every == 0 or epoch == config.max_epochs else None
@@ -142,7 +142,7 @@ def _validate(model: Trainable, options: TrainingOptions) -> float | None:
     model.train(False)
     valid = float(options.validate(model))
     if not np.isfinite(valid):
-        raise TaskError(f"validation of {model.name} gave {valid}, expected a finite number")
+        raise Diverged(f"validation of {model.name} gave {valid}, expected a finite number")
     return valid
 
 

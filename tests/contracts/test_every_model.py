@@ -214,7 +214,7 @@ def test_names_are_listed_without_torch() -> None:
 
 
 def in_scarcity(name: str, permute: int | None) -> float:
-    """NDCG@20 on test after two interactions a user: most items were taken by nobody, and only content tells by whom."""
+    """NDCG@20 on test after two interactions a user: nobody took most items, and only content tells who would."""
     more = {"grounding": 0.3} if name == "bm3" else {}  # which moves items by content, unlike the rest of its loss
     data = content_world(items=240, taken=2, permute=permute)
     model = build_model(name, QUICK | more, data)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from tasks.errors import BadInput, TaskError
+from tasks.errors import BadInput, Diverged
 
 BLOCK = 512  # columns worked on at once, so that nothing beside the one matrix is large
 
@@ -50,13 +50,13 @@ def weights_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
     diagonal += np.asarray(l2, dtype=np.float32)
     factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if failed:
-        raise TaskError(
+        raise Diverged(
             f"the closed form found its matrix not positive definite at item {failed}, expected it to be: "
             f"raise relative_l2 (lambda is {np.mean(l2):g})"
         )
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed:
-        raise TaskError(
+        raise Diverged(
             f"the closed form found its matrix singular at item {failed}, expected it not to be: "
             f"raise relative_l2 (lambda is {np.mean(l2):g})"
         )

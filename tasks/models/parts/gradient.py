@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +16,17 @@ from tasks.errors import BadInput
 from tasks.models.base import Model
 from tasks.models.parts.fold_in import calibrated
 from tasks.models.serving import Factors, Serving
-from tasks.training import Batch, EpochRecord, GradientConfig, ModelConfig, TrainingOptions, train
+from tasks.training import (
+    Batch,
+    Choice,
+    EpochRecord,
+    GradientConfig,
+    ModelConfig,
+    Real,
+    Space,
+    TrainingOptions,
+    train,
+)
 from tasks.training.device import usable
 
 
@@ -32,8 +43,14 @@ class GradientModel(nn.Module, Model):
     """A module with `loss(batch)`, `initialise(generator)`, `representations()` and, if needed, `start_epoch(rng)`.
 
     What is derived from the data (graphs, standardised features) belongs into non-persistent buffers: it moves with the
-    module and is left out of the state.
+    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GradientModel.SEARCH, ...}`.
     """
+
+    SEARCH: ClassVar[Space] = {
+        "learning_rate": Real(5e-4, 2e-2, log=True),
+        "regularization": Real(1e-5, 1e-1, log=True),
+        "batch_size": Choice((2048, 4096, 8192)),
+    }
 
     def __init__(self, config: ModelConfig, data: Dataset) -> None:
         nn.Module.__init__(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -9,10 +11,10 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.content import ContentConfig, ContentModel
-from tasks.models.parts.gradient import Representations
+from tasks.models.parts.gradient import GradientModel, Representations
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
 from tasks.models.parts.neighbours import ItemGraph, neighbour_graph
-from tasks.training import Batch, bpr_loss, info_nce, squared_norms
+from tasks.training import Batch, Choice, Space, Whole, bpr_loss, info_nce, squared_norms
 
 
 class GraphConfig(ContentConfig):
@@ -28,6 +30,7 @@ class GraphConfig(ContentConfig):
 class GraphContentModel(ContentModel):
     """`nodes` (U + I, d), users first, and `graph`, (U + I, U + I) normalised on both sides."""
 
+    SEARCH: ClassVar[Space] = {**GradientModel.SEARCH, "layers": Whole(1, 4), "embedding_size": Choice((64, 128))}
     config: GraphConfig
     graph: Tensor
 
@@ -75,6 +78,7 @@ class ItemGraphConfig(GraphConfig):
 class ItemGraphModel(GraphContentModel):
     """Beside the user-item graph a graph of items for each modality."""
 
+    SEARCH: ClassVar[Space] = {**GraphContentModel.SEARCH, "neighbours": Whole(5, 40, log=True)}
     config: ItemGraphConfig
     weighted = True  # whether edges are cosines or ones
 

@@ -1,0 +1,155 @@
+"""A search for hyper-parameters with Optuna: what is tried next, what became of it, and what a killed process left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import MedianPruner
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from tasks.errors import Diverged
+from tasks.store.studies import Studies
+from tasks.training import Choice, Range, Real, Scorer, Space
+
+PATIENCE = 5  # trials that come to their end before one is given up, and validations that each is left in peace
+REASON = "reason"
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # the step tells of every trial itself
+
+
+class Search:
+    """One study: a space and everything tried in it, by several processes at once if need be.
+
+    Each of `starts` is tried first. Then a tree-structured Parzen estimator draws all hyper-parameters together
+    (Bergstra, Bardenet, Bengio, Kegl, Algorithms for Hyper-Parameter Optimization, NIPS 2011, section 4).
+    """
+
+    def __init__(
+        self, studies: Studies, name: str, space: Space, starts: Sequence[Mapping[str, object]], seed: int
+    ) -> None:
+        self._studies = studies
+        self._starts = starts
+        self._distributions = {key: distribution(within) for key, within in space.items()}
+        self._name = name
+        with studies.locked(name):
+            self._study = optuna.create_study(
+                study_name=name,
+                storage=studies.storage,
+                load_if_exists=True,
+                direction="maximize",
+                sampler=SeededSampler(seed),
+                pruner=MedianPruner(n_startup_trials=PATIENCE, n_warmup_steps=PATIENCE),
+            )
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All so far, those of other processes too, in order of their numbers."""
+        return self._study.get_trials(deepcopy=False)
+
+    def best(self) -> FrozenTrial | None:
+        """The first with the highest figure of those that came to their end, or None."""
+        ended = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        return max(ended, key=lambda trial: trial.value or 0.0, default=None)
+
+    def attempt(self, measure: Callable[[Trial], float]) -> FrozenTrial:
+        """Try the next hyper-parameters; `measure` gives their figure (higher is better).
+
+        A trial that diverges or is given up is recorded with its reason; any other exception too, and ends the search.
+        """
+        trial = self.ask()
+        try:
+            value = measure(trial)
+        except (optuna.TrialPruned, Diverged) as error:
+            # Pruned rather than failed: the sampler stays away from what it has been told of.
+            trial.set_user_attr(REASON, str(error))
+            return self._study.tell(trial, state=TrialState.PRUNED)
+        except BaseException as error:
+            trial.set_user_attr(REASON, f"{type(error).__name__}: {error}")
+            self._study.tell(trial, state=TrialState.FAIL)
+            raise
+        else:
+            return self._study.tell(trial, value)
+        finally:
+            self._studies.unlock(self._lock_of(trial.number))
+
+    def ask(self) -> Trial:
+        """The next trial, whose lock is held while it is under way."""
+        with self._studies.locked(self._name):
+            self._recover()
+            tried = [trial.params for trial in self.trials if trial.state != TrialState.FAIL]
+            if untried := [start for start in self._starts if start not in tried]:
+                self._study.enqueue_trial(dict(untried[0]))
+            trial = self._study.ask(self._distributions)
+            self._studies.lock(self._lock_of(trial.number))
+        return trial
+
+    def _recover(self) -> None:
+        """Trials that nobody works on any more have failed."""
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if self._studies.is_free(self._lock_of(trial.number)):
+                # It may also have ended since it was listed: its lock goes last.
+                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _lock_of(self, number: int) -> str:
+        return f"{self._name}/{number}"
+
+
+class SeededSampler(BaseSampler):
+    """A Parzen estimator that is seeded anew for each trial, by the trial's number.
+
+    So a search that was interrupted draws what it would have drawn in one go, and two processes draw differently.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._sampler = TPESampler(multivariate=True, seed=seed)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Begin the trial's own stream of random numbers."""
+        seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0]
+        self._sampler = TPESampler(multivariate=True, seed=int(seed))
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """What is drawn together."""
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """All of it at once."""
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> object:
+        """One by itself: the first trials are drawn at random."""
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+
+def distribution(within: Range) -> BaseDistribution:
+    """A range in Optuna's words."""
+    if isinstance(within, Choice):
+        return CategoricalDistribution(within.values)
+    if isinstance(within, Real):
+        return FloatDistribution(within.low, within.high, log=within.log)
+    return IntDistribution(within.low, within.high, log=within.log)
+
+
+def between_epochs(trial: Trial, validate: Callable[[Scorer], float]) -> Callable[[Scorer], float]:
+    """`validate`, which also gives the trial up where its best so far is below the median of the others' then."""
+    figures: list[float] = []
+
+    def reporting(scorer: Scorer) -> float:
+        figures.append(validate(scorer))
+        trial.report(max(figures), len(figures))
+        if trial.should_prune():
+            raise optuna.TrialPruned(f"below the median of the others after {len(figures)} validations")
+        return figures[-1]
+
+    return reporting

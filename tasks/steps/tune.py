@@ -1,0 +1,121 @@
+"""Better hyper-parameters of one model are looked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Annotated, Any
+
+import typer
+import yaml
+from optuna.trial import FrozenTrial
+
+from tasks.errors import BadInput, TaskError
+from tasks.models import model_class
+from tasks.progress import logs_above, progress
+from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.gate import METRIC
+from tasks.steps.options import Device, Run
+from tasks.steps.plan import read_plan, run_key
+from tasks.steps.search import REASON, Search
+from tasks.steps.subject import Subject
+from tasks.steps.train import Memory, Threads
+from tasks.store import open_store, write_artefact
+from tasks.store.studies import Studies
+from tasks.training import TrainingOptions, placed
+
+log = logging.getLogger(__name__)
+
+
+def tune(
+    *,
+    run: Run,
+    model: Annotated[str, typer.Option("--model", help="Any model, whether or not the run trains it.")],
+    trials: Annotated[int | None, typer.Option(help="How many to try now.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="After them no trial begins; one always does.")] = None,
+    device: Device = "cpu",
+    threads: Threads = 0,
+    memory: Memory = 8.0,
+) -> dict[str, object]:
+    """Look for better hyper-parameters of one model on what prepare made, by its figure on validation.
+
+    With --trials and --minutes it ends with what comes first. The model's defaults are tried first, then what the plan
+    of the run has; what is not searched stays as the plan has it. The metrics database keeps every trial: the same
+    command again goes on, as long as the dataset is the same. Test interactions are not looked at.
+    """
+    require_budget(trials, minutes)
+    store, chosen = open_store(), model_class(model)
+    if not chosen.SEARCH:
+        raise BadInput(f"model {model} has nothing to tune, expected one with hyper-parameters that can be searched")
+    config, prepared = read_plan(store, run).config, prepared_artefact(store, run)
+    many = threads or len(os.sched_getaffinity(0))
+    options = TrainingOptions(device=device, threads=many, seed=config.seed, memory_gib=memory)
+    subject = Subject(chosen, config.hyperparameters.get(model, {}), load_dataset(store, run), options)
+    name = f"{config.dataset}-{model}-{prepared.manifest.content[:16]}-{subject.version()}"
+    log.info("study %s searches %s", name, ", ".join(subject.space))
+    with Studies() as studies, logs_above():
+        search = Search(studies, name, subject.space, subject.starts(), config.seed)
+        done = 0
+        for _ in progress(budget(trials, minutes), label=f"tune {model}", total=trials, unit="trial"):
+            tell(search.attempt(subject.figure), search.best())
+            done += 1
+        with studies.locked(f"{name}/artefact"):  # two that end at once write one after the other
+            found = {"model": model, "study": name, "metric": METRIC, **summarised(search, subject)}
+            preset = yaml.safe_dump({"hyperparameters": {model: found["best"]["hyperparameters"]}}, sort_keys=False)
+            with write_artefact(store, run_key(run, f"tune-{model}"), inputs=[prepared], seed=config.seed) as out:
+                out.json("tune.json", found)
+                out.file("preset.yaml").write_text(preset, encoding="utf-8")
+    best, total = found["best"], len(found["trials"])
+    log.info(
+        "NDCG@20 %.4f on validation by trial %d of %d; for a preset:\n%s", best["value"], best["number"], total, preset
+    )
+    return {"run": run, "model": model, "study": name, **best, "trials": total, "trials_now": done}
+
+
+def require_budget(trials: int | None, minutes: float | None) -> None:
+    """BadInput unless there is an end, and something before it."""
+    if trials is None and minutes is None:
+        raise BadInput("neither --trials nor --minutes found, expected one of them or both: a search has no other end")
+    if (trials is not None and trials < 1) or (minutes is not None and not minutes > 0):
+        raise BadInput(f"trials {trials} and minutes {minutes} found, expected more than 0")
+
+
+def budget(trials: int | None, minutes: float | None) -> Iterator[int]:
+    """Counts trials until the first of both is used up, and to 1 at least."""
+    begun = time.perf_counter()
+    for number in count():
+        late = minutes is not None and number > 0 and time.perf_counter() - begun >= 60 * minutes
+        if late or number == trials:
+            return
+        yield number
+
+
+def summarised(search: Search, subject: Subject) -> dict[str, Any]:
+    """The best trial, with hyper-parameters as a preset has them, and all; TaskError where none came to its end."""
+    best, rows = search.best(), [row(trial) for trial in search.trials]
+    if best is None:
+        raise TaskError(f"none of {len(rows)} trials came to its end, expected one; the last: {rows[-1]['reason']}")
+    hyperparameters = placed(subject.given, best.params)
+    return {"best": {"number": best.number, "value": best.value, "hyperparameters": hyperparameters}, "trials": rows}
+
+
+def row(trial: FrozenTrial) -> dict[str, Any]:
+    """What is kept of a trial; the value of one that was given up is its best so far."""
+    seconds = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
+    state, reason = trial.state.name.lower(), trial.user_attrs.get(REASON)
+    if state == "fail" and reason is None:
+        reason = "its process ended before it did"
+    kept = {"number": trial.number, "state": state, "value": trial.value, "params": trial.params}
+    return {**kept, "seconds": seconds, "reason": reason}
+
+
+def tell(trial: FrozenTrial, best: FrozenTrial | None) -> None:
+    """One line in the log for a trial that has ended."""
+    found = row(trial)
+    value = "no value" if trial.value is None else f"{trial.value:.4f}"
+    state = f"{found['state']}: {found['reason']}" if found["reason"] else found["state"]
+    so_far = "none yet" if best is None else f"{best.value:.4f} by trial {best.number}"
+    log.info("trial %d: %s (%s), best %s, with %s", trial.number, value, state, so_far, trial.params)

@@ -1,0 +1,69 @@
+"""Where a hyper-parameter may be looked for: a range of numbers or a few values. It knows no optimiser."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Real:
+    """Any number from `low` to `high`, both included; with `log` every order of magnitude is as likely."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Any whole number from `low` to `high`, both included; with `log` every order of magnitude is as likely."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these."""
+
+    values: tuple[int | float | str, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.values
+
+
+Range = Real | Whole | Choice
+Space = Mapping[str, Range]  # hyper-parameter -> range; a dot leads into a config within the config
+
+
+def under(key: str, space: Space) -> dict[str, Range]:
+    """The same space for the config that stands under `key` of another."""
+    return {f"{key}.{name}": within for name, within in space.items()}
+
+
+def placed(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, Any]:
+    """A copy of the hyper-parameters `values` with those of `found`, which has dotted keys, in their places."""
+    result = copy.deepcopy(dict(values))
+    for key, value in found.items():
+        *path, last = key.split(".")
+        inner = result
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return result
+
+
+def picked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """What the hyper-parameters `values`, which are all there, say of the dotted keys of `space`."""
+    return {key: reduce(lambda inner, part: inner[part], key.split("."), values) for key in space}

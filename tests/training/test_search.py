@@ -1,0 +1,38 @@
+"""Ranges, and hyper-parameters within hyper-parameters."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.training import Choice, Range, Real, Whole, picked, placed, under
+
+
+@pytest.mark.parametrize(
+    ("within", "inside", "outside"),
+    [
+        (Real(0, 1), [0, 0.5, 1.0], [-0.1, 1.1, float("nan"), None, "0.5", {"text": 0.5}]),
+        (Whole(1, 4), [1, 4], [0, 5, 2.5, None]),
+        (Choice((2, 4)), [2, 4], [3, None, {"text": 2}]),
+    ],
+)
+def test_a_range_knows_what_is_in_it(within: Range, inside: list[object], outside: list[object]) -> None:
+    """Ends included; what is no number is outside."""
+    assert [value in within for value in inside] == [True] * len(inside)
+    assert [value in within for value in outside] == [False] * len(outside)
+
+
+def test_a_dotted_key_is_placed_within() -> None:
+    """Beside what is there already, which is not changed."""
+    given = {"cease": {"dropout": 0.5, "relative_l2": 1.0}, "weight": 2.0}
+    found = placed(given, {"cease.relative_l2": 3.0, "ials.alpha": 7.0})
+    assert found == {"cease": {"dropout": 0.5, "relative_l2": 3.0}, "weight": 2.0, "ials": {"alpha": 7.0}}
+    assert given["cease"] == {"dropout": 0.5, "relative_l2": 1.0}
+
+
+def test_what_is_placed_is_picked() -> None:
+    """By the keys of a space, those of a config within included."""
+    space = {**under("cease", {"dropout": Real(0, 1)}), "weight": Real(0, 5)}
+    assert picked({"cease": {"dropout": 0.5}, "weight": 1.0, "other": 3}, space) == {
+        "cease.dropout": 0.5,
+        "weight": 1.0,
+    }
