@@ -1,95 +1,132 @@
-"""Hybrid: what goes together and what it looks like (CEASE), blended with who is alike (iALS).
+"""Hybrid: models that err on different users, their scores standardised and added.
 
 Our own. CEASE explains a score by the user's few items one by one, with content behind them; iALS sees the whole
-history at once and smooths over the catalogue. They err on different users. Each user's scores of either are brought to
-mean 0 and deviation 1 over the catalogue, since neither scale means anything, and added: z(CEASE) + w z(iALS). The one
-number w is the best of a few on validation.
+history at once and smooths over the catalogue; a model like LATTICE follows the graph between both. Each user's scores
+of a member are brought to mean 0 and deviation 1 over the catalogue, since no scale means anything, and added:
+z(first) + w z(second) + ... The weights are the best of a few on validation.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 
 from tasks.data import Dataset
+from tasks.errors import Corrupt
+from tasks.models import build_model, model_class
 from tasks.models.base import Model
 from tasks.models.cease import CEASE
 from tasks.models.ials import IALS
 from tasks.models.parts.scores import standard
 from tasks.models.serving import Serving
-from tasks.training import EpochRecord, ModelConfig, Space, TrainingOptions, under
+from tasks.training import EpochRecord, ModelConfig, Scorer, Space, TrainingOptions, under
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)
+MEMBERS: dict[str, dict[str, Any]] = {"cease": {}, "ials": {}}  # closed form and least squares: seconds
 
 
 class Hybrid(Model):
-    """Closed form and least squares: minutes, where a gradient model of the same accuracy takes hours."""
+    """Members are fitted one after the other, each as it would be alone; then the weights are chosen.
+
+    Weight after weight is the best of WEIGHTS on validation with those before it, and then, but for the last, with all.
+    """
 
     name = "hybrid"
     uses_content = True
-    SEARCH: ClassVar[Space] = {**under("cease", CEASE.SEARCH), **under("ials", IALS.SEARCH)}
+    SEARCH: ClassVar[Space] = {**under("members.cease", CEASE.SEARCH), **under("members.ials", IALS.SEARCH)}
 
     class Config(ModelConfig):
-        """Those of both, and w."""
+        """Who, with which hyper-parameters, and how much each counts."""
 
-        cease: CEASE.Config = Field(default=CEASE.Config(), description="hyper-parameters of CEASE")
-        ials: IALS.Config = Field(default=IALS.Config(), description="hyper-parameters of iALS")
-        weight: NonNegativeFloat | None = Field(default=None, description="w; left out: the best on validation, or 1")
+        members: dict[str, dict[str, Any]] = Field(
+            default=MEMBERS, min_length=2, validate_default=True, description="model -> its hyper-parameters"
+        )
+        weights: tuple[NonNegativeFloat, ...] | None = Field(
+            default=None, description="of all members but the first, which has 1; none: the best on validation, or 1"
+        )
+
+        @field_validator("members")
+        @classmethod
+        def are_complete(cls, members: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+            if "hybrid" in members:
+                raise ValueError("a hybrid is no member of a hybrid")
+            return {name: model_class(name).configure(given).model_dump() for name, given in members.items()}
+
+        @model_validator(mode="after")
+        def weights_are_of_members(self) -> Self:
+            if self.weights is not None and len(self.weights) != len(self.members) - 1:
+                raise ValueError(f"{len(self.weights)} weights for {len(self.members)} members, expected one less")
+            return self
 
     config: Config
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self._cease, self._ials = CEASE(config.cease, data), IALS(config.ials, data)
-        self._weight = 1.0 if config.weight is None else config.weight
+        self.members = {name: build_model(name, given, data) for name, given in config.members.items()}
+        self.weights = [1.0, *(config.weights or [1.0] * (len(self.members) - 1))]
 
     def fit(self, options: TrainingOptions) -> list[EpochRecord]:
-        """Fit both, then choose w by `options.validate` where there is one."""
+        """Fit all, then choose the weights by `options.validate` where there is one."""
         start = time.perf_counter()
-        alone = replace(options, validate=None)
-        self._cease.fit(alone)
-        self._ials.fit(alone)
+        for member in self.members.values():
+            member.fit(options)
         self.fitted = True
         best = None
         if options.validate is not None:
-            weights = WEIGHTS if self.config.weight is None else (self.config.weight,)
-            found = {weight: options.validate(self._with(weight)) for weight in weights}
-            self._weight, best = max(found.items(), key=lambda item: item[1])
+            best = self._chosen(options.validate) if self.config.weights is None else options.validate(self)
         return [EpochRecord(epoch=1, loss=None, valid=best, seconds=time.perf_counter() - start)]
 
-    def _with(self, weight: float) -> Hybrid:
-        self._weight = weight
+    def _chosen(self, validate: Callable[[Scorer], float]) -> float:
+        """Set the weights; returns the figure on validation that they have."""
+        best, others = 0.0, range(1, len(self.weights))
+        self.weights[1:] = [0.0 for _ in others]
+        for place in (*others, *others[: len(others) - 1]):  # the last needs no second look
+            found = {weight: validate(self._with(place, weight)) for weight in WEIGHTS}
+            self.weights[place], best = max(found.items(), key=lambda item: item[1])
+        return best
+
+    def _with(self, place: int, weight: float) -> Hybrid:
+        self.weights[place] = weight
         return self
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
-        return standard(self._cease.scores(users)) + np.float32(self._weight) * standard(self._ials.scores(users))
+        found = np.zeros((len(users), self.data.train.shape[1]), dtype=np.float32)
+        for member, weight in zip(self.members.values(), self.weights, strict=True):
+            if weight:
+                found += np.float32(weight) * standard(member.scores(users))
+        return found
 
-    def item_vectors(self) -> np.ndarray:
-        """Those of CEASE, in which content has a say."""
-        return self._cease.item_vectors()
+    def item_vectors(self) -> np.ndarray | None:
+        """Those of the first member."""
+        return next(iter(self.members.values())).item_vectors()
 
     def serving(self) -> Serving:
-        """Both parts, blended as here."""
-        return Serving(self._cease.serving().parts + self._ials.serving().parts, (1.0, self._weight))
+        """All members, blended as here."""
+        parts = tuple(part for member in self.members.values() for part in member.serving().parts)
+        return Serving(parts, tuple(self.weights))
 
     def state(self) -> dict[str, torch.Tensor]:
-        """The states of both under `cease.` and `ials.`, and `weight` ()."""
-        parts = {"cease": self._cease.state(), "ials": self._ials.state()}
-        state = {f"{name}.{key}": tensor for name, found in parts.items() for key, tensor in found.items()}
-        return state | {"weight": torch.tensor(self._weight, dtype=torch.float64)}
+        """The state of each member under its name and a dot, and `weights` (members,)."""
+        found = {f"{name}.{key}": tensor for name, one in self.members.items() for key, tensor in one.state().items()}
+        return found | {"weights": torch.tensor(self.weights, dtype=torch.float64)}
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        users, items = self.data.train.shape
-        shapes = {"cease.weights": (items, items), "weight": ()}
-        shapes |= {f"ials.{side}": (n, self.config.ials.factors) for side, n in (("users", users), ("items", items))}
-        self._checked(state, shapes)
-        for name, model in (("cease", self._cease), ("ials", self._ials)):
-            own = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
-            model.load_state(own)
-        self._weight = float(state["weight"])
+        own: dict[str, dict[str, torch.Tensor]] = {name: {} for name in self.members}
+        for key, tensor in state.items():
+            name, _, rest = key.partition(".")
+            if rest and name not in own:
+                raise Corrupt(f"state of model {self.name} holds {key}, expected only {', '.join(own)} and weights")
+            if rest:
+                own[name][rest] = tensor
+        self._checked({key: tensor for key, tensor in state.items() if "." not in key}, {"weights": (len(own),)})
+        for name, member in self.members.items():
+            try:
+                member.load_state(own[name])
+            except Corrupt as error:
+                raise Corrupt(f"state of model {self.name} holds another {name}: {error}") from error
+        self.weights = state["weights"].tolist()

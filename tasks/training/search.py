@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -65,5 +66,9 @@ def placed(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, 
 
 
 def picked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """What the hyper-parameters `values`, which are all there, say of the dotted keys of `space`."""
-    return {key: reduce(lambda inner, part: inner[part], key.split("."), values) for key in space}
+    """What the hyper-parameters `values` say of the dotted keys of `space`; keys that lead nowhere are left out."""
+    found = {}
+    for key in space:
+        with suppress(KeyError):
+            found[key] = reduce(lambda inner, part: inner[part], key.split("."), values)
+    return found

@@ -134,11 +134,12 @@ def test_the_preset_it_writes_trains_to_the_figure_it_promises(prepared: Store, 
 @pytest.mark.services
 def test_what_the_plan_has_is_tried_as_well(folder_store: Store, metrics_dsn: str) -> None:
     """Right after the defaults, so that a search never ends worse than what is trained every night."""
-    prepared_run(folder_store, RUN, {"hybrid": {"cease": {"relative_l2": 2.0}, "ials": {"factors": 32}, "weight": 1.0}})
+    members = {"cease": {"relative_l2": 2.0}, "ials": {"factors": 32}}
+    prepared_run(folder_store, RUN, {"hybrid": {"members": members, "weights": [1.0]}})
     tune(run=RUN, model="hybrid", trials=2, threads=1)
     default, planned = (row["params"] for row in found(folder_store, "hybrid")["trials"])
-    assert planned == default | {"cease.relative_l2": 2.0, "ials.factors": 32}
-    assert found(folder_store, "hybrid")["best"]["hyperparameters"]["weight"] == 1.0
+    assert planned == default | {"members.cease.relative_l2": 2.0, "members.ials.factors": 32}
+    assert found(folder_store, "hybrid")["best"]["hyperparameters"]["weights"] == [1.0]
 
 
 @pytest.mark.services

@@ -31,7 +31,7 @@ def test_a_dotted_key_is_placed_within() -> None:
 
 def test_what_is_placed_is_picked() -> None:
     """By the keys of a space, those of a config within included."""
-    space = {**under("cease", {"dropout": Real(0, 1)}), "weight": Real(0, 5)}
+    space = {**under("cease", {"dropout": Real(0, 1)}), "weight": Real(0, 5), **under("ials", {"alpha": Real(1, 5)})}
     assert picked({"cease": {"dropout": 0.5}, "weight": 1.0, "other": 3}, space) == {
         "cease.dropout": 0.5,
         "weight": 1.0,
