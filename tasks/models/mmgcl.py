@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
-from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
+from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, contrasted, pairwise
 from tasks.training import Batch, Real, Space, info_nce
 
 
@@ -80,7 +80,7 @@ class MMGCL(GraphContentModel):
         """Pairwise loss and the contrast of both views."""
         ranking = pairwise(*self.final(), batch) + self.penalty(batch)
         one, other = self.channels(self.thinned), self.channels(self.graph, self.shown)
-        users, items = batch.users.unique(), batch.positives.unique()
+        users, items = contrasted(batch)
         people = info_nce(_rows(one, 0, users), _rows(other, 0, users), self.config.temperature)
         second = _rows(other, 1, items)
         challenging = _rows(other, 1, items, self._swapped, self.others[items])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tasks.data import Dataset
+from tasks.models.parts.graph_content import contrasted
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
 from tests.world import random_world
@@ -316,3 +317,11 @@ def test_views_of_mmgcl_are_what_they_are_called() -> None:
     assert sorted(hidden.sum(axis=1) > 0) == [False, True]
     assert hidden.sum() == pytest.approx(30, abs=12)
     assert (model.others.numpy() != np.arange(60)).all()
+
+
+def test_of_a_large_batch_the_first_interactions_are_contrasted() -> None:
+    """Each of their users and items once."""
+    rows = torch.arange(3000)
+    users, items = contrasted(dense.Batch(rows // 2, rows % 7, rows))
+    assert users.tolist() == list(range(1024))
+    assert items.tolist() == list(range(7))

@@ -16,6 +16,8 @@ from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
 from tasks.models.parts.neighbours import ItemGraph, neighbour_graph
 from tasks.training import Batch, Choice, Space, Whole, bpr_loss, info_nce, squared_norms
 
+CONTRASTED = 2048  # interactions whose nodes are told apart in a step: a batch of the papers
+
 
 class GraphConfig(ContentConfig):
     """Depth and width beside the options of the loop. A step costs a pass over the graph, so batches are large."""
@@ -113,10 +115,18 @@ def pairwise(users: Tensor, items: Tensor, batch: Batch) -> Tensor:
     return bpr_loss((user * positive).sum(1), (user * negative).sum(1))
 
 
+def contrasted(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Users and positive items of the first CONTRASTED interactions of a batch, each once."""
+    return batch.users[:CONTRASTED].unique(), batch.positives[:CONTRASTED].unique()
+
+
 def agreement(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], batch: Batch, temperature: float) -> Tensor:
-    """InfoNCE between two vectors of the users of a batch plus that of its positive items, each node once."""
+    """InfoNCE between two vectors of the users of a batch plus that of its positive items, each node once.
+
+    Of a large batch the first CONTRASTED interactions: cost grows with the square, and they come in random order.
+    """
     found = [
         info_nce(functional.embedding(rows, left), functional.embedding(rows, right), temperature)
-        for left, right, rows in zip(one, other, (batch.users.unique(), batch.positives.unique()), strict=True)
+        for left, right, rows in zip(one, other, contrasted(batch), strict=True)
     ]
     return found[0] + found[1]
