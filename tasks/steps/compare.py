@@ -49,6 +49,8 @@ def compare(
     names = chosen(models, plan)
     if against is not None and against not in names:
         raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(names)}")
+    for name in names:  # a mistake is said before hours of training
+        model_class(name).configure(plan.config.hyperparameters.get(name, {}))
     served = None if against else _served(plan)
     data = load_dataset(store, run)
     many = threads or len(os.sched_getaffinity(0))

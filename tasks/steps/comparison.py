@@ -15,6 +15,7 @@ from tasks.store import Artefact
 SHOWN = ("recall@20", "ndcg@20")
 DECIDES = "ndcg@20"
 HEADS = {"recall@20": "Recall@20", "ndcg@20": "NDCG@20"}
+LEAST = 0.001  # below it a p is not told apart from another
 CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
 
 
@@ -157,4 +158,4 @@ def _difference(found: Mapping[str, Difference] | None) -> list[str]:
     if found is None:
         return ["", ""]
     one = found[DECIDES]
-    return [f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]", f"{one.p:.4f}"]
+    return [f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]", f"{one.p:.3f}" if one.p >= LEAST else f"< {LEAST:g}"]

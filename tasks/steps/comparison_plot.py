@@ -28,9 +28,13 @@ def plot(figures: pd.DataFrame, against: str, path: Path) -> None:
         means, spread = table["mean", name], table["std", name].fillna(0)
         axis.errorbar(means, range(len(table)), xerr=spread, fmt="none", ecolor="0.3", capsize=3, zorder=3)
         axis.scatter(means, range(len(table)), color=colours, zorder=4)
+        for place, mean in enumerate(means):
+            axis.annotate(f"{mean:.4f}", (mean, place), (0, 6), textcoords="offset points", ha="center", fontsize=7)
+        axis.margins(y=0.09)
         axis.set_title(f"{HEADS[name]} on test")
         axis.grid(axis="x", color="0.9", zorder=0)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(table)), [str(model) for model in table.index])
+    image.supxlabel(f"grey: one seed; bar: deviation over seeds; red: {against}, the model to beat", fontsize=8)
     image.savefig(path, dpi=150)
     pyplot.close(image)

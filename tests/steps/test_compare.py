@@ -113,6 +113,17 @@ def test_models_that_are_none_are_an_error(prepared: Store, models: str) -> None
         compare(run=RUN, models=models, against="ease")
 
 
+def test_an_impossible_hyper_parameter_is_said_before_anything_is_trained(prepared: Store) -> None:
+    """Though its model comes last."""
+    plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
+    plan["config"]["hyperparameters"]["vbpr"]["size"] = 2
+    with write_artefact(prepared, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan)
+    with pytest.raises(BadInput, match="model vbpr: unknown hyper-parameter size"):
+        compare(run=RUN, against="ease")
+    assert not list(prepared.list(f"runs/{RUN}/compare-trials"))
+
+
 def test_the_model_to_beat_is_one_of_the_compared(prepared: Store) -> None:
     """Or there would be no pair."""
     with pytest.raises(BadInput, match="--against bpr found, expected one of the compared models: popularity, ease"):
