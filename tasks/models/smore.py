@@ -2,7 +2,7 @@
 
 Ong, Khong, Spectrum-based Modality Representation Fusion Graph Convolutional Network for Multimodal Recommendation,
 WSDM 2025. Chosen among the best published models because it is stated in full, shares its graphs with MGCN, and a
-reader reproduced its figures to within two per cent.
+reader came to within about two per cent of its figures.
 """
 
 from __future__ import annotations
