@@ -7,6 +7,7 @@ import pandas as pd
 
 from tasks.data import Dataset
 from tasks.models.base import Model
+from tasks.models.saved import save_model
 from tasks.steps.release import write_answers
 from tasks.store import Artefact, Store, read_artefact, release_prefix, write_artefact
 
@@ -17,5 +18,6 @@ def released(store: Store, model: Model, data: Dataset, name: str = "r1") -> Art
     with write_artefact(store, prefix, parameters={"model": model.name}) as out:
         for kind, ids in (("user", data.user_ids), ("item", data.item_ids)):
             out.frame(f"{kind}_mapping.csv", pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
+        save_model(out, model)
         write_answers(out, model, data)
     return read_artefact(store, prefix)

@@ -18,9 +18,10 @@ from scipy import sparse
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
-from tasks.models.parts.closed_form import BLOCK, gram, require_memory, weights_in_place
+from tasks.models.parts.closed_form import BLOCK, gram, peak_bytes, require_memory, weights_in_place
 from tasks.models.parts.features import standardised
 from tasks.models.parts.item_weights import ItemWeights
+from tasks.models.serving import ItemItem
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 
@@ -66,14 +67,14 @@ class CEASE(ItemWeights):
         """Invert; BadInput when the matrix would pass `options.memory_gib`."""
         start = time.perf_counter()
         items = self.data.train.shape[1]
-        require_memory(self.name, items, options.memory_gib)
+        require_memory(self.name, items, peak_bytes(items), options.memory_gib)
         matrix = gram(by_history(self.data.train, self.config.history_exponent))
         diagonal = np.einsum("ii->i", matrix)
         mean = float(diagonal.mean())
         for features, weight in self._content:  # the mean of their squared norms is 1
             add_content(matrix, features, weight * mean)
         dropout = self.config.dropout / (1 - self.config.dropout) * diagonal
-        self._weights = weights_in_place(matrix, self.config.relative_l2 * mean + dropout)
+        self._part = ItemItem(weights_in_place(matrix, self.config.relative_l2 * mean + dropout))
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.itemknn import neighbours
 from tasks.models.parts.graph import propagate
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
 from tasks.models.parts.neighbours import ItemGraph
+from tasks.models.parts.shared_users import neighbours
 from tasks.training import Batch, Real, Space, Whole, squared_norms
 
 

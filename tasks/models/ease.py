@@ -6,35 +6,64 @@ P = (X'X + lambda I)^-1 and B_ij = -P_ij / P_jj off the diagonal, 0 on it (equat
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import ClassVar
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from tasks.models.parts.closed_form import gram, require_memory, weights_in_place
+from tasks.models.parts.closed_form import gram, peak_bytes, require_memory, weights_in_place
+from tasks.models.parts.dual import Dual, dual
 from tasks.models.parts.item_weights import ItemWeights
+from tasks.models.parts.pruned import pruned_bytes, pruned_weights
+from tasks.models.serving import ItemItem
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
+
+log = logging.getLogger(__name__)
+SMALL = 10_000  # items whose dense weights are made in half a minute: kept even where users are fewer
+NEIGHBOURS = 200  # of an item where no more fit
 
 
 class EASE(ItemWeights):
-    """Closed form in float32 and in place: the peak is one (items, items) matrix and a few blocks of it."""
+    """One of three forms, by size; the log says which.
+
+    Dense: all weights, from the Gram matrix of the items, in place. Dual (`parts/dual.py`): the same scores from that
+    of the users, where these are fewer and the items more than SMALL, or dense does not fit in memory; no item vectors.
+    Pruned (`parts/pruned.py`): the weights of `neighbours`, where neither fits, or where asked for.
+    """
 
     name = "ease"
     SEARCH: ClassVar[Space] = {"relative_l2": Real(0.1, 30, log=True)}
 
     class Config(ModelConfig):
-        """One number, stated relative to the data so that one default suits sparse and dense logs alike."""
+        """L2, stated relative to the data so that one default suits sparse and dense logs alike; and which items."""
 
         relative_l2: PositiveFloat = Field(default=3.25, description="lambda over the mean of the diagonal of X'X")
+        neighbours: PositiveInt | None = Field(
+            default=None, description=f"nearest items that speak for an item; none: all, {NEIGHBOURS} of very many"
+        )
 
     config: Config
 
     def fit(self, options: TrainingOptions) -> list[EpochRecord]:
-        """Invert; BadInput when the matrix would pass `options.memory_gib`."""
+        """Solve; BadInput when not even the pruned form fits in `options.memory_gib`."""
         start = time.perf_counter()
-        items = self.data.train.shape[1]
-        require_memory(self.name, items, options.memory_gib)
-        l2 = self.config.relative_l2 * self.data.train.nnz / items  # the diagonal of X'X holds each item's interactions
-        self._weights = weights_in_place(gram(self.data.train), l2)
+        self._part = self._solved(options.memory_gib)
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
+
+    def _solved(self, memory_gib: float) -> ItemItem | Dual:
+        train = self.data.train
+        users, items = train.shape
+        l2 = self.config.relative_l2 * train.nnz / items  # the diagonal of X'X holds each item's interactions
+        room, kept = memory_gib * 2**30, self.config.neighbours
+        if kept is None and peak_bytes(items) <= room and (items <= max(SMALL, users)):
+            log.info("%s is dense: weights between all %d items", self.name, items)
+            return ItemItem(weights_in_place(gram(train), l2))
+        if kept is None and users < items and peak_bytes(users) <= room:
+            log.info("%s is dual: the scores of weights between all %d items, from %d users", self.name, items, users)
+            return dual(train, l2)
+        kept = min(kept or NEIGHBOURS, items - 1)
+        require_memory(self.name, items, pruned_bytes(items, kept), memory_gib)
+        log.info("%s is pruned: weights of the %d nearest of %d items", self.name, kept, items)
+        return ItemItem(pruned_weights(train, kept, l2))

@@ -17,10 +17,9 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from tasks.models.base import Model
+from tasks.models.parts.shared_users import neighbours
 from tasks.models.serving import ItemItem, Serving
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions, Whole
-
-CELLS = 2**24  # of the block of similarities that is held at once: 64 MiB
 
 
 class ItemKNN(Model):
@@ -71,25 +70,3 @@ class ItemKNN(Model):
         shape = (self.data.train.shape[1], self._kept())
         self._checked(state, {"nearest": shape, "similarity": shape})
         self._take(state["nearest"].numpy(), state["similarity"].numpy())
-
-
-def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` nearest others of every item, (items, k) int64, and their similarities, (items, k) float32.
-
-    Nearest first. An item that shares no user with another is no neighbour: its place has similarity 0.
-    """
-    columns = interactions.tocsc().astype(np.float32)
-    rows = columns.T.tocsr()
-    items = interactions.shape[1]
-    norms = np.sqrt(np.asarray(columns.sum(axis=0)).ravel())
-    nearest = np.zeros((items, k), dtype=np.int64)
-    similarity = np.zeros((items, k), dtype=np.float32)
-    size = max(1, CELLS // items)
-    for start in range(0, items, size):
-        stop = min(start + size, items)
-        block = (rows[start:stop] @ columns).toarray()  # (block, items): users in common
-        block /= np.maximum(norms[start:stop, None] * norms[None, :] + np.float32(shrink), np.float32(1e-12))
-        block[np.arange(stop - start), np.arange(start, stop)] = 0.0  # an item does not speak for itself
-        best, order = torch.topk(torch.from_numpy(block), k, dim=1)
-        nearest[start:stop], similarity[start:stop] = order.numpy(), best.numpy()
-    return nearest, similarity

@@ -1,7 +1,8 @@
-"""A fitted model in an artefact, twice: as what can be loaded on its dataset, and as what answers without one.
+"""A fitted model in an artefact, as what can be loaded on its dataset and as what answers without one.
 
 `model.safetensors` (what it learned) and `config.json` (name, hyper-parameters); `serving.safetensors` and
-`serving.json`, which hold a `Serving` and the vectors that tell which items are alike.
+`serving.json`, which hold a `Serving` and the vectors that tell which items are alike. Tensors that both need are in
+`model.safetensors` alone.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy import sparse
 
 from tasks.data import Dataset
 from tasks.errors import Corrupt
 from tasks.models import build_model
 from tasks.models.base import Model
+from tasks.models.parts.dual import Dual
 from tasks.models.parts.fold_in import FoldIn
-from tasks.models.serving import Factors, ItemItem, Serving
+from tasks.models.serving import Factors, ItemItem, Serving, linear_part, shaped
 from tasks.store import Artefact, ArtefactWriter
 
 
 class _Part(BaseModel):
-    """One part of a `Serving`; with `fold_in` it is `Factors`, without it `ItemItem`."""
+    """One part of a `Serving`; with `fold_in` it is `Factors`, without it a linear item-item model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,12 +33,16 @@ class _Part(BaseModel):
 
 
 class _Facts(BaseModel):
-    """What `serving.json` holds; `similar` is the part whose item vectors are the model's."""
+    """What `serving.json` holds: `similar` is the part whose item vectors are the model's.
+
+    `learned` names the tensors that are in `model.safetensors` instead, with their names there.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     parts: list[_Part] = Field(min_length=1)
     similar: int | None = Field(ge=0)
+    learned: dict[str, str] = {}
 
 
 def save_model(artefact: ArtefactWriter, model: Model) -> None:
@@ -55,7 +60,7 @@ def load_model(artefact: Artefact, data: Dataset) -> Model:
 
 
 def save_serving(artefact: ArtefactWriter, model: Model) -> None:
-    """Write what `load_serving` needs: tensors of part n under `n.`, item vectors only where no part has them."""
+    """Write what `load_serving` needs beside `save_model`: tensors of part n under `n.`, and nothing a second time."""
     serving, vectors = model.serving(), model.item_vectors()
     tensors = {f"{n}.{name}": tensor for n, part in enumerate(serving.parts) for name, tensor in part.tensors().items()}
     similar = None
@@ -64,10 +69,21 @@ def save_serving(artefact: ArtefactWriter, model: Model) -> None:
         similar = next((n for n, found in own if found is not None and np.array_equal(found, vectors)), None)
         if similar is None:
             tensors["item_vectors"] = torch.from_numpy(np.ascontiguousarray(vectors))
-    pairs = zip(serving.parts, serving.weights, strict=True)
-    facts = _Facts(parts=[_Part(weight=weight, fold_in=part.fold_in) for part, weight in pairs], similar=similar)
-    artefact.tensors("serving.safetensors", tensors)
+    learned = _learned(tensors, model.state())
+    parts = [_Part(weight=w, fold_in=part.fold_in) for part, w in zip(serving.parts, serving.weights, strict=True)]
+    facts = _Facts(parts=parts, similar=similar, learned=learned)
+    artefact.tensors("serving.safetensors", {name: tensor for name, tensor in tensors.items() if name not in learned})
     artefact.json("serving.json", facts.model_dump(mode="json"))
+
+
+def _learned(tensors: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """Names of the tensors that `state` holds too, with their names there."""
+
+    def same(one: torch.Tensor, other: torch.Tensor) -> bool:
+        return one.dtype == other.dtype and torch.equal(one, other)
+
+    found = {name: next((key for key in state if same(tensor, state[key])), None) for name, tensor in tensors.items()}
+    return {name: key for name, key in found.items() if key is not None}
 
 
 def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, np.ndarray | None]:
@@ -77,11 +93,15 @@ def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, n
     """
     try:
         facts = _Facts.model_validate_json(artefact.path("serving.json").read_bytes())
-        arrays = {name: tensor.numpy() for name, tensor in artefact.tensors("serving.safetensors").items()}
+        tensors = artefact.tensors("serving.safetensors")
+        if facts.learned:
+            state = artefact.tensors("model.safetensors")
+            tensors |= {name: state[key] for name, key in facts.learned.items()}
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         parts = tuple(_part(n, part.fold_in, arrays, users, items) for n, part in enumerate(facts.parts))
         vectors = None if facts.similar is None else parts[facts.similar].vectors
         if "item_vectors" in arrays:
-            vectors = _shaped(arrays, "item_vectors", (items, arrays["item_vectors"].shape[-1]))
+            vectors = shaped(arrays, "item_vectors", (items, arrays["item_vectors"].shape[-1]))
     except (ValidationError, ValueError, KeyError, IndexError) as error:
         raise Corrupt(
             f"{artefact.prefix}/serving.json and .safetensors do not hold together ({' '.join(str(error).split())}), "
@@ -92,21 +112,11 @@ def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, n
 
 def _part(
     n: int, fold_in: FoldIn | None, arrays: Mapping[str, np.ndarray], users: int, items: int
-) -> ItemItem | Factors:
+) -> ItemItem | Dual | Factors:
     """Part `n`; KeyError or ValueError when tensors are missing or of another shape."""
-    if fold_in is None and f"{n}.values" in arrays:
-        found = tuple(arrays[f"{n}.{name}"] for name in ("values", "indices", "starts"))
-        weights = sparse.csr_matrix(found, shape=(items, items))
-        weights.check_format(full_check=True)
-        return ItemItem(weights)
+    own = {name.removeprefix(f"{n}."): array for name, array in arrays.items() if name.startswith(f"{n}.")}
     if fold_in is None:
-        return ItemItem(_shaped(arrays, f"{n}.weights", (items, items)))
-    own = arrays[f"{n}.items"].shape[-1]
-    shapes = {"users": (users, own), "items": (items, own), "bias": (items,)}
-    return Factors(**{name: _shaped(arrays, f"{n}.{name}", shape) for name, shape in shapes.items()}, fold_in=fold_in)
-
-
-def _shaped(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if arrays[name].shape != shape:
-        raise ValueError(f"{name} of shape {arrays[name].shape} instead of {shape}")
-    return arrays[name]
+        return linear_part(own, users, items)
+    width = own["items"].shape[-1]
+    shapes = {"users": (users, width), "items": (items, width), "bias": (items,)}
+    return Factors(**{name: shaped(own, name, shape) for name, shape in shapes.items()}, fold_in=fold_in)

@@ -1,10 +1,11 @@
-"""What it takes to answer without the dataset: two kinds of scores, and their blend; as plain arrays.
+"""What it takes to answer without the dataset: three kinds of scores, and their blend; as plain arrays.
 
-Either kind answers for users known from training and for new ones with a history (`models/saved.py` keeps them).
+Each kind answers for users known from training and for new ones with a history (`models/saved.py` keeps them).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from tasks.models.parts.dual import Dual
 from tasks.models.parts.fold_in import FoldIn, gram_of
 from tasks.models.parts.scores import standard
 
@@ -44,6 +46,31 @@ class ItemItem:
     def vectors(self) -> np.ndarray | None:
         """(items, items): row j is what speaks for item j; None for a sparse one."""
         return self.weights.T if isinstance(self.weights, np.ndarray) else None
+
+
+def linear_part(arrays: Mapping[str, np.ndarray], users: int, items: int) -> ItemItem | Dual:
+    """A linear item-item model from its `tensors()`; KeyError or ValueError when they are not for so many of both."""
+    if "inverse" in arrays:
+        ones = np.ones(len(arrays["indices"]), dtype=np.float32)
+        history = _sparse((ones, arrays["indices"], arrays["starts"]), (users, items))
+        inverse, diagonal = shaped(arrays, "inverse", (users, users)), shaped(arrays, "diagonal", (items,))
+        return Dual(inverse, diagonal, history, float(shaped(arrays, "l2", ())))
+    if "values" in arrays:
+        return ItemItem(_sparse((arrays["values"], arrays["indices"], arrays["starts"]), (items, items)))
+    return ItemItem(shaped(arrays, "weights", (items, items)))
+
+
+def shaped(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The array `name`; KeyError when it is missing, ValueError when it is of another shape."""
+    if arrays[name].shape != shape:
+        raise ValueError(f"{name} of shape {arrays[name].shape} instead of {shape}")
+    return arrays[name]
+
+
+def _sparse(arrays: tuple[np.ndarray, np.ndarray, np.ndarray], shape: tuple[int, int]) -> sparse.csr_matrix:
+    found = sparse.csr_matrix(arrays, shape=shape)
+    found.check_format(full_check=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -83,7 +110,7 @@ class Factors:
 class Serving:
     """One part, or several: each user's scores of a part are then standardised, weighed and added."""
 
-    parts: tuple[ItemItem | Factors, ...]
+    parts: tuple[ItemItem | Dual | Factors, ...]
     weights: tuple[float, ...] = (1.0,)
 
     def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:

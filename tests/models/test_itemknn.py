@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.models import build_model, itemknn
+from tasks.models import build_model
+from tasks.models.parts.shared_users import neighbours
 from tasks.training import TrainingOptions
 from tests.world import random_world
 
@@ -14,7 +15,7 @@ from tests.world import random_world
 @pytest.mark.parametrize(("k", "shrink"), [(3, 0.0), (3, 2.5), (100, 1.0)])
 def test_it_equals_the_formula(k: int, shrink: float, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shrunk cosines, the k largest of each item kept, summed over what the user took; however large the blocks."""
-    monkeypatch.setattr(itemknn, "CELLS", cells)
+    monkeypatch.setattr("tasks.models.parts.shared_users.CELLS", cells)
     data = random_world(40, 23)
     model = build_model("itemknn", {"neighbours": k, "shrink": shrink}, data)
     model.fit(TrainingOptions())
@@ -46,3 +47,11 @@ def test_no_table_of_all_pairs_is_made() -> None:
     model = build_model("itemknn", {"neighbours": 5}, data)
     model.fit(TrainingOptions())
     assert sum(tensor.numel() for tensor in model.state().values()) == 2 * 3000 * 5
+
+
+@pytest.mark.parametrize("k", [4, 8, 9])
+def test_no_neighbour_comes_twice_and_itself_only_when_all_are_asked_for(k: int) -> None:
+    """Where few items share a user, others fill the places."""
+    nearest, _ = neighbours(random_world(6, 9, density=0.1).train, k, 0.0)
+    assert all(len(set(row)) == k for row in nearest.tolist())
+    assert (nearest == np.arange(9)[:, None]).any() == (k == 9)

@@ -58,6 +58,20 @@ def test_closed_forms_give_the_figures_measured_elsewhere(
 
 
 @pytest.mark.parametrize(
+    ("file", "recall", "ndcg"),
+    [(LFM2K, 0.3927, 0.2692), pytest.param(ML1M, 0.2719, 0.2653, marks=pytest.mark.slow)],
+)
+def test_pruned_ease_is_nearly_as_good_as_ease(shared_data: Path, file: str, recall: float, ndcg: float) -> None:
+    """200 neighbours; within 0.001 of what was measured, at most 0.008 below all weights."""
+    data = real(shared_data / file)
+    model = build_model("ease", {"neighbours": 200}, data)
+    model.fit(TrainingOptions())
+    found = evaluate(model.scores, data, "test").means()
+    assert found["recall@20"] == pytest.approx(recall, abs=1e-3)
+    assert found["ndcg@20"] == pytest.approx(ndcg, abs=1e-3)
+
+
+@pytest.mark.parametrize(
     ("name", "preset", "recall", "ndcg"),
     [
         ("itemknn", "lfm2k", 0.3839, 0.2643),

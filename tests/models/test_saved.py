@@ -11,7 +11,7 @@ import torch
 from tasks.errors import Corrupt
 from tasks.models import build_model
 from tasks.models.ease import EASE
-from tasks.models.saved import load_serving, save_serving
+from tasks.models.saved import load_model, load_serving, save_model, save_serving
 from tasks.store import Artefact, FolderStore, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 from tests.world import random_world
@@ -32,10 +32,13 @@ def saved(folder: Path, name: str = "itemknn", **changed: torch.Tensor) -> Artef
     model = Told(Told.configure({}), data) if name == "told" else build_model(name, {}, data)
     model.fit(TrainingOptions())
     with write_artefact(FolderStore(folder), "releases/d/r") as out:
+        save_model(out, model)
         save_serving(out, model)
     written = read_artefact(FolderStore(folder), "releases/d/r")
     with write_artefact(FolderStore(folder), "releases/d/r") as out:
         out.copy("serving.json", written)
+        out.copy("model.safetensors", written)
+        out.copy("config.json", written)
         out.tensors("serving.safetensors", written.tensors("serving.safetensors") | changed)
     return read_artefact(FolderStore(folder), "releases/d/r")
 
@@ -44,7 +47,26 @@ def test_item_vectors_of_their_own_are_kept_beside_the_scores(tmp_path: Path) ->
     """And those that are part of the scores are not written twice."""
     own = saved(tmp_path / "told", "told")
     np.testing.assert_array_equal(load_serving(own, USERS, ITEMS)[1], random_world(USERS, ITEMS).features["text"])
-    assert set(saved(tmp_path / "ease", "ease").tensors("serving.safetensors")) == {"0.weights"}
+    assert set(own.tensors("serving.safetensors")) == {"item_vectors"}
+
+
+@pytest.mark.parametrize(
+    ("name", "learned"),
+    [
+        ("ease", {"0.weights": "weights"}),
+        ("hybrid", {"0.weights": "cease.weights", "1.users": "ials.users", "1.items": "ials.items"}),
+    ],
+)
+def test_what_was_learned_is_not_written_twice(tmp_path: Path, name: str, learned: dict[str, str]) -> None:
+    """Answers take it from the model's own file, and are the model's."""
+    artefact = saved(tmp_path, name)
+    assert artefact.json("serving.json")["learned"] == learned
+    assert not learned.keys() & artefact.tensors("serving.safetensors").keys()
+    data, users = random_world(USERS, ITEMS), np.arange(USERS)
+    serving, vectors = load_serving(artefact, USERS, ITEMS)
+    model = load_model(artefact, data)
+    np.testing.assert_allclose(serving.known(users, data.train), model.scores(users), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(vectors, model.item_vectors())
 
 
 @pytest.mark.parametrize("name", ["itemknn", "ease", "ials"])

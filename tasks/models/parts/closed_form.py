@@ -15,12 +15,11 @@ from tasks.errors import BadInput, Diverged
 BLOCK = 512  # columns worked on at once, so that nothing beside the one matrix is large
 
 
-def require_memory(model: str, items: int, memory_gib: float) -> None:
-    """BadInput when a fit of `model` on so many items would pass `memory_gib`."""
-    needed = peak_bytes(items) / 2**30
-    if needed > memory_gib:
+def require_memory(model: str, items: int, needed: int, memory_gib: float) -> None:
+    """BadInput when the `needed` bytes of a fit of `model` on so many items would pass `memory_gib`."""
+    if needed > memory_gib * 2**30:
         raise BadInput(
-            f"{model} on {items} items needs {needed:.1f} GiB, expected at most {memory_gib:g} GiB: "
+            f"{model} on {items} items needs {needed / 2**30:.1f} GiB, expected at most {memory_gib:g} GiB: "
             f"give more memory, raise k_core, or leave {model} out of the models"
         )
 
@@ -46,26 +45,31 @@ def weights_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
 
     `l2` is lambda, one for all items or (items,) of them.
     """
+    inverse = inverse_in_place(matrix, l2)
+    inverse *= (-1.0 / np.einsum("ii->i", inverse))[None, :]
+    np.einsum("ii->i", inverse)[:] = 0.0
+    return inverse
+
+
+def inverse_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
+    """(G + lambda I)^-1 from a Gram matrix, which is overwritten: symmetric, float32, in Fortran order."""
     diagonal = np.einsum("ii->i", matrix)
     diagonal += np.asarray(l2, dtype=np.float32)
     factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if failed:
         raise Diverged(
-            f"the closed form found its matrix not positive definite at item {failed}, expected it to be: "
+            f"the closed form found its matrix not positive definite at row {failed}, expected it to be: "
             f"raise relative_l2 (lambda is {np.mean(l2):g})"
         )
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed:
         raise Diverged(
-            f"the closed form found its matrix singular at item {failed}, expected it not to be: "
+            f"the closed form found its matrix singular at row {failed}, expected it not to be: "
             f"raise relative_l2 (lambda is {np.mean(l2):g})"
         )
-    scale = -1.0 / np.einsum("ii->i", inverse).copy()
     for start in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only
         stop = min(start + BLOCK, len(inverse))
         square = np.tril(inverse[start:stop, start:stop])
         inverse[start:stop, start:stop] = square + np.tril(square, -1).T
         inverse[start:stop, stop:] = inverse[stop:, start:stop].T
-    inverse *= scale[None, :]
-    np.einsum("ii->i", inverse)[:] = 0.0
     return inverse

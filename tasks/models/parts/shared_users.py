@@ -1,0 +1,47 @@
+"""Items that are alike by who took them: k neighbours of each by the shrunk cosine, never (items, items) at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+CELLS = 2**24  # of the block of common users that is held at once, 128 MiB if none of them is 0
+
+
+def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` nearest others of every item, (items, k) int64, and their similarities, (items, k) float32.
+
+    Nearest first, no item twice. One that shares no user with another is no neighbour: where there are not enough the
+    first others of the catalogue (and, with `k` of all items, the item itself) take the places, with similarity 0.
+    """
+    columns = interactions.astype(np.float32)
+    rows = columns.T.tocsr()
+    items = interactions.shape[1]
+    norms = np.sqrt(np.asarray(columns.sum(axis=0)).ravel())
+    nearest = np.zeros((items, k), dtype=np.int64)
+    similarity = np.zeros((items, k), dtype=np.float32)
+    size = max(1, CELLS // items)
+    for start in range(0, items, size):
+        block = rows[start : start + size] @ columns  # (block, items): users in common
+        for item, (low, high) in enumerate(zip(block.indptr[:-1], block.indptr[1:], strict=True), start):
+            others = block.indices[low:high]
+            cosines = block.data[low:high] / (norms[item] * norms[others] + np.float32(shrink))
+            own = others == item  # an item does not speak for itself
+            nearest[item], similarity[item] = _best(item, others[~own], cosines[~own], nearest.shape)
+    return nearest, similarity
+
+
+def _best(item: int, others: np.ndarray, cosines: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(k,) items and (k,) cosines of one item from those of all that share a user with it; `shape` is (items, k)."""
+    items, k = shape
+    if len(others) > k:
+        best = np.argpartition(-cosines, k - 1)[:k]
+        others, cosines = others[best], cosines[best]
+    order = np.lexsort((others, -cosines))
+    missing = k - len(order)
+    if not missing:
+        return others[order], cosines[order]
+    first = np.arange(min(k + 1, items))
+    first = np.append(first[first != item], item)
+    fill = first[~np.isin(first, others)][:missing]
+    return np.concatenate([others[order], fill]), np.pad(cosines[order], (0, missing))
