@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,25 @@ def reach_publish(
         train(store, history, run, model, data)
         evaluate(store, run, model, figure, (test or figures)[model])
     return data
+
+
+def reach_prepare(
+    store: Store, run: str, models: Sequence[str], hyperparameters: Mapping[str, dict[str, object]]
+) -> None:
+    """Everything that a run has made when models are trained, always of the same interactions."""
+    config = RunConfig(
+        dataset=DATASET,
+        modalities=["text"],
+        encoder="enc",
+        models=list(models),
+        k_core=3,
+        hyperparameters=dict(hyperparameters),
+    )
+    plan = Plan(run=run, config=config, interactions=write_log(store, 0), inputs_hash="hash")
+    with write_artefact(store, f"runs/{run}/scan") as out:
+        out.json("plan.json", plan.model_dump(mode="json"))
+    align(store, run)
+    prepare(run=run)
 
 
 def write_log(store: Store, seed: int) -> str:

@@ -11,12 +11,10 @@ from tasks.errors import BadInput
 from tasks.models import MODELS, build_model, model_class
 from tasks.steps.compare import compare
 from tasks.steps.comparison import figures_of
-from tasks.steps.plan import Plan, RunConfig
-from tasks.steps.prepare import prepare
 from tasks.steps.trials import permuted
 from tasks.store import History, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
-from tests.steps.night import DATASET, align, write_log
+from tests.steps.night import DATASET, reach_prepare
 from tests.world import content_world
 
 RUN = "manual__compare"
@@ -25,19 +23,12 @@ RUN = "manual__compare"
 @pytest.fixture
 def prepared(folder_store: Store) -> Store:
     """A store with a run up to `prepare`."""
-    config = RunConfig(
-        dataset=DATASET,
-        modalities=["text"],
-        encoder="enc",
-        models=["popularity", "ease", "vbpr"],
-        k_core=3,
-        hyperparameters={"vbpr": {"max_epochs": 3, "embedding_size": 4, "content_size": 4}},
+    reach_prepare(
+        folder_store,
+        RUN,
+        ["popularity", "ease", "vbpr"],
+        {"vbpr": {"max_epochs": 3, "embedding_size": 4, "content_size": 4}},
     )
-    plan = Plan(run=RUN, config=config, interactions=write_log(folder_store, 0), inputs_hash="hash")
-    with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
-        out.json("plan.json", plan.model_dump(mode="json"))
-    align(folder_store, RUN)
-    prepare(run=RUN)
     return folder_store
 
 

@@ -13,11 +13,9 @@ from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
 from tasks.steps.evaluate import evaluate
-from tasks.steps.plan import Plan, RunConfig
-from tasks.steps.prepare import prepare
 from tasks.steps.train import train
-from tasks.store import History, Store, read_artefact, write_artefact
-from tests.steps.night import DATASET, align, write_log
+from tasks.store import History, Store, read_artefact
+from tests.steps.night import DATASET, reach_prepare
 
 RUN = "scheduled__2026-11-21T02:00:00+00:00"
 HYPERPARAMETERS: dict[str, dict[str, object]] = {"bpr": {"max_epochs": 6, "evaluate_every": 2, "embedding_size": 8}}
@@ -26,19 +24,7 @@ HYPERPARAMETERS: dict[str, dict[str, object]] = {"bpr": {"max_epochs": 6, "evalu
 @pytest.fixture
 def prepared(folder_store: Store) -> Store:
     """A store with a run up to `prepare`."""
-    config = RunConfig(
-        dataset=DATASET,
-        modalities=["text"],
-        encoder="enc",
-        models=["popularity", "bpr"],
-        k_core=3,
-        hyperparameters=HYPERPARAMETERS,
-    )
-    plan = Plan(run=RUN, config=config, interactions=write_log(folder_store, 0), inputs_hash="hash")
-    with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
-        out.json("plan.json", plan.model_dump(mode="json"))
-    align(folder_store, RUN)
-    prepare(run=RUN)
+    reach_prepare(folder_store, RUN, ["popularity", "bpr"], HYPERPARAMETERS)
     return folder_store
 
 

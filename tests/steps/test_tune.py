@@ -19,39 +19,30 @@ from tasks.errors import BadInput, NotFound, TaskError
 from tasks.models.bpr import BPR
 from tasks.models.ease import EASE
 from tasks.models.popularity import Popularity
-from tasks.steps.plan import Plan, RunConfig
-from tasks.steps.prepare import prepare
 from tasks.steps.search import Search
 from tasks.steps.train import train
 from tasks.steps.tune import budget, tune
 from tasks.store import History, Store, read_artefact, write_artefact
 from tasks.store.studies import Studies
 from tasks.training import Real
-from tests.steps.night import DATASET, align, write_log
+from tests.steps.night import DATASET, reach_prepare
 from tests.waiting import wait_for
 
 RUN = "r1"
 ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = EASE.Config().model_dump(include=set(EASE.SEARCH))
 QUICK = {"max_epochs": 8, "evaluate_every": 1, "patience": 8}
 
 
-def prepared_run(store: Store, run: str, hyperparameters: Mapping[str, dict[str, object]]) -> None:
-    """A run up to `prepare`, always of the same interactions."""
-    models = ["popularity", *hyperparameters]
-    config = RunConfig(
-        dataset=DATASET, modalities=["text"], encoder="enc", models=models, k_core=3, hyperparameters=hyperparameters
-    )
-    plan = Plan(run=run, config=config, interactions=write_log(store, 0), inputs_hash="hash")
-    with write_artefact(store, f"runs/{run}/scan") as out:
-        out.json("plan.json", plan.model_dump(mode="json"))
-    align(store, run)
-    prepare(run=run)
+def ready(store: Store, run: str, hyperparameters: Mapping[str, dict[str, object]]) -> None:
+    """A run up to `prepare` with these models."""
+    reach_prepare(store, run, ["popularity", *hyperparameters], hyperparameters)
 
 
 @pytest.fixture
 def prepared(folder_store: Store) -> Store:
     """A store with a run up to `prepare`, whose plan makes BPR quick."""
-    prepared_run(folder_store, RUN, {"bpr": QUICK})
+    ready(folder_store, RUN, {"bpr": QUICK})
     return folder_store
 
 
@@ -111,7 +102,7 @@ def test_the_best_is_kept_and_no_worse_than_the_defaults(prepared: Store, metric
     result = tune(run=RUN, model="ease", trials=12, threads=1)
     kept = found(prepared, "ease")
     rows = kept["trials"]
-    assert rows[0]["params"] == EASE.Config().model_dump()
+    assert rows[0]["params"] == DEFAULTS
     assert [row["state"] for row in rows] == ["complete"] * 12
     assert all(row["seconds"] > 0 and row["reason"] is None for row in rows)
     assert kept["best"]["value"] == max(row["value"] for row in rows) >= rows[0]["value"]
@@ -127,7 +118,7 @@ def test_the_preset_it_writes_trains_to_the_figure_it_promises(prepared: Store, 
     text = read_artefact(prepared, f"runs/{RUN}/tune-bpr").path("preset.yaml").read_text()
     pasted = yaml.safe_load(text)["hyperparameters"]
     assert pasted["bpr"].items() >= QUICK.items()
-    prepared_run(prepared, "r2", pasted)
+    ready(prepared, "r2", pasted)
     assert train(run="r2", model="bpr", threads=1)["valid"] == result["value"]
 
 
@@ -135,7 +126,7 @@ def test_the_preset_it_writes_trains_to_the_figure_it_promises(prepared: Store, 
 def test_what_the_plan_has_is_tried_as_well(folder_store: Store, metrics_dsn: str) -> None:
     """Right after the defaults, so that a search never ends worse than what is trained every night."""
     members = {"cease": {"relative_l2": 2.0}, "ials": {"factors": 32}}
-    prepared_run(folder_store, RUN, {"hybrid": {"members": members, "weights": [1.0]}})
+    ready(folder_store, RUN, {"hybrid": {"members": members, "weights": [1.0]}})
     tune(run=RUN, model="hybrid", trials=2, threads=1)
     default, planned = (row["params"] for row in found(folder_store, "hybrid")["trials"])
     assert planned == default | {"members.cease.relative_l2": 2.0, "members.ials.factors": 32}
@@ -147,7 +138,7 @@ def test_what_the_plan_has_outside_of_the_search_is_said(
     folder_store: Store, metrics_dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It cannot be tried, and nobody is left to think that it was."""
-    prepared_run(folder_store, RUN, {"ease": {"relative_l2": 500.0}})
+    ready(folder_store, RUN, {"ease": {"relative_l2": 500.0}})
     with caplog.at_level("INFO"):
         tune(run=RUN, model="ease", trials=2, threads=1)
     assert "those of the plan are not tried: {'relative_l2': 500.0} is outside of what is searched" in caplog.text
@@ -159,7 +150,7 @@ def test_what_the_plan_has_outside_of_the_search_is_said(
 @pytest.mark.services
 def test_a_weight_for_each_modality_stays(folder_store: Store, metrics_dsn: str) -> None:
     """One number for all cannot take its place, so the rest is searched around it."""
-    prepared_run(folder_store, RUN, {"cease": {"content": {"text": 2.0}, "dropout": 0.25}})
+    ready(folder_store, RUN, {"cease": {"content": {"text": 2.0}, "dropout": 0.25}})
     tune(run=RUN, model="cease", trials=2, threads=1)
     kept = found(folder_store, "cease")
     assert {key for row in kept["trials"] for key in row["params"]} == {"relative_l2", "dropout", "history_exponent"}
@@ -198,7 +189,7 @@ def test_the_same_seed_draws_the_same_after_the_random_beginning(
 @pytest.mark.services
 def test_test_interactions_are_not_looked_at(prepared: Store, metrics_dsn: str) -> None:
     """With other test items the same trials have the same figures, in a study of their own."""
-    prepared_run(prepared, "r2", {})
+    ready(prepared, "r2", {})
     before = read_artefact(prepared, "runs/r2/prepare")
     log = before.frame(f"{DATASET}_filtered.inter")
     taken = set(zip(log["userID"], log["itemID"], strict=True))
@@ -227,8 +218,8 @@ def test_minutes_end_a_search(prepared: Store, metrics_dsn: str) -> None:
 @pytest.mark.services
 def test_a_search_of_other_hyper_parameters_is_another_study(prepared: Store, metrics_dsn: str) -> None:
     """What stays as the plan has it decides the figures, so trials under another plan are not mixed with these."""
-    prepared_run(prepared, "r2", {"bpr": QUICK | {"max_epochs": 2}})
-    prepared_run(prepared, "r3", {"bpr": QUICK})
+    ready(prepared, "r2", {"bpr": QUICK | {"max_epochs": 2}})
+    ready(prepared, "r3", {"bpr": QUICK})
     one, two, three = (tune(run=run, model="bpr", trials=1, threads=1) for run in (RUN, "r2", "r3"))
     assert one["study"] != two["study"]
     assert one["study"] == three["study"]
@@ -283,7 +274,7 @@ def test_any_other_error_ends_the_search(prepared: Store, metrics_dsn: str) -> N
     failed, again = found(prepared, "ease")["trials"]
     assert (failed["state"], again["state"]) == ("fail", "complete")
     assert failed["reason"].startswith("BadInput: ease on")
-    assert failed["params"] == again["params"] == EASE.Config().model_dump()
+    assert failed["params"] == again["params"] == DEFAULTS
 
 
 @pytest.mark.services
