@@ -1,220 +1,176 @@
 """How much faster the recommenders are than the plain way of writing them, in one run on one machine.
 
-    python -m benchmarks.models [LOG] [--steps N] [--threads N]
+    python -m benchmarks.models [LOG] [--models NAME ...] [--steps N] [--threads N] [--busy]
 
 LOG is a tab-separated table of user, item and 0, 1 or 2 for the split; without it a log the size of MovieLens-1M is
-drawn. The plain way, per part: negatives by rejection in Python, a graph built edge by edge and multiplied as COO, all
-items projected in every step, Adam unfused, metrics in a loop over users. Both sides start from the same parameters
-and see the same batches, and their losses are compared. Only the ratios mean anything on a busy machine.
+drawn. `benchmarks/plain` is the plain way. Both sides have the same parameters and batches of 2048: first the losses of
+all batches are compared, then steps are timed one after the other. An epoch is its beginning (edges drawn, neighbours
+found), the batches with their negatives, the first step, and for the rest the fastest of the others, which the machine
+disturbed least. With --busy, for a machine that others use, only the time of the main thread counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from scipy import sparse
-from torch import Tensor
 
+from benchmarks.plain import PLAIN, TRAIN_FEATURES, Plain, loops
+from benchmarks.worlds import draw, fixed_batches, read
 from tasks.data import Dataset
 from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.parts.gradient import GradientModel
-from tasks.models.parts.graph import normalised_bipartite, torch_csr
-from tasks.training import Batch, NegativeSampler
+from tasks.models.parts.graph_content import ItemGraphModel
+from tasks.training import Batch, NegativeSampler, loop
 
 BATCH = 2048  # as published code has it, on both sides
-
-
-def seconds(work: Callable[[], object], *, times: int = 1) -> float:
-    """The fastest of some runs."""
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return min(found)
-
-
-def dataset(log: Path | None) -> Dataset:
-    """The log with two drawn 1024-d feature matrices."""
-    rng = np.random.default_rng(0)
-    if log is not None:
-        table = pd.read_csv(log, sep="\t")
-        users, items = (np.unique(table.iloc[:, column], return_inverse=True)[1] for column in (0, 1))
-        labels = table.iloc[:, 2].to_numpy()
-    else:
-        users, items = rng.integers(0, 6040, 1_000_000), (3256 * rng.random(1_000_000) ** 3).astype(np.int64)
-        users, items = np.unique(np.stack([users, items]), axis=1)
-        labels = rng.choice(3, len(users), p=[0.8, 0.1, 0.1])
-    shape = (users.max() + 1, items.max() + 1)
-    ones = np.ones(len(users), dtype=np.float32)
-    splits = [
-        sparse.csr_matrix((ones[labels == n], (users[labels == n], items[labels == n])), shape=shape) for n in range(3)
-    ]
-    features = {name: rng.normal(size=(shape[1], 1024)).astype(np.float32) for name in ("image", "text")}
-    return Dataset("benchmark", *splits, np.arange(shape[0]).astype(str), np.arange(shape[1]).astype(str), features)
-
-
-def plain_negatives(data: Dataset) -> list[int]:
-    """One for each interaction: drawn, and drawn again while the user has taken it."""
-    taken = [set(data.train[user].indices.tolist()) for user in range(data.train.shape[0])]
-    found = []
-    for items in taken:
-        for _ in items:
-            item = random.randrange(data.train.shape[1])  # noqa: S311  no secret
-            while item in items:
-                item = random.randrange(data.train.shape[1])  # noqa: S311
-            found.append(item)
-    return found
-
-
-def plain_graph(data: Dataset) -> Tensor:
-    """The normalised graph, edge by edge, as a COO tensor."""
-    users, items = data.train.shape
-    edges: dict[tuple[int, int], float] = {}
-    for user, item in zip(*data.train.nonzero(), strict=True):
-        edges[int(user), users + int(item)] = edges[users + int(item), int(user)] = 1.0
-    degrees = [0] * (users + items)
-    for row, _ in edges:
-        degrees[row] += 1
-    weights = [1 / math.sqrt(degrees[row] * degrees[column]) for row, column in edges]
-    return torch.sparse_coo_tensor(
-        torch.tensor(list(edges)).T, weights, (users + items, users + items), check_invariants=True
-    )
-
-
-def plain_evaluation(scores: Callable[[np.ndarray], np.ndarray], data: Dataset) -> dict[str, float]:
-    """Recall and NDCG at 20, user by user."""
-    users = [user for user in range(data.test.shape[0]) if len(data.test[user].indices)]
-    recall = ndcg = 0.0
-    for user in users:
-        row = scores(np.array([user]))[0].copy()
-        row[data.train[user].indices] = -np.inf
-        best = np.argsort(-row, kind="stable")[:20].tolist()
-        wanted = set(data.test[user].indices.tolist())
-        ideal = sum(1 / math.log2(rank + 2) for rank in range(min(20, len(wanted))))
-        recall += len(wanted.intersection(best)) / len(wanted)
-        ndcg += sum(1 / math.log2(rank + 2) for rank, item in enumerate(best) if item in wanted) / ideal
-    return {"recall@20": recall / len(users), "ndcg@20": ndcg / len(users)}
+CLOCKS: dict[bool, Callable[[], float]] = {False: time.perf_counter, True: time.thread_time}
 
 
 @dataclass
-class Plain:
-    """The same model written the plain way, on a copy of its parameters."""
+class Ours:
+    """One of our models and its optimiser, as the training loop has them."""
 
     model: GradientModel
-    graph: Tensor | None
+    optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tables = {name: p.detach().clone().requires_grad_() for name, p in self.model.named_parameters()}
-        self.optimizer = torch.optim.Adam(self.tables.values(), lr=1e-3, foreach=False, fused=False)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
 
-    def vectors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of all users, of all items, and the items' biases."""
-        if "nodes" in self.tables:
-            layers = [self.tables["nodes"]]
-            for _ in range(2):
-                layers.append(torch.sparse.mm(self.graph, layers[-1]))
-            users, items = torch.stack(layers).mean(0).split(list(self.model.data.train.shape))
-            return users, items, torch.zeros(len(items))
-        items, bias = self.tables["items"], torch.zeros(len(self.tables["items"]))
-        if "projection" in self.tables:
-            features = self.model.features
-            items = torch.cat([items, features @ self.tables["projection"]], 1)
-            bias = (self.tables["bias"] + features @ self.tables["content_bias"]).squeeze(1)
-        return self.tables["users"], items, bias
+    def start_epoch(self) -> None:
+        """As the loop does."""
+        self.model.train()
+        self.model.start_epoch(np.random.default_rng(0))
 
-    def step(self, batch: Batch) -> float:
-        """One optimiser step; returns the loss."""
-        users, items, bias = self.vectors()
-        p, i, j = users[batch.users], items[batch.positives], items[batch.negatives]
-        b_i, b_j = bias[batch.positives], bias[batch.negatives]
-        own: tuple[Tensor, ...] = (p, i, j, b_i, b_j)
-        if "nodes" in self.tables:
-            shift, nodes = self.model.data.train.shape[0], self.tables["nodes"]
-            own = nodes[batch.users], nodes[batch.positives + shift], nodes[batch.negatives + shift]
-        margin = (p * i).sum(1) + b_i - (p * j).sum(1) - b_j
-        loss = -torch.log(torch.sigmoid(margin)).mean()
-        loss = loss + self.model.config.regularization * sum(part.pow(2).sum() for part in own) / (2 * len(p))
-        self.optimizer.zero_grad()
-        loss.backward()
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Of the model."""
+        return self.model.loss(batch)
+
+    def step(self, batch: Batch) -> None:
+        """One optimiser step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss(batch).backward()
         self.optimizer.step()
-        return float(loss.detach())
 
 
-def steps(name: str, data: Dataset, batches: list[Batch], graph: Tensor) -> tuple[float, float, float]:
-    """Seconds a step of both, and the largest relative difference of their losses."""
+def build(name: str, data: Dataset) -> GradientModel:
+    """Our model; its parameters are not set yet."""
     model = build_model(name, {"batch_size": BATCH, "learning_rate": 1e-3}, data)
     assert isinstance(model, GradientModel)
-    model.initialise(torch.Generator().manual_seed(0))
-    plain = Plain(model, graph)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    ours, theirs, worst = [], [], 0.0
+    return model
+
+
+def pair(name: str, data: Dataset, *, train_features: bool = False) -> tuple[Plain, Ours]:
+    """Both sides with the same parameters; the plain one has no graphs yet."""
+    ours = Ours(build(name, data))
+    ours.model.initialise(torch.Generator().manual_seed(0))
+    return PLAIN[name](ours.model, train_features=train_features), ours
+
+
+def difference(plain: Plain, ours: Ours, batches: list[Batch]) -> float:
+    """The largest relative one of their losses, at the same parameters."""
+    found = []
     for batch in batches:
-        losses: list[float] = []
-
-        def step(batch: Batch = batch, losses: list[float] = losses) -> None:
-            loss = model.loss(batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            losses.append(float(loss.detach()))
-
-        ours.append(seconds(step))
-        theirs.append(seconds(lambda batch=batch, losses=losses: losses.append(plain.step(batch))))
-        worst = max(worst, abs(losses[0] - losses[1]) / losses[1])
-    return float(np.median(ours)), float(np.median(theirs)), worst
+        with torch.no_grad():
+            expected, loss = float(plain.loss(batch)), float(ours.loss(batch))
+        found.append(abs(loss - expected) / expected)
+    return max(found)
 
 
-def main(log: Path | None, count: int, threads: int) -> None:
+class Benchmark:
+    """Seconds of both sides by one clock, and a line for each part."""
+
+    def __init__(self, data: Dataset, batches: list[Batch], *, busy: bool) -> None:
+        self.data, self.batches, self.clock = data, batches, CLOCKS[busy]
+
+    def seconds(self, work: Callable[[], object], *, times: int = 1) -> float:
+        """The fastest of some runs."""
+        found = []
+        for _ in range(times):
+            start = self.clock()
+            work()
+            found.append(self.clock() - start)
+        return min(found)
+
+    def line(self, part: str, plain: float, ours: float, note: str = "") -> None:
+        """Print one comparison."""
+        print(f"{part:<32}{plain:>10.4f}{ours:>10.4f}{plain / ours:>8.1f}  {note}", flush=True)
+
+    def batching(self) -> tuple[float, float]:
+        """An epoch's batches."""
+        sampler, rng = NegativeSampler(self.data.train), np.random.default_rng(0)
+        pairs = loop._pairs(self.data.train, sampler)
+        plain = self.seconds(lambda: loops.batches(self.data, BATCH))
+        ours = self.seconds(lambda: list(loop._batches(pairs, sampler, BATCH, rng, "cpu")), times=3)
+        self.line("batches of an epoch", plain, ours)
+        return plain, ours
+
+    def model(self, name: str, batching: tuple[float, float]) -> None:
+        """Construction, where there is something to construct, and epoch."""
+        plain, ours = pair(name, self.data)
+        constructing = self.seconds(plain.build), self.seconds(lambda: build(name, self.data), times=3)
+        if type(plain).build is not Plain.build:
+            self.line(f"{name}: construction", *constructing)
+        graphs = self.seconds(plain.build_item_graphs)
+        if isinstance(ours.model, ItemGraphModel):
+            self.line(f"{name}: item graphs", graphs, self.seconds(ours.model.item_graphs))
+        self.epoch(f"{name}: epoch", plain, ours, batching)
+        if name in TRAIN_FEATURES:
+            plain, ours = pair(name, self.data, train_features=True)
+            plain.build()
+            plain.build_item_graphs()
+            self.epoch(f"{name}: epoch, features too", plain, ours, batching)
+
+    def epoch(self, label: str, plain: Plain, ours: Ours, batching: tuple[float, float]) -> None:
+        """Losses compared, then steps timed."""
+        once = [self.seconds(side.start_epoch) for side in (ours, plain)][::-1]  # plain takes over what ours has drawn
+        worst = difference(plain, ours, self.batches)
+        ours.start_epoch()
+        taken = [[self.seconds(lambda s=side, b=b: s.step(b)) for side in (plain, ours)] for b in self.batches]
+        steps = self.data.train.nnz / BATCH
+        best = np.min(taken[1:], axis=0)
+        whole = np.array(once) + batching + taken[0] + (steps - 1) * best
+        note = f"steps of {best[0] * 1e3:.1f} and {best[1] * 1e3:.1f} ms, losses differ by {worst:.1e} at most"
+        self.line(label, *whole, note)
+
+    def evaluation(self) -> None:
+        """All figures of all users on test."""
+        table = np.random.default_rng(0).normal(size=self.data.shape).astype(np.float32)
+        found: list[dict[str, float]] = []
+        plain = self.seconds(lambda: found.append(loops.evaluation(lambda users: table[users], self.data)))
+        ours = self.seconds(
+            lambda: found.append(evaluate(lambda users: table[users], self.data, "test").means()), times=3
+        )
+        worst = max(abs(found[0][key] - found[-1][key]) for key in found[0])
+        note = f"ours has {len(found[-1])} figures, plain {len(found[0])}; they differ by {worst:.1e} at most"
+        self.line("evaluation on test", plain, ours, note)
+
+
+def main(log: Path | None, models: list[str], steps: int, threads: int, *, busy: bool) -> None:
     """Print one line a part."""
     torch.set_num_threads(threads)
-    data = dataset(log)
-    rng = np.random.default_rng(0)
+    data = draw(1_250_000) if log is None else read(log)
     print(f"{data.train.nnz} training interactions, {data.shape[0]} users, {data.shape[1]} items, {threads} threads")
-    print(f"{'part':<28}{'plain s':>10}{'ours s':>10}{'ratio':>8}  note")
-
-    def line(part: str, plain: float, ours: float, note: str = "") -> None:
-        print(f"{part:<28}{plain:>10.4f}{ours:>10.4f}{plain / ours:>8.1f}  {note}", flush=True)
-
-    users = np.repeat(np.arange(data.shape[0]), np.diff(data.train.indptr))
-    sampler = NegativeSampler(data.train)
-    ours = seconds(lambda: sampler.sample(users, rng), times=3)
-    sampling = seconds(lambda: plain_negatives(data)), ours
-    line("negatives of an epoch", *sampling)
-    graphs: list[Tensor] = []
-    plain = seconds(lambda: graphs.append(plain_graph(data)))
-    line("graph", plain, seconds(lambda: torch_csr(normalised_bipartite(data.train)), times=3))
-    rows = rng.choice(data.train.nnz, count * BATCH)
-    drawn = users[rows], data.train.indices[rows].astype(np.int64), sampler.sample(users[rows], rng)
-    columns = [torch.from_numpy(column).split(BATCH) for column in drawn]
-    batches = [Batch(*parts) for parts in zip(*columns, strict=True)]
-    for name in ("bpr", "vbpr", "lightgcn"):
-        ours, plain, worst = steps(name, data, batches, graphs[0])
-        per_epoch = data.train.nnz / BATCH
-        note = f"{ours * 1e3:.1f} ms a step, losses differ by {worst:.1e} at most"
-        line(f"epoch of {name} (from {count})", plain * per_epoch + sampling[0], ours * per_epoch + sampling[1], note)
-    table = rng.normal(size=data.shape).astype(np.float32)
-    found: list[dict[str, float]] = []
-    plain = seconds(lambda: found.append(plain_evaluation(lambda users: table[users], data)))
-    ours = seconds(lambda: found.append(evaluate(lambda users: table[users], data, "test").means()), times=3)
-    worst = max(abs(found[0][key] - found[-1][key]) for key in found[0])
-    line("evaluation on test", plain, ours, f"ours has 16 figures, plain 2; they differ by {worst:.1e} at most")
+    print(f"{'part':<32}{'plain s':>10}{'ours s':>10}{'ratio':>8}  note")
+    benchmark = Benchmark(data, fixed_batches(data, steps, BATCH), busy=busy)
+    batching = benchmark.batching()
+    for name in models:
+        benchmark.model(name, batching)
+    benchmark.evaluation()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path, nargs="?")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--models", nargs="+", choices=PLAIN, default=list(PLAIN), metavar="NAME")
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--busy", action="store_true")
     options = parser.parse_args()
-    main(options.log, options.steps, options.threads)
+    main(options.log, options.models, options.steps, options.threads, busy=options.busy)

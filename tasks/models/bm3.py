@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
+from tasks.models.parts.rows import gathered
 from tasks.training import Batch, Real, Space, cosine_distance, squared_norms
 
 
@@ -50,7 +51,7 @@ class BM3(GraphContentModel):
         super().__init__(config, data)
         size = config.embedding_size
         self.predictor = nn.Linear(size, size)
-        self.projections = nn.ModuleList(nn.Linear(width, size) for width in self.content.widths)
+        self.projections = nn.ModuleList(Projection(width, size) for width in self.content.widths)
         self._chance = torch.Generator().manual_seed(0)
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -65,18 +66,17 @@ class BM3(GraphContentModel):
     def loss(self, batch: Batch) -> Tensor:
         """Of the positive pairs of a batch."""
         users, items = self._vectors()
-        user, item = functional.embedding(batch.users, users), functional.embedding(batch.positives, items)
+        (user,), (item,) = gathered(users, batch.users), gathered(items, batch.positives)
         total = cosine_distance(self.predictor(user), self._target(item))
         total = total + cosine_distance(self.predictor(item), self._target(user))
         features, rows = self.content_of(batch.positives)
         for layer, table in zip(self.projections, features, strict=True):
-            content = functional.embedding(rows, layer(table))
+            (content,) = gathered(layer(table), rows)
             predicted, weight = self.predictor(content), self.config.content_weight
             total = total + weight * cosine_distance(predicted, self._target(item))
             total = total + self.config.grounding * cosine_distance(self.predictor(item), self._target(content))
             total = total + weight * cosine_distance(predicted, self._target(content))
-        own_users, own_items = self.halves(self.nodes)
-        own = (functional.embedding(batch.users, own_users), functional.embedding(batch.positives, own_items))
+        own = gathered(self.nodes, batch.users, batch.positives + self.data.train.shape[0])
         return total + self.config.regularization * squared_norms(*own)
 
     def _target(self, rows: Tensor) -> Tensor:

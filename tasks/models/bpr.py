@@ -10,11 +10,11 @@ from typing import ClassVar
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.gradient import GradientModel, Representations
-from tasks.training import Batch, Choice, GradientConfig, Space, bpr_loss, squared_norms
+from tasks.models.parts.rows import gathered
+from tasks.training import Batch, Choice, GradientConfig, Space, bpr_of_vectors, squared_norms
 
 
 class BPR(GradientModel):
@@ -43,11 +43,11 @@ class BPR(GradientModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; only the rows of the batch are gathered and penalised."""
-        user = functional.embedding(batch.users, self.users)  # (n, d)
-        positive = functional.embedding(batch.positives, self.items)
-        negative = functional.embedding(batch.negatives, self.items)
-        ranking = bpr_loss((user * positive).sum(1), (user * negative).sum(1))
-        return ranking + self.config.regularization * squared_norms(user, positive, negative)
+        (user,) = gathered(self.users, batch.users)  # (n, d)
+        positive, negative = gathered(self.items, batch.positives, batch.negatives)
+        return bpr_of_vectors(user, positive, negative) + self.config.regularization * squared_norms(
+            user, positive, negative
+        )
 
     def representations(self) -> Representations:
         """The two tables."""

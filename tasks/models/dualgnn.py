@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
+from tasks.models.parts.edges import Edges, weighted_sums
 from tasks.models.parts.graph import propagate
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
-from tasks.models.parts.neighbours import ItemGraph
 from tasks.models.parts.shared_users import neighbours
 from tasks.training import Batch, Real, Space, Whole, squared_norms
 
@@ -49,9 +50,10 @@ class DualGNN(GraphContentModel):
         users, widths = data.train.shape[0], self.content.widths
         self.users = nn.Parameter(torch.zeros(len(widths), users, config.embedding_size))
         self.taste = nn.Parameter(torch.zeros(users, len(widths) + 1))  # softmax of it weighs modalities and ids
-        self.projections = nn.ModuleList(nn.Linear(width, config.embedding_size) for width in widths)
+        self.projections = nn.ModuleList(Projection(width, config.embedding_size) for width in widths)
         alike, likeness = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
         share = likeness / likeness.sum(axis=1, keepdims=True).clip(min=1e-12)
+        self._listening: Edges | None = None
         self.register_buffer("alike", torch.from_numpy(alike), persistent=False)  # (U, k)
         self.register_buffer("likeness", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1
 
@@ -69,8 +71,14 @@ class DualGNN(GraphContentModel):
             channels.append(self.halves(propagate(self.graph, x, self.config.layers)))
         weights = torch.softmax(self.taste, 1).unsqueeze(2)  # (U, modalities + 1, 1)
         users = (weights * torch.stack([channel[0] for channel in channels], 1)).sum(1)
-        users = users + self.config.user_weight * ItemGraph(self.alike, self.likeness).product(users)
+        users = users + self.config.user_weight * weighted_sums(self.listening(), self.likeness, users)
         return users, torch.stack([channel[1] for channel in channels]).mean(0)
+
+    def listening(self) -> Edges:
+        """From each user to those alike."""
+        if self._listening is None or self._listening.to is not self.alike:  # buffers are others on another device
+            self._listening = Edges(self.alike)
+        return self._listening
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; the user tables of a batch are penalised too."""

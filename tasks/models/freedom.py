@@ -13,11 +13,12 @@ from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.content import modality_weights
+from tasks.models.parts.content import Projection, modality_weights
 from tasks.models.parts.graph import normalised_bipartite, pruned, torch_csr
-from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
-from tasks.models.parts.neighbours import mixed
-from tasks.training import Batch, Real, Space
+from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel
+from tasks.models.parts.neighbours import ItemGraph, joined, mixed
+from tasks.models.parts.rows import gathered
+from tasks.training import Batch, Real, Space, bpr_of_vectors
 
 
 class FREEDOM(ItemGraphModel):
@@ -47,8 +48,9 @@ class FREEDOM(ItemGraphModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.towers = nn.ModuleList(nn.Linear(width, config.embedding_size) for width in self.content.widths)
+        self.towers = nn.ModuleList(Projection(width, config.embedding_size) for width in self.content.widths)
         self._shares = modality_weights(config.modality_weights, self.content, self.name)
+        self._mixed: tuple[list[ItemGraph], ItemGraph] | None = None
         self.register_buffer("thinned", self.graph, persistent=False)
 
     def start_epoch(self, rng: np.random.Generator) -> None:
@@ -61,10 +63,13 @@ class FREEDOM(ItemGraphModel):
         """Pairwise loss on the thinned graph, and of content."""
         users, items = self._vectors(self.thinned)
         features, rows = self.content_of(torch.cat([batch.positives, batch.negatives]))
-        projected = Batch(batch.users, *rows.chunk(2))
-        content = [pairwise(users, tower(table), projected) for tower, table in zip(self.towers, features, strict=True)]
-        ranking = pairwise(users, items, batch) + self.config.content_weight * torch.stack(content).sum()
-        return ranking + self.penalty(batch)
+        (user,) = gathered(users, batch.users)  # (n, d)
+        content = [
+            bpr_of_vectors(user, *gathered(tower(table), *rows.chunk(2)))
+            for tower, table in zip(self.towers, features, strict=True)
+        ]
+        ranking = bpr_of_vectors(user, *gathered(items, batch.positives, batch.negatives))
+        return ranking + self.config.content_weight * torch.stack(content).sum() + self.penalty(batch)
 
     def final(self) -> tuple[Tensor, Tensor]:
         """On the whole graph."""
@@ -72,6 +77,12 @@ class FREEDOM(ItemGraphModel):
 
     def _vectors(self, graph: Tensor) -> tuple[Tensor, Tensor]:
         users, items = self.smoothed(graph)
-        own = self.halves(self.nodes)[1]
-        item_graph = mixed(self.item_graphs(), torch.from_numpy(self._shares).to(own))
-        return users, items + item_graph.propagate(own, self.config.item_layers)
+        return users, items + self.item_graph().propagate(self.halves(self.nodes)[1], self.config.item_layers)
+
+    def item_graph(self) -> ItemGraph:
+        """The graphs of all modalities in one, mixed again only where they have changed."""
+        graphs = self.item_graphs()
+        if self._mixed is None or self._mixed[0] is not graphs:
+            edges = joined([graph.edges for graph in graphs])
+            self._mixed = graphs, mixed(edges, graphs, torch.from_numpy(self._shares).to(graphs[0].weights))
+        return self._mixed[1]

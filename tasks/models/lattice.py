@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
+from tasks.models.parts.edges import Edges
 from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
-from tasks.models.parts.neighbours import ItemGraph, cosines, mixed, nearest, normalised
+from tasks.models.parts.neighbours import ItemGraph, cosines, joined, mixed, nearest, normalised
 from tasks.training import Batch, Real, Space
 
 
@@ -39,32 +41,34 @@ class LATTICE(ItemGraphModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.projections = nn.ModuleList(nn.Linear(width, config.projection_size) for width in self.content.widths)
+        self.projections = nn.ModuleList(Projection(width, config.projection_size) for width in self.content.widths)
         self.importance = nn.Parameter(torch.zeros(len(self.content.widths)))  # softmax of it weighs the modalities
-        self._neighbours: list[Tensor] | None = None
+        self._learned: list[Edges] | None = None  # of the projected content, by modality
+        self._every: Edges | None = None  # of both graphs
 
     def train(self, mode: bool = True) -> LATTICE:
         """The neighbours by projected content are found anew."""
-        self._neighbours = None
+        self._learned = None
         super().train(mode)
         return self
 
     def start_epoch(self, rng: np.random.Generator) -> None:
         """Find the neighbours of this epoch."""
         del rng
-        self._neighbours = None
+        self._learned = None
 
     def item_graph(self) -> ItemGraph:
         """Initial and learned graphs of all modalities, by skip and importance."""
         projected = [layer(rows) for layer, rows in zip(self.projections, self.content(), strict=True)]
-        if self._neighbours is None:
-            self._neighbours = [nearest(rows, self.config.neighbours) for rows in projected]
+        if self._learned is None or self._every is None:
+            self._learned = [Edges(nearest(rows, self.config.neighbours)) for rows in projected]
+            self._every = joined([*(graph.edges for graph in self.item_graphs()), *self._learned])
         learned = [
-            normalised(found, cosines(rows, found)) for found, rows in zip(self._neighbours, projected, strict=True)
+            normalised(edges, cosines(rows, edges)) for edges, rows in zip(self._learned, projected, strict=True)
         ]
         importance = torch.softmax(self.importance, 0)
-        weights = torch.cat([self.config.skip * importance, (1 - self.config.skip) * importance])
-        return mixed([*self.item_graphs(), *learned], weights)
+        shares = torch.cat([self.config.skip * importance, (1 - self.config.skip) * importance])
+        return mixed(self._every, [*self.item_graphs(), *learned], shares)
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss."""

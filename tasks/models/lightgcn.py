@@ -11,12 +11,12 @@ from typing import ClassVar
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.gradient import GradientModel, Representations
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
-from tasks.training import Batch, Choice, GradientConfig, Space, Whole, bpr_loss, squared_norms
+from tasks.models.parts.rows import gathered
+from tasks.training import Batch, Choice, GradientConfig, Space, Whole, bpr_of_vectors, squared_norms
 
 
 class LightGCN(GradientModel):
@@ -54,16 +54,11 @@ class LightGCN(GradientModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss on propagated rows (equation 15)."""
-        rows = self._rows_of(batch)
-        final = propagate(self.graph, self.nodes, self.config.layers)
-        user, positive, negative = (functional.embedding(row, final) for row in rows)  # (n, d) each
-        ranking = bpr_loss((user * positive).sum(1), (user * negative).sum(1))
-        own = (functional.embedding(row, self.nodes) for row in rows)
-        return ranking + self.config.regularization * squared_norms(*own)
-
-    def _rows_of(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         users = self.data.train.shape[0]
-        return batch.users, batch.positives + users, batch.negatives + users
+        rows = (batch.users, batch.positives + users, batch.negatives + users)
+        user, positive, negative = gathered(propagate(self.graph, self.nodes, self.config.layers), *rows)  # (n, d)
+        own = gathered(self.nodes, *rows)
+        return bpr_of_vectors(user, positive, negative) + self.config.regularization * squared_norms(*own)
 
     def representations(self) -> Representations:
         """Propagated vectors."""

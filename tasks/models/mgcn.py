@@ -12,8 +12,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
 from tasks.models.parts.graph import normalised_part, product, torch_csr
-from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, pairwise
+from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, chosen, pairwise
 from tasks.training import Batch, Real, Space
 
 
@@ -39,7 +40,7 @@ class MGCN(ItemGraphModel):
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
         size, widths = config.embedding_size, self.content.widths
-        self.projections = nn.ModuleList(nn.Linear(width, size) for width in widths)
+        self.projections = nn.ModuleList(Projection(width, size) for width in widths)
         self.gates = nn.ModuleList(nn.Linear(size, size) for _ in widths)
         self.preferences = nn.ModuleList(nn.Linear(size, size) for _ in widths)
         self.common = nn.Linear(size, size)
@@ -58,9 +59,9 @@ class MGCN(ItemGraphModel):
             found.append(torch.cat([product(self.to_users, self.to_items, items), items]))
         return found
 
-    def both(self) -> tuple[Tensor, Tensor]:
-        """(U + I, d) of behaviour and of content."""
-        behaviour, views = torch.cat(self.smoothed()), self.views()
+    def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
+        behaviour, *views = chosen([self.smoothed_nodes(), *self.views()], rows)
         attention = torch.softmax(torch.cat([self.query(torch.tanh(self.common(view))) for view in views], 1), 1)
         shared = (attention.unsqueeze(2) * torch.stack(views, 1)).sum(1)
         special = [
@@ -71,9 +72,10 @@ class MGCN(ItemGraphModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss, and that behaviour and content of one node agree."""
-        behaviour, side = self.both()
-        ranking = pairwise(*self.halves(behaviour + side), batch) + self.penalty(batch)
-        contrast = agreement(self.halves(side), self.halves(behaviour), batch, self.config.temperature)
+        nodes = self.nodes_of(batch)
+        behaviour, side = self.both(nodes.rows)
+        ranking = pairwise(*nodes.halves(behaviour + side), nodes.batch) + self.penalty(batch)
+        contrast = agreement(nodes.halves(side), nodes.halves(behaviour), nodes.batch, self.config.temperature)
         return ranking + self.config.contrast * contrast
 
     def final(self) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, contrasted, pairwise
 from tasks.training import Batch, Real, Space, info_nce
@@ -49,7 +50,7 @@ class MMGCL(GraphContentModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.projections = nn.ModuleList(nn.Linear(width, config.embedding_size) for width in self.content.widths)
+        self.projections = nn.ModuleList(Projection(width, config.embedding_size) for width in self.content.widths)
         self.register_buffer("thinned", self.graph, persistent=False)
         self.register_buffer("shown", torch.ones(len(self.content.widths), data.train.shape[1], 1), persistent=False)
         self.register_buffer("others", torch.arange(data.train.shape[1]).roll(1), persistent=False)

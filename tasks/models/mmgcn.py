@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
 from tasks.models.parts.graph import mean_over_neighbours, product, torch_csr
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
 from tasks.training import Batch, squared_norms
@@ -37,7 +38,7 @@ class MMGCN(GraphContentModel):
         super().__init__(config, data)
         size, widths = config.embedding_size, self.content.widths
         self.users = nn.Parameter(torch.zeros(len(widths), data.train.shape[0], size))  # preferences by modality
-        self.projections = nn.ModuleList(nn.Linear(width, size) for width in widths)
+        self.projections = nn.ModuleList(Projection(width, size) for width in widths)
 
         def one_each(*, bias: bool) -> nn.ModuleList:
             return nn.ModuleList(nn.Linear(size, size, bias=bias) for _ in range(len(widths) * config.layers))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
 from tasks.models.parts.graph import propagate
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
 from tasks.training import Batch, Real, Space, info_nce, squared_norms
@@ -45,14 +46,14 @@ class SLMRec(GraphContentModel):
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
         size, widths = config.embedding_size, self.content.widths
-        self.projections = nn.ModuleList(nn.Linear(width, size) for width in widths)
+        self.projections = nn.ModuleList(Projection(width, size) for width in widths)
         self.fusion = nn.Linear(size * (len(widths) + 1), size)
         self.before = nn.ModuleList(nn.Linear(size * (place + 1), size) for place in range(len(widths)))
         self.after = nn.ModuleList(nn.Linear(size, size) for _ in widths)
 
     def channels(self) -> list[Tensor]:
         """(U + I, d) of ids, then of each modality."""
-        users, found = self.halves(self.nodes)[0], [torch.cat(self.smoothed())]
+        users, found = self.halves(self.nodes)[0], [self.smoothed_nodes()]
         for layer, rows in zip(self.projections, self.content(), strict=True):
             found.append(propagate(self.graph, torch.cat([users, layer(rows)]), self.config.layers))
         return found

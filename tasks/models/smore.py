@@ -14,8 +14,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
+from tasks.models.parts.content import Projection
 from tasks.models.parts.graph import normalised_part, product, torch_csr
-from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, pairwise
+from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, chosen, pairwise
 from tasks.models.parts.neighbours import ItemGraph, union
 from tasks.training import Batch, Real, Space
 
@@ -43,13 +44,14 @@ class SMORE(ItemGraphModel):
         super().__init__(config, data)
         size, widths = config.embedding_size, self.content.widths
         views = len(widths) + 1  # the last is the fusion
-        self.projections = nn.ModuleList(nn.Linear(width, size) for width in widths)
+        self.projections = nn.ModuleList(Projection(width, size) for width in widths)
         self.filters = nn.Parameter(torch.zeros(views, size // 2 + 1, 2))  # real and imaginary part by frequency
         self.gates = nn.ModuleList(nn.Linear(size, size) for _ in range(views))
         self.preferences = nn.ModuleList(nn.Linear(size, size) for _ in range(views))
         self.attention = nn.ModuleList(
             nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, size, bias=False)) for _ in widths
         )
+        self._joined: tuple[list[ItemGraph], ItemGraph] | None = None
         between = normalised_part(data.train)  # (U, I)
         self.register_buffer("to_users", torch_csr(between), persistent=False)
         self.register_buffer("to_items", torch_csr(between.T.tocsr()), persistent=False)
@@ -71,7 +73,9 @@ class SMORE(ItemGraphModel):
     def graphs(self) -> list[ItemGraph]:
         """The item graph of each modality, and their union."""
         graphs = self.item_graphs()
-        return [*graphs, union(graphs)]
+        if self._joined is None or self._joined[0] is not graphs:  # they stay, unless content is learned
+            self._joined = graphs, union(graphs)
+        return [*graphs, self._joined[1]]
 
     def views(self) -> list[Tensor]:
         """(U + I, d) of each signal: purified by behaviour, smoothed over alike items, and its sums over a user's."""
@@ -81,10 +85,9 @@ class SMORE(ItemGraphModel):
             found.append(torch.cat([product(self.to_users, self.to_items, items), items]))
         return found
 
-    def both(self) -> tuple[Tensor, Tensor]:
-        """(U + I, d) of behaviour and of content."""
-        behaviour = torch.cat(self.smoothed())
-        *single, fused = self.views()
+    def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
+        behaviour, *single, fused = chosen([self.smoothed_nodes(), *self.views()], rows)
         attended = [
             torch.softmax(attention(fused), 1) * view for attention, view in zip(self.attention, single, strict=True)
         ]
@@ -96,9 +99,10 @@ class SMORE(ItemGraphModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss, and that behaviour and content of one node agree."""
-        behaviour, side = self.both()
-        ranking = pairwise(*self.halves(behaviour + side), batch) + self.penalty(batch)
-        contrast = agreement(self.halves(side), self.halves(behaviour), batch, self.config.temperature)
+        nodes = self.nodes_of(batch)
+        behaviour, side = self.both(nodes.rows)
+        ranking = pairwise(*nodes.halves(behaviour + side), nodes.batch) + self.penalty(batch)
+        contrast = agreement(nodes.halves(side), nodes.halves(behaviour), nodes.batch, self.config.temperature)
         return ranking + self.config.contrast * contrast
 
     def final(self) -> tuple[Tensor, Tensor]:

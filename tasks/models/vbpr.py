@@ -11,11 +11,11 @@ from typing import ClassVar
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.content import ContentConfig, ContentModel
+from tasks.models.parts.content import ContentConfig, ContentModel, projected
 from tasks.models.parts.gradient import GradientModel, Representations
+from tasks.models.parts.rows import gathered
 from tasks.training import Batch, Choice, Space, bpr_loss, squared_norms
 
 
@@ -63,22 +63,22 @@ class VBPR(ContentModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; each item of the batch is projected once, or all when the batch may hold most of them."""
-        items, places = None, torch.cat([batch.positives, batch.negatives])
-        if len(places) < len(self.items):  # otherwise copying feature rows costs more than it saves
-            items, places = torch.unique(places, return_inverse=True)
+        items, places = self.distinct(torch.cat([batch.positives, batch.negatives]))
         vectors, bias = self._items(items)
-        user = functional.embedding(batch.users, self.users)  # (n, d + c)
-        both = functional.embedding(places, vectors)  # (2n, d + c): positives, then negatives
-        bias_of = functional.embedding(places, bias)  # (2n, 1)
-        positive, negative = ((user.repeat(2, 1) * both).sum(1) + bias_of.squeeze(1)).chunk(2)
-        penalty = squared_norms(user, *both.chunk(2), *bias_of.chunk(2))
-        return bpr_loss(positive, negative) + self.config.regularization * penalty
+        (user,) = gathered(self.users, batch.users)  # (n, d + c)
+        positive, negative = gathered(vectors, *places.chunk(2))  # (n, d + c) each
+        biases = gathered(bias, *places.chunk(2))  # (n, 1) each
+        further = (user * (negative - positive)).sum(1)  # one product instead of two
+        ranking = bpr_loss(biases[0].squeeze(1), further + biases[1].squeeze(1))
+        return ranking + self.config.regularization * squared_norms(user, positive, negative, *biases)
 
     def _items(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         """Vectors (n, d + c) and biases (n, 1) of some items, or of all."""
-        own, bias = (table if rows is None else functional.embedding(rows, table) for table in (self.items, self.bias))
-        features = torch.cat(self.content(rows), 1)
-        return torch.cat([own, features @ self.projection], 1), bias + features @ self.content_bias
+        own, bias = (table if rows is None else gathered(table, rows)[0] for table in (self.items, self.bias))
+        weights = torch.cat([self.projection, self.content_bias], 1).split(self.content.widths)  # (width, c + 1) each
+        parts = [projected(features, weight) for features, weight in zip(self.content(rows), weights, strict=True)]
+        content = torch.stack(parts).sum(0)  # (n, c + 1)
+        return torch.cat([own, content[:, :-1]], 1), bias + content[:, -1:]
 
     def representations(self) -> Representations:
         """User vectors as learned; item vectors with their content."""

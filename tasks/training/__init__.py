@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.training.loop import Batch, train
-from tasks.training.losses import bpr_loss, cosine_distance, info_nce, squared_norms
+from tasks.training.losses import bpr_loss, bpr_of_vectors, cosine_distance, info_nce, squared_norms
 from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions
 from tasks.training.sampling import NegativeSampler
 from tasks.training.search import Choice, Range, Real, Space, Whole, picked, placed, under
@@ -22,6 +22,7 @@ __all__ = [
     "TrainingOptions",
     "Whole",
     "bpr_loss",
+    "bpr_of_vectors",
     "cosine_distance",
     "info_nce",
     "picked",

@@ -101,7 +101,7 @@ def _train(
 
 def _epoch(model: Trainable, optimizer: torch.optim.Optimizer, batches: Iterator[Batch]) -> float:
     """Mean loss per interaction over one pass. Sums stay detached tensors: no graph is kept, no GPU waited for."""
-    total, count = torch.zeros(()), 0
+    total, count = torch.zeros((), dtype=torch.float64), 0  # 32 bits lose small terms after millions of interactions
     for batch in batches:
         optimizer.zero_grad(set_to_none=True)
         loss = model.loss(batch)

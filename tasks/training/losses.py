@@ -15,9 +15,15 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
     return functional.softplus(negative - positive).mean()
 
 
+def bpr_of_vectors(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """`bpr_loss` where scores are products of rows (n, d), from one product instead of two."""
+    return functional.softplus((user * (negative - positive)).sum(1)).mean()
+
+
 def squared_norms(*rows: Tensor) -> Tensor:
     """Half the sum of squares of the rows (n, d) of a batch, per interaction: gradient of one row is the row over n."""
-    return torch.stack([row.square().sum() for row in rows]).sum() / (2 * len(rows[0]))
+    flat = [row.reshape(-1) for row in rows]
+    return torch.stack([torch.dot(row, row) for row in flat]).sum() / (2 * len(rows[0]))
 
 
 def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
@@ -26,10 +32,12 @@ def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
     m may exceed n: further rows of `other` are further negatives. van den Oord, Li, Vinyals, Representation Learning
     with Contrastive Predictive Coding, 2018, equation 4.
     """
-    cosines = functional.normalize(one, dim=1) @ functional.normalize(other, dim=1).T  # (n, m)
-    return functional.cross_entropy(cosines / temperature, torch.arange(len(one), device=one.device))
+    scaled = functional.normalize(one, dim=1) / temperature  # (n, d) is smaller than the (n, m) cosines
+    cosines = scaled @ functional.normalize(other, dim=1).T
+    return functional.cross_entropy(cosines, torch.arange(len(one), device=one.device))
 
 
 def cosine_distance(one: Tensor, other: Tensor) -> Tensor:
     """Mean over rows (n, d) of 1 - cosine."""
-    return 1 - functional.cosine_similarity(one, other, dim=1).mean()
+    lengths = [torch.linalg.vector_norm(rows, dim=1).clamp(min=1e-8) for rows in (one, other)]
+    return 1 - ((one * other).sum(1) / (lengths[0] * lengths[1])).mean()

@@ -61,6 +61,18 @@ def test_every_model_with_content_says_when_there_is_none(name: str) -> None:
         build_model(name, {}, replace(views(), features={}))
 
 
+@pytest.mark.parametrize("name", CONTENT)
+def test_content_can_be_held_and_projected_in_16_bits(name: str) -> None:
+    """Parameters and scores keep 32 bits, and scores of the same parameters differ by little."""
+    exact, rough = (build_model(name, BRIEF | {"precision": kind}, views()) for kind in ("float32", "bfloat16"))
+    assert isinstance(rough, ContentModel)
+    assert {rows.dtype for rows in rough.content()} == {torch.bfloat16}
+    rough.fit(TrainingOptions())
+    assert {tensor.dtype for tensor in rough.state().values()} == {torch.float32}
+    expected = exact.load_state(rough.state()).scores(np.arange(7))
+    np.testing.assert_allclose(rough.scores(np.arange(7)), expected, atol=0.02 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("fusion", ["sum", "concat", "mlp", "attention"])
 def test_a_front_end_weighs_views_by_their_cosine_with_the_picture(fusion: str) -> None:
     """Each fusion equals what one writes down in NumPy; the picture stays beside what the views become."""

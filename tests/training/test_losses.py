@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.training import bpr_loss, squared_norms
+from tasks.training import bpr_loss, bpr_of_vectors, squared_norms
 
 
 def test_bpr_is_the_mean_of_minus_log_sigmoid() -> None:
@@ -25,6 +25,13 @@ def test_bpr_is_finite_however_far_apart_the_scores_are(margin: float) -> None:
     assert loss.item() == pytest.approx(max(-margin, 0.0))
     assert positive.grad is not None
     assert positive.grad.item() == (-1.0 if margin < 0 else 0.0)
+
+
+def test_bpr_of_vectors_is_that_of_their_products() -> None:
+    """One product less gives the same loss."""
+    user, positive, negative = torch.randn(3, 8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = bpr_loss((user * positive).sum(1), (user * negative).sum(1))
+    assert bpr_of_vectors(user, positive, negative).item() == pytest.approx(expected.item(), rel=1e-12)
 
 
 def test_squared_norms_are_halved_and_per_interaction() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -19,6 +21,9 @@ from tasks.training import GradientConfig
 class ContentConfig(GradientConfig):
     """What every model with content can be told."""
 
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of features and their projection; 16 bits halve their memory"
+    )
     front_end: FrontEnd | None = Field(
         default=None, description="CLIPER before the model; none: modalities as they are"
     )
@@ -27,10 +32,12 @@ class ContentConfig(GradientConfig):
 class Content(nn.Module):
     """Standardised features by modality, in the order of their names; with a front end, views joined into one more.
 
-    An item that lacks a modality has zeros there: the mean of all that have it.
+    An item that lacks a modality has zeros there: the mean of all that have it. Features are held in `precision`.
     """
 
-    def __init__(self, data: Dataset, model: str, front_end: FrontEnd | None) -> None:
+    def __init__(
+        self, data: Dataset, model: str, front_end: FrontEnd | None, precision: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
         if not data.features:
             raise BadInput(
@@ -38,7 +45,7 @@ class Content(nn.Module):
             )
         self.modalities = sorted(data.features)
         for place, name in enumerate(self.modalities):
-            rows = torch.from_numpy(standardised(data.features[name], name))
+            rows = torch.from_numpy(standardised(data.features[name], name)).to(precision)
             self.register_buffer(f"features_{place}", rows, persistent=False)  # (I, width)
         self.widths = [data.features[name].shape[1] for name in self.modalities]
         self.fuser: Fuser | None = None
@@ -76,12 +83,25 @@ class Content(nn.Module):
             return [self._rows(f"features_{place}", rows) for place in range(len(self.modalities))]
         kept = [self._rows(f"features_{place}", rows) for place in self._kept]
         views = torch.stack([self._rows(f"features_{place}", rows) for place in self._views], 1)
-        picture = self._rows(f"features_{self._picture}", rows)
-        return [*kept, self.fuser(views, self._rows("cosines", rows), picture)]
+        picture, cosines = self._rows(f"features_{self._picture}", rows), self._rows("cosines", rows)
+        return [*kept, self.fuser(views.to(cosines.dtype), cosines, picture.to(cosines.dtype))]
 
     def _rows(self, name: str, rows: Tensor | None) -> Tensor:
         table: Tensor = getattr(self, name)
         return table if rows is None else functional.embedding(rows, table)
+
+
+def projected(rows: Tensor, weight: Tensor) -> Tensor:
+    """(n, d) product of features (n, width) and a weight (width, d), in the precision of both that is less."""
+    return rows @ weight if rows.dtype == weight.dtype else (rows @ weight.to(rows.dtype)).to(weight.dtype)
+
+
+class Projection(nn.Linear):
+    """A linear layer for features; its bias is added, and its result given, in the precision of its weight."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(n, d) of (n, width)."""
+        return super().forward(rows) if rows.dtype == self.weight.dtype else projected(rows, self.weight.T) + self.bias
 
 
 class ContentModel(GradientModel):
@@ -92,7 +112,7 @@ class ContentModel(GradientModel):
 
     def __init__(self, config: ContentConfig, data: Dataset) -> None:
         super().__init__(config, data)
-        self.content = Content(data, self.name, config.front_end)
+        self.content = Content(data, self.name, config.front_end, getattr(torch, config.precision))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Xavier-uniform matrices, no biases."""
@@ -102,14 +122,17 @@ class ContentModel(GradientModel):
             else:
                 nn.init.zeros_(parameter)
 
-    def content_of(self, places: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Features by modality of the items in `places` (n,), each item once, and the row there of every place (n,).
+    def distinct(self, places: Tensor) -> tuple[Tensor | None, Tensor]:
+        """The items in `places` (n,), each once, and where among them every place is (n,).
 
-        Where a batch may hold most items all are given, since copying rows would cost more than it saves.
+        Where these are most items, none and `places`: copying the features of most costs more than projecting all.
         """
-        if len(places) >= self.data.train.shape[1]:
-            return self.content(), places
         items, rows = torch.unique(places, return_inverse=True)
+        return (None, places) if len(items) > 0.75 * self.data.train.shape[1] else (items, rows)
+
+    def content_of(self, places: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Features by modality of the `distinct` items in `places` (n,), or of all, and where there they are (n,)."""
+        items, rows = self.distinct(places)
         return self.content(items), rows
 
 

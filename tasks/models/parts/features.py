@@ -6,6 +6,8 @@ import numpy as np
 
 from tasks.errors import BadInput
 
+BLOCK = 64  # rows that are held in 64 bits at once
+
 
 def standardised(features: np.ndarray, modality: str) -> np.ndarray:
     """Each column centred over the items, then one factor for the whole matrix so that the mean squared row norm is 1.
@@ -16,12 +18,22 @@ def standardised(features: np.ndarray, modality: str) -> np.ndarray:
     and factor and stays zero, the mean of the others. (items, d) -> (items, d) float32; BadInput when all rows are the
     same.
     """
-    rows = features.astype(np.float64)
-    present = rows.any(axis=1)
-    rows[present] -= rows[present].mean(axis=0) if present.any() else 0.0
-    scale = np.sqrt((rows**2).sum() / max(present.sum(), 1))
+    missing = np.asarray(~features.any(axis=1))
+    present = len(features) - missing.sum()
+    mean = features.sum(axis=0, dtype=np.float64) / max(present, 1)
+    found, squares = np.empty(features.shape, dtype=np.float32), 0.0
+    exact = np.empty((BLOCK, features.shape[1]))  # float64
+    for start in range(0, len(features), BLOCK):
+        block = slice(start, start + BLOCK)
+        rows = np.subtract(features[block], mean, out=exact[: len(features) - start])
+        rows[missing[block]] = 0
+        found[block] = rows
+        squares += float(np.einsum("ij,ij->", rows, rows))
+    scale = np.sqrt(squares / max(present, 1))
     if not np.isfinite(scale) or scale <= 1e-12 * max(1.0, float(np.abs(features).max())):
         raise BadInput(
-            f"features of {modality} are the same for all {len(rows)} items, expected them to differ: check the encoder"
+            f"features of {modality} are the same for all {len(found)} items, expected them to differ: check the "
+            "encoder"
         )
-    return (rows / scale).astype(np.float32)
+    found /= np.float32(scale)
+    return found

@@ -17,18 +17,36 @@ def normalised_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
     (U + I, U + I) float32, symmetric. A node without an edge keeps a row of zeros. He et al., LightGCN, SIGIR 2020,
     equation 8.
     """
-    weights = normalised_part(interactions)
-    graph = sparse.block_array([[None, weights], [weights.T, None]], format="csr")
-    graph.sort_indices()
-    return graph
+    return _both_ways(normalised_part(interactions))
 
 
 def normalised_part(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
     """D_u^-1/2 R D_i^-1/2, the (U, I) float32 upper right part of the normalised graph."""
-    ones = interactions.astype(np.float64)
-    scale = [_inverse_root(np.asarray(ones.sum(axis=axis)).ravel()) for axis in (1, 0)]
-    found = sparse.diags_array(scale[0]) @ ones @ sparse.diags_array(scale[1])
-    return found.tocsr().astype(np.float32)
+    users, items = (_inverse_root(degrees) for degrees in _degrees(interactions))
+    weights = np.repeat(users, np.diff(interactions.indptr)) * items[interactions.indices] * interactions.data
+    return _with_weights(interactions, weights)
+
+
+def _both_ways(part: sparse.csr_matrix) -> sparse.csr_matrix:
+    """[[0, R], [R', 0]] of (U, I) R: its rows and those of its transpose, one after the other."""
+    users, items = part.shape
+    back = part.T.tocsr()
+    kind = np.int64 if 2 * part.nnz >= 2**31 else part.indices.dtype
+    indices = np.concatenate([part.indices.astype(kind) + users, back.indices])
+    starts = np.concatenate([part.indptr.astype(kind), part.nnz + back.indptr[1:].astype(kind)])
+    weights = np.concatenate([part.data, back.data])
+    return sparse.csr_matrix((weights, indices, starts), shape=(users + items, users + items))
+
+
+def _with_weights(matrix: sparse.csr_matrix, weights: np.ndarray) -> sparse.csr_matrix:
+    """The same edges with other weights, in 32 bits; the edges are shared."""
+    return sparse.csr_matrix((weights.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _degrees(interactions: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """(U,) and (I,) float64."""
+    users, items = (np.asarray(interactions.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
+    return users, items
 
 
 def pruned(interactions: sparse.csr_matrix, share: float, rng: np.random.Generator) -> sparse.csr_matrix:
@@ -37,21 +55,25 @@ def pruned(interactions: sparse.csr_matrix, share: float, rng: np.random.Generat
     An edge is kept with a probability that grows with 1 / sqrt(d_u d_i). The draw is without replacement by the
     smallest of exponential times (Efraimidis, Spirakis, 2006), for any number of edges.
     """
-    edges = interactions.tocoo()
-    degrees = [np.asarray(interactions.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0)]
-    times = rng.exponential(size=edges.nnz) * np.sqrt(degrees[0][edges.row] * degrees[1][edges.col])
-    count = max(1, round(edges.nnz * (1 - share)))
-    kept = np.argpartition(times, count - 1)[:count]
-    return sparse.csr_matrix((edges.data[kept], (edges.row[kept], edges.col[kept])), shape=interactions.shape)
+    users, items = _degrees(interactions)
+    both = np.repeat(users, np.diff(interactions.indptr)) * items[interactions.indices]  # (edges,)
+    times = rng.exponential(size=interactions.nnz) * np.sqrt(both)
+    count = max(1, round(interactions.nnz * (1 - share)))
+    kept = np.zeros(interactions.nnz, dtype=bool)
+    kept[np.argpartition(times, count - 1)[:count]] = True
+    starts = np.concatenate([[0], kept.cumsum()])[interactions.indptr]
+    edges = (interactions.data[kept], interactions.indices[kept], starts)
+    return sparse.csr_matrix(edges, shape=interactions.shape)
 
 
 def mean_over_neighbours(interactions: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """D^-1 A of the bipartite graph, and its transpose A D^-1: each (U + I, U + I) float32."""
-    ones = interactions.astype(np.float64)
-    graph = sparse.block_array([[None, ones], [ones.T, None]], format="csr")
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
-    found = (sparse.diags_array(1 / np.maximum(degrees, 1)) @ graph).tocsr().astype(np.float32)
-    return found, found.T.tocsr()
+    graph = _both_ways(interactions)
+    shares = 1 / np.maximum(np.concatenate(_degrees(interactions)), 1)  # (U + I,)
+    return (
+        _with_weights(graph, np.repeat(shares, np.diff(graph.indptr)) * graph.data),
+        _with_weights(graph, shares[graph.indices] * graph.data),
+    )
 
 
 def _inverse_root(degrees: np.ndarray) -> np.ndarray:
@@ -66,9 +88,9 @@ def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
         return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(kind)),
-            torch.from_numpy(matrix.indices.astype(kind)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
+            torch.from_numpy(matrix.indptr.astype(kind, copy=False)),
+            torch.from_numpy(matrix.indices.astype(kind, copy=False)),
+            torch.from_numpy(matrix.data.astype(np.float32, copy=False)),
             size=matrix.shape,
             check_invariants=True,
         )
@@ -98,10 +120,28 @@ def symmetric_product(matrix: Tensor, x: Tensor) -> Tensor:
     return product(matrix, matrix, x)
 
 
+class _Propagation(torch.autograd.Function):
+    """Mean of powers of a symmetric matrix times x, which is its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, x: Tensor, layers: int) -> Tensor:  # noqa: ANN401
+        ctx.matrix, ctx.layers = matrix, layers
+        return _mean_of_powers(matrix, x, layers)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:  # noqa: ANN401
+        return None, _mean_of_powers(ctx.matrix, gradients[0], ctx.layers), None
+
+
+def _mean_of_powers(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
+    found = x
+    for layer in range(layers):  # Horner: (x + A (x + A x)) / 3 needs no sum beside the power
+        share = 1 / (layers + 1) if layer == layers - 1 else 1
+        found = torch.addmm(x, matrix, found, beta=share, alpha=share)
+    return found
+
+
 def propagate(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
     """Mean of x, A x, ..., A^layers x: light graph convolution with equal weights (LightGCN, equations 3 and 4)."""
-    total = power = x
-    for _ in range(layers):
-        power = symmetric_product(matrix, power)
-        total = total + power
-    return total / (layers + 1)
+    found: Tensor = _Propagation.apply(matrix, x, layers)  # type: ignore[no-untyped-call]
+    return found

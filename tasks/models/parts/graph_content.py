@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.content import ContentConfig, ContentModel
 from tasks.models.parts.gradient import GradientModel, Representations
 from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
 from tasks.models.parts.neighbours import ItemGraph, neighbour_graph
-from tasks.training import Batch, Choice, Space, Whole, bpr_loss, info_nce, squared_norms
+from tasks.models.parts.rows import gathered
+from tasks.training import Batch, Choice, Space, Whole, bpr_of_vectors, info_nce, squared_norms
 
 CONTRASTED = 2048  # interactions whose nodes are told apart in a step: a batch of the papers
 
@@ -27,6 +28,23 @@ class GraphConfig(ContentConfig):
     regularization: NonNegativeFloat = Field(default=1e-3, description="weight of the squared norms of layer-0 rows")
     embedding_size: PositiveInt = Field(default=64, description="d")
     layers: PositiveInt = Field(default=2, le=8, description="how far the user-item graph is followed")
+
+
+@dataclass(frozen=True)
+class BatchNodes:
+    """Numbers `rows` (n,) of the nodes of a batch, each once, `users` of them users, who come first.
+
+    `batch` is the batch by their places there. What a model does row by row it need not do for other nodes.
+    """
+
+    rows: Tensor
+    users: int
+    batch: Batch
+
+    def halves(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of users and those of items of rows (n, d)."""
+        users, items = nodes.split([self.users, len(self.rows) - self.users])
+        return users, items
 
 
 class GraphContentModel(ContentModel):
@@ -48,18 +66,30 @@ class GraphContentModel(ContentModel):
 
     def smoothed(self, graph: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Users (U, d) and items (I, d) after light graph convolution."""
-        return self.halves(propagate(self.graph if graph is None else graph, self.nodes, self.config.layers))
+        return self.halves(self.smoothed_nodes(graph))
+
+    def smoothed_nodes(self, graph: Tensor | None = None) -> Tensor:
+        """Both in one, (U + I, d)."""
+        return propagate(self.graph if graph is None else graph, self.nodes, self.config.layers)
 
     def halves(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of users and rows of items."""
-        users = self.data.train.shape[0]
-        return nodes[:users], nodes[users:]
+        users, items = nodes.split(list(self.data.train.shape))
+        return users, items
 
     def penalty(self, batch: Batch) -> Tensor:
         """Squared norms of the layer-0 rows of a batch, weighed."""
         users = self.data.train.shape[0]
         rows = (batch.users, batch.positives + users, batch.negatives + users)
-        return self.config.regularization * squared_norms(*(functional.embedding(row, self.nodes) for row in rows))
+        return self.config.regularization * squared_norms(*gathered(self.nodes, *rows))
+
+    def nodes_of(self, batch: Batch) -> BatchNodes:
+        """The nodes of a batch."""
+        users, user = batch.users.unique(return_inverse=True)
+        items, item = torch.cat([batch.positives, batch.negatives]).unique(return_inverse=True)
+        positives, negatives = item.split([len(batch.positives), len(batch.negatives)])
+        rows = torch.cat([users, items + self.data.train.shape[0]])
+        return BatchNodes(rows, len(users), Batch(user, positives, negatives))
 
     def final(self) -> tuple[Tensor, Tensor]:
         """Users and items whose products are the scores, with gradients."""
@@ -106,13 +136,14 @@ class ItemGraphModel(GraphContentModel):
         return found
 
 
+def chosen(tables: list[Tensor], rows: Tensor | None) -> list[Tensor]:
+    """The `rows` of each table, or all."""
+    return tables if rows is None else [gathered(table, rows)[0] for table in tables]
+
+
 def pairwise(users: Tensor, items: Tensor, batch: Batch) -> Tensor:
     """BPR loss of the rows of a batch in the tables of all users (U, d) and all items (I, d)."""
-    user, positive, negative = (
-        functional.embedding(rows, table)
-        for rows, table in ((batch.users, users), (batch.positives, items), (batch.negatives, items))
-    )
-    return bpr_loss((user * positive).sum(1), (user * negative).sum(1))
+    return bpr_of_vectors(*gathered(users, batch.users), *gathered(items, batch.positives, batch.negatives))
 
 
 def contrasted(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -126,7 +157,7 @@ def agreement(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], batch: B
     Of a large batch the first CONTRASTED interactions: cost grows with the square, and they come in random order.
     """
     found = [
-        info_nce(functional.embedding(rows, left), functional.embedding(rows, right), temperature)
+        info_nce(gathered(left, rows)[0], gathered(right, rows)[0], temperature)
         for left, right, rows in zip(one, other, contrasted(batch), strict=True)
     ]
     return found[0] + found[1]

@@ -8,34 +8,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CELLS = 2**22  # of the block of cosines that is held at once: 16 MiB
+from tasks.models.parts.edges import Edges, products, weighted_sums
+
+CELLS = 2**23  # of the block of cosines that is held at once: 32 MiB
 
 
 @dataclass(frozen=True)
 class ItemGraph:
-    """Edges of an item graph, as many for each item: `neighbours` (I, k) int64 and `weights` (I, k).
+    """`edges` of an item graph and their `weights` (I, k); a weight of 0 is no edge."""
 
-    A weight of 0 is no edge.
-    """
-
-    neighbours: Tensor
+    edges: Edges
     weights: Tensor
 
     def product(self, x: Tensor) -> Tensor:
         """(I, d) sums of the neighbours' rows of `x` (I, d), by their weights; both get gradients."""
-        return functional.embedding_bag(
-            self.neighbours, x, per_sample_weights=self.weights.to(x.dtype), mode="sum", sparse=False
-        )
+        return weighted_sums(self.edges, self.weights.to(x.dtype), x)
 
     def propagate(self, x: Tensor, layers: int) -> Tensor:
         """The last of `layers` products."""
         for _ in range(layers):
             x = self.product(x)
         return x
-
-    def to(self, device: torch.device) -> ItemGraph:
-        """The same on another device."""
-        return ItemGraph(self.neighbours.to(device), self.weights.to(device))
 
 
 def nearest(rows: Tensor, k: int) -> Tensor:
@@ -46,56 +39,58 @@ def nearest(rows: Tensor, k: int) -> Tensor:
     with torch.no_grad():
         units = functional.normalize(rows.float(), eps=1e-12)
         items, k = len(units), min(k, len(units) - 1)
-        zero = ~units.any(1)
-        found = []
+        every, zero = torch.arange(items, device=rows.device), ~units.any(1)
+        far = torch.where(zero, -2.0, 0.0)  # takes an item without content below any cosine
         size = max(1, CELLS // items)
+        neighbours = every.new_empty((items, k))
+        table = units.new_empty((min(size, items), items))  # one for all blocks: many of them would scatter the heap
         for start in range(0, items, size):
-            block = units[start : start + size] @ units.T  # (block, I)
-            block[:, zero] = -2.0  # below any cosine
-            own = torch.arange(start, min(start + size, items), device=rows.device)
+            own = every[start : start + size]
+            block = torch.addmm(far, units[own], units.T, out=table[: len(own)])  # (block, I)
             block[own - start, own] = -3.0  # an item is not its own neighbour
-            found.append(torch.topk(block, k, dim=1).indices)
-        neighbours = torch.cat(found)
-        neighbours[zero] = torch.arange(items, device=rows.device)[zero, None]
+            neighbours[own] = torch.topk(block, k, dim=1).indices
+        neighbours[zero] = every[zero, None]
         return neighbours
 
 
-def cosines(rows: Tensor, neighbours: Tensor) -> Tensor:
+def cosines(rows: Tensor, edges: Edges) -> Tensor:
     """(I, k) cosines of each row with its neighbours, with gradients; 0 for those below 0 and for a row itself."""
     units = functional.normalize(rows, eps=1e-12)
-    found = (units.unsqueeze(1) * functional.embedding(neighbours, units)).sum(2)
     own = torch.arange(len(rows), device=rows.device).unsqueeze(1)
-    return found.clamp(min=0).masked_fill(neighbours == own, 0.0)
+    return products(edges, units, units).clamp(min=0).masked_fill(edges.to == own, 0.0)
 
 
-def normalised(neighbours: Tensor, weights: Tensor) -> ItemGraph:
+def normalised(edges: Edges, weights: Tensor) -> ItemGraph:
     """D^-1/2 A D^-1/2 of a directed graph, with D the sums of the rows of A (LATTICE)."""
-    degrees = weights.sum(1)
-    root = degrees.clamp(min=1e-12).rsqrt() * (degrees > 0)
-    return ItemGraph(
-        neighbours, weights * root.unsqueeze(1) * functional.embedding(neighbours, root[:, None]).squeeze(2)
-    )
+    degrees = weights.sum(1, keepdim=True)
+    root = degrees.clamp(min=1e-12).rsqrt() * (degrees > 0)  # (I, 1)
+    return ItemGraph(edges, weights * products(edges, root, root))
 
 
 def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> ItemGraph:
     """The normalised graph of the `k` nearest, its edges cosines or, unweighted, ones."""
-    neighbours = nearest(rows, k)
-    weights = cosines(rows, neighbours).detach()
-    return normalised(neighbours, weights if weighted else (weights > 0).to(weights.dtype))
+    edges = Edges(nearest(rows, k))
+    weights = cosines(rows.float(), edges).detach()
+    return normalised(edges, weights if weighted else (weights > 0).to(weights.dtype))
 
 
-def mixed(graphs: list[ItemGraph], weights: Tensor) -> ItemGraph:
-    """The sum of graphs by their `weights` (graphs,), which may have gradients."""
-    edges = [graph.weights.to(weights.dtype) * weight for graph, weight in zip(graphs, weights, strict=True)]
-    return ItemGraph(torch.cat([graph.neighbours for graph in graphs], 1), torch.cat(edges, 1))
+def joined(every: list[Edges]) -> Edges:
+    """All edges of some graphs side by side, in the order in which `mixed` weighs them."""
+    return Edges(torch.cat([edges.to for edges in every], 1))
+
+
+def mixed(edges: Edges, graphs: list[ItemGraph], shares: Tensor) -> ItemGraph:
+    """The sum of graphs by their `shares` (graphs,), which may have gradients; `edges` are theirs, `joined`."""
+    weights = [graph.weights.to(shares.dtype) * share for graph, share in zip(graphs, shares, strict=True)]
+    return ItemGraph(edges, torch.cat(weights, 1))
 
 
 def union(graphs: list[ItemGraph]) -> ItemGraph:
     """All edges of graphs; of an edge that several have, the heaviest (SMORE). Weights are normalised anew."""
-    neighbours = torch.cat([graph.neighbours for graph in graphs], 1)  # (I, edges)
-    weights = torch.cat([graph.weights for graph in graphs], 1)
-    same = neighbours.unsqueeze(2) == neighbours.unsqueeze(1)  # (I, edges, edges)
+    edges = joined([graph.edges for graph in graphs])
+    weights = torch.cat([graph.weights for graph in graphs], 1)  # (I, edges)
+    same = edges.to.unsqueeze(2) == edges.to.unsqueeze(1)  # (I, edges, edges)
     heavier = weights.unsqueeze(1) > weights.unsqueeze(2)
     earlier = torch.ones(same.shape[1:], dtype=torch.bool, device=weights.device).tril(-1)
     beaten = same & (heavier | (earlier & (weights.unsqueeze(1) == weights.unsqueeze(2))))
-    return normalised(neighbours, weights.masked_fill(beaten.any(2), 0.0))
+    return normalised(edges, weights.masked_fill(beaten.any(2), 0.0))

@@ -1,0 +1,124 @@
+"""Peak memory of building a model and training it for some steps, as the interactions grow.
+
+    python -m benchmarks.memory [--models NAME ...] [--millions N ...] [--log LOG]
+
+Each case is a process of its own. The interactions are drawn, the users and items of 25 million as many as in
+MovieLens-25M (162,541 and 59,047) and of fewer in proportion to the root; items have two 1024-d feature matrices.
+`data` is what the process holds before the model: interactions, features and the libraries; `a million` is what the
+model and its training added, by million interactions. With a LOG (as in `benchmarks.models`) MMGCN is measured on it
+as well, beside the plain one as published.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from benchmarks.models import Ours, build
+from benchmarks.plain.mmgcn import WideMMGCN
+from benchmarks.worlds import dataset, draw, read
+from tasks.data import Dataset
+from tasks.training import NegativeSampler, loop
+
+USERS, ITEMS, STEPS, BATCH, PUBLISHED = 162_541, 59_047, 3, 8192, "published-mmgcn"
+
+
+def peak() -> float:
+    """MiB that this process held at most."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def save(millions: float, path: Path) -> None:
+    """Write the training interactions of a drawn world, so that drawing them counts for nobody."""
+    share = (millions / 25) ** 0.5
+    train = draw(int(1.25e6 * millions), int(USERS * share), int(ITEMS * share), content=False).train
+    sparse.save_npz(path, train, compressed=False)
+
+
+def load(source: str) -> Dataset:
+    """A saved world, or a log."""
+    if not source.endswith(".npz"):
+        return read(Path(source))
+    train = sparse.load_npz(source)
+    none = sparse.csr_matrix(train.shape, dtype=np.float32)
+    return dataset(train, none, none)
+
+
+def case(name: str, source: str) -> dict[str, float]:
+    """Peak before and after, and the seconds of the fastest step."""
+    data = load(source)
+    before = peak()
+    model = build("mmgcn" if name == PUBLISHED else name, data)
+    model.initialise(torch.Generator().manual_seed(0))
+    ours = Ours(model)
+    side: Ours | WideMMGCN = ours
+    if name == PUBLISHED:
+        side = WideMMGCN(model)
+        side.build()
+    ours.start_epoch()
+    sampler, rng = NegativeSampler(data.train), np.random.default_rng(0)
+    batches = loop._batches(loop._pairs(data.train, sampler), sampler, BATCH, rng, "cpu")
+    taken = []
+    for batch in itertools.islice(batches, 1 if name == PUBLISHED else STEPS):
+        begun = time.perf_counter()
+        side.step(batch)
+        taken.append(time.perf_counter() - begun)
+    return {"interactions": data.train.nnz / 1e6, "data": before, "peak": peak(), "seconds": min(taken)}
+
+
+def measured(name: str, source: str) -> dict[str, float]:
+    """`case` in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.memory", "--case", name, source]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def main(models: list[str], millions: list[float], log: str | None) -> None:
+    """Print one line a case."""
+    print(f"{'model':<18}{'million':>9}{'data MiB':>10}{'peak MiB':>10}{'added':>8}{'a million':>11}{'s a step':>10}")
+
+    def line(name: str, source: str) -> None:
+        found = measured(name, source)
+        added = found["peak"] - found["data"]
+        print(
+            f"{name:<18}{found['interactions']:>9.2f}{found['data']:>10.0f}{found['peak']:>10.0f}{added:>8.0f}"
+            f"{added / found['interactions']:>11.0f}{found['seconds']:>10.2f}",
+            flush=True,
+        )
+
+    for name in ("mmgcn", PUBLISHED) if log else ():
+        line(name, str(log))
+    with tempfile.TemporaryDirectory() as folder:
+        for count in millions:
+            path = str(Path(folder) / f"{count}.npz")
+            subprocess.run([sys.executable, "-m", "benchmarks.memory", "--save", str(count), path], check=True)
+            for name in models:
+                line(name, path)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["bpr", "lightgcn", "freedom", "mmgcn"], metavar="NAME")
+    parser.add_argument("--millions", nargs="*", type=float, default=[1, 5, 25], metavar="N")
+    parser.add_argument("--log")
+    parser.add_argument("--case", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--save", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(case(*options.case)))
+    elif options.save:
+        save(float(options.save[0]), Path(options.save[1]))
+    else:
+        main(options.models, options.millions, options.log)

@@ -1,0 +1,96 @@
+"""Sums and products along edges of a graph of which every node has as many, with gradients that sort nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Who is followed by whom, as many for each item: `to` (I, k) int64."""
+
+    to: Tensor
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """(I,) where the edges of each item begin when they stand one after the other."""
+        return torch.arange(0, self.to.numel(), self.to.shape[1], device=self.to.device)
+
+    @cached_property
+    def sources(self) -> Tensor:
+        """(I k,) where each edge comes from."""
+        return torch.arange(len(self.to), device=self.to.device).repeat_interleave(self.to.shape[1])
+
+    @cached_property
+    def reverse(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Edges by the item they lead to: their places (I k,), the items they come from, and where an item's begin."""
+        flat = self.to.flatten()
+        order = flat.argsort(stable=True)
+        counts = torch.bincount(flat, minlength=len(self.to))
+        return order, self.sources[order], counts.cumsum(0) - counts
+
+    def sums(self, weights: Tensor, x: Tensor) -> Tensor:
+        """(I, d) sums over an item's edges of rows of `x` (I, d) by `weights` (I, k)."""
+        return functional.embedding_bag(self.to, x, per_sample_weights=weights, mode="sum")
+
+    def reverse_sums(self, weights: Tensor, x: Tensor) -> Tensor:
+        """As `sums`, over the edges that lead to an item: the transposed graph."""
+        order, sources, starts = self.reverse
+        return functional.embedding_bag(sources, x, starts, per_sample_weights=weights.flatten()[order], mode="sum")
+
+    def dots(self, one: Tensor, other: Tensor) -> Tensor:
+        """(I, k) products of an item's row of `one` with the rows of `other` that its edges lead to, (I, d) both."""
+        found = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+            one.contiguous(), other.contiguous(), self.to.flatten(), self.starts, self.sources, 0
+        )
+        return found.view(self.to.shape)
+
+
+class _Sums(torch.autograd.Function):
+    """`Edges.sums`. Its gradient by x sums over reverse edges, which torch itself would sort in every step."""
+
+    @staticmethod
+    def forward(ctx: Any, edges: Edges, weights: Tensor, x: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.edges = edges
+        ctx.save_for_backward(weights, x)
+        return edges.sums(weights, x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, Tensor]:  # noqa: ANN401
+        weights, x = ctx.saved_tensors
+        by_weights = ctx.edges.dots(gradients[0], x) if ctx.needs_input_grad[1] else None
+        return None, by_weights, ctx.edges.reverse_sums(weights, gradients[0].contiguous())
+
+
+class _Dots(torch.autograd.Function):
+    """`Edges.dots`, whose gradients are sums over edges and over reverse edges."""
+
+    @staticmethod
+    def forward(ctx: Any, edges: Edges, one: Tensor, other: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.edges = edges
+        ctx.save_for_backward(one, other)
+        return edges.dots(one, other)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:  # noqa: ANN401
+        one, other = ctx.saved_tensors
+        by = gradients[0].contiguous()
+        return None, ctx.edges.sums(by, other), ctx.edges.reverse_sums(by, one)
+
+
+def weighted_sums(edges: Edges, weights: Tensor, x: Tensor) -> Tensor:
+    """`Edges.sums`, with gradients by weights and rows."""
+    found: Tensor = _Sums.apply(edges, weights, x)  # type: ignore[no-untyped-call]
+    return found
+
+
+def products(edges: Edges, one: Tensor, other: Tensor) -> Tensor:
+    """`Edges.dots`, with gradients by both."""
+    found: Tensor = _Dots.apply(edges, one, other)  # type: ignore[no-untyped-call]
+    return found
