@@ -61,7 +61,7 @@ local-status: ## without Docker: what runs, and where the UI is
 local-history: ## without Docker: the metrics of all runs; ARGS="--model ease --since 2026-01-01"
 	@$(TASKS) -m local tasks history $(ARGS)
 
-test: install ## everything: check, test-unit, test-dags, test-services, test-e2e, test-containers
+test: ## everything: install, check, test-unit, test-dags, test-services, test-e2e, test-containers
 	@local/test.sh
 
 check: install ## lint, format, types, import layers

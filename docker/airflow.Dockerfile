@@ -4,17 +4,16 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS packages
 COPY requirements.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements.txt \
-    && rm -rf /opt/venv/lib/python3.11/site-packages/pip /opt/venv/lib/python3.11/site-packages/pip-*
+    python -m venv --without-pip /opt/venv \
+    && pip --python=/opt/venv/bin/python install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements.txt
 
 FROM ${PYTHON_IMAGE} AS sbom
 COPY requirements-sbom.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m venv /opt/sbom \
-    && /opt/sbom/bin/pip install --disable-pip-version-check --require-hashes -r /tmp/requirements-sbom.txt
-COPY --from=packages /opt/venv /opt/venv
-RUN /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python --output-reproducible --of JSON -o /sbom.cdx.json
+    python -m venv --without-pip /opt/sbom \
+    && pip --python=/opt/sbom/bin/python install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-sbom.txt
+RUN --mount=type=bind,from=packages,source=/opt/venv,target=/opt/venv \
+    /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python --output-reproducible --of JSON -o /sbom.cdx.json
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin airflow \

@@ -6,10 +6,11 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS torch
 ARG ACCELERATOR=cuda
 ARG TORCH_INDEX_URL=
-RUN python -m venv /opt/venv
+RUN python -m venv --without-pip /opt/venv
 # Not in the lock: its CPU and CUDA builds have the same version and different hashes.
+# hadolint ignore=DL3013
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --disable-pip-version-check ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch==2.13.0
+    pip --python=/opt/venv/bin/python install --disable-pip-version-check ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch==2.13.0
 RUN found=$(/opt/venv/bin/python -c 'import torch; print("cuda" if torch.version.cuda else "cpu")' 2>/dev/null || true) \
     && if [ "$found" != "$ACCELERATOR" ]; then \
         echo "a ${found:-broken} build of PyTorch found, expected $ACCELERATOR: set ACCELERATOR=$found, or TORCH_INDEX_URL to an index with $ACCELERATOR builds" >&2; \
@@ -19,8 +20,7 @@ RUN found=$(/opt/venv/bin/python -c 'import torch; print("cuda" if torch.version
 FROM torch AS packages
 COPY requirements-tasks.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-tasks.txt \
-    && rm -rf /opt/venv/lib/python3.11/site-packages/pip /opt/venv/lib/python3.11/site-packages/pip-*
+    pip --python=/opt/venv/bin/python install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-tasks.txt
 # What only their developers need: 250 MB.
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN find . -type d -name tests -prune -exec rm -rf {} + \
@@ -30,10 +30,10 @@ RUN find . -type d -name tests -prune -exec rm -rf {} + \
 FROM ${PYTHON_IMAGE} AS sbom
 COPY requirements-sbom.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m venv /opt/sbom \
-    && /opt/sbom/bin/pip install --disable-pip-version-check --require-hashes -r /tmp/requirements-sbom.txt
-COPY --from=packages /opt/venv /opt/venv
-RUN /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python --output-reproducible --of JSON -o /sbom.cdx.json
+    python -m venv --without-pip /opt/sbom \
+    && pip --python=/opt/sbom/bin/python install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-sbom.txt
+RUN --mount=type=bind,from=packages,source=/opt/venv,target=/opt/venv \
+    /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python --output-reproducible --of JSON -o /sbom.cdx.json
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 recsys \

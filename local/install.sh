@@ -2,8 +2,9 @@
 # Build one of the two virtual environments from its locks: local/install.sh tasks | airflow
 #
 # A stamp in the environment says from what it was built, so a second call does nothing and a changed lock installs anew.
-# An environment without a stamp is half made and begun again. PYTHON names the interpreter, TORCH_INDEX_URL an index that
-# has the wanted build of torch (one with CPU builds saves 2.5 GB where there is no GPU).
+# An environment without a stamp is half made and begun again. Of two calls at once the second waits. PYTHON names the
+# interpreter, TORCH_INDEX_URL an index that has the wanted build of torch (one with CPU builds saves 2.5 GB where there is
+# no GPU).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -31,6 +32,9 @@ found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
 [ "$name" = airflow ] || wanted="$wanted $torch ${TORCH_INDEX_URL:-}"
 stamp=$venv/.installed
+mkdir -p .venv
+exec 9>"$venv.lock"
+flock 9
 [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || exit 0
 
 begun=$(date +%s)

@@ -1,8 +1,9 @@
 #!/bin/bash
-# Run parts of the tests, each in the environment it is for:
-# local/test.sh [check | unit | dags | services | e2e | containers] ...
+# Run parts of the tests, each in the environment it is for, one after the other:
+# local/test.sh [install | check | unit | dags | services | e2e | containers] ...
 #
-# The first failure ends it. Last come the seconds of each part and pytest's closing lines.
+# Without a name all of them run, those with containers beside the others: the ones wait where the others compute. What they
+# say comes when both have ended. The first failure ends it. Last come the seconds of each part and pytest's closing lines.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,7 @@ airflow=.venv/airflow/bin
 own="--ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e --ignore=tests/containers"  # these have parts of their own
 more="services or slow or realdata"  # fast tests come first
 engine=../shared/bin/docker-engine
+[ $# -gt 0 ] || exec env --default-signal=INT local/test.sh all  # whoever starts it in the background has it ignore that signal
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
@@ -27,36 +29,78 @@ part() {
     local begun=$SECONDS name=$1 log=$logs/$1
     shift
     echo "== $name"
-    "$@" 2>&1 | tee "$log"
+    "$@" 2>&1 | tee -i "$log"
     printf '%-10s %4d s  %s\n' "$name" $((SECONDS - begun)) "$(closing "$log")" >>"$logs/summary"
 }
 
-containers() {  # with an engine that is there, or the one for tests that is beside the checkout
+install() { # at once; whoever comes second waits and finds it done
+    sh local/install.sh airflow &
+    local other=$!
+    sh local/install.sh tasks
+    wait "$other"
+}
+
+images() { # at once, where `make up` takes one after the other; it finds their layers afterwards
+    local name building=()
+    for name in tasks airflow engine-proxy; do
+        image "$name" >"$logs/image-$name" 2>&1 || { tail -n 60 "$logs/image-$name" && false; } &
+        building+=($!)
+    done
+    for name in "${building[@]}"; do wait "$name"; done
+}
+
+image() { # under the name that the tests give it, with the arguments of docker-compose.yaml that its layers depend on
+    local accelerator=${PYTHON_IMAGE:+cpu}
+    docker build --file "docker/$1.Dockerfile" --tag "recsys-test-${1%s}" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}" \
+        ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"} --build-arg "ACCELERATOR=${accelerator:-${ACCELERATOR:-cuda}}" .
+}
+
+containers() ( # with an engine that is there, or the one for tests that is beside the checkout
     if [ -x "$engine" ] && "$engine" up; then
-        trap '"$engine" down; rm -rf "$logs"' EXIT
+        trap '"$engine" down' EXIT
         eval "$("$engine" env)"
     elif ! docker info >/dev/null 2>&1; then
         echo "== containers SKIPPED: no Docker engine can be had here, so no image was built and no container was run" >&2
         echo "containers    0 s  SKIPPED: no Docker engine" >>"$logs/summary"
         return
     fi
+    part images images
+    install
     part launcher "$airflow/python" -m pytest tests/plugins -m containers
     part containers "$tasks/python" -m pytest tests/containers -m containers
-}
+)
 
 closing() { grep -oE '[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s' "$1" | tail -n 1 || echo ok; }
 
-[ $# -gt 0 ] || set -- check unit dags services e2e containers
-for name in "$@"; do
-    case $name in
-        check) part check lint ;;
-        unit) part unit "$tasks/python" -m pytest tests -m "not ($more)" $own ;;
-        dags) part dags "$airflow/python" -m pytest tests/dags tests/plugins -m "not containers" ;;
-        services) part services "$tasks/python" -m pytest tests -m "$more" $own ;;
-        containers) containers ;;
-        e2e) part e2e "$tasks/python" -m pytest tests/e2e -m e2e ;;
-        *) echo "part '$name' found, expected check, unit, dags, services, e2e or containers" >&2; exit 2 ;;
-    esac
-done
+parts() {
+    local name
+    for name in "$@"; do
+        case $name in
+            install) part install install ;;
+            check) part check lint ;;
+            unit) part unit "$tasks/python" -m pytest tests -m "not ($more)" $own ;;
+            dags) part dags "$airflow/python" -m pytest tests/dags tests/plugins -m "not containers" ;;
+            services) part services "$tasks/python" -m pytest tests -m "$more" $own ;;
+            containers) containers ;;
+            e2e) part e2e "$tasks/python" -m pytest tests/e2e -m e2e ;;
+            *) echo "part '$name' found, expected install, check, unit, dags, services, e2e or containers" >&2; exit 2 ;;
+        esac
+    done
+}
+
+all() { # in two lanes, each a group of processes that can be ended as one
+    set -m
+    parts install check unit dags services e2e </dev/null &
+    first=$!
+    parts containers >"$logs/second" 2>&1 </dev/null &
+    second=$!
+    set +m
+    trap 'kill -INT -$first -$second 2>/dev/null || true; wait; cat "$logs/second"; rm -rf "$logs"' EXIT
+    for _ in first second; do wait -n; done
+    trap 'rm -rf "$logs"' EXIT
+    cat "$logs/second"
+}
+
+if [ "$1" = all ]; then all; else parts "$@"; fi
 echo "== all parts passed"
 cat "$logs/summary"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
+# Read once, when NumPy or torch is first imported. Tests compute little: two threads would mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if importlib.util.find_spec("hypothesis"):  # not in Airflow's environment
     import hypothesis
 

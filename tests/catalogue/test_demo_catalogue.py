@@ -25,7 +25,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     """Two catalogues of one seed are equal file by file, one of another seed has no media file in common."""
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
-        demo_catalogue(out=tmp_path / name, items=5, users=6, seed=seed)
+        demo_catalogue(out=tmp_path / name, items=3, users=6, seed=seed)
     first, second, other = (fingerprint(tmp_path / name) for name in "abc")
     assert first == second
     assert sorted(first) == sorted(other)
@@ -34,8 +34,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_files_are_named_by_item(tmp_path: Path) -> None:
     """Every item has a poster, a sound and a synopsis under its id, and the log speaks of these ids."""
-    result = demo_catalogue(out=tmp_path, items=12, users=9)
-    ids = [f"film-{number:04d}" for number in range(12)]
+    result = demo_catalogue(out=tmp_path, items=6, users=9)
+    ids = [f"film-{number:04d}" for number in range(6)]
     for modality, suffix in (("image", ".jpg"), ("audio", ".ogg"), ("text", ".txt")):
         assert sorted(path.name for path in (tmp_path / modality).iterdir()) == [one + suffix for one in ids]
     log = pd.read_csv(tmp_path / "interactions.csv")
@@ -47,15 +47,15 @@ def test_files_are_named_by_item(tmp_path: Path) -> None:
 
 def test_later_items_extend_the_catalogue(tmp_path: Path) -> None:
     """Three more items are those a larger catalogue would have had, and the old log is the beginning of the new."""
-    demo_catalogue(out=tmp_path / "old", items=10, users=30)
-    demo_catalogue(out=tmp_path / "all", items=13, users=30, opening=10)
-    demo_catalogue(out=tmp_path / "new", items=3, first_item=10, users=30)
+    demo_catalogue(out=tmp_path / "old", items=4, users=30)
+    demo_catalogue(out=tmp_path / "all", items=7, users=30, opening=4)
+    demo_catalogue(out=tmp_path / "new", items=3, first_item=4, users=30)
     old, everything, new = (fingerprint(tmp_path / name) for name in ("old", "all", "new"))
     log = "interactions.csv"
     assert {**old, **new} == everything
     assert len(new) == 3 * 3 + 1
     assert (tmp_path / "new" / log).read_text().startswith((tmp_path / "old" / log).read_text())
-    assert "film-0012" in (tmp_path / "new" / log).read_text()
+    assert "film-0006" in (tmp_path / "new" / log).read_text()
 
 
 def test_later_items_bring_no_log_unless_asked(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def readable(path: Path) -> bool:
 
 def test_corrupt_files_are_broken_and_only_those(tmp_path: Path) -> None:
     """--corrupt 7 leaves seven unreadable files of seven items, and all others whole."""
-    result = demo_catalogue(out=tmp_path, items=14, users=0, corrupt=7)
+    result = demo_catalogue(out=tmp_path, items=9, users=0, corrupt=7)
     broken = result["broken"]
     assert isinstance(broken, list)
     assert len({Path(name).stem for name in broken}) == 7

@@ -80,6 +80,7 @@ def test_genre_can_be_read_in_the_synopsis() -> None:
     assert neighbour_accuracy(np.stack([words(one, vocabulary) for one in FILMS])) > 0.5
 
 
+@pytest.mark.slow
 def test_mood_is_seen_and_heard() -> None:
     """Brighter films have brighter posters and more high frequencies, genre for genre."""
     mood = np.array([one.mood for one in FILMS])

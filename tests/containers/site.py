@@ -181,6 +181,7 @@ def installation(folder: Path, mail_image: str | None) -> Site:
     """Settings under which an installation of the tests disturbs no other one."""
     taken: set[int] = set()
     settings = {"COMPOSE_PROJECT_NAME": PROJECT, "UP_TIMEOUT": "600"}
+    settings |= {"HEALTH_INTERVAL": "5s", "TASK_LOST_AFTER": "60"}  # half of the defaults
     for name in PORTS:
         taken.add(port := free_port(taken))
         settings[name] = str(port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,25 +29,35 @@ CHANCE = [*GRADIENT, "ials", "hybrid"]  # those that begin somewhere
 STOPPED = ["bm3"]  # whose targets get no gradient: finite differences of the whole loss are others, see its own test
 PERSONAL = [name for name in MODELS if name != "popularity"]  # which is the baseline by knowing no user
 QUICK = {"learning_rate": 0.02, "batch_size": 128, "max_epochs": 40, "embedding_size": 16, "regularization": 1e-3}
+BRIEF = QUICK | {"max_epochs": 5}  # where it does not matter how much was learned
 
 
-def fitted(name: str, data: Dataset, seed: int = 0) -> tuple[Model, list[EpochRecord]]:
-    model = build_model(name, QUICK if name in GRADIENT else {}, data)
-    return model, model.fit(TrainingOptions(seed=seed))
+@cache
+def on_checkerboard(name: str) -> tuple[Model, list[EpochRecord]]:
+    """Fitted once for all tests, which look at it and leave it as it is."""
+    model = build_model(name, QUICK if name in GRADIENT else {}, checkerboard())
+    return model, model.fit(TrainingOptions(seed=0))
+
+
+def begun(name: str, data: Dataset, seed: int = 0) -> Model:
+    """After a few epochs, where it learns in epochs."""
+    model = build_model(name, BRIEF if name in GRADIENT else {}, data)
+    model.fit(TrainingOptions(seed=seed))
+    return model
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
 def model(request: pytest.FixtureRequest) -> Model:
     """Each model, fitted on the checkerboard."""
-    return fitted(request.param, checkerboard())[0]
+    return on_checkerboard(request.param)[0]
 
 
 @pytest.mark.parametrize("name", PERSONAL)
 def test_it_finds_the_withheld_item(name: str) -> None:
     """Of all items not taken, the withheld one comes first, or second after the other withheld one of its colour."""
-    data = checkerboard()
-    scores = fitted(name, data)[0].scores(np.arange(30))
-    scores[data.train.toarray() > 0] = -np.inf
+    found = on_checkerboard(name)[0]
+    scores = found.scores(np.arange(30))
+    scores[found.data.train.toarray() > 0] = -np.inf
     best = np.argsort(-scores, axis=1)[:, :2]  # the validation item is withheld too
     assert (best == np.arange(30)[:, None]).any(axis=1).all()
 
@@ -54,7 +65,7 @@ def test_it_finds_the_withheld_item(name: str) -> None:
 @pytest.mark.parametrize("name", GRADIENT)
 def test_its_loss_falls(name: str) -> None:
     """The loss ends far below where it began, which finding the item alone does not show."""
-    losses = [record.loss for record in fitted(name, checkerboard())[1]]
+    losses = [record.loss for record in on_checkerboard(name)[1]]
     assert losses[0] is not None
     assert losses[-1] is not None
     assert losses[-1] < 0.8 * losses[0]
@@ -69,7 +80,7 @@ def repeated(model: GradientModel, batch: Batch) -> torch.Tensor:
 @pytest.mark.parametrize("name", [name for name in GRADIENT if name not in STOPPED])
 def test_its_gradient_is_that_of_its_loss(name: str) -> None:
     """Every parameter's gradient equals the finite difference of the loss, in a random direction and in float64."""
-    found = fitted(name, random_world(7, 9))[0]
+    found = begun(name, random_world(7, 9))
     assert isinstance(found, GradientModel)
     found.double()
     found.zero_grad()
@@ -151,7 +162,7 @@ def test_the_same_seed_gives_the_same_result(name: str) -> None:
     """To the bit; another seed gives another, where there is chance at all."""
     users = np.arange(12)
     data = random_world(12, 20)
-    first, again, other = (fitted(name, data, seed)[0].scores(users) for seed in (1, 1, 2))
+    first, again, other = (begun(name, data, seed).scores(users) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.array_equal(first, other) == (name not in CHANCE)
 
@@ -161,9 +172,7 @@ def test_it_does_not_learn_from_what_is_withheld(name: str) -> None:
     """Other validation and test interactions give the same scores."""
     data = random_world(12, 20)
     blind = replace(data, valid=data.test, test=data.valid)
-    np.testing.assert_array_equal(
-        fitted(name, data)[0].scores(np.arange(12)), fitted(name, blind)[0].scores(np.arange(12))
-    )
+    np.testing.assert_array_equal(begun(name, data).scores(np.arange(12)), begun(name, blind).scores(np.arange(12)))
 
 
 @pytest.mark.parametrize("name", MODELS)

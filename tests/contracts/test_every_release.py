@@ -13,9 +13,8 @@ from tasks.models import MODELS
 from tasks.models.base import Model
 from tasks.steps.served import Ranked, Served
 from tasks.store import Artefact, FolderStore
-from tests.contracts.test_every_model import PERSONAL, fitted
+from tests.contracts.test_every_model import PERSONAL, on_checkerboard
 from tests.released import released
-from tests.world import checkerboard
 
 
 class Release(NamedTuple):
@@ -30,10 +29,9 @@ class Release(NamedTuple):
 @pytest.fixture(scope="module", params=list(MODELS))
 def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """One of each model, fitted on the checkerboard."""
-    data = checkerboard()
-    model, _ = fitted(request.param, data)
-    artefact = released(FolderStore(tmp_path_factory.mktemp(request.param)), model, data)
-    return Release(data, model, artefact, Served(artefact))
+    model, _ = on_checkerboard(request.param)
+    artefact = released(FolderStore(tmp_path_factory.mktemp(request.param)), model, model.data)
+    return Release(model.data, model, artefact, Served(artefact))
 
 
 def assert_as_written(found: list[Ranked], written: pd.DataFrame) -> None:

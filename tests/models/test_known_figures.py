@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from scipy import sparse
 
 from tasks.data import Dataset
 from tasks.metrics import evaluate, selection_metric
-from tasks.models import build_model
+from tasks.models import build_model, model_class
+from tasks.models.base import Model
 from tasks.training import TrainingOptions
 
 pytestmark = pytest.mark.realdata
@@ -102,23 +104,29 @@ def test_presets_reach_what_was_measured_elsewhere(
     assert found["ndcg@20"] >= ndcg
 
 
+@cache
+def of_preset(name: str, file: Path) -> Model:
+    """Last.fm-2k without content, with the hyper-parameters of its preset; chosen on validation, once for all tests."""
+    data = real(file)
+    config = yaml.safe_load((ROOT / "tasks/configs/lfm2k.yaml").read_text())["hyperparameters"].get(name, {})
+    model = build_model(name, config, data)
+    model.fit(TrainingOptions(validate=lambda scorer: selection_metric(scorer.scores, data)))
+    return model
+
+
 @pytest.mark.slow
 def test_bpr_with_its_defaults_is_as_good_as_published_code(shared_data: Path) -> None:
     """At least Recall@20 .39 on Last.fm-2k, chosen on validation."""
-    data = real(shared_data / LFM2K)
-    model = build_model("bpr", {}, data)
-    model.fit(TrainingOptions(validate=lambda scorer: selection_metric(scorer.scores, data)))
-    assert evaluate(model.scores, data, "test").means()["recall@20"] > 0.39
+    model = of_preset("bpr", shared_data / LFM2K)
+    assert model.config == model_class("bpr").Config()
+    assert evaluate(model.scores, model.data, "test").means()["recall@20"] > 0.39
 
 
 @pytest.mark.parametrize("name", ["ials", pytest.param("bpr", marks=pytest.mark.slow)])
 def test_known_users_treated_as_new_ones_are_served_nearly_as_well(shared_data: Path, name: str) -> None:
     """Folded in by their training items they lose at most 0.01 of Recall@20 and NDCG@20 on test."""
-    data = real(shared_data / LFM2K)
-    config = yaml.safe_load((ROOT / "tasks/configs/lfm2k.yaml").read_text())["hyperparameters"].get(name, {})
-    model = build_model(name, config, data)
-    model.fit(TrainingOptions(validate=lambda scorer: selection_metric(scorer.scores, data)))
-    serving = model.serving()
+    model = of_preset(name, shared_data / LFM2K)
+    data, serving = model.data, model.serving()
     own = evaluate(model.scores, data, "test").means()
     new = evaluate(lambda users: serving.new(data.train[users]), data, "test").means()
     for figure in ("recall@20", "ndcg@20"):

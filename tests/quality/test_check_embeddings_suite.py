@@ -265,6 +265,7 @@ def test_a_good_night_passes(night: Night) -> None:
     assert all(check.sample_ids == [] and check.unexpected_count == 0 for check in report.results)
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("fault", "expectations", "ids"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_fault_fails_its_expectations_and_no_others(
     night: Night, fault: Callable[[Night], None], expectations: set[tuple[str, str]], ids: list[str]

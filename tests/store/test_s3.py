@@ -65,6 +65,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
     assert caught.value.exit_code == 1
 
 
+@pytest.mark.slow  # it waits longer from try to try
 def test_a_server_that_goes_on_failing_is_given_up(answering: type[Answering], endpoint: str) -> None:
     """Five tries, then a fault that the scheduler may retry."""
     with pytest.raises(TaskError, match=f"{endpoint} does not answer for s3://recsys") as caught:
