@@ -7,6 +7,7 @@ Micro-video, MM 2019.
 from __future__ import annotations
 
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,8 +32,7 @@ class MMGCN(GraphContentModel):
         """As of all models with a graph."""
 
     config: Config
-    means: Tensor
-    means_transposed: Tensor
+    transposed: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
@@ -44,9 +44,11 @@ class MMGCN(GraphContentModel):
             return nn.ModuleList(nn.Linear(size, size, bias=bias) for _ in range(len(widths) * config.layers))
 
         self.passing, self.own, self.joining = one_each(bias=False), one_each(bias=True), one_each(bias=True)
-        means, transposed = mean_over_neighbours(data.train)
-        self.register_buffer("means", torch_csr(means), persistent=False)
-        self.register_buffer("means_transposed", torch_csr(transposed), persistent=False)
+        self.register_buffer("transposed", torch_csr(self.edges(data.train).T.tocsr()), persistent=False)
+
+    def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
+        """(U + I, U + I) of interactions (U, I): the mean over a node's neighbours."""
+        return mean_over_neighbours(interactions)
 
     def initialise(self, generator: torch.Generator) -> None:
         """As all models with a graph, preferences as nodes."""
@@ -61,7 +63,7 @@ class MMGCN(GraphContentModel):
             x = functional.normalize(torch.cat([self.users[modality], items]), dim=1)  # (U + I, d)
             for layer in range(self.config.layers):
                 place = modality * self.config.layers + layer
-                passed = product(self.means, self.means_transposed, self.passing[place](x))
+                passed = product(self.graph, self.transposed, self.passing[place](x))
                 own = functional.leaky_relu(self.own[place](x)) + self.nodes
                 x = functional.leaky_relu(self.joining[place](functional.leaky_relu(passed)) + own)
             found.append(x)

@@ -7,54 +7,38 @@ reader came to within about two per cent of its figures.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import normalised_part, product, torch_csr
-from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, chosen, pairwise
+from tasks.models.parts.graph_content import chosen
 from tasks.models.parts.neighbours import ItemGraph, union
-from tasks.training import Batch, Real, Space
+from tasks.models.parts.side import SideConfig, SideModel
 
 
-class SMORE(ItemGraphModel):
+class SMORE(SideModel):
     """Vector = LightGCN of ids + side; side = mean of the views of each modality and of their fusion, gated.
 
     A product of spectra is a convolution of signals: the fusion keeps the frequencies that all modalities have.
     """
 
     name = "smore"
-    SEARCH: ClassVar[Space] = {**ItemGraphModel.SEARCH, "contrast": Real(1e-3, 1, log=True)}
 
-    class Config(ItemGraphConfig):
-        """Beside the options of the loop and the graphs."""
-
-        contrast: NonNegativeFloat = Field(default=0.01, description="weight of the contrast of behaviour and content")
-        temperature: PositiveFloat = Field(default=0.2, description="tau")
+    class Config(SideConfig):
+        """As of all models with a side view."""
 
     config: Config
-    to_users: Tensor
-    to_items: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
-        super().__init__(config, data)
-        size, widths = config.embedding_size, self.content.widths
-        views = len(widths) + 1  # the last is the fusion
-        self.projections = nn.ModuleList(Projection(width, size) for width in widths)
-        self.filters = nn.Parameter(torch.zeros(views, size // 2 + 1, 2))  # real and imaginary part by frequency
-        self.gates = nn.ModuleList(nn.Linear(size, size) for _ in range(views))
-        self.preferences = nn.ModuleList(nn.Linear(size, size) for _ in range(views))
+        super().__init__(config, data, fused=1)
+        size, modalities = config.embedding_size, len(self.content.widths)
+        # (views, frequencies, 2): real and imaginary part; the last view is the fusion
+        self.filters = nn.Parameter(torch.zeros(modalities + 1, size // 2 + 1, 2))
         self.attention = nn.ModuleList(
-            nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, size, bias=False)) for _ in widths
+            nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, size, bias=False))
+            for _ in range(modalities)
         )
         self._joined: tuple[list[ItemGraph], ItemGraph] | None = None
-        between = normalised_part(data.train)  # (U, I)
-        self.register_buffer("to_users", torch_csr(between), persistent=False)
-        self.register_buffer("to_items", torch_csr(between.T.tocsr()), persistent=False)
 
     def initialise(self, generator: torch.Generator) -> None:
         """As all models with a graph; filters begin near the one that lets all pass."""
@@ -65,8 +49,7 @@ class SMORE(ItemGraphModel):
 
     def signals(self) -> list[Tensor]:
         """(I, d) of each modality, filtered, and of the fusion."""
-        projected = [layer(rows) for layer, rows in zip(self.projections, self.content(), strict=True)]
-        spectra = torch.stack([torch.fft.rfft(rows, dim=1, norm="ortho") for rows in projected])
+        spectra = torch.stack([torch.fft.rfft(rows, dim=1, norm="ortho") for rows in self.projected()])
         every = torch.cat([spectra, spectra.prod(0, keepdim=True)]) * torch.view_as_complex(self.filters).unsqueeze(1)
         return list(torch.fft.irfft(every, n=self.config.embedding_size, dim=2, norm="ortho"))
 
@@ -77,35 +60,11 @@ class SMORE(ItemGraphModel):
             self._joined = graphs, union(graphs)
         return [*graphs, self._joined[1]]
 
-    def views(self) -> list[Tensor]:
-        """(U + I, d) of each signal: purified by behaviour, smoothed over alike items, and its sums over a user's."""
-        own, found = self.halves(self.nodes)[1], []
-        for gate, signal, graph in zip(self.gates, self.signals(), self.graphs(), strict=True):
-            items = graph.propagate(own * torch.sigmoid(gate(signal)), self.config.item_layers)
-            found.append(torch.cat([product(self.to_users, self.to_items, items), items]))
-        return found
-
     def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
-        behaviour, *single, fused = chosen([self.smoothed_nodes(), *self.views()], rows)
+        views = self.views(self.signals(), self.graphs())
+        behaviour, *single, fused = chosen([self.smoothed_nodes(), *views], rows)
         attended = [
             torch.softmax(attention(fused), 1) * view for attention, view in zip(self.attention, single, strict=True)
         ]
-        gated = [
-            torch.sigmoid(layer(behaviour)) * view
-            for layer, view in zip(self.preferences, [*attended, fused], strict=True)
-        ]
-        return behaviour, torch.stack(gated).mean(0)
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Pairwise loss, and that behaviour and content of one node agree."""
-        nodes = self.nodes_of(batch)
-        behaviour, side = self.both(nodes.rows)
-        ranking = pairwise(*nodes.halves(behaviour + side), nodes.batch) + self.penalty(batch)
-        contrast = agreement(nodes.halves(side), nodes.halves(behaviour), nodes.batch, self.config.temperature)
-        return ranking + self.config.contrast * contrast
-
-    def final(self) -> tuple[Tensor, Tensor]:
-        """The sum of both."""
-        behaviour, side = self.both()
-        return self.halves(behaviour + side)
+        return behaviour, self.preferred(behaviour, [*attended, fused]).mean(0)

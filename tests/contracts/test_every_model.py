@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from tasks.data import Dataset
 from tasks.errors import BadInput, Corrupt, TaskError
@@ -173,6 +174,16 @@ def test_it_does_not_learn_from_what_is_withheld(name: str) -> None:
     data = random_world(12, 20)
     blind = replace(data, valid=data.test, test=data.valid)
     np.testing.assert_array_equal(begun(name, data).scores(np.arange(12)), begun(name, blind).scores(np.arange(12)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_users_and_items_without_interactions_get_finite_scores(name: str) -> None:
+    """Nothing is divided by a degree of zero, in training or in scores."""
+    data = random_world(12, 20)
+    train = data.train.toarray()
+    train[3], train[:, 5] = 0, 0
+    scores = begun(name, replace(data, train=sparse.csr_matrix(train))).scores(np.arange(12))
+    assert np.isfinite(scores).all()
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -66,14 +66,11 @@ def pruned(interactions: sparse.csr_matrix, share: float, rng: np.random.Generat
     return sparse.csr_matrix(edges, shape=interactions.shape)
 
 
-def mean_over_neighbours(interactions: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """D^-1 A of the bipartite graph, and its transpose A D^-1: each (U + I, U + I) float32."""
+def mean_over_neighbours(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
+    """D^-1 A of the bipartite graph, (U + I, U + I) float32."""
     graph = _both_ways(interactions)
     shares = 1 / np.maximum(np.concatenate(_degrees(interactions)), 1)  # (U + I,)
-    return (
-        _with_weights(graph, np.repeat(shares, np.diff(graph.indptr)) * graph.data),
-        _with_weights(graph, shares[graph.indices] * graph.data),
-    )
+    return _with_weights(graph, np.repeat(shares, np.diff(graph.indptr)) * graph.data)
 
 
 def _inverse_root(degrees: np.ndarray) -> np.ndarray:

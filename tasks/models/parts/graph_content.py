@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy import sparse
 from torch import Tensor, nn
 
 from tasks.data import Dataset
@@ -48,7 +49,7 @@ class BatchNodes:
 
 
 class GraphContentModel(ContentModel):
-    """`nodes` (U + I, d), users first, and `graph`, (U + I, U + I) normalised on both sides."""
+    """`nodes` (U + I, d), users first, and `graph`, (U + I, U + I), what passes over the edges between them."""
 
     SEARCH: ClassVar[Space] = {**GradientModel.SEARCH, "layers": Whole(1, 4), "embedding_size": Choice((64, 128))}
     config: GraphConfig
@@ -57,7 +58,11 @@ class GraphContentModel(ContentModel):
     def __init__(self, config: GraphConfig, data: Dataset) -> None:
         super().__init__(config, data)
         self.nodes = nn.Parameter(torch.zeros(sum(data.train.shape), config.embedding_size))
-        self.register_buffer("graph", torch_csr(normalised_bipartite(data.train)), persistent=False)
+        self.register_buffer("graph", torch_csr(self.edges(data.train)), persistent=False)
+
+    def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
+        """(U + I, U + I) of interactions (U, I): normalised on both sides, and so symmetric."""
+        return normalised_bipartite(interactions)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Xavier-uniform matrices, no biases, nodes normal with deviation 0.1."""
