@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import MedianPruner
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -18,6 +18,7 @@ from tasks.store.studies import Studies
 from tasks.training import Choice, Range, Real, Scorer, Space
 
 PATIENCE = 5  # trials that come to their end before one is given up, and validations that each is left in peace
+RANDOM = 4  # trials before the process draws, starts among them: those are good already, and chance is rarely better
 REASON = "reason"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the step tells of every trial itself
@@ -26,8 +27,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # the step tells of every 
 class Search:
     """One study: a space and everything tried in it, by several processes at once if need be.
 
-    Each of `starts` is tried first. Then a tree-structured Parzen estimator draws all hyper-parameters together
-    (Bergstra, Bardenet, Bengio, Kegl, Algorithms for Hyper-Parameter Optimization, NIPS 2011, section 4).
+    Each of `starts` is tried first. Then a Gaussian process draws all hyper-parameters together, where the expected
+    improvement is largest (Jones, Schonlau, Welch, Efficient Global Optimization, 1998): trials are few and dear.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Search:
 
     def best(self) -> FrozenTrial | None:
         """The first with the highest figure of those that came to their end, or None."""
-        ended = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        ended = [trial for trial in self.trials if came_to_its_end(trial)]
         return max(ended, key=lambda trial: trial.value or 0.0, default=None)
 
     def attempt(self, measure: Callable[[Trial], float]) -> FrozenTrial:
@@ -66,9 +67,9 @@ class Search:
         try:
             value = measure(trial)
         except (optuna.TrialPruned, Diverged) as error:
-            # Pruned rather than failed: the sampler stays away from what it has been told of.
             trial.set_user_attr(REASON, str(error))
-            return self._study.tell(trial, state=TrialState.PRUNED)
+            # Complete, with a figure: the process looks at no others, and would try the same again.
+            return self._study.tell(trial, self._instead(trial, error))
         except BaseException as error:
             trial.set_user_attr(REASON, f"{type(error).__name__}: {error}")
             self._study.tell(trial, state=TrialState.FAIL)
@@ -77,6 +78,12 @@ class Search:
             return self._study.tell(trial, value)
         finally:
             self._studies.unlock(self._lock_of(trial.number))
+
+    def _instead(self, trial: Trial, error: Exception) -> float:
+        """For a trial without a figure: its best so far, or where it diverged the worst of all."""
+        own = self.trials[trial.number].intermediate_values.values()
+        others = (other.value for other in self.trials if other.value is not None)
+        return min(others, default=0.0) if isinstance(error, Diverged) else max(own)
 
     def ask(self) -> Trial:
         """The next trial, whose lock is held while it is under way."""
@@ -101,19 +108,19 @@ class Search:
 
 
 class SeededSampler(BaseSampler):
-    """A Parzen estimator that is seeded anew for each trial, by the trial's number.
+    """A Gaussian process that is seeded anew for each trial, by the trial's number.
 
     So a search that was interrupted draws what it would have drawn in one go, and two processes draw differently.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._sampler = TPESampler(multivariate=True, seed=seed)
+        self._sampler = process(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Begin the trial's own stream of random numbers."""
         seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0]
-        self._sampler = TPESampler(multivariate=True, seed=int(seed))
+        self._sampler = process(int(seed))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """What is drawn together."""
@@ -130,6 +137,16 @@ class SeededSampler(BaseSampler):
     ) -> object:
         """One by itself: the first trials are drawn at random."""
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+
+def process(seed: int) -> GPSampler:
+    """What draws after the first trials, which are drawn at random."""
+    return GPSampler(n_startup_trials=RANDOM, seed=seed)
+
+
+def came_to_its_end(trial: FrozenTrial) -> bool:
+    """Whether its figure is that of a whole training."""
+    return trial.state == TrialState.COMPLETE and REASON not in trial.user_attrs
 
 
 def distribution(within: Range) -> BaseDistribution:

@@ -105,17 +105,19 @@ def summarised(search: Search, subject: Subject) -> dict[str, Any]:
 def row(trial: FrozenTrial) -> dict[str, Any]:
     """What is kept of a trial; the value of one that was given up is its best so far."""
     seconds = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
-    state, reason = trial.state.name.lower(), trial.user_attrs.get(REASON)
+    state, reason, value = trial.state.name.lower(), trial.user_attrs.get(REASON), trial.value
     if state == "fail" and reason is None:
         reason = "its process ended before it did"
-    kept = {"number": trial.number, "state": state, "value": trial.value, "params": trial.params}
+    if state == "complete" and reason is not None:
+        state, value = "pruned", max(trial.intermediate_values.values(), default=None)
+    kept = {"number": trial.number, "state": state, "value": value, "params": trial.params}
     return {**kept, "seconds": seconds, "reason": reason}
 
 
 def tell(trial: FrozenTrial, best: FrozenTrial | None) -> None:
     """One line in the log for a trial that has ended."""
     found = row(trial)
-    value = "no value" if trial.value is None else f"{trial.value:.4f}"
+    value = "no value" if found["value"] is None else f"{found['value']:.4f}"
     state = f"{found['state']}: {found['reason']}" if found["reason"] else found["state"]
     so_far = "none yet" if best is None else f"{best.value:.4f} by trial {best.number}"
     log.info("trial %d: %s (%s), best %s, with %s", trial.number, value, state, so_far, trial.params)

@@ -11,15 +11,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg2
 import pytest
 import yaml
+from optuna.trial import FrozenTrial, Trial
 
-from tasks.errors import BadInput, NotFound, TaskError
+from tasks.errors import BadInput, Diverged, NotFound, TaskError
 from tasks.models.bpr import BPR
 from tasks.models.ease import EASE
 from tasks.models.popularity import Popularity
-from tasks.steps.search import Search
+from tasks.steps.search import RANDOM, Search
 from tasks.steps.train import train
 from tasks.steps.tune import budget, tune
 from tasks.store import History, Store, read_artefact, write_artefact
@@ -337,3 +339,38 @@ def test_its_tables_are_apart_from_the_metrics(prepared: Store, metrics_dsn: str
     assert {schema for schema, _ in added} == {"optuna"}
     history.require_schema()
     assert history.migrate() == []
+
+
+@pytest.mark.services
+def test_a_short_search_stays_near_what_was_good(metrics_dsn: str) -> None:
+    """From the fifth trial on most draws are nearer to a start that is best than chance would have them."""
+    space, best = {"x": Real(1e-4, 1, log=True), "y": Real(0, 1)}, {"x": 1e-1, "y": 0.9}
+
+    def away(trial: FrozenTrial | Trial) -> float:
+        return abs(float(np.log10(trial.params["x"])) + 1) / 4 + abs(trial.params["y"] - 0.9)
+
+    with Studies() as studies:
+        search = Search(studies, "near", space, [best], seed=0)
+        distances = [away(search.attempt(lambda trial: -away(trial))) for _ in range(12)]
+    drawn = np.random.default_rng(0).uniform(0, 1, (10_000, 2))
+    chance = np.abs(drawn - np.array([0.75, 0.9])).sum(axis=1)
+    assert distances[0] == 0
+    assert np.median(distances[RANDOM:]) < np.quantile(chance, 0.3)
+
+
+@pytest.mark.services
+def test_a_search_turns_away_from_what_diverges(metrics_dsn: str) -> None:
+    """What diverges lies where the figures rise to, and is not tried again and again."""
+
+    def measure(trial: Trial) -> float:
+        if trial.params["x"] > 0.5:
+            raise Diverged("loss was nan")
+        return float(trial.params["x"])
+
+    with Studies() as studies:
+        search = Search(studies, "edge", {"x": Real(0, 1)}, [{"x": 0.2}], seed=0)
+        found = [search.attempt(measure) for _ in range(14)]
+        best = search.best()
+    assert sum(trial.params["x"] > 0.5 for trial in found[RANDOM:]) <= 5
+    assert best is not None
+    assert 0.45 < best.params["x"] <= 0.5
