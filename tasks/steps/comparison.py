@@ -109,10 +109,12 @@ def _accuracy(found: Comparison, without_content: Sequence[str]) -> Iterator[str
     table = ranked(found.figures, "test")
     yield f"Test: means ± deviations over seeds; NDCG@20 against {found.against} with a 95 % interval."
     yield ""
-    yield f"| model | seeds | Recall@20 | NDCG@20 | against {found.against} | p | coverage@20 | seconds |"
-    yield "|---|---|---|---|---|---|---|---|"
+    columns = ("model", "seeds", "NDCG@20 on validation", *HEADS.values(), f"against {found.against}", "p")
+    yield f"| {' | '.join(columns)} | coverage@20 | seconds |"
+    yield "|---" * (len(columns) + 2) + "|"
     for model, row in table.iterrows():
-        cells = [_spread(row, name) for name in SHOWN] + _difference(found.differences.get(str(model)))
+        chosen_by = f"{mean_figure(found.figures, str(model), 'valid'):.4f}"
+        cells = [chosen_by, *(_spread(row, name) for name in SHOWN), *_difference(found.differences.get(str(model)))]
         rest = f"{row['mean', 'coverage@20']:.3f} | {row['mean', 'seconds']:.1f}"
         yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
     order = [str(model) for model in table.index]

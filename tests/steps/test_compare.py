@@ -47,7 +47,9 @@ def test_every_model_has_mean_spread_and_a_difference(prepared: Store) -> None:
     assert table.count(" ± ") >= 6
     assert set(differences["models"]) == {"popularity", "vbpr"}
     figures = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
-    mine = figures[(figures["part"] == "test") & (figures["figure"] == "ndcg@20")].groupby("model")["value"].mean()
+    ndcg = figures[figures["figure"] == "ndcg@20"].groupby(["part", "model"])["value"].mean()
+    mine = ndcg["test"]
+    assert f"| ease | 2 | {ndcg['valid', 'ease']:.4f} |" in table
     for model, by_figure in differences["models"].items():
         assert by_figure["ndcg@20"]["mean"] == pytest.approx(mine[model] - mine["ease"], abs=1e-6)
 
