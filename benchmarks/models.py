@@ -106,7 +106,7 @@ class Benchmark:
         """An epoch's batches."""
         sampler, rng = NegativeSampler(self.data.train), np.random.default_rng(0)
         pairs = loop._pairs(self.data.train, sampler)
-        plain = self.seconds(lambda: loops.batches(self.data, BATCH))
+        plain = self.seconds(lambda: loops.batches(self.data, BATCH), times=3)
         ours = self.seconds(lambda: list(loop._batches(pairs, sampler, BATCH, rng, "cpu")), times=3)
         self.line("batches of an epoch", plain, ours)
         return plain, ours
@@ -114,10 +114,10 @@ class Benchmark:
     def model(self, name: str, batching: tuple[float, float]) -> None:
         """Construction, where there is something to construct, and epoch."""
         plain, ours = pair(name, self.data)
-        constructing = self.seconds(plain.build), self.seconds(lambda: build(name, self.data), times=3)
+        constructing = self.seconds(plain.build, times=3), self.seconds(lambda: build(name, self.data), times=3)
         if type(plain).build is not Plain.build:
             self.line(f"{name}: construction", *constructing)
-        graphs = self.seconds(plain.build_item_graphs)
+        graphs = self.seconds(plain.build_item_graphs)  # once on both sides: ours are kept
         if isinstance(ours.model, ItemGraphModel):
             self.line(f"{name}: item graphs", graphs, self.seconds(ours.model.item_graphs))
         self.epoch(f"{name}: epoch", plain, ours, batching)
@@ -143,7 +143,7 @@ class Benchmark:
         """All figures of all users on test."""
         table = np.random.default_rng(0).normal(size=self.data.shape).astype(np.float32)
         found: list[dict[str, float]] = []
-        plain = self.seconds(lambda: found.append(loops.evaluation(lambda users: table[users], self.data)))
+        plain = self.seconds(lambda: found.append(loops.evaluation(lambda users: table[users], self.data)), times=3)
         ours = self.seconds(
             lambda: found.append(evaluate(lambda users: table[users], self.data, "test").means()), times=3
         )

@@ -9,10 +9,12 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 from pydantic import ValidationError
+from threadpoolctl import threadpool_limits
 
 from tasks.data import Dataset
 from tasks.errors import BadInput, Corrupt, Diverged, TaskError
 from tasks.models.serving import Serving
+from tasks.training.device import usable
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
 from tasks.training.search import Space
 
@@ -20,7 +22,7 @@ from tasks.training.search import Space
 class Model(ABC):
     """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
 
-    Subclasses set `name` and `Config` (and `SEARCH` where there is something to tune) and fill in `fit`, `_scores`,
+    Subclasses set `name` and `Config` (and `SEARCH` where there is something to tune) and fill in `_fit`, `_scores`,
     `serving`, `state` and `_set_state`. Models receive arrays, never paths, and whatever they derive from the data they
     rebuild. Only `data.train` and `data.features` may be learned from.
     """
@@ -29,6 +31,7 @@ class Model(ABC):
     Config: ClassVar[type[ModelConfig]]
     uses_content: ClassVar[bool] = False  # whether scores depend on `data.features`
     SEARCH: ClassVar[Space] = {}  # where `tune` looks; the defaults are within
+    remedy: ClassVar[str] = "raise its relative_l2"  # against scores that are not finite
 
     config: ModelConfig
     data: Dataset
@@ -51,9 +54,18 @@ class Model(ABC):
         except ValidationError as error:
             raise BadInput(f"model {cls.name}: {_sentence(error, sorted(cls.Config.model_fields))}") from error
 
-    @abstractmethod
     def fit(self, options: TrainingOptions) -> list[EpochRecord]:
-        """Learn from `data.train` (and features); one record per epoch, a single one for a closed form."""
+        """Learn from `data.train` (and features); one record per epoch, a single one for a closed form.
+
+        BadInput for a device that is not there, though a closed form would not use it; Diverged where a figure is none.
+        """
+        usable(options.device)
+        with threadpool_limits(options.threads, "blas"):
+            return self._fit(options)
+
+    @abstractmethod
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+        """As `fit`, with BLAS on no more than `options.threads` threads."""
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Scores of the whole catalogue, seen items included: (len(users), items) float32, finite, higher is better.
@@ -67,9 +79,7 @@ class Model(ABC):
             )
         found = self._scores(self._rows(users))
         if not np.isfinite(found).all():
-            raise Diverged(
-                f"model {self.name} gives scores that are not finite, expected finite ones: lower its learning_rate"
-            )
+            raise Diverged(f"model {self.name} gives scores that are not finite, expected finite ones: {self.remedy}")
         return found
 
     @abstractmethod

@@ -63,7 +63,7 @@ class CEASE(ItemWeights):
             )
         self._content = [(standardised(data.features[name], name), given[name]) for name in sorted(given)]
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Invert; BadInput when the matrix would pass `options.memory_gib`."""
         start = time.perf_counter()
         items = self.data.train.shape[1]

@@ -45,7 +45,7 @@ class EASE(ItemWeights):
 
     config: Config
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Solve; BadInput when not even the pruned form fits in `options.memory_gib`."""
         start = time.perf_counter()
         self._part = self._solved(options.memory_gib)

@@ -40,7 +40,9 @@ class FREEDOM(ItemGraphModel):
         """Beside the options of the loop and the graphs."""
 
         dropout: float = Field(default=0.8, ge=0, lt=1, description="share of interactions left out of an epoch")
-        modality_weights: dict[str, float] | None = Field(default=None, description="of the item graphs; none: equal")
+        modality_weights: dict[str, NonNegativeFloat] | None = Field(
+            default=None, description="of the item graphs; none: equal"
+        )
         content_weight: NonNegativeFloat = Field(default=1e-3, description="of the loss of projected content")
 
     config: Config

@@ -70,7 +70,7 @@ class Hybrid(Model):
         self.members = {name: build_model(name, given, data) for name, given in config.members.items()}
         self.weights = [1.0, *(config.weights or [1.0] * (len(self.members) - 1))]
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Fit all, then choose the weights by `options.validate` where there is one."""
         start = time.perf_counter()
         for member in self.members.values():

@@ -15,7 +15,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
+from threadpoolctl import threadpool_limits
 
+from tasks.errors import Diverged
 from tasks.models.base import Model
 from tasks.models.parts.fold_in import FoldIn
 from tasks.models.serving import Factors, Serving
@@ -42,10 +44,10 @@ class IALS(Model):
 
     config: Config
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Solve in turns; the same seed gives the same vectors on any number of threads."""
         from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  not needed to score
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+        from implicit.recommender_base import ModelFitError  # noqa: PLC0415
 
         start = time.perf_counter()
         # Its own threads solve one row each; BLAS threads on top would fight them, which it warns of when it is made.
@@ -58,7 +60,10 @@ class IALS(Model):
                 num_threads=options.threads,
                 random_state=options.seed,
             )
-            solver.fit(self.data.train, show_progress=False)
+            try:
+                solver.fit(self.data.train, show_progress=False)
+            except ModelFitError as error:
+                raise Diverged(f"model {self.name}: {error}, expected finite factors: {self.remedy}") from error
         self._users, self._items = np.array(solver.user_factors), np.array(solver.item_factors)
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]

@@ -36,7 +36,7 @@ class ItemKNN(Model):
 
     config: Config
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Similarities by blocks of items."""
         start = time.perf_counter()
         nearest, similarity = neighbours(self.data.train, self._kept(), self.config.shrink)

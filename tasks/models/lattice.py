@@ -59,7 +59,9 @@ class LATTICE(ItemGraphModel):
 
     def item_graph(self) -> ItemGraph:
         """Initial and learned graphs of all modalities, by skip and importance."""
-        projected = [layer(rows) for layer, rows in zip(self.projections, self.content(), strict=True)]
+        every = zip(self.projections, self.content(), strict=True)
+        # Items that lack a modality are all at the bias of its projection, and would be each other's neighbours.
+        projected = [self.content.of_those_that_have(place, layer(rows)) for place, (layer, rows) in enumerate(every)]
         if self._learned is None or self._every is None:
             self._learned = [Edges(nearest(rows, self.config.neighbours)) for rows in projected]
             self._every = joined([*(graph.edges for graph in self.item_graphs()), *self._learned])

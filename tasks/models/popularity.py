@@ -24,7 +24,7 @@ class Popularity(Model):
 
     config: Config
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Count."""
         start = time.perf_counter()
         self._counts = np.asarray(self.data.train.sum(axis=0), dtype=np.float32).ravel()  # (items,)

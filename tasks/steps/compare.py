@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from tasks.errors import BadInput
+from tasks.errors import BadInput, Diverged, TaskError
 from tasks.models import MODELS, model_class
 from tasks.progress import progress
 from tasks.steps.comparison import Comparison, best_on_validation, compared, figures_of, lines, mean_figure
@@ -19,7 +20,7 @@ from tasks.steps.options import Device, Run
 from tasks.steps.plan import Plan, read_plan, run_key
 from tasks.steps.train import Memory, Threads
 from tasks.steps.trials import Trial, World, trial_of
-from tasks.store import open_history, open_store, write_artefact
+from tasks.store import Artefact, open_history, open_store, write_artefact
 from tasks.training import TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def compare(
     """Train models with several seeds on what prepare made for a run; one table and one plot say which is better.
 
     Means and spreads are over seeds, differences have a paired bootstrap over users. Every trial is kept in the run:
-    the same command again, or one that was interrupted, trains only what is missing.
+    the same command again, or one that was interrupted, trains only what is missing. A model that diverges or refuses
+    is left out of the table, and named by the error that then comes last.
     """
     store = open_store()
     plan = read_plan(store, run)
@@ -57,7 +59,10 @@ def compare(
     options = TrainingOptions(device=device, threads=many, seed=plan.config.seed, memory_gib=memory)
     wanted = trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
     shown = progress(wanted, label="compare", unit="trial")
-    found = [trial_of(store, plan, data, trial, options) for trial in shown]
+    found, failed = tried(shown, lambda trial: trial_of(store, plan, data, trial, options))
+    names = [name for name in names if name not in failed]
+    if against in failed or not names:
+        raise failed.get(against or "") or next(iter(failed.values()))
     without = [name for name in names if not model_class(name).uses_content]
     reference = against or (served if served in names else best_on_validation(figures_of(found), without or names))
     comparison = compared(found, reference)
@@ -68,6 +73,11 @@ def compare(
         out.json("differences.json", _differences(comparison))
         plot(comparison.figures, reference, out.file("plot.png"))
     log.info("\n%s\n", text)
+    if failed:
+        reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise TaskError(
+            f"{len(failed)} of {len(names) + len(failed)} models failed and are not in the table: {reasons}"
+        )
     best = best_on_validation(comparison.figures, names)
     figure = mean_figure(comparison.figures, best, "test")
     return {"run": run, "trials": len(found), "against": reference, "best": best, "test_ndcg@20": figure}
@@ -80,6 +90,22 @@ def chosen(models: str | None, plan: Plan) -> list[str]:
     if unknown or not names or len(set(names)) < len(names):
         raise BadInput(f"models {models!r} found, expected some of {', '.join(MODELS)}, each once")
     return names
+
+
+def tried(
+    trials: Iterable[Trial], make: Callable[[Trial], Artefact]
+) -> tuple[list[Artefact], dict[str, BadInput | Diverged]]:
+    """The artefacts of all trials, without those of models of which one diverges or refuses; and why these do."""
+    made, failed = [], dict[str, BadInput | Diverged]()
+    for trial in trials:
+        if trial.model in failed:
+            continue
+        try:
+            made.append((trial.model, make(trial)))
+        except (BadInput, Diverged) as error:
+            log.error("%s with seed %d is left out: %s", trial.model, trial.seed, error)  # noqa: TRY400  no traceback
+            failed[trial.model] = error
+    return [artefact for model, artefact in made if model not in failed], failed
 
 
 def trials(names: list[str], seeds: list[int], *, permute: bool, cold: bool) -> list[Trial]:

@@ -117,13 +117,16 @@ def _accuracy(found: Comparison, without_content: Sequence[str]) -> Iterator[str
         cells = [chosen_by, *(_spread(row, name) for name in SHOWN), *_difference(found.differences.get(str(model)))]
         rest = f"{row['mean', 'coverage@20']:.3f} | {row['mean', 'seconds']:.1f}"
         yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
-    order = [str(model) for model in table.index]
-    best = next((model for model in order if model in without_content), None)
-    below = order[order.index(best) :] if best else []
-    beaten = [model for model in below if model not in without_content]
+    if found.against in without_content:
+        yield from _not_above(found, [str(model) for model in table.index if model not in without_content])
+
+
+def _not_above(found: Comparison, with_content: Sequence[str]) -> Iterator[str]:
+    """Says for which models it may be chance, or is not even so, that they are above one without content."""
+    beaten = [model for model in with_content if found.differences[model][DECIDES].low <= 0]
     if beaten:
         yield ""
-        yield f"With content, and yet not above {best}, the best without: {', '.join(beaten)}."
+        yield f"With content, and yet not above {found.against} by more than chance: {', '.join(beaten)}."
 
 
 def _content(found: Comparison) -> Iterator[str]:

@@ -33,3 +33,12 @@ def external_ids(artefact: Artefact, kind: str) -> np.ndarray:
     if not np.array_equal(table["idx"], np.arange(len(table))):
         raise BadInput(f"{artefact.prefix}/{name} has an idx that does not count its rows from 0, expected it to")
     return table[f"{kind}_id"].to_numpy(dtype=np.str_)
+
+
+def require_made_from(artefact: Artefact, source: Artefact) -> None:
+    """BadInput unless `artefact` was made from `source` as it stands now."""
+    if artefact.manifest.inputs.get(source.prefix) != source.manifest.sha256:
+        raise BadInput(
+            f"{artefact.prefix} was made from another {source.prefix} than stands there now, expected the same: "
+            "run the steps from there on again"
+        )

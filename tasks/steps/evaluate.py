@@ -10,7 +10,7 @@ from tasks.metrics import beyond_accuracy, by_segment, user_table
 from tasks.metrics import evaluate as measure
 from tasks.metrics.ranking import Split
 from tasks.models.saved import load_model
-from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.dataset import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.options import ModelName, Run
 from tasks.steps.plan import Plan, read_plan, run_key
 from tasks.steps.train import hyperparameters_of
@@ -29,7 +29,8 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     store = open_store()
     plan = read_plan(store, run)
     hyperparameters_of(plan, model)
-    trained = read_artefact(store, run_key(run, f"train-{model}"))
+    trained, prepared = read_artefact(store, run_key(run, f"train-{model}")), prepared_artefact(store, run)
+    require_made_from(trained, prepared)  # another split would have test interactions among what was learned
     data = load_dataset(store, run)
     recommender = load_model(trained, data)
     start = perf_counter()
@@ -42,9 +43,7 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     segments = {split: [asdict(one) for one in by_segment(found[split], data, split)] for split in MEASURED}
     users = {split: len(evaluation.users) for split, evaluation in found.items()}
     seconds = perf_counter() - start
-    with write_artefact(
-        store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared_artefact(store, run)]
-    ) as out:
+    with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared]) as out:
         figures = {"model": model, **metrics, "segments": segments, "users": users, "seconds": seconds}
         out.json("metrics.json", figures)
         out.frame("users.parquet", user_table(found, data))

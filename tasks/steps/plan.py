@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.errors import BadInput
+from tasks.models import MODELS
 from tasks.store import Artefact, Store, read_artefact
 
 PRESETS = Path(__file__).parent.parent / "configs"
@@ -58,9 +59,9 @@ class RunConfig(Strict):
             values = getattr(self, field)
             if len(set(values)) != len(values):
                 raise ValueError(f"{field} {values} name one thing twice, expected each once")
-        strangers = sorted(set(self.hyperparameters) - set(self.models))
+        strangers = sorted(set(self.hyperparameters) - set(MODELS))
         if strangers:
-            raise ValueError(f"hyperparameters are given for {strangers}, expected models of the run: {self.models}")
+            raise ValueError(f"hyperparameters are given for {strangers}, expected some of {', '.join(MODELS)}")
         return self
 
 
@@ -100,7 +101,7 @@ def scan_artefact(store: Store, run: str) -> Artefact:
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     """A preset of `tasks/configs/` (by name) or a YAML file (by path), with `overrides` that are not None on top.
 
-    Hyper-parameters in a preset for models that the run leaves out are left out too: it speaks for all its models.
+    It may speak of models that the run does not train: `tune` and `compare` look at any.
     """
     path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
@@ -113,13 +114,6 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     if not isinstance(values, dict):
         raise BadInput(f"config {preset!r} holds {type(values).__name__}, expected keys and values")
     values |= {key: value for key, value in overrides.items() if value is not None}
-    models = values.get("models")
-    if (
-        isinstance(models, list)
-        and overrides.get("models") is not None
-        and isinstance(values.get("hyperparameters"), dict)
-    ):
-        values["hyperparameters"] = {k: v for k, v in values["hyperparameters"].items() if k in models}
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:

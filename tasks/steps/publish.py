@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.errors import BadInput, TaskError, ValidationFailed
 from tasks.models.saved import load_model
-from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.steps.dataset import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.gate import METRIC, Candidate, Gate, best, judge
 from tasks.steps.options import Run
 from tasks.steps.plan import Plan, read_plan, run_key, scan_artefact
@@ -73,15 +73,15 @@ def gather(store: Store, run: str) -> Evidence:
         report = read_artefact(store, run_key(run, check))
         if report.json("report.json")["success"] is not True:
             raise ValidationFailed(f"{check} of run {run} failed, expected it to have passed: nothing is published")
-        _require(report, made[step])
+        require_made_from(report, made[step])
     prepared = prepared_artefact(store, run)
-    _require(prepared, made["align"])
+    require_made_from(prepared, made["align"])
     models = plan.config.models
     trained = {model: read_artefact(store, run_key(run, f"train-{model}")) for model in models}
     evaluated = {model: read_artefact(store, run_key(run, f"evaluate-{model}")) for model in models}
     for model in models:
-        _require(trained[model], prepared)
-        _require(evaluated[model], trained[model])
+        require_made_from(trained[model], prepared)
+        require_made_from(evaluated[model], trained[model])
     figures = {model: _figure(evaluated[model]) for model in models}
     chosen = best(figures)
     candidate = Candidate(
@@ -138,15 +138,6 @@ def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champi
                 f"the champion of {dataset} changed while {release} was made, expected it to be still "
                 f"{champion.release if champion else 'none'}: publish again, to compare with the new one"
             )
-
-
-def _require(artefact: Artefact, source: Artefact) -> None:
-    """BadInput unless `artefact` was made from `source` as it stands now."""
-    if artefact.manifest.inputs.get(source.prefix) != source.manifest.sha256:
-        raise BadInput(
-            f"{artefact.prefix} was made from another {source.prefix} than stands there now, expected the same: "
-            "run the steps from there on again"
-        )
 
 
 def _figure(evaluated: Artefact) -> float:

@@ -13,6 +13,7 @@ from optuna.trial import Trial
 
 from tasks.data import Dataset
 from tasks.metrics import selection_metric
+from tasks.models import FIGURES
 from tasks.models.base import Model
 from tasks.steps.gate import METRIC
 from tasks.steps.search import between_epochs
@@ -62,7 +63,7 @@ class Subject:
     def version(self) -> str:
         """Eight digits of a hash of all that decides a trial's figure beside the dataset and what is drawn."""
         fixed = self.model.configure(placed(self.given, self._searched({}))).model_dump(mode="json")
-        text = json.dumps([repr(sorted(self.space.items())), fixed, self.options.seed, METRIC])
+        text = json.dumps([FIGURES, repr(sorted(self.space.items())), fixed, self.options.seed, METRIC])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def _searched(self, values: Mapping[str, Any]) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pandas as pd
 from tasks.data import Dataset, hold_out_items
 from tasks.metrics import beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
 from tasks.metrics.ranking import Split
-from tasks.models import model_class
+from tasks.models import FIGURES, model_class
 from tasks.models.base import Model
 from tasks.steps.dataset import prepared_artefact
 from tasks.steps.plan import Plan, run_key
@@ -25,7 +25,6 @@ World = Literal["plain", "permuted", "cold"]
 _Facts = tuple[dict[str, object], pd.DataFrame | None]
 SPLITS: tuple[Split, ...] = ("valid", "test")
 COLD_SHARE = 0.1  # of the items are held out entirely
-FORMAT = 1  # raised when the same parameters give other figures than before
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: Tra
     prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
     chosen = model_class(trial.model)
     config = chosen.configure(plan.config.hyperparameters.get(trial.model, {}))
-    parameters = {"format": FORMAT, "world": trial.world, "config": config.model_dump(mode="json")}
+    made_with = {"figures": FIGURES, "world": trial.world, "device": options.device}
+    parameters = {**made_with, "config": config.model_dump_json()}  # a text, for the order of a hybrid's members counts
     if has_artefact(store, prefix):
         found = read_artefact(store, prefix)
         kept = found.manifest

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from threadpoolctl import threadpool_info
 
 from tasks.data import Dataset
 from tasks.errors import BadInput, Corrupt, TaskError
@@ -20,6 +21,7 @@ from tasks.models import MODELS, build_model, model_class
 from tasks.models.base import Model
 from tasks.models.parts.content import ContentModel
 from tasks.models.parts.gradient import GradientModel
+from tasks.models.popularity import Popularity
 from tasks.models.saved import load_model, save_model
 from tasks.store import FolderStore, read_artefact, write_artefact
 from tasks.training import Batch, EpochRecord, TrainingOptions
@@ -170,9 +172,10 @@ def test_the_same_seed_gives_the_same_result(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_it_does_not_learn_from_what_is_withheld(name: str) -> None:
-    """Other validation and test interactions give the same scores."""
+    """Without any validation and test interactions the scores are the same."""
     data = random_world(12, 20)
-    blind = replace(data, valid=data.test, test=data.valid)
+    none = sparse.csr_matrix(data.shape, dtype=np.float32)
+    blind = replace(data, valid=none, test=none)
     np.testing.assert_array_equal(begun(name, data).scores(np.arange(12)), begun(name, blind).scores(np.arange(12)))
 
 
@@ -184,6 +187,30 @@ def test_users_and_items_without_interactions_get_finite_scores(name: str) -> No
     train[3], train[:, 5] = 0, 0
     scores = begun(name, replace(data, train=sparse.csr_matrix(train))).scores(np.arange(12))
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_device_that_is_none_is_an_error(name: str) -> None:
+    """Though a closed form would not use it."""
+    with pytest.raises(BadInput, match="device 'tpu' found, expected cpu or cuda"):
+        build_model(name, {}, checkerboard()).fit(TrainingOptions(device="tpu"))
+
+
+def test_it_computes_with_no_more_threads_than_it_is_given() -> None:
+    """BLAS, which would take all cores; afterwards others have what they had."""
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    class Counting(Popularity):
+        def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+            found.extend(threads())
+            return super()._fit(options)
+
+    before, found = threads(), list[int]()
+    Counting(Popularity.Config(), checkerboard()).fit(TrainingOptions(threads=1))
+    assert set(found) == {1}
+    assert threads() == before
 
 
 @pytest.mark.parametrize("name", MODELS)

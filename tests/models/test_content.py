@@ -11,6 +11,7 @@ import torch
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models import MODELS, build_model, model_class
+from tasks.models.lattice import LATTICE
 from tasks.models.parts.cliper import FrontEnd
 from tasks.models.parts.content import Content, ContentModel
 from tasks.models.parts.features import standardised
@@ -52,6 +53,29 @@ def test_every_model_with_content_takes_items_that_lack_it(name: str) -> None:
     scores = model.scores(np.arange(7))
     assert np.isfinite(scores).all()
     assert len(np.unique(scores[:, 2])) > 1
+
+
+def test_what_is_learned_of_an_item_that_lacks_a_modality_stays_nothing() -> None:
+    """In LATTICE it is nobody's neighbour, in an MLP of views it stays at zero: biases do not make items alike."""
+    data = views()
+    for matrix in data.features.values():
+        matrix[[2, 5]] = 0
+    model = build_model("lattice", BRIEF | {"learning_rate": 0.5, "neighbours": 3}, data)
+    model.fit(TrainingOptions())
+    assert isinstance(model, LATTICE)
+    graph = model.item_graph()
+    among = torch.isin(graph.edges.to, torch.tensor([2, 5]))
+    assert not graph.weights[[2, 5]].any()
+    assert not graph.weights[among].any()
+    assert all(layer.bias.any() for layer in model.projections)
+    front_end = {"fusion": "mlp", "views": ("title", "plot")}
+    joined = build_model("vbpr", BRIEF | {"learning_rate": 0.5, "front_end": front_end}, data)
+    joined.fit(TrainingOptions())
+    assert isinstance(joined, ContentModel)
+    every, some = joined.content()[-1], joined.content(torch.tensor([5, 0]))[-1]
+    assert not every[[2, 5]].any()
+    assert not some[0].any()
+    assert some[1].any()
 
 
 @pytest.mark.parametrize("name", CONTENT)

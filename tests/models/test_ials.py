@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from tasks.errors import Diverged
 from tasks.models import build_model
 from tasks.training import TrainingOptions
-from tests.world import random_world
+from tests.world import checkerboard, random_world
 
 CONFIG = {"factors": 4, "alpha": 7.0, "relative_l2": 0.2, "iterations": 300}
 
@@ -35,3 +37,9 @@ def test_threads_do_not_change_it() -> None:
         model.fit(TrainingOptions(threads=threads))
         found.append(model.scores(np.arange(30)))
     np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_factors_that_are_no_numbers_are_an_error_of_ours() -> None:
+    """So that a search goes on to other hyper-parameters, and a comparison to other models."""
+    with pytest.raises(Diverged, match=r"model ials: NaN encountered in factors, .*: raise its relative_l2"):
+        build_model("ials", {"alpha": 1e30, "relative_l2": 1e-30}, checkerboard()).fit(TrainingOptions())

@@ -22,14 +22,17 @@ def test_overrides_win_and_none_leaves_the_preset() -> None:
     assert (config.seed, config.dataset) == (11, "demo")
 
 
-def test_hyperparameters_of_models_left_out_are_left_out(tmp_path: Path) -> None:
+def test_hyperparameters_of_models_that_the_run_leaves_out_stay(tmp_path: Path) -> None:
     """A preset may speak for more models than a run names."""
     path = tmp_path / "p.yaml"
     path.write_text(
         "dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease, bpr]\n"
         "hyperparameters: {ease: {l2: 1}, bpr: {batch_size: 2}}\n"
     )
-    assert load_config(str(path), {"models": ["ease"]}).hyperparameters == {"ease": {"l2": 1}}
+    assert load_config(str(path), {"models": ["ease"]}).hyperparameters == {
+        "ease": {"l2": 1},
+        "bpr": {"batch_size": 2},
+    }
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,7 @@ def test_hyperparameters_of_models_left_out_are_left_out(tmp_path: Path) -> None
         ("dataset: d\nmodalities: [smell]\nencoder: e\nmodels: [ease]\n", "modalities"),
         ("dataset: d\nmodalities: [text, text]\nencoder: e\nmodels: [ease]\n", "twice"),
         ("dataset: d\nmodalities: [text]\nencoder: e\nmodels: []\n", "models"),
-        ("dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease]\nhyperparameters: {bpr: {}}\n", "bpr"),
+        ("dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease]\nhyperparameters: {brp: {}}\n", "brp"),
         ("dataset: ../d\nmodalities: [text]\nencoder: e\nmodels: [ease]\n", "dataset"),
         ("- a\n", "list"),
         ("a: [\n", "not YAML"),

@@ -13,8 +13,9 @@ from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
 from tasks.steps.dataset import load_dataset, prepared_artefact
 from tasks.steps.evaluate import evaluate
+from tasks.steps.prepare import prepare as prepare_again
 from tasks.steps.train import train
-from tasks.store import History, Store, read_artefact
+from tasks.store import History, Store, read_artefact, write_artefact
 from tests.steps.night import DATASET, reach_prepare
 
 RUN = "scheduled__2026-11-21T02:00:00+00:00"
@@ -51,6 +52,19 @@ def test_the_model_kept_is_the_one_that_was_best_on_validation(prepared: Store) 
     data = load_dataset(prepared, RUN)
     model = load_model(read_artefact(prepared, f"runs/{RUN}/train-bpr"), data)
     assert measure(model.scores, data, "valid").means()["ndcg@20"] == pytest.approx(result["valid"])
+
+
+def test_a_model_of_another_split_is_not_measured(prepared: Store) -> None:
+    """What is test now may have been training then; nothing is written."""
+    train(run=RUN, model="popularity", threads=1)
+    plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
+    plan["config"]["seed"] = 8
+    with write_artefact(prepared, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan)
+    prepare_again(run=RUN)
+    with pytest.raises(BadInput, match=r"train-popularity was made from another .*prepare than stands there now"):
+        evaluate(run=RUN, model="popularity")
+    assert not list(prepared.list(f"runs/{RUN}/evaluate-popularity"))
 
 
 def test_training_again_gives_the_same_model(prepared: Store) -> None:

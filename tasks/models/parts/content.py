@@ -47,10 +47,23 @@ class Content(nn.Module):
         for place, name in enumerate(self.modalities):
             rows = torch.from_numpy(standardised(data.features[name], name)).to(precision)
             self.register_buffer(f"features_{place}", rows, persistent=False)  # (I, width)
+        self._note_who_has(data, [[name] for name in self.modalities])
         self.widths = [data.features[name].shape[1] for name in self.modalities]
         self.fuser: Fuser | None = None
         if front_end is not None:
             self._join(data, front_end)
+
+    def _note_who_has(self, data: Dataset, sources: list[list[str]]) -> None:
+        """Which items have at least one of the `sources` of each modality."""
+        for place, names in enumerate(sources):
+            items = np.logical_or.reduce([data.features[name].any(axis=1) for name in names])
+            mask = None if items.all() else torch.from_numpy(items.astype(np.float32)).unsqueeze(1)
+            self.register_buffer(f"has_{place}", mask, persistent=False)  # (I, 1), or None: all items have it
+
+    def of_those_that_have(self, place: int, found: Tensor, rows: Tensor | None = None) -> Tensor:
+        """What was made of modality `place` (n, d), of item numbers `rows` (n,) or all: zeros of those that lack it."""
+        has: Tensor | None = getattr(self, f"has_{place}")
+        return found if has is None else found * (has if rows is None else has[rows]).to(found.dtype)
 
     def _join(self, data: Dataset, front_end: FrontEnd) -> None:
         """Put a fuser in the place of the views."""
@@ -69,6 +82,7 @@ class Content(nn.Module):
         self._picture = self.modalities.index(front_end.picture)
         self.fuser = Fuser(front_end.fusion, len(views), width[front_end.picture], front_end.size)
         self._kept = [place for place in range(len(self.modalities)) if place not in self._views]
+        self._note_who_has(data, [*([self.modalities[place]] for place in self._kept), joined])
         self.modalities = [self.modalities[place] for place in self._kept] + ["views"]
         self.widths = [self.widths[place] for place in self._kept] + [self.fuser.width]
 
@@ -84,7 +98,8 @@ class Content(nn.Module):
         kept = [self._rows(f"features_{place}", rows) for place in self._kept]
         views = torch.stack([self._rows(f"features_{place}", rows) for place in self._views], 1)
         picture, cosines = self._rows(f"features_{self._picture}", rows), self._rows("cosines", rows)
-        return [*kept, self.fuser(views.to(cosines.dtype), cosines, picture.to(cosines.dtype))]
+        fused = self.fuser(views.to(cosines.dtype), cosines, picture.to(cosines.dtype))
+        return [*kept, self.of_those_that_have(len(kept), fused, rows)]
 
     def _rows(self, name: str, rows: Tensor | None) -> Tensor:
         table: Tensor = getattr(self, name)

@@ -46,6 +46,7 @@ class GradientModel(nn.Module, Model):
     module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GradientModel.SEARCH, ...}`.
     """
 
+    remedy = "lower its learning_rate"
     SEARCH: ClassVar[Space] = {
         "learning_rate": Real(5e-4, 2e-2, log=True),
         "regularization": Real(1e-5, 1e-1, log=True),
@@ -72,7 +73,7 @@ class GradientModel(nn.Module, Model):
     def start_epoch(self, rng: np.random.Generator) -> None:
         """Whatever is drawn anew for every epoch (dropped edges, augmented views); most models draw nothing."""
 
-    def fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Train by the gradient loop; the same seed and threads give the same parameters to the bit on a CPU."""
         config = self.config
         if not isinstance(config, GradientConfig):

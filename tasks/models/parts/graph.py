@@ -112,11 +112,6 @@ def product(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
     return found
 
 
-def symmetric_product(matrix: Tensor, x: Tensor) -> Tensor:
-    """As `product`, of a symmetric (n, n) matrix."""
-    return product(matrix, matrix, x)
-
-
 class _Propagation(torch.autograd.Function):
     """Mean of powers of a symmetric matrix times x, which is its own adjoint."""
 

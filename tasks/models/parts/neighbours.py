@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tasks.models.parts.edges import Edges, products, weighted_sums
 
-CELLS = 2**23  # of the block of cosines that is held at once: 32 MiB
+CELLS = 2**23  # of a block that is held at once: 32 MiB of cosines
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,13 @@ def union(graphs: list[ItemGraph]) -> ItemGraph:
     """All edges of graphs; of an edge that several have, the heaviest (SMORE). Weights are normalised anew."""
     edges = joined([graph.edges for graph in graphs])
     weights = torch.cat([graph.weights for graph in graphs], 1)  # (I, edges)
-    same = edges.to.unsqueeze(2) == edges.to.unsqueeze(1)  # (I, edges, edges)
-    heavier = weights.unsqueeze(1) > weights.unsqueeze(2)
-    earlier = torch.ones(same.shape[1:], dtype=torch.bool, device=weights.device).tril(-1)
-    beaten = same & (heavier | (earlier & (weights.unsqueeze(1) == weights.unsqueeze(2))))
-    return normalised(edges, weights.masked_fill(beaten.any(2), 0.0))
+    count = weights.shape[1]
+    earlier = torch.ones((count, count), dtype=torch.bool, device=weights.device).tril(-1)
+    kept = []
+    size = max(1, CELLS // count**2)
+    for to, own in zip(edges.to.split(size), weights.split(size), strict=True):
+        same = to.unsqueeze(2) == to.unsqueeze(1)  # (block, edges, edges)
+        heavier = own.unsqueeze(1) > own.unsqueeze(2)
+        beaten = same & (heavier | (earlier & (own.unsqueeze(1) == own.unsqueeze(2))))
+        kept.append(own.masked_fill(beaten.any(2), 0.0))
+    return normalised(edges, torch.cat(kept))
