@@ -122,7 +122,7 @@ class Given(Model):
     def item_vectors(self) -> np.ndarray:
         return self.vectors
 
-    def fit(self, options: TrainingOptions) -> list[object]:  # type: ignore[override]
+    def _fit(self, options: TrainingOptions) -> list[object]:  # type: ignore[override]
         raise NotImplementedError
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
