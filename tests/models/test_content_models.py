@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tasks.data import Dataset
+from tasks.models.parts import neighbours
 from tasks.models.parts.graph_content import contrasted
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
@@ -187,8 +188,13 @@ def check(model: dense.GradientModel, state: State, loss: float, behaviour: np.n
     assert loss == pytest.approx(expected + 0.5 * contrast(side, behaviour), rel=1e-5)
 
 
-def test_smore() -> None:
-    """Spectra filtered and multiplied, the union of graphs for the fusion, attention by it and gates by behaviour."""
+@pytest.mark.parametrize("cells", [neighbours.CELLS, 80])
+def test_smore(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    """Spectra filtered and multiplied, the union of graphs for the fusion, attention by it and gates by behaviour.
+
+    Item graphs are the same from blocks of any size.
+    """
+    monkeypatch.setattr(neighbours, "CELLS", cells)
     data = world()
     model, state, loss = dense.trained("smore", data, neighbours=K, contrast=0.5)
     behaviour = dense.smoothed(graph_of(data), state["nodes"], 2)
