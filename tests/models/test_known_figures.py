@@ -85,8 +85,6 @@ def test_pruned_ease_is_nearly_as_good_as_ease(shared_data: Path, file: str, rec
         pytest.param("hybrid", "lfm2k", 0.4347, 0.3037, marks=pytest.mark.slow),
         pytest.param("lattice", "lfm2k", 0.4218, 0.2960, marks=pytest.mark.slow),
         pytest.param("freedom", "lfm2k", 0.4036, 0.2761, marks=pytest.mark.slow),
-        pytest.param("mgcn", "lfm2k", 0.3906, 0.2669, marks=pytest.mark.slow),
-        pytest.param("bm3", "lfm2k", 0.3056, 0.2082, marks=pytest.mark.slow),
     ],
 )
 def test_presets_reach_what_was_measured_elsewhere(
