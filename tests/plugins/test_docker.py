@@ -78,7 +78,7 @@ class Site:
     def containers(self, network: str | None = None) -> list[Any]:
         """What is there of this installation."""
         wanted = {"label": f"recsys.site={network or self.network}"}
-        return list(self.client.containers.list(all=True, filters=wanted))
+        return list(self.client.containers.list(all=True, filters=wanted, ignore_removed=True))
 
 
 @pytest.fixture(scope="module")
