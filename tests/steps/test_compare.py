@@ -33,6 +33,14 @@ def prepared(folder_store: Store) -> Store:
     return folder_store
 
 
+def change_hyperparameters(store: Store, model: str, **values: object) -> None:
+    """As if the run had been planned with them."""
+    plan = read_artefact(store, f"runs/{RUN}/scan").json("plan.json")
+    plan["config"]["hyperparameters"].setdefault(model, {}).update(values)
+    with write_artefact(store, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan)
+
+
 def result(store: Store) -> tuple[str, dict[str, dict[str, dict[str, dict[str, float]]]]]:
     """Table and differences of the last comparison."""
     found = read_artefact(store, f"runs/{RUN}/compare")
@@ -65,10 +73,7 @@ def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
     kept = first()
     compare(run=RUN, models="vbpr,ease", seeds=2, against="ease", threads=1)
     assert first() == kept
-    plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
-    plan["config"]["hyperparameters"]["vbpr"]["content_size"] = 2
-    with write_artefact(prepared, f"runs/{RUN}/scan") as out:
-        out.json("plan.json", plan)
+    change_hyperparameters(prepared, "vbpr", content_size=2)
     compare(run=RUN, models="vbpr", seeds=1, against="vbpr", threads=1)
     assert first() != kept
     kept, whole = first(), read_artefact(prepared, f"runs/{RUN}/prepare")
@@ -83,10 +88,7 @@ def test_the_order_of_a_hybrids_members_makes_another_trial(prepared: Store) -> 
     """The first has the weight 1, and no other is the same."""
     found = []
     for members in ({"ease": {}, "popularity": {}}, {"popularity": {}, "ease": {}}):
-        plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
-        plan["config"]["hyperparameters"]["hybrid"] = {"members": members, "weights": [0.3]}
-        with write_artefact(prepared, f"runs/{RUN}/scan") as out:
-            out.json("plan.json", plan)
+        change_hyperparameters(prepared, "hybrid", members=members, weights=[0.3])
         compare(run=RUN, models="hybrid", seeds=1, against="hybrid", threads=1)
         found.append(read_artefact(prepared, f"runs/{RUN}/compare-trials/plain/hybrid-7").manifest)
     assert found[0] != found[1]
@@ -94,10 +96,7 @@ def test_the_order_of_a_hybrids_members_makes_another_trial(prepared: Store) -> 
 
 def test_a_model_that_diverges_costs_the_others_nothing(prepared: Store) -> None:
     """The table is made without it, its trials are not repeated, and the error names it."""
-    plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
-    plan["config"]["hyperparameters"]["vbpr"]["regularization"] = 1e300
-    with write_artefact(prepared, f"runs/{RUN}/scan") as out:
-        out.json("plan.json", plan)
+    change_hyperparameters(prepared, "vbpr", regularization=1e300)
     with pytest.raises(TaskError, match="1 of 3 models failed and are not in the table: vbpr: loss of vbpr was"):
         compare(run=RUN, models="vbpr,popularity,ease", seeds=2, against="ease", threads=1)
     table, differences = result(prepared)
@@ -169,10 +168,7 @@ def test_models_that_are_none_are_an_error(prepared: Store, models: str) -> None
 
 def test_an_impossible_hyper_parameter_is_said_before_anything_is_trained(prepared: Store) -> None:
     """Though its model comes last."""
-    plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
-    plan["config"]["hyperparameters"]["vbpr"]["size"] = 2
-    with write_artefact(prepared, f"runs/{RUN}/scan") as out:
-        out.json("plan.json", plan)
+    change_hyperparameters(prepared, "vbpr", size=2)
     with pytest.raises(BadInput, match="model vbpr: unknown hyper-parameter size"):
         compare(run=RUN, against="ease")
     assert not list(prepared.list(f"runs/{RUN}/compare-trials"))
