@@ -117,16 +117,20 @@ def _accuracy(found: Comparison, without_content: Sequence[str]) -> Iterator[str
         cells = [chosen_by, *(_spread(row, name) for name in SHOWN), *_difference(found.differences.get(str(model)))]
         rest = f"{row['mean', 'coverage@20']:.3f} | {row['mean', 'seconds']:.1f}"
         yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
+    with_content = [str(model) for model in table.index if model not in without_content]
     if found.against in without_content:
-        yield from _not_above(found, [str(model) for model in table.index if model not in without_content])
+        beaten = [model for model in with_content if found.differences[model][DECIDES].low <= 0]
+        yield from _not_above(found.against, beaten, "by more than chance")
+    elif without_content:  # what is served has content: no difference to any without was drawn
+        best, means = best_on_validation(found.figures, without_content), table["mean", DECIDES]
+        yield from _not_above(best, [model for model in with_content if means[model] <= means[best]], "by its mean")
 
 
-def _not_above(found: Comparison, with_content: Sequence[str]) -> Iterator[str]:
-    """Says for which models it may be chance, or is not even so, that they are above one without content."""
-    beaten = [model for model in with_content if found.differences[model][DECIDES].low <= 0]
+def _not_above(baseline: str, beaten: Sequence[str], how: str) -> Iterator[str]:
+    """Says which models with content are not above the best without."""
     if beaten:
         yield ""
-        yield f"With content, and yet not above {found.against} by more than chance: {', '.join(beaten)}."
+        yield f"With content, and yet not above {baseline} {how}: {', '.join(beaten)}."
 
 
 def _content(found: Comparison) -> Iterator[str]:
