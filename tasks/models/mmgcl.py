@@ -10,26 +10,27 @@ from typing import ClassVar
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
-from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, contrasted, pairwise
+from tasks.models.parts.channels import ChannelModel
+from tasks.models.parts.graph import torch_csr
+from tasks.models.parts.graph_content import GraphConfig, contrasted, pairwise
 from tasks.training import Batch, Real, Space, info_nce
 
 
-class MMGCL(GraphContentModel):
+class MMGCL(ChannelModel):
     """A channel for ids and one for each modality, smoothed with one user table; the vector is all side by side.
 
-    Two views of every epoch: the graph without some edges, and items of which one modality is masked. InfoNCE tells
-    nodes apart across them; a challenging negative, the node with one channel of another item, is one more candidate.
+    Two views of every epoch: the graph without some edges, and items of which one modality is masked, whose other
+    channels are those that rank. InfoNCE tells nodes apart across them; a challenging negative, the node with one
+    channel of another item, is one more candidate.
     """
 
     name = "mmgcl"
     SEARCH: ClassVar[Space] = {
-        **GraphContentModel.SEARCH,
+        **ChannelModel.SEARCH,
         "edge_dropout": Real(0.02, 0.5),
         "masked": Real(0, 0.5),
         "contrast": Real(1e-3, 1, log=True),
@@ -47,14 +48,15 @@ class MMGCL(GraphContentModel):
 
     config: Config
     thinned: Tensor
+    thinned_back: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.projections = nn.ModuleList(Projection(width, config.embedding_size) for width in self.content.widths)
         self.register_buffer("thinned", self.graph, persistent=False)
-        self.register_buffer("shown", torch.ones(len(self.content.widths), data.train.shape[1], 1), persistent=False)
+        self.register_buffer("thinned_back", self.back, persistent=False)
+        self.register_buffer("shown", torch.ones(data.train.shape[1], 1), persistent=False)
         self.register_buffer("others", torch.arange(data.train.shape[1]).roll(1), persistent=False)
-        self._swapped = 0
+        self._masked = self._swapped = 0
 
     def start_epoch(self, rng: np.random.Generator) -> None:
         """Draw both views, and which channel of which other item makes a challenging negative."""
@@ -63,45 +65,41 @@ class MMGCL(GraphContentModel):
         kept = train.copy()
         kept.data = (rng.random(train.nnz) >= self.config.edge_dropout).astype(np.float32)
         kept.eliminate_zeros()
-        self.thinned = torch_csr(normalised_bipartite(kept)).to(device, self.nodes.dtype)
-        hidden = (rng.random(items) < self.config.masked) & (np.arange(modalities)[:, None] == rng.integers(modalities))
-        self.shown = torch.from_numpy(~hidden).unsqueeze(2).to(device, self.nodes.dtype)  # (modalities, I, 1)
+        edges = self.edges(kept)
+        self.thinned, self.thinned_back = (
+            torch_csr(part).to(device, self.nodes.dtype) for part in (edges, edges.T.tocsr())
+        )
+        hidden = rng.random(items) < self.config.masked
+        self._masked = int(rng.integers(modalities))
+        self.shown = torch.from_numpy(~hidden).unsqueeze(1).to(device, self.nodes.dtype)  # (I, 1)
         self.others = torch.from_numpy((np.arange(items) + rng.integers(1, max(items, 2))) % items).to(device)
         self._swapped = int(rng.integers(modalities + 1))
 
-    def channels(self, graph: Tensor, shown: Tensor | None = None) -> list[tuple[Tensor, Tensor]]:
-        """Users and items of ids, then of each modality."""
-        users, found = self.halves(self.nodes)[0], [self.smoothed(graph)]
-        for place, (layer, rows) in enumerate(zip(self.projections, self.content(), strict=True)):
-            items = layer(rows) if shown is None else layer(rows) * shown[place]
-            found.append(self.halves(propagate(graph, torch.cat([users, items]), self.config.layers)))
-        return found
-
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss and the contrast of both views."""
-        ranking = pairwise(*self.final(), batch) + self.penalty(batch)
-        one, other = self.channels(self.thinned), self.channels(self.graph, self.shown)
-        users, items = contrasted(batch)
-        people = info_nce(_rows(one, 0, users), _rows(other, 0, users), self.config.temperature)
-        second = _rows(other, 1, items)
-        challenging = _rows(other, 1, items, self._swapped, self.others[items])
-        things = info_nce(_rows(one, 1, items), torch.cat([second, challenging]), self.config.temperature)
+        tables, masked = self.tables(), self._masked + 1
+        one = self.spread(self.thinned, self.thinned_back, tables)
+        whole = self.spread(self.graph, self.back, [*tables, tables[masked] * self.shown])  # the last is of the view
+        other = tuple([*side[:masked], side[-1], *side[masked + 1 : -1]] for side in whole)
+        users, items = (torch.cat(side[:-1], 1) for side in whole)
+        ranking = pairwise(users, items, batch) + self.penalty(batch)
+        takers, taken = contrasted(batch)
+        people = info_nce(_rows(one[0], takers), _rows(other[0], takers), self.config.temperature)
+        second = _rows(other[1], taken)
+        challenging = _rows(other[1], taken, self._swapped, self.others[taken])
+        things = info_nce(_rows(one[1], taken), torch.cat([second, challenging]), self.config.temperature)
         return ranking + self.config.contrast * (people + things)
 
     def final(self) -> tuple[Tensor, Tensor]:
         """All channels side by side, on the whole graph with nothing masked."""
-        users, items = zip(*self.channels(self.graph), strict=True)
+        users, items = self.spread(self.graph, self.back, self.tables())
         return torch.cat(users, 1), torch.cat(items, 1)
 
 
-def _rows(
-    channels: list[tuple[Tensor, Tensor]], side: int, rows: Tensor, swapped: int | None = None, by: Tensor | None = None
-) -> Tensor:
-    """(n, channels x d) of some users (side 0) or items (1); channel `swapped` is of the items `by` instead."""
-    return torch.cat(
-        [
-            functional.embedding(rows if place != swapped or by is None else by, channel[side])
-            for place, channel in enumerate(channels)
-        ],
-        1,
-    )
+def _rows(channels: list[Tensor], rows: Tensor, swapped: int | None = None, by: Tensor | None = None) -> Tensor:
+    """(n, channels x d) of some rows of the channels; channel `swapped` is of the rows `by` instead."""
+    found = [
+        functional.embedding(rows if place != swapped or by is None else by, channel)
+        for place, channel in enumerate(channels)
+    ]
+    return torch.cat(found, 1)

@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import propagate
-from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
+from tasks.models.parts.channels import ChannelModel
+from tasks.models.parts.graph_content import GraphConfig
 from tasks.training import Batch, Real, Space, info_nce, squared_norms
 
 
-class SLMRec(GraphContentModel):
+class SLMRec(ChannelModel):
     """A channel for ids and one for each modality, smoothed with one user table, side by side, and fused linearly.
 
     Loss: InfoNCE of a user and the item taken, against the other items of the batch; and, as the paper's task of fine
@@ -29,7 +28,7 @@ class SLMRec(GraphContentModel):
 
     name = "slmrec"
     SEARCH: ClassVar[Space] = {
-        **GraphContentModel.SEARCH,
+        **ChannelModel.SEARCH,
         "temperature": Real(0.05, 0.5, log=True),
         "contrast": Real(1e-3, 1, log=True),
     }
@@ -46,37 +45,32 @@ class SLMRec(GraphContentModel):
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
         size, widths = config.embedding_size, self.content.widths
-        self.projections = nn.ModuleList(Projection(width, size) for width in widths)
         self.fusion = nn.Linear(size * (len(widths) + 1), size)
         self.before = nn.ModuleList(nn.Linear(size * (place + 1), size) for place in range(len(widths)))
         self.after = nn.ModuleList(nn.Linear(size, size) for _ in widths)
 
-    def channels(self) -> list[Tensor]:
-        """(U + I, d) of ids, then of each modality."""
-        users, found = self.halves(self.nodes)[0], [self.smoothed_nodes()]
-        for layer, rows in zip(self.projections, self.content(), strict=True):
-            found.append(propagate(self.graph, torch.cat([users, layer(rows)]), self.config.layers))
-        return found
-
-    def _fused(self, channels: list[Tensor]) -> tuple[Tensor, Tensor]:
-        return self.halves(functional.normalize(self.fusion(torch.cat(channels, 1)), dim=1))
+    def _fused(self, users: list[Tensor], items: list[Tensor]) -> tuple[Tensor, Tensor]:
+        found = [functional.normalize(self.fusion(torch.cat(channels, 1)), dim=1) for channels in (users, items)]
+        return found[0], found[1]
 
     def loss(self, batch: Batch) -> Tensor:
         """Of the positive pairs of a batch, each item of it once as a candidate."""
-        channels = self.channels()
-        users, items = self._fused(channels)
+        channels = self.spread(self.graph, self.back, self.tables())
+        users, items = self._fused(*channels)
         candidates, rows = batch.positives.unique(return_inverse=True)
         cosines = functional.embedding(batch.users, users) @ functional.embedding(candidates, items).T
         ranking = functional.cross_entropy(cosines / self.config.temperature, rows)
         own = self.halves(self.nodes)
         norms = squared_norms(functional.embedding(batch.users, own[0]), functional.embedding(batch.positives, own[1]))
         return (
-            ranking + self.config.contrast * self._foretold(channels, candidates) + self.config.regularization * norms
+            ranking
+            + self.config.contrast * self._foretold(channels[1], candidates)
+            + self.config.regularization * norms
         )
 
     def _foretold(self, channels: list[Tensor], items: Tensor) -> Tensor:
         """Sum over modalities of the contrast with what comes before."""
-        rows = [functional.embedding(items, self.halves(channel)[1]) for channel in channels]
+        rows = [functional.embedding(items, channel) for channel in channels]
         losses = [
             info_nce(before(torch.cat(rows[: place + 1], 1)), after(rows[place + 1]), self.config.temperature)
             for place, (before, after) in enumerate(zip(self.before, self.after, strict=True))
@@ -85,4 +79,4 @@ class SLMRec(GraphContentModel):
 
     def final(self) -> tuple[Tensor, Tensor]:
         """Fused channels of length 1."""
-        return self._fused(self.channels())
+        return self._fused(*self.spread(self.graph, self.back, self.tables()))
