@@ -56,7 +56,7 @@ def main(table: Path, out: Path, width: int) -> None:
     left, values, _ = svds(tf_idf([terms(row) for row in rows]), width, rng=np.random.default_rng(0))
     np.save(out.with_suffix(".npy"), (left * values).astype(np.float32))
     out.with_suffix(".txt").write_text("".join(f"{row[0]}\n" for row in rows), encoding="utf-8")
-    print(f"{len(rows)} films, {width} dimensions")
+    print(f"{len(rows)} films in {len(lines)} lines, {width} dimensions")
 
 
 if __name__ == "__main__":
