@@ -15,6 +15,7 @@ from torch.nn import functional
 from tasks.data import Dataset
 from tasks.models.parts.channels import ChannelModel
 from tasks.models.parts.graph_content import GraphConfig
+from tasks.models.parts.rows import gathered
 from tasks.training import Batch, Real, Space, info_nce, squared_norms
 
 
@@ -54,12 +55,19 @@ class SLMRec(ChannelModel):
         return found[0], found[1]
 
     def loss(self, batch: Batch) -> Tensor:
-        """Of the positive pairs of a batch, each item of it once as a candidate."""
+        """Of the positive pairs of a batch, each item of it once as a candidate.
+
+        The sum over candidates is the same in all pairs of a user and made once: what is largest here is (users,
+        items) of the batch, each once.
+        """
         channels = self.spread(self.graph, self.back, self.tables())
         users, items = self._fused(*channels)
-        candidates, rows = batch.positives.unique(return_inverse=True)
-        cosines = functional.embedding(batch.users, users) @ functional.embedding(candidates, items).T
-        ranking = functional.cross_entropy(cosines / self.config.temperature, rows)
+        people, rows = batch.users.unique(return_inverse=True)
+        candidates = batch.positives.unique()
+        cosines = functional.embedding(people, users) @ functional.embedding(candidates, items).T
+        sums = torch.logsumexp(cosines / self.config.temperature, 1)  # (people,)
+        taken = (gathered(users, batch.users)[0] * gathered(items, batch.positives)[0]).sum(1) / self.config.temperature
+        ranking = (sums[rows] - taken).mean()
         own = self.halves(self.nodes)
         norms = squared_norms(functional.embedding(batch.users, own[0]), functional.embedding(batch.positives, own[1]))
         return (
