@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.channels import ChannelModel
-from tasks.models.parts.graph import torch_csr
+from tasks.models.parts.graph import torch_sides
 from tasks.models.parts.graph_content import GraphConfig, contrasted, pairwise
 from tasks.training import Batch, Real, Space, info_nce
 
@@ -65,10 +65,8 @@ class MMGCL(ChannelModel):
         kept = train.copy()
         kept.data = (rng.random(train.nnz) >= self.config.edge_dropout).astype(np.float32)
         kept.eliminate_zeros()
-        edges = self.edges(kept)
-        self.thinned, self.thinned_back = (
-            torch_csr(part).to(device, self.nodes.dtype) for part in (edges, edges.T.tocsr())
-        )
+        thinned = torch_sides(self.edges(kept))
+        self.thinned, self.thinned_back = (side.to(device, self.nodes.dtype) for side in thinned)
         hidden = rng.random(items) < self.config.masked
         self._masked = int(rng.integers(modalities))
         self.shown = torch.from_numpy(~hidden).unsqueeze(1).to(device, self.nodes.dtype)  # (I, 1)

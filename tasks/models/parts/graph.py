@@ -93,6 +93,11 @@ def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
         )
 
 
+def torch_sides(part: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
+    """(U, I) from items to users and its transpose (I, U), as `torch_csr`: the pair that `product` takes."""
+    return torch_csr(part), torch_csr(part.T.tocsr())
+
+
 class _Product(torch.autograd.Function):
     """A x for a constant A. The adjoint of x -> A x is A', which is given: no transpose is built while training."""
 
