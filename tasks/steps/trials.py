@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -42,19 +41,23 @@ class Trial:
 
 
 def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: TrainingOptions) -> Artefact:
-    """The trial's artefact: what stands there when it was made from the same, and otherwise a new one.
+    """The trial's artefact: what stands there when it was made of the same bytes with the same, otherwise a new one.
 
     `trial.json` holds its figures; `users.parquet`, but for the cold world, those of every user.
     """
     prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
     chosen = model_class(trial.model)
     config = chosen.configure(plan.config.hyperparameters.get(trial.model, {}))
-    made_with = {"figures": FIGURES, "world": trial.world, "device": options.device}
-    parameters = {**made_with, "config": config.model_dump_json()}  # a text, for the order of a hybrid's members counts
+    parameters = {
+        "figures": FIGURES,
+        "world": trial.world,
+        "device": options.device,
+        "dataset": prepared.manifest.content,
+        "config": config.model_dump_json(),  # a text, for the order of a hybrid's members counts
+    }
     if has_artefact(store, prefix):
         found = read_artefact(store, prefix)
-        kept = found.manifest
-        if (kept.parameters, kept.inputs, kept.seed) == (parameters, _inputs(prepared), trial.seed):
+        if (found.manifest.parameters, found.manifest.seed) == (parameters, trial.seed):
             return found
     facts, users = _tried(chosen, config, data, trial, options)
     with write_artefact(store, prefix, inputs=[prepared], parameters=parameters, seed=trial.seed) as out:
@@ -68,10 +71,6 @@ def permuted(data: Dataset, seed: int) -> Dataset:
     """The dataset in which an item has the features of another, of the same one in all modalities."""
     order = np.random.default_rng(seed).permutation(data.shape[1])
     return replace(data, features={name: matrix[order] for name, matrix in data.features.items()})
-
-
-def _inputs(prepared: Artefact) -> Mapping[str, str]:
-    return {prepared.prefix: prepared.manifest.sha256}
 
 
 def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial, options: TrainingOptions) -> _Facts:

@@ -64,7 +64,7 @@ def test_every_model_has_mean_spread_and_a_difference(prepared: Store) -> None:
 
 
 def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
-    """More seeds and models add trials; other hyper-parameters and another dataset replace theirs."""
+    """More seeds and models add trials, a dataset made again changes none, other options or bytes replace them."""
 
     def first() -> Manifest:
         return read_artefact(prepared, f"runs/{RUN}/compare-trials/plain/vbpr-7").manifest
@@ -77,11 +77,14 @@ def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
     compare(run=RUN, models="vbpr", seeds=1, against="vbpr", threads=1)
     assert first() != kept
     kept, whole = first(), read_artefact(prepared, f"runs/{RUN}/prepare")
-    with write_artefact(prepared, f"runs/{RUN}/prepare", seed=99) as out:
-        for name in whole.manifest.files:
-            out.copy(name, whole)
-    compare(run=RUN, models="vbpr", seeds=1, against="vbpr", threads=1)
-    assert first() != kept
+    for also in ("", "other bytes"):
+        with write_artefact(prepared, f"runs/{RUN}/prepare", seed=99) as out:
+            for name in whole.manifest.files:
+                out.copy(name, whole)
+            if also:
+                out.file("also.txt").write_text(also)
+        compare(run=RUN, models="vbpr", seeds=1, against="vbpr", threads=1)
+        assert (first() != kept) is bool(also)
 
 
 def test_the_order_of_a_hybrids_members_makes_another_trial(prepared: Store) -> None:
