@@ -1,0 +1,86 @@
+"""Are the models of a run above what others reached on the same split? A paired bootstrap over users.
+
+    python -m benchmarks.references RUN MODEL [MODEL ...] [--seeds N] [--threads N]
+
+RUN is a run of the dataset lfm2k or ml1m that `compare` has trained MODEL in. The references are trained here with as
+many seeds: on lfm2k with the hyper-parameters that they were measured with elsewhere; on ml1m, where those are not
+known, with the best on validation of twelve. A blend's weights are the best on validation, as those of any hybrid.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.metrics import Evaluation, UserValues, evaluate, paired_bootstrap, selection_metric, user_table, user_values
+from tasks.models import build_model
+from tasks.steps.comparison import SHOWN, mean_of
+from tasks.steps.dataset import load_dataset
+from tasks.steps.plan import read_plan, run_key
+from tasks.store import Store, open_store, read_artefact
+from tasks.training import Scorer, TrainingOptions
+
+# lambda 60 and 150, content weights 30 and 10 of the Gram matrix: divided as our hyper-parameters are
+LFM2K_IALS = {"factors": 128, "alpha": 20, "relative_l2": 0.1257}
+CONTENT_EASE = {"relative_l2": 4.82, "dropout": 0, "history_exponent": 0, "content": {"text": 0.965, "audio": 0.322}}
+ML1M_IALS = {"factors": 128, "alpha": 10, "relative_l2": 0.08}
+REFERENCES: dict[str, dict[str, tuple[str, dict[str, object]]]] = {
+    "lfm2k": {
+        "iALS": ("ials", LFM2K_IALS),
+        "EASE with content + iALS": ("hybrid", {"members": {"cease": CONTENT_EASE, "ials": LFM2K_IALS}}),
+    },
+    "ml1m": {"EASE + iALS": ("hybrid", {"members": {"ease": {"relative_l2": 2.0}, "ials": ML1M_IALS}})},
+}
+
+
+def reference(name: str, given: dict[str, object], data: Dataset, seeds: list[int], threads: int) -> UserValues:
+    """Every user's figures on test, means over seeds."""
+
+    def validate(scorer: Scorer) -> float:
+        return selection_metric(scorer.scores, data)
+
+    found = []
+    for seed in seeds:
+        model = build_model(name, given, data)
+        model.fit(TrainingOptions(threads=threads, seed=seed, validate=validate))
+        table: dict[str, Evaluation] = {"test": evaluate(model.scores, data, "test")}
+        found.append(user_values(user_table(table, data), "test"))
+    return mean_of(found)
+
+
+def kept(store: Store, run: str, model: str, seeds: list[int]) -> UserValues:
+    """The same of trials that `compare` has kept."""
+    prefixes = [run_key(run, f"compare-trials/plain/{model}-{seed}") for seed in seeds]
+    return mean_of([user_values(read_artefact(store, prefix).frame("users.parquet"), "test") for prefix in prefixes])
+
+
+def lines(run: str, models: list[str], count: int, threads: int) -> Iterator[str]:
+    """A reference, its figures, and what each model has more."""
+    store = open_store()
+    config, data = read_plan(store, run).config, load_dataset(store, run)
+    if config.dataset not in REFERENCES:
+        raise BadInput(f"run {run} has the dataset {config.dataset}, expected one of {', '.join(REFERENCES)}")
+    seeds = [config.seed + place for place in range(count)]
+    for title, (name, given) in REFERENCES[config.dataset].items():
+        other = reference(name, given, data, seeds, threads)
+        place = other.cutoffs.index(20)
+        figures = {f"{metric}@20": values[:, place].mean() for metric, values in other.values.items()}
+        yield f"{title}: " + ", ".join(f"{figure} {figures[figure]:.4f}" for figure in SHOWN)
+        for model in models:
+            differences = paired_bootstrap(kept(store, run, model, seeds), other)
+            for figure in SHOWN:
+                found = differences[figure]
+                yield f"  {model} {figure} {found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {found.p:.4f}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("models", metavar="MODEL", nargs="+")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    for line in lines(arguments.run, arguments.models, arguments.seeds, arguments.threads):
+        print(line, flush=True)
