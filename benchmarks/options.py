@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from tasks.models import build_model
 from tasks.steps.dataset import load_dataset
 from tasks.steps.plan import read_plan
 from tasks.store import open_store
-from tasks.training import Scorer, TrainingOptions
+from tasks.training import TrainingOptions
 
 FIRST = "batches of 2048"
 VARIANTS: dict[str, dict[str, object]] = {
@@ -43,11 +44,8 @@ class Outcome:
 def outcome(name: str, hyperparameters: dict[str, object], data: Dataset, seed: int, threads: int) -> Outcome:
     """Train until validation says stop."""
 
-    def validate(scorer: Scorer) -> float:
-        return selection_metric(scorer.scores, data)
-
     model = build_model(name, hyperparameters, data)
-    records = model.fit(TrainingOptions(threads=threads, seed=seed, validate=validate))
+    records = model.fit(TrainingOptions(threads=threads, seed=seed, validate=partial(selection_metric, data=data)))
     seconds = float(np.median([record.seconds for record in records if record.valid is None]))
     valid = max(record.valid for record in records if record.valid is not None)
     return Outcome(seconds, len(records), valid, evaluate(model.scores, data, "test").means()["ndcg@20"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
@@ -20,7 +21,7 @@ from tasks.steps.comparison import SHOWN, mean_of
 from tasks.steps.dataset import load_dataset
 from tasks.steps.plan import read_plan, run_key
 from tasks.store import Store, open_store, read_artefact
-from tasks.training import Scorer, TrainingOptions
+from tasks.training import TrainingOptions
 
 # lambda 60 and 150, content weights 30 and 10 of the Gram matrix: divided as our hyper-parameters are
 LFM2K_IALS = {"factors": 128, "alpha": 20, "relative_l2": 0.1257}
@@ -38,13 +39,10 @@ REFERENCES: dict[str, dict[str, tuple[str, dict[str, object]]]] = {
 def reference(name: str, given: dict[str, object], data: Dataset, seeds: list[int], threads: int) -> UserValues:
     """Every user's figures on test, means over seeds."""
 
-    def validate(scorer: Scorer) -> float:
-        return selection_metric(scorer.scores, data)
-
     found = []
     for seed in seeds:
         model = build_model(name, given, data)
-        model.fit(TrainingOptions(threads=threads, seed=seed, validate=validate))
+        model.fit(TrainingOptions(threads=threads, seed=seed, validate=partial(selection_metric, data=data)))
         table: dict[str, Evaluation] = {"test": evaluate(model.scores, data, "test")}
         found.append(user_values(user_table(table, data), "test"))
     return mean_of(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +19,9 @@ from tasks.data import Dataset
 from tasks.errors import BadInput, TaskError
 from tasks.metrics.topk import top_items
 from tasks.progress import progress
+
+if TYPE_CHECKING:
+    from tasks.training import Scorer
 
 CUTOFFS = (5, 10, 20, 50)
 CELLS = 2**24  # scores held at once: 64 MiB of float32
@@ -85,9 +88,9 @@ def evaluate(
     return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs), top)
 
 
-def selection_metric(scores: Scores, data: Dataset) -> float:
+def selection_metric(scorer: Scorer, data: Dataset) -> float:
     """NDCG@20 on validation, by which epochs and models are chosen; never looks at test."""
-    return evaluate(scores, data, "valid", cutoffs=(20,)).means()["ndcg@20"]
+    return evaluate(scorer.scores, data, "valid", cutoffs=(20,)).means()["ndcg@20"]
 
 
 def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from optuna.trial import Trial
@@ -17,9 +17,7 @@ from tasks.models import FIGURES
 from tasks.models.base import Model
 from tasks.steps.gate import METRIC
 from tasks.steps.search import between_epochs
-from tasks.training import GradientConfig, Scorer, Space, TrainingOptions, picked, placed
-
-log = logging.getLogger(__name__)
+from tasks.training import GradientConfig, Space, TrainingOptions, picked, placed, widened
 
 
 @dataclass(frozen=True)
@@ -33,32 +31,23 @@ class Subject:
 
     @property
     def space(self) -> Space:
-        """The model's, without what the plan gives in another shape: a weight for each modality, say, stays."""
+        """The model's, up to what the plan gives; without what is given in another shape, such as a weight for each
+        modality, or as none of a choice."""
         found = picked(self.model.configure(self.given).model_dump(), self.model.SEARCH)
-        return {key: self.model.SEARCH[key] for key, value in found.items() if isinstance(value, int | float | str)}
+        ranges = {key: widened(self.model.SEARCH[key], value) for key, value in found.items()}
+        return {key: within for key, within in ranges.items() if within is not None}
 
     def figure(self, trial: Trial) -> float:
         """NDCG@20 on validation with a trial's hyper-parameters."""
         by_epochs = issubclass(self.model.Config, GradientConfig)
-        validate = between_epochs(trial, self._validate) if by_epochs else self._validate
+        validate = partial(selection_metric, data=self.data)
         recommender = self.model(self.model.configure(placed(self.given, trial.params)), self.data)
-        recommender.fit(replace(self.options, validate=validate))
-        return self._validate(recommender)
-
-    def _validate(self, scorer: Scorer) -> float:
-        return selection_metric(scorer.scores, self.data)
+        recommender.fit(replace(self.options, validate=between_epochs(trial, validate) if by_epochs else validate))
+        return validate(recommender)
 
     def starts(self) -> list[dict[str, object]]:
-        """What is tried first: the model's defaults, and what the plan has where the search could come to it."""
-        found, space = [], self.space
-        for whose, values in (("the model's defaults", {}), ("those of the plan", self.given)):
-            point = self._searched(values)
-            outside = {key: value for key, value in point.items() if value not in space[key]}
-            if outside:
-                log.info("%s are not tried: %s is outside of what is searched", whose, outside)
-            else:
-                found.append(point)
-        return found
+        """What is tried first: the model's defaults, and what the plan has."""
+        return [self._searched({}), self._searched(self.given)]
 
     def version(self) -> str:
         """Eight digits of a hash of all that decides a trial's figure beside the dataset and what is drawn."""

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from time import perf_counter
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from tasks.steps.dataset import load_dataset, prepared_artefact
 from tasks.steps.options import Device, ModelName, Run
 from tasks.steps.plan import Plan, read_plan, run_key
 from tasks.store import open_store, write_artefact
-from tasks.training import EpochRecord, Scorer, TrainingOptions
+from tasks.training import EpochRecord, TrainingOptions
 
 log = logging.getLogger(__name__)
 Threads = Annotated[
@@ -41,15 +42,12 @@ def train(
     data = load_dataset(store, run)
     recommender = build_model(model, hyperparameters, data)
 
-    def validate(scorer: Scorer) -> float:
-        return selection_metric(scorer.scores, data)
-
     options = TrainingOptions(
         device=device,
         threads=threads or len(os.sched_getaffinity(0)),
         seed=plan.config.seed,
         progress=True,
-        validate=validate,
+        validate=partial(selection_metric, data=data),
         memory_gib=memory,
     )
     log.info("%s learns from %d interactions of %d users with %d items", model, data.train.nnz, *data.shape)

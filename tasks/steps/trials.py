@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from tasks.steps.dataset import prepared_artefact
 from tasks.steps.plan import Plan, run_key
 from tasks.steps.train import summarised
 from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
-from tasks.training import ModelConfig, Scorer, TrainingOptions
+from tasks.training import ModelConfig, TrainingOptions
 
 World = Literal["plain", "permuted", "cold"]
 _Facts = tuple[dict[str, object], pd.DataFrame | None]
@@ -78,11 +79,8 @@ def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial,
     cold = hold_out_items(data, share=COLD_SHARE, seed=trial.seed) if trial.world == "cold" else None
     world = cold.data if cold else permuted(data, trial.seed) if trial.world == "permuted" else data
 
-    def validate(scorer: Scorer) -> float:
-        return selection_metric(scorer.scores, world)
-
     recommender, start = model(config, world), time.perf_counter()
-    records = recommender.fit(replace(options, seed=trial.seed, validate=validate))
+    records = recommender.fit(replace(options, seed=trial.seed, validate=partial(selection_metric, data=world)))
     facts: dict[str, object] = {**summarised(records), "seconds": round(time.perf_counter() - start, 3)}
     if cold:
         found = evaluate_cold(recommender.scores, cold)

@@ -6,7 +6,7 @@ from tasks.training.loop import Batch, train
 from tasks.training.losses import bpr_loss, bpr_of_vectors, cosine_distance, info_nce, squared_norms
 from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions
 from tasks.training.sampling import NegativeSampler
-from tasks.training.search import Choice, Range, Real, Space, Whole, picked, placed, under
+from tasks.training.search import Choice, Range, Real, Space, Whole, picked, placed, under, widened
 
 __all__ = [
     "Batch",
@@ -30,4 +30,5 @@ __all__ = [
     "squared_norms",
     "train",
     "under",
+    "widened",
 ]

@@ -48,6 +48,16 @@ Range = Real | Whole | Choice
 Space = Mapping[str, Range]  # hyper-parameter -> range; a dot leads into a config within the config
 
 
+def widened(within: Range, value: object) -> Range | None:
+    """The range, up to `value` where it ends before; None where that is no number, 0 on a log, or none of a choice."""
+    if value in within:
+        return within
+    if isinstance(within, Choice) or not isinstance(value, int | float) or (within.log and value <= 0):
+        return None
+    low, high = min(within.low, value), max(within.high, value)
+    return Real(low, high, within.log) if isinstance(within, Real) else Whole(int(low), int(high), within.log)
+
+
 def under(key: str, space: Space) -> dict[str, Range]:
     """The same space for the config that stands under `key` of another."""
     return {f"{key}.{name}": within for name, within in space.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,7 +131,8 @@ def test_users_without_positives_are_left_out() -> None:
 
 def test_selection_is_on_validation() -> None:
     """NDCG@20 there; test has no say."""
-    assert selection_metric(scores, tiny()) == evaluate(scores, tiny(), "valid").means()["ndcg@20"] == 1.0
+    found = selection_metric(SimpleNamespace(scores=scores), tiny())
+    assert found == evaluate(scores, tiny(), "valid").means()["ndcg@20"] == 1.0
 
 
 def test_a_k_beyond_the_catalogue_still_divides_by_k() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,7 @@ def test_presets_reach_what_was_measured_elsewhere(
         data = replace(data, features=features)
     config = yaml.safe_load((ROOT / f"tasks/configs/{preset}.yaml").read_text())["hyperparameters"].get(name, {})
     model = build_model(name, config, data)
-    model.fit(TrainingOptions(validate=lambda scorer: selection_metric(scorer.scores, data)))
+    model.fit(TrainingOptions(validate=partial(selection_metric, data=data)))
     found = evaluate(model.scores, data, "test").means()
     assert found["recall@20"] >= recall
     assert found["ndcg@20"] >= ndcg
@@ -110,7 +110,7 @@ def of_preset(name: str, file: Path) -> Model:
     data = real(file)
     config = yaml.safe_load((ROOT / "tasks/configs/lfm2k.yaml").read_text())["hyperparameters"].get(name, {})
     model = build_model(name, config, data)
-    model.fit(TrainingOptions(validate=lambda scorer: selection_metric(scorer.scores, data)))
+    model.fit(TrainingOptions(validate=partial(selection_metric, data=data)))
     return model
 
 

@@ -136,17 +136,25 @@ def test_what_the_plan_has_is_tried_as_well(folder_store: Store, metrics_dsn: st
 
 
 @pytest.mark.services
-def test_what_the_plan_has_outside_of_the_search_is_said(
-    folder_store: Store, metrics_dsn: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It cannot be tried, and nobody is left to think that it was."""
+def test_what_the_plan_has_beyond_a_range_widens_it(folder_store: Store, metrics_dsn: str) -> None:
+    """So it is tried like any other, and what comes next may lie between."""
     ready(folder_store, RUN, {"ease": {"relative_l2": 500.0}})
-    with caplog.at_level("INFO"):
-        tune(run=RUN, model="ease", trials=2, threads=1)
-    assert "those of the plan are not tried: {'relative_l2': 500.0} is outside of what is searched" in caplog.text
-    default, drawn_one = (row["params"]["relative_l2"] for row in found(folder_store, "ease")["trials"])
-    assert default == 3.25
-    assert 0.1 <= drawn_one <= 30
+    tune(run=RUN, model="ease", trials=8, threads=1)
+    default, planned, *rest = (row["params"]["relative_l2"] for row in found(folder_store, "ease")["trials"])
+    assert (default, planned) == (3.25, 500.0)
+    assert all(0.1 <= value <= 500 for value in rest)
+    assert any(value > EASE.SEARCH["relative_l2"].high for value in rest)
+
+
+@pytest.mark.services
+def test_what_the_plan_has_that_is_none_of_a_choice_stays(folder_store: Store, metrics_dsn: str) -> None:
+    """As a batch that suits the machine, around which the rest is searched, the defaults of the rest included."""
+    ready(folder_store, RUN, {"bpr": {**QUICK, "batch_size": 512, "learning_rate": 0.05}})
+    tune(run=RUN, model="bpr", trials=2, threads=1)
+    kept = found(folder_store, "bpr")
+    assert {key for row in kept["trials"] for key in row["params"]} == set(BPR.SEARCH) - {"batch_size"}
+    assert [row["params"]["learning_rate"] for row in kept["trials"]] == [BPR.Config().learning_rate, 0.05]
+    assert kept["best"]["hyperparameters"]["batch_size"] == 512
 
 
 @pytest.mark.services
@@ -248,9 +256,10 @@ def test_a_search_in_which_all_diverge_says_so(
     prepared: Store, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no result to write."""
-    monkeypatch.setattr(BPR, "SEARCH", {"regularization": Real(1e200, 1e300)})
+    monkeypatch.setattr(BPR, "SEARCH", {"learning_rate": Real(1e-3, 1e-2)})
+    ready(prepared, "r2", {"bpr": QUICK | {"regularization": 1e300}})
     with pytest.raises(TaskError, match=r"none of 2 trials came to its end, expected one; the last: loss of bpr was"):
-        tune(run=RUN, model="bpr", trials=2, threads=1)
+        tune(run="r2", model="bpr", trials=2, threads=1)
 
 
 @pytest.mark.services

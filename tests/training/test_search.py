@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.training import Choice, Range, Real, Whole, picked, placed, under
+from tasks.training import Choice, Range, Real, Whole, picked, placed, under, widened
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,26 @@ def test_a_range_knows_what_is_in_it(within: Range, inside: list[object], outsid
     """Ends included; what is no number is outside."""
     assert [value in within for value in inside] == [True] * len(inside)
     assert [value in within for value in outside] == [False] * len(outside)
+
+
+@pytest.mark.parametrize(
+    ("within", "value", "found"),
+    [
+        (Real(0, 1), 0.5, Real(0, 1)),
+        (Real(1e-3, 1, log=True), 2.5, Real(1e-3, 2.5, log=True)),
+        (Real(1e-3, 1, log=True), 1e-4, Real(1e-4, 1, log=True)),
+        (Whole(1, 4), 8, Whole(1, 8)),
+        (Real(0.5, 1), 0, Real(0, 1)),
+        (Real(1e-3, 1, log=True), 0, None),  # has no order of magnitude
+        (Real(0, 1), {"text": 0.5}, None),
+        (Whole(1, 4), None, None),
+        (Choice((2, 4)), 4, Choice((2, 4))),
+        (Choice((2, 4)), 8, None),
+    ],
+)
+def test_a_range_is_widened_to_a_number(within: Range, value: object, found: Range | None) -> None:
+    """Where it ends before, on either side; a choice stays what it is."""
+    assert widened(within, value) == found
 
 
 def test_a_dotted_key_is_placed_within() -> None:
