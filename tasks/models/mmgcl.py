@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.channels import ChannelModel
-from tasks.models.parts.graph import torch_sides
+from tasks.models.parts.graph import torch_pair
 from tasks.models.parts.graph_content import GraphConfig, contrasted, pairwise
 from tasks.training import Batch, Real, Space, info_nce
 
@@ -65,7 +65,7 @@ class MMGCL(ChannelModel):
         kept = train.copy()
         kept.data = (rng.random(train.nnz) >= self.config.edge_dropout).astype(np.float32)
         kept.eliminate_zeros()
-        thinned = torch_sides(self.edges(kept))
+        thinned = torch_pair(self.edges(kept))
         self.thinned, self.thinned_back = (side.to(device, self.nodes.dtype) for side in thinned)
         hidden = rng.random(items) < self.config.masked
         self._masked = int(rng.integers(modalities))

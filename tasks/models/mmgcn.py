@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import mean_over_neighbours, product, torch_csr
+from tasks.models.parts.graph import mean_over_neighbours, product
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
 from tasks.training import Batch, squared_norms
 
@@ -32,7 +32,7 @@ class MMGCN(GraphContentModel):
         """As of all models with a graph."""
 
     config: Config
-    transposed: Tensor
+    symmetric = False
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
@@ -44,7 +44,6 @@ class MMGCN(GraphContentModel):
             return nn.ModuleList(nn.Linear(size, size, bias=bias) for _ in range(len(widths) * config.layers))
 
         self.passing, self.own, self.joining = one_each(bias=False), one_each(bias=True), one_each(bias=True)
-        self.register_buffer("transposed", torch_csr(self.edges(data.train).T.tocsr()), persistent=False)
 
     def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
         """(U + I, U + I) of interactions (U, I): the mean over a node's neighbours."""
@@ -63,7 +62,7 @@ class MMGCN(GraphContentModel):
             x = functional.normalize(torch.cat([self.users[modality], items]), dim=1)  # (U + I, d)
             for layer in range(self.config.layers):
                 place = modality * self.config.layers + layer
-                passed = product(self.graph, self.transposed, self.passing[place](x))
+                passed = product(self.graph, self.back, self.passing[place](x))
                 own = functional.leaky_relu(self.own[place](x)) + self.nodes
                 x = functional.leaky_relu(self.joining[place](functional.leaky_relu(passed)) + own)
             found.append(x)

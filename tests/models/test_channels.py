@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tasks.models.parts.channels import mean_of_steps
-from tasks.models.parts.graph import normalised_bipartite, normalised_part, propagate, torch_csr, torch_sides
+from tasks.models.parts.graph import normalised_bipartite, normalised_part, propagate, torch_csr, torch_pair
 from tests.world import random_world
 
 
@@ -15,7 +15,7 @@ def test_both_sides_together_are_the_whole_graph(layers: int) -> None:
     """For odd and even numbers of layers."""
     train = random_world(12, 20).train
     users, items = torch.randn(12, 4), torch.randn(20, 4)
-    graph, back = torch_sides(normalised_part(train))
+    graph, back = torch_pair(normalised_part(train))
     near, far = mean_of_steps(users, back, graph, layers)
     own, passed = mean_of_steps(items, graph, back, layers)
     whole = propagate(torch_csr(normalised_bipartite(train)), torch.cat([users, items]), layers)

@@ -6,7 +6,15 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from tasks.models.parts.graph import normalised_bipartite, normalised_part, product, propagate, torch_csr
+from tasks.models.parts.graph import (
+    normalised_bipartite,
+    normalised_part,
+    product,
+    propagate,
+    torch_csr,
+    torch_pair,
+    torch_sides,
+)
 from tests.models.dense import dense_graph
 from tests.world import random_world
 
@@ -28,6 +36,18 @@ def test_indices_are_32_bit() -> None:
     assert graph.crow_indices().dtype == graph.col_indices().dtype == torch.int32
 
 
+def test_a_graph_has_two_sides() -> None:
+    """What items pass to users, and users to items; a user and an item without interactions are no exception."""
+    interactions = random_world(11, 8).train.tolil()
+    interactions[10], interactions[:, 0] = 0, 0
+    part = normalised_part(interactions.tocsr())
+    graph = torch_csr(normalised_bipartite(interactions.tocsr()))
+    for found, expected in zip(torch_sides(graph, 11), (part, part.T), strict=True):
+        np.testing.assert_array_equal(found.to_dense().numpy(), expected.toarray())
+        assert found.col_indices().dtype == torch.int32
+    assert torch_sides(graph, 11)[1].values().data_ptr() == graph.values()[part.nnz :].data_ptr()
+
+
 def test_propagation_is_the_mean_over_layers() -> None:
     """(x + A x + A A x + A A A x) / 4."""
     interactions = random_world(11, 8).train
@@ -41,6 +61,6 @@ def test_propagation_is_the_mean_over_layers() -> None:
 def test_the_gradient_of_a_product_is_that_of_finite_differences() -> None:
     """The adjoint that is never built is the right one."""
     part = normalised_part(random_world(6, 5).train)
-    matrix, transposed = (torch_csr(one).to(torch.float64) for one in (part, part.T.tocsr()))
+    matrix, transposed = (one.to(torch.float64) for one in torch_pair(part))
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True, generator=torch.Generator().manual_seed(0))
     assert torch.autograd.gradcheck(lambda value: product(matrix, transposed, value).square(), (x,))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import normalised_part, product, torch_csr
+from tasks.models.parts.graph import normalised_part, product
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
 
 
@@ -21,12 +21,11 @@ class ChannelModel(GraphContentModel):
     are half of those with the whole.
     """
 
-    back: Tensor
+    symmetric = False
 
     def __init__(self, config: GraphConfig, data: Dataset) -> None:
         super().__init__(config, data)
         self.projections = nn.ModuleList(Projection(width, config.embedding_size) for width in self.content.widths)
-        self.register_buffer("back", torch_csr(self.edges(data.train).T.tocsr()), persistent=False)
 
     def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
         """(U, I), normalised on both sides."""

@@ -82,20 +82,31 @@ def _inverse_root(degrees: np.ndarray) -> np.ndarray:
 def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
     """The matrix as a torch CSR tensor; 32-bit indices where they suffice, which halves what a product reads."""
     kind = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
+    return _csr(
+        torch.from_numpy(matrix.indptr.astype(kind, copy=False)),
+        torch.from_numpy(matrix.indices.astype(kind, copy=False)),
+        torch.from_numpy(matrix.data.astype(np.float32, copy=False)),
+        matrix.shape,
+    )
+
+
+def torch_pair(matrix: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
+    """(m, n) and its transpose (n, m), as `torch_csr`: what `product` takes."""
+    return torch_csr(matrix), torch_csr(matrix.T.tocsr())
+
+
+def torch_sides(graph: Tensor, users: int) -> tuple[Tensor, Tensor]:
+    """(U, I) from items to users and (I, U) back of a symmetric graph (U + I, U + I), whose weights they share."""
+    starts, columns, weights = graph.crow_indices(), graph.col_indices(), graph.values()
+    items, edges = len(starts) - 1 - users, int(starts[users])
+    to_users = _csr(starts[: users + 1], columns[:edges] - users, weights[:edges], (users, items))
+    return to_users, _csr(starts[users:] - edges, columns[edges:], weights[edges:], (items, users))
+
+
+def _csr(starts: Tensor, columns: Tensor, weights: Tensor, shape: tuple[int, int]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(kind, copy=False)),
-            torch.from_numpy(matrix.indices.astype(kind, copy=False)),
-            torch.from_numpy(matrix.data.astype(np.float32, copy=False)),
-            size=matrix.shape,
-            check_invariants=True,
-        )
-
-
-def torch_sides(part: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
-    """(U, I) from items to users and its transpose (I, U), as `torch_csr`: the pair that `product` takes."""
-    return torch_csr(part), torch_csr(part.T.tocsr())
+        return torch.sparse_csr_tensor(starts, columns, weights, size=shape, check_invariants=True)
 
 
 class _Product(torch.autograd.Function):

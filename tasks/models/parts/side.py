@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import normalised_part, product, torch_sides
+from tasks.models.parts.graph import product, torch_sides
 from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, agreement, pairwise
 from tasks.models.parts.neighbours import ItemGraph
 from tasks.training import Batch, Real, Space
@@ -42,7 +42,7 @@ class SideModel(ItemGraphModel):
         self.projections = nn.ModuleList(Projection(width, size) for width in widths)
         self.gates = nn.ModuleList(nn.Linear(size, size) for _ in range(len(widths) + fused))
         self.preferences = nn.ModuleList(nn.Linear(size, size) for _ in range(len(widths) + fused))
-        for name, side in zip(("to_users", "to_items"), torch_sides(normalised_part(data.train)), strict=True):
+        for name, side in zip(("to_users", "to_items"), torch_sides(self.graph, data.train.shape[0]), strict=True):
             self.register_buffer(name, side, persistent=False)
 
     def projected(self) -> list[Tensor]:
