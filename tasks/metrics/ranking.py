@@ -50,7 +50,7 @@ class UserValues:
 class Evaluation(UserValues):
     """Per-user values of one split, and `top`, (len(users), min(largest cutoff, items)) int32.
 
-    `top` holds the columns that were ranked first, best first.
+    `top` holds the columns that were ranked first, best first; -1 where all that is left is masked.
     """
 
     top: np.ndarray
@@ -69,9 +69,11 @@ def evaluate(
 
     `exclude_seen` names the splits whose items are masked. The default masks training items only, on test as on
     validation, as published figures do; `("train", "valid")` on test is what serving does. Progress is shown under
-    `label`. BadInput when no user has positives or an excluded split is the one that is evaluated; TaskError for scores
-    that are not finite or not (users, items).
+    `label`. BadInput when no user has positives, an excluded split is the one that is evaluated or a cutoff is not
+    positive; TaskError for scores that are not finite or not (users, items).
     """
+    if min(cutoffs, default=0) < 1:
+        raise BadInput(f"cutoffs {cutoffs} found, expected numbers of ranks from 1 on")
     if split in exclude_seen:
         raise BadInput(f"split {split} is both evaluated and excluded, expected exclude_seen without it")
     positives: sparse.csr_matrix = getattr(data, split)
@@ -122,7 +124,10 @@ def _batches(users: np.ndarray, items: int) -> list[np.ndarray]:
 def _hits(
     scores: Scores, users: np.ndarray, positives: sparse.csr_matrix, masks: list[sparse.csr_matrix], k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both (len(users), min(k, items)): whether the item at each rank is a positive, and which item it is (int32)."""
+    """Both (len(users), min(k, items)): whether the item at each rank is a positive, and which item it is (int32).
+
+    -1 is a masked one.
+    """
     table = np.array(scores(users), dtype=np.float32)  # a copy: masked below
     if table.shape != (len(users), positives.shape[1]) or not np.isfinite(table).all():
         raise TaskError(
@@ -135,7 +140,8 @@ def _hits(
         table[cells] = -np.inf
         wanted[cells] = False  # at the very end of the ranking a masked item is still no hit
     top = top_items(table, k)
-    return np.take_along_axis(wanted, top, axis=1), top.astype(np.int32)
+    hits = np.take_along_axis(wanted, top, axis=1)
+    return hits, np.where(np.isneginf(np.take_along_axis(table, top, axis=1)), -1, top).astype(np.int32)
 
 
 def _cells(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -79,9 +79,8 @@ def _of_items(name: str, evaluation: Evaluation, positives: sparse.csr_matrix, c
 
 def _ranks(top: np.ndarray, items: int) -> sparse.csr_matrix:
     """(n, items): the rank, from 1, of each item among the first of each user."""
-    users, ranks = top.shape
-    data = np.tile(np.arange(1, ranks + 1, dtype=np.float32), users)
-    return sparse.csr_matrix((data, top.ravel(), np.arange(0, users * ranks + 1, ranks)), shape=(users, items))
+    users, ranks = np.nonzero(top >= 0)
+    return sparse.csr_matrix(((ranks + 1).astype(np.float32), (users, top[users, ranks])), shape=(len(top), items))
 
 
 def _rows(matrix: sparse.csr_matrix) -> np.ndarray:

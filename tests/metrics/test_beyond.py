@@ -24,6 +24,20 @@ def test_hand_values() -> None:
     assert found["novelty@2"] == pytest.approx(-math.log2(1 / 3))
 
 
+def test_what_is_masked_is_never_recommended() -> None:
+    """Where k is more than is left to a user, what follows is not counted: of users and items as above."""
+    train = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool)
+    test = np.array([[0, 0, 1, 0], [0, 0, 0, 1]], dtype=bool)
+    data = dataset("hand", train, np.zeros((2, 4), dtype=bool), test)
+    scores = np.array([[9, 9, 5, 4], [9, 1, 5, 4]], dtype=np.float32)
+    evaluation = evaluate(lambda users: scores[users], data, "test", cutoffs=(4,))
+    assert evaluation.top.tolist() == [[2, 3, -1, -1], [2, 3, 1, -1]]
+    found = beyond_accuracy(evaluation, data)
+    assert found["coverage@4"] == 3 / 4
+    assert found["popularity@4"] == 1 / 5
+    assert found["novelty@4"] == pytest.approx(-(4 * math.log2(1 / 3) + math.log2(2 / 3)) / 5)
+
+
 def test_popularity_recommends_the_known_and_little_of_the_catalogue() -> None:
     """Against scores by chance: less of the catalogue, better known, less new."""
     data = random_world(60, 40, density=0.2)

@@ -184,3 +184,10 @@ def test_a_split_cannot_be_evaluated_and_excluded() -> None:
     """All its positives would be masked."""
     with pytest.raises(BadInput, match="split test is both evaluated and excluded"):
         evaluate(scores, tiny(), "test", exclude_seen=("train", "test"))
+
+
+@pytest.mark.parametrize("cutoffs", [(), (0,), (5, -1)])
+def test_a_cutoff_is_at_least_one(cutoffs: tuple[int, ...]) -> None:
+    """Rather than a figure of nothing."""
+    with pytest.raises(BadInput, match="expected numbers of ranks from 1 on"):
+        evaluate(scores, tiny(), "valid", cutoffs=cutoffs)

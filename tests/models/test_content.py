@@ -78,6 +78,21 @@ def test_what_is_learned_of_an_item_that_lacks_a_modality_stays_nothing() -> Non
     assert some[1].any()
 
 
+@pytest.mark.parametrize("fusion", ["sum", "concat", "mlp", "attention"])
+def test_views_of_an_item_without_a_picture_count_whole(fusion: str) -> None:
+    """There is nothing to agree with: what is written of such items still tells them apart, and sums to itself."""
+    data = views()
+    data.features["image"][[2, 5, 7]] = 0
+    front_end = FrontEnd(fusion=fusion, views=("title", "plot"), size=4)
+    torch.manual_seed(0)
+    content = Content(data, "vbpr", front_end)
+    found = content()[-1].detach().numpy()
+    assert len(np.unique(found[[2, 5, 7]], axis=0)) == 3
+    if fusion == "sum":
+        whole = sum(standardised(data.features[name], name) for name in ("title", "plot"))
+        np.testing.assert_allclose(found[[2, 5, 7]], whole[[2, 5, 7]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", CONTENT)
 def test_every_model_with_content_says_when_there_is_none(name: str) -> None:
     """And what to do instead."""

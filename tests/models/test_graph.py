@@ -11,6 +11,7 @@ from tasks.models.parts.graph import (
     normalised_part,
     product,
     propagate,
+    pruned,
     torch_csr,
     torch_pair,
     torch_sides,
@@ -56,6 +57,18 @@ def test_propagation_is_the_mean_over_layers() -> None:
     found = propagate(torch_csr(normalised_bipartite(interactions)), torch.from_numpy(x.astype(np.float32)), 3)
     expected = (x + dense @ x + dense @ dense @ x + dense @ dense @ dense @ x) / 4
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_thinning_leaves_out_edges_of_much_used_nodes_first() -> None:
+    """One edge is kept of twelve: each as often as 1 / sqrt(d_u d_i) says, within five standard errors."""
+    taken = np.array([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], np.float32)
+    matrix, rng, draws = sparse.csr_matrix(taken), np.random.default_rng(0), 5000
+    kept = sum(pruned(matrix, 1 - 1 / matrix.nnz, rng).toarray() for _ in range(draws))
+    weights = taken / np.sqrt(np.outer(taken.sum(1), taken.sum(0)))
+    expected = weights / weights.sum()
+    assert kept.sum() == draws
+    assert (abs(kept / draws - expected) <= 5 * np.sqrt(expected * (1 - expected) / draws)).all()
+    assert expected.max() > 2 * expected[taken > 0].min()
 
 
 def test_the_gradient_of_a_product_is_that_of_finite_differences() -> None:

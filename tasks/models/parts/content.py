@@ -76,8 +76,10 @@ class Content(nn.Module):
                 f"picture and other modalities of its width among {_widths(data)}: name those of one encoder"
             )
         raw = {name: torch.from_numpy(data.features[name]) for name in joined}
-        pairs = [functional.cosine_similarity(raw[name], raw[front_end.picture], eps=1e-12) for name in views]
-        self.register_buffer("cosines", torch.stack(pairs, 1), persistent=False)  # (I, views), 0 where one is missing
+        picture = raw[front_end.picture]
+        pairs = [functional.cosine_similarity(raw[name], picture, eps=1e-12) for name in views]
+        cosines = torch.stack(pairs, 1).masked_fill(~picture.any(1, keepdim=True), 1)  # without a picture views count
+        self.register_buffer("cosines", cosines, persistent=False)  # (I, views), 0 where a view is missing
         self._views = [self.modalities.index(name) for name in views]
         self._picture = self.modalities.index(front_end.picture)
         self.fuser = Fuser(front_end.fusion, len(views), width[front_end.picture], front_end.size)
