@@ -40,9 +40,7 @@ def main(dataset: str, release: str | None, times: int) -> None:
         "similar items": lambda: served.similar(str(rng.choice(items))),
     }
     loading = float(np.median(seconds(lambda: load(store, dataset, name), LOADED)))
-    print(
-        f"{dataset}, release {name} of {served.model}: {len(users)} users, {len(items)} items; loaded in {loading:.2f} s"
-    )
+    print(f"release {name} of {served.model}: {len(users)} users, {len(items)} items, loaded in {loading:.2f} s")
     print(f"{'question':<16}{'median ms':>12}{'99% ms':>12}{'ratio':>10}")
     for kind, answer in questions.items():
         answer()  # similar items prepare themselves with the first
