@@ -3,8 +3,8 @@
 With n_i the training interactions of item i and U users: coverage@k is the share of the catalogue that is among
 anybody's first k; popularity@k the mean of n_i over what is recommended; novelty@k the mean of -log2 p(i) (Vargas,
 Castells, Rank and Relevance in Novelty and Diversity Metrics for Recommender Systems, RecSys 2011), with
-p(i) = (n_i + 1) / (U + 1) so that an item nobody has taken yet has a finite one. Where a mask
-leaves fewer than k items, those count.
+p(i) = (n_i + 1) / (U + 1) so that an item nobody has taken yet has a finite one. Where a mask leaves a user
+fewer than k items, those count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
     novelty = -np.log2((taken + 1) / (users + 1))
     found: dict[str, float] = {}
     for k in evaluation.cutoffs:
-        shown = evaluation.top[:, :k][evaluation.top[:, :k] >= 0]
+        ranked = evaluation.top[:, :k]
+        shown = ranked[ranked >= 0]
         found[f"coverage@{k}"] = len(np.unique(shown)) / items
         found[f"novelty@{k}"] = float(novelty[shown].mean())
         found[f"popularity@{k}"] = float(taken[shown].mean())

@@ -55,7 +55,9 @@ def tune(
     options = TrainingOptions(device=device, threads=many, seed=config.seed, memory_gib=memory)
     subject = Subject(chosen, config.hyperparameters.get(model, {}), load_dataset(store, run), options)
     name = f"{config.dataset}-{model}-{prepared.manifest.content[:16]}-{subject.version()}"
-    log.info("study %s searches %s", name, ", ".join(subject.space))
+    stays = ", ".join(sorted(set(chosen.SEARCH) - set(subject.space))) or "nothing"
+    searched = ", ".join(subject.space)
+    log.info("study %s searches %s; of what could be, %s stays as the plan has it", name, searched, stays)
     with Studies() as studies, logs_above():
         search = Search(studies, name, subject.space, subject.starts(), config.seed)
         done = 0

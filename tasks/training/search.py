@@ -49,13 +49,14 @@ Space = Mapping[str, Range]  # hyper-parameter -> range; a dot leads into a conf
 
 
 def widened(within: Range, value: object) -> Range | None:
-    """The range, up to `value` where it ends before; None where that is no number, 0 on a log, or none of a choice."""
+    """The range, up to `value` where it ends before; None if none has it: no number, 0 on a log, not of a choice."""
     if value in within:
         return within
     if isinstance(within, Choice) or not isinstance(value, int | float) or (within.log and value <= 0):
         return None
     low, high = min(within.low, value), max(within.high, value)
-    return Real(low, high, within.log) if isinstance(within, Real) else Whole(int(low), int(high), within.log)
+    wider = Real(low, high, within.log) if isinstance(within, Real) else Whole(int(low), int(high), within.log)
+    return wider if value in wider else None
 
 
 def under(key: str, space: Space) -> dict[str, Range]:

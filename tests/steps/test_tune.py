@@ -147,10 +147,14 @@ def test_what_the_plan_has_beyond_a_range_widens_it(folder_store: Store, metrics
 
 
 @pytest.mark.services
-def test_what_the_plan_has_that_is_none_of_a_choice_stays(folder_store: Store, metrics_dsn: str) -> None:
+def test_what_the_plan_has_that_is_none_of_a_choice_stays(
+    folder_store: Store, metrics_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """As a batch that suits the machine, around which the rest is searched, the defaults of the rest included."""
     ready(folder_store, RUN, {"bpr": {**QUICK, "batch_size": 512, "learning_rate": 0.05}})
-    tune(run=RUN, model="bpr", trials=2, threads=1)
+    with caplog.at_level("INFO"):
+        tune(run=RUN, model="bpr", trials=2, threads=1)
+    assert "of what could be, batch_size stays as the plan has it" in caplog.text
     kept = found(folder_store, "bpr")
     assert {key for row in kept["trials"] for key in row["params"]} == set(BPR.SEARCH) - {"batch_size"}
     assert [row["params"]["learning_rate"] for row in kept["trials"]] == [BPR.Config().learning_rate, 0.05]

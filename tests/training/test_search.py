@@ -28,7 +28,9 @@ def test_a_range_knows_what_is_in_it(within: Range, inside: list[object], outsid
         (Real(1e-3, 1, log=True), 2.5, Real(1e-3, 2.5, log=True)),
         (Real(1e-3, 1, log=True), 1e-4, Real(1e-4, 1, log=True)),
         (Whole(1, 4), 8, Whole(1, 8)),
+        (Whole(1, 4), 8.5, None),
         (Real(0.5, 1), 0, Real(0, 1)),
+        (Real(0, 1), float("nan"), None),
         (Real(1e-3, 1, log=True), 0, None),  # has no order of magnitude
         (Real(0, 1), {"text": 0.5}, None),
         (Whole(1, 4), None, None),
