@@ -12,7 +12,7 @@ from airflow.sdk import Param
 
 MODALITIES = ["image", "audio", "text"]
 MODELS = [
-    *("popularity", "itemknn", "ease", "cease", "ials", "hybrid", "bpr", "vbpr", "lightgcn"),
+    *("popularity", "itemknn", "ease", "cease", "ials", "cmf", "hybrid", "bpr", "vbpr", "lightgcn"),
     *("mmgcn", "dualgnn", "lattice", "mmgcl", "slmrec", "bm3", "freedom", "mgcn", "smore"),
 ]
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is made of cease and ials

@@ -18,6 +18,7 @@ MODELS: dict[str, str] = {
     "ease": "tasks.models.ease:EASE",
     "cease": "tasks.models.cease:CEASE",
     "ials": "tasks.models.ials:IALS",
+    "cmf": "tasks.models.cmf:CMF",
     "hybrid": "tasks.models.hybrid:Hybrid",
     "bpr": "tasks.models.bpr:BPR",
     "vbpr": "tasks.models.vbpr:VBPR",

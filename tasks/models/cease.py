@@ -17,9 +17,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from scipy import sparse
 
 from tasks.data import Dataset
-from tasks.errors import BadInput
 from tasks.models.parts.closed_form import BLOCK, gram, peak_bytes, require_memory, weights_in_place
-from tasks.models.parts.features import standardised
+from tasks.models.parts.features import weighed
 from tasks.models.parts.item_weights import ItemWeights
 from tasks.models.serving import ItemItem
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
@@ -55,13 +54,7 @@ class CEASE(ItemWeights):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        given = config.content if isinstance(config.content, dict) else dict.fromkeys(data.features, config.content)
-        if set(given) != set(data.features):
-            raise BadInput(
-                f"content of {self.name} names {sorted(given)}, expected the modalities of {data.name}: "
-                f"{sorted(data.features)}"
-            )
-        self._content = [(standardised(data.features[name], name), given[name]) for name in sorted(given)]
+        self._content = weighed(data, config.content, self.name)
 
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Invert; BadInput when the matrix would pass `options.memory_gib`."""

@@ -9,22 +9,19 @@ RecSys 2011).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import Diverged
-from tasks.models.base import Model
+from tasks.models.parts.factorised import Factorised
 from tasks.models.parts.fold_in import FoldIn
-from tasks.models.serving import Factors, Serving
 from tasks.training import Choice, EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 
-class IALS(Model):
+class IALS(Factorised):
     """Score x_u . y_i. Lambda is stated relative to alpha and the mean history, with which it has to grow."""
 
     name = "ials"
@@ -72,23 +69,6 @@ class IALS(Model):
         mean_history = self.data.train.nnz / self.data.train.shape[0]
         return self.config.relative_l2 * self.config.alpha * mean_history
 
-    def _scores(self, users: np.ndarray) -> np.ndarray:
-        return np.asarray(self._users[users] @ self._items.T, dtype=np.float32)
-
-    def item_vectors(self) -> np.ndarray:
-        """(items, factors)."""
-        return self._items
-
-    def serving(self) -> Serving:
-        """The vectors of both sides; a new user is solved for as the known ones were."""
-        bias = np.zeros(len(self._items), dtype=np.float32)
-        return Serving((Factors(self._users, self._items, bias, FoldIn(self.config.alpha, self._l2())),))
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """`users` (users, factors) and `items` (items, factors)."""
-        return {"users": torch.from_numpy(self._users), "items": torch.from_numpy(self._items)}
-
-    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        users, items = self.data.train.shape
-        self._checked(state, {"users": (users, self.config.factors), "items": (items, self.config.factors)})
-        self._users, self._items = state["users"].numpy(), state["items"].numpy()
+    def fold_in(self) -> FoldIn:
+        """As the known ones, but exactly."""
+        return FoldIn(self.config.alpha, self._l2())

@@ -28,7 +28,7 @@ from tasks.training import Batch, EpochRecord, TrainingOptions
 from tests.world import checkerboard, content_world, random_world
 
 GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
-CHANCE = [*GRADIENT, "ials", "hybrid"]  # those that begin somewhere
+CHANCE = [*GRADIENT, "ials", "cmf", "hybrid"]  # those that begin somewhere
 STOPPED = ["bm3"]  # whose targets get no gradient: finite differences of the whole loss are others, see its own test
 PERSONAL = [name for name in MODELS if name != "popularity"]  # which is the baseline by knowing no user
 QUICK = {"learning_rate": 0.02, "batch_size": 128, "max_epochs": 40, "embedding_size": 16, "regularization": 1e-3}

@@ -18,6 +18,7 @@ KNOWN = {  # mean magnitude of scores in a small world
     "ease": 0.16686,
     "cease": 0.14524,
     "ials": 0.42012,
+    "cmf": 0.39351,
     "hybrid": 1.5581,
     "bpr": 0.2254,
     "vbpr": 0.53017,

@@ -27,6 +27,16 @@ def test_it_minimises_the_weighted_squares() -> None:
     np.testing.assert_allclose(found, [3 * expected, np.zeros(6)], rtol=1e-5)
 
 
+def test_lambda_grows_with_the_history() -> None:
+    """As the weights of all pairs, to the power; of an empty one it is what it is."""
+    taken = sparse.csr_matrix(np.vstack([TAKEN[[0]].toarray(), np.ones((1, 40))]))
+    found = FoldIn(alpha=7.0, l2=2.0, exponent=0.5).vectors(ITEMS, gram_of(ITEMS), taken)
+    for row, vector in enumerate(found):
+        l2 = 2.0 * np.sqrt((40 + 6 * taken[[row]].nnz) / 40)
+        expected = FoldIn(alpha=7.0, l2=l2).vectors(ITEMS, gram_of(ITEMS), taken[[row]])[0]
+        np.testing.assert_allclose(vector, expected, rtol=1e-10)
+
+
 def test_lambda_and_length_are_those_that_known_users_were_made_with() -> None:
     """Users who are folded in themselves, with one of the lambdas tried and a length of their own, are found again."""
     gram = gram_of(ITEMS)

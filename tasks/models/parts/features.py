@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from tasks.data import Dataset
 from tasks.errors import BadInput
 
 BLOCK = 64  # rows that are held in 64 bits at once
@@ -37,3 +40,16 @@ def standardised(features: np.ndarray, modality: str) -> np.ndarray:
         )
     found /= np.float32(scale)
     return found
+
+
+def weighed(data: Dataset, content: float | Mapping[str, float], model: str) -> list[tuple[np.ndarray, float]]:
+    """(items, width) of each modality, standardised, with its weight: one for all, or each by its name.
+
+    BadInput when `content` names other modalities than those of `data`.
+    """
+    given = content if isinstance(content, Mapping) else dict.fromkeys(data.features, content)
+    if set(given) != set(data.features):
+        raise BadInput(
+            f"content of {model} names {sorted(given)}, expected the modalities of {data.name}: {sorted(data.features)}"
+        )
+    return [(standardised(data.features[name], name), given[name]) for name in sorted(given)]

@@ -1,9 +1,9 @@
 """A vector for a user whom a model has never seen, from the items that the user took: ridge least squares.
 
 Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008, equation 4, on item vectors Y
-that stay as they are: x = (Y'Y + (alpha - 1) Y_u'Y_u + lambda I)^-1 alpha Y_u'1, with Y_u the rows of what u took. For
-iALS it is the very step that makes its users. Other models of products learn no such lambda, so it is the one of a few
-that brings known users closest to what they learned (`calibrated`).
+that stay as they are (`least_squares.py`). For iALS and CMF it is the very step that makes their users. Other models of
+products learn no such lambda, so it is the one of a few that brings known users closest to what they learned
+(`calibrated`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from tasks.models.parts.least_squares import growth, rows_solved
 from tasks.models.parts.scores import standard
 
 ALPHA = 20.0  # what was taken against what was not; figures are flat from 5 to 20
@@ -23,23 +24,21 @@ CELLS = 2**24  # scores held at once: 64 MiB of float32
 
 @dataclass(frozen=True)
 class FoldIn:
-    """The two weights of equation 4, and the factor that brings x to the length of the vectors that were learned.
+    """The weights of equation 4, and the factor that brings x to the length of the vectors that were learned.
 
-    The factor changes no ranking but where items have a bias: without it the bias would drown x.
+    The factor changes no ranking but where items have a bias: without it the bias would drown x. `l2` is lambda of an
+    empty history; with an `exponent` it grows with the history (`least_squares.growth`).
     """
 
     alpha: float
     l2: float
     scale: float = 1.0
+    exponent: float = 0.0
 
     def vectors(self, items: np.ndarray, gram: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
         """(n, d) float64 for `taken` (n, items) of ones, `items` (items, d) and their `gram` Y'Y (d, d) float64."""
-        found = np.empty((taken.shape[0], items.shape[1]))
-        ridge = gram + self.l2 * np.eye(len(gram))
-        for row in range(len(found)):
-            own = items[taken.indices[taken.indptr[row] : taken.indptr[row + 1]]].astype(np.float64)
-            found[row] = np.linalg.solve(ridge + (self.alpha - 1) * own.T @ own, self.alpha * own.sum(axis=0))
-        return self.scale * found
+        l2 = self.l2 * growth(taken, self.alpha, self.exponent)
+        return self.scale * rows_solved(items, taken, self.alpha, l2, gram[None])
 
 
 def gram_of(items: np.ndarray) -> np.ndarray:

@@ -1,0 +1,122 @@
+"""CMF: iALS whose vectors of items also have to tell what the items look, sound and read like.
+
+Singh, Gordon, Relational Learning via Collective Matrix Factorization, KDD 2008, with the loss of iALS (Hu et al. 2008)
+for what was taken, as Cortes, Cold-start recommendations in Collective Matrix Factorization, arXiv:1809.00366, has it:
+the sum over all pairs of c_ui (p_ui - x_u . y_i)^2, plus for each modality w sum_i |f_i - V y_i|^2 over the items that
+have it, plus lambda_u |x_u|^2, lambda_i |y_i|^2 and lambda w |V|^2. Each column of sqrt(w) f thus counts as one more
+user, whose taste is known in degrees and for every item. All three are solved in turns, in closed form. An item that
+nobody took is where its content puts it.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from tasks.data import Dataset
+from tasks.errors import Diverged
+from tasks.models.parts.factorised import Factorised
+from tasks.models.parts.features import weighed
+from tasks.models.parts.fold_in import FoldIn
+from tasks.models.parts.least_squares import growth, rows_solved
+from tasks.training import Choice, EpochRecord, ModelConfig, Real, Space, TrainingOptions
+
+
+class CMF(Factorised):
+    """Any number of modalities of any width, each standardised; without one it is iALS.
+
+    Weights are stated relative to what they have to grow with: lambda to alpha and the mean history, w to alpha and the
+    mean number of interactions of an item.
+    """
+
+    name = "cmf"
+    uses_content = True
+    SEARCH: ClassVar[Space] = {
+        "factors": Choice((32, 64, 128, 256)),
+        "alpha": Real(1, 100, log=True),
+        "relative_l2": Real(0.01, 1, log=True),
+        "l2_exponent": Real(0, 1),
+        "content": Real(0, 3),
+    }
+
+    class Config(ModelConfig):
+        """Width, the weight of what was taken, L2, what content counts, and how often all is solved."""
+
+        factors: PositiveInt = Field(default=128, description="size of the vectors")
+        alpha: PositiveFloat = Field(default=10.0, description="c of a pair that was taken; 1 of any other")
+        relative_l2: PositiveFloat = Field(default=0.1, description="mean lambda over alpha times the mean history")
+        l2_exponent: NonNegativeFloat = Field(default=0.5, le=1, description="how lambda grows with what was taken")
+        content: NonNegativeFloat | dict[str, NonNegativeFloat] = Field(
+            default=0.3, description="w over alpha times the mean interactions of an item; one, or each by its name"
+        )
+        iterations: PositiveInt = Field(default=15, description="turns")
+
+    config: Config
+
+    def __init__(self, config: Config, data: Dataset) -> None:
+        super().__init__(config, data)
+        scale = config.alpha * data.train.nnz / data.train.shape[1]
+        counted = [(rows, weight) for rows, weight in weighed(data, config.content, self.name) if weight]
+        self._told = [np.float32(np.sqrt(weight * scale)) * rows for rows, weight in counted]  # (I, width) each
+        have = np.zeros(data.train.shape[1], dtype=np.int64)  # bit m: the item has modality m
+        for place, rows in enumerate(self._told):
+            have |= rows.any(axis=1).astype(np.int64) << place
+        self._patterns, self._kinds = np.unique(have, return_inverse=True)
+
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+        """Solve in turns; the same seed gives the same vectors on any number of threads."""
+        start = time.perf_counter()
+        taken, takers = self.data.train, self.data.train.T.tocsr()
+        of_user, of_item = (self._base(side) * self._growth(side) for side in (taken, takers))
+        solved = partial(rows_solved, alpha=self.config.alpha, threads=options.threads)
+        shape = (taken.shape[1], self.config.factors)
+        items = np.random.default_rng(options.seed).normal(scale=0.01, size=shape).astype(np.float32)
+        with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):  # threads add in another order
+            users = solved(items, taken, l2=of_user, grams=_gram(items)[None])
+            for _ in range(self.config.iterations):
+                grams, right = self._of_content(items, _gram(users))
+                items = solved(users, takers, l2=of_item, grams=grams, kinds=self._kinds, right=right)
+                users = solved(items, taken, l2=of_user, grams=_gram(items)[None])
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise Diverged(f"model {self.name} found vectors that are not finite, expected finite ones: {self.remedy}")
+        self._users, self._items = users, items
+        self.fitted = True
+        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
+
+    def _of_content(self, items: np.ndarray, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What items have to fit: X'X and V'V of the modalities of each pattern (patterns, d, d); w F V (I, d)."""
+        l2 = self._mean_l2() * np.eye(len(gram), dtype=np.float32)
+        grams = np.repeat(gram[None], len(self._patterns), axis=0)
+        right = np.zeros_like(items)
+        for place, told in enumerate(self._told):
+            have = (self._patterns >> place & 1).astype(bool)
+            own = items[have[self._kinds]]
+            weights = np.linalg.solve(_gram(own) + l2, items.T @ told)  # (d, width); rows of who lacks it are zeros
+            grams[have] += weights @ weights.T
+            right += told @ weights.T
+        return grams, right
+
+    def _mean_l2(self) -> float:
+        return self.config.relative_l2 * self.config.alpha * self.data.train.nnz / self.data.train.shape[0]
+
+    def _growth(self, side: sparse.csr_matrix) -> np.ndarray:
+        return growth(side, self.config.alpha, self.config.l2_exponent)
+
+    def _base(self, side: sparse.csr_matrix) -> float:
+        """Lambda of a row of (n, m) that took nothing, with which the mean is as the config says."""
+        return self._mean_l2() / float(self._growth(side).mean())
+
+    def fold_in(self) -> FoldIn:
+        """As the known ones, after the last turn, to the last bits."""
+        return FoldIn(self.config.alpha, self._base(self.data.train), exponent=self.config.l2_exponent)
+
+
+def _gram(vectors: np.ndarray) -> np.ndarray:
+    """(d, d)."""
+    return vectors.T @ vectors
