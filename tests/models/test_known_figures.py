@@ -81,6 +81,7 @@ def test_pruned_ease_is_nearly_as_good_as_ease(shared_data: Path, file: str, rec
         ("ials", "lfm2k", 0.4268, 0.3008),
         ("ials", "ml1m", 0.2780, 0.2654),
         ("cease", "lfm2k", 0.4207, 0.2882),
+        ("cmf", "lfm2k", 0.4347, 0.3037),
         ("hybrid", "ml1m", 0.2848, 0.2732),
         pytest.param("hybrid", "lfm2k", 0.4347, 0.3037, marks=pytest.mark.slow),
         pytest.param("lattice", "lfm2k", 0.4218, 0.2960, marks=pytest.mark.slow),
