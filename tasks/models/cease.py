@@ -64,7 +64,7 @@ class CEASE(ItemWeights):
         matrix = gram(by_history(self.data.train, self.config.history_exponent))
         diagonal = np.einsum("ii->i", matrix)
         mean = float(diagonal.mean())
-        for features, weight in self._content:  # the mean of their squared norms is 1
+        for features, weight in self._content.values():  # the mean of their squared norms is 1
             add_content(matrix, features, weight * mean)
         dropout = self.config.dropout / (1 - self.config.dropout) * diagonal
         self._part = ItemItem(weights_in_place(matrix, self.config.relative_l2 * mean + dropout))

@@ -62,11 +62,12 @@ class CMF(Factorised):
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
         scale = config.alpha * data.train.nnz / data.train.shape[1]
-        counted = [(rows, weight) for rows, weight in weighed(data, config.content, self.name) if weight]
-        self._told = [np.float32(np.sqrt(weight * scale)) * rows for rows, weight in counted]  # (I, width) each
-        have = np.zeros(data.train.shape[1], dtype=np.int64)  # bit m: the item has modality m
-        for place, rows in enumerate(self._told):
-            have |= rows.any(axis=1).astype(np.int64) << place
+        self._told: list[np.ndarray] = []  # sqrt(w) f (I, width) of each modality that counts
+        have = np.zeros(data.train.shape[1], dtype=np.int64)  # bit m: the item has modality m of those
+        for name, (rows, weight) in weighed(data, config.content, self.name).items():
+            if weight:
+                have |= data.features[name].any(axis=1).astype(np.int64) << len(self._told)
+                self._told.append(np.float32(np.sqrt(weight * scale)) * rows)
         self._patterns, self._kinds = np.unique(have, return_inverse=True)
 
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:

@@ -42,8 +42,8 @@ def standardised(features: np.ndarray, modality: str) -> np.ndarray:
     return found
 
 
-def weighed(data: Dataset, content: float | Mapping[str, float], model: str) -> list[tuple[np.ndarray, float]]:
-    """(items, width) of each modality, standardised, with its weight: one for all, or each by its name.
+def weighed(data: Dataset, content: float | Mapping[str, float], model: str) -> dict[str, tuple[np.ndarray, float]]:
+    """Modality -> standardised features (items, width) and their weight: one for all, or each by its name.
 
     BadInput when `content` names other modalities than those of `data`.
     """
@@ -52,4 +52,4 @@ def weighed(data: Dataset, content: float | Mapping[str, float], model: str) -> 
         raise BadInput(
             f"content of {model} names {sorted(given)}, expected the modalities of {data.name}: {sorted(data.features)}"
         )
-    return [(standardised(data.features[name], name), given[name]) for name in sorted(given)]
+    return {name: (standardised(data.features[name], name), given[name]) for name in sorted(given)}
