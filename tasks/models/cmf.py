@@ -15,47 +15,36 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from tasks.data import Dataset
 from tasks.errors import Diverged
-from tasks.models.parts.factorised import Factorised
+from tasks.models.parts.factorised import Factorised, FactorisedConfig
 from tasks.models.parts.features import weighed
 from tasks.models.parts.fold_in import FoldIn
 from tasks.models.parts.least_squares import growth, rows_solved
-from tasks.training import Choice, EpochRecord, ModelConfig, Real, Space, TrainingOptions
+from tasks.training import EpochRecord, Real, Space, TrainingOptions
 
 
 class CMF(Factorised):
     """Any number of modalities of any width, each standardised; without one it is iALS.
 
-    Weights are stated relative to what they have to grow with: lambda to alpha and the mean history, w to alpha and the
-    mean number of interactions of an item.
+    w is stated relative to alpha and the mean number of interactions of an item, with which it has to grow.
     """
 
     name = "cmf"
     uses_content = True
-    SEARCH: ClassVar[Space] = {
-        "factors": Choice((32, 64, 128, 256)),
-        "alpha": Real(1, 100, log=True),
-        "relative_l2": Real(0.01, 1, log=True),
-        "l2_exponent": Real(0, 1),
-        "content": Real(0, 3),
-    }
+    SEARCH: ClassVar[Space] = {**Factorised.SEARCH, "l2_exponent": Real(0, 1), "content": Real(0, 3)}
 
-    class Config(ModelConfig):
-        """Width, the weight of what was taken, L2, what content counts, and how often all is solved."""
+    class Config(FactorisedConfig):
+        """Beside what all such models have: how L2 grows, and what content counts."""
 
-        factors: PositiveInt = Field(default=128, description="size of the vectors")
-        alpha: PositiveFloat = Field(default=10.0, description="c of a pair that was taken; 1 of any other")
-        relative_l2: PositiveFloat = Field(default=0.1, description="mean lambda over alpha times the mean history")
         l2_exponent: NonNegativeFloat = Field(default=0.5, le=1, description="how lambda grows with what was taken")
         content: NonNegativeFloat | dict[str, NonNegativeFloat] = Field(
             default=0.3, description="w over alpha times the mean interactions of an item; one, or each by its name"
         )
-        iterations: PositiveInt = Field(default=15, description="turns")
 
     config: Config
 
@@ -74,7 +63,7 @@ class CMF(Factorised):
         """Solve in turns; the same seed gives the same vectors on any number of threads."""
         start = time.perf_counter()
         taken, takers = self.data.train, self.data.train.T.tocsr()
-        of_user, of_item = (self._base(side) * self._growth(side) for side in (taken, takers))
+        of_user, of_item = (self._l2(side) for side in (taken, takers))
         solved = partial(rows_solved, alpha=self.config.alpha, threads=options.threads)
         shape = (taken.shape[1], self.config.factors)
         items = np.random.default_rng(options.seed).normal(scale=0.01, size=shape).astype(np.float32)
@@ -92,7 +81,7 @@ class CMF(Factorised):
 
     def _of_content(self, items: np.ndarray, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What items have to fit: X'X and V'V of the modalities of each pattern (patterns, d, d); w F V (I, d)."""
-        l2 = self._mean_l2() * np.eye(len(gram), dtype=np.float32)
+        l2 = self.mean_l2() * np.eye(len(gram), dtype=np.float32)
         grams = np.repeat(gram[None], len(self._patterns), axis=0)
         right = np.zeros_like(items)
         for place, told in enumerate(self._told):
@@ -103,19 +92,16 @@ class CMF(Factorised):
             right += told @ weights.T
         return grams, right
 
-    def _mean_l2(self) -> float:
-        return self.config.relative_l2 * self.config.alpha * self.data.train.nnz / self.data.train.shape[0]
-
-    def _growth(self, side: sparse.csr_matrix) -> np.ndarray:
-        return growth(side, self.config.alpha, self.config.l2_exponent)
-
-    def _base(self, side: sparse.csr_matrix) -> float:
-        """Lambda of a row of (n, m) that took nothing, with which the mean is as the config says."""
-        return self._mean_l2() / float(self._growth(side).mean())
+    def _l2(self, side: sparse.csr_matrix) -> np.ndarray:
+        """(n,) lambda of each row of (n, m), with the mean that the config says."""
+        factors = growth(side, self.config.alpha, self.config.l2_exponent)
+        return np.asarray(self.mean_l2() / factors.mean() * factors)
 
     def fold_in(self) -> FoldIn:
         """As the known ones, after the last turn, to the last bits."""
-        return FoldIn(self.config.alpha, self._base(self.data.train), exponent=self.config.l2_exponent)
+        factors = growth(self.data.train, self.config.alpha, self.config.l2_exponent)
+        base = self.mean_l2() / float(factors.mean())  # of who took nothing
+        return FoldIn(self.config.alpha, base, exponent=self.config.l2_exponent)
 
 
 def _gram(vectors: np.ndarray) -> np.ndarray:

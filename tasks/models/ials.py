@@ -9,37 +9,21 @@ RecSys 2011).
 from __future__ import annotations
 
 import time
-from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import Diverged
-from tasks.models.parts.factorised import Factorised
+from tasks.models.parts.factorised import Factorised, FactorisedConfig
 from tasks.models.parts.fold_in import FoldIn
-from tasks.training import Choice, EpochRecord, ModelConfig, Real, Space, TrainingOptions
+from tasks.training import EpochRecord, TrainingOptions
 
 
 class IALS(Factorised):
-    """Score x_u . y_i. Lambda is stated relative to alpha and the mean history, with which it has to grow."""
+    """Vectors of users and items, by the library's solver."""
 
     name = "ials"
-    SEARCH: ClassVar[Space] = {
-        "factors": Choice((32, 64, 128, 256)),
-        "alpha": Real(1, 100, log=True),
-        "relative_l2": Real(0.01, 1, log=True),
-    }
-
-    class Config(ModelConfig):
-        """Width, the weight of what was taken, L2, and how often both sides are solved."""
-
-        factors: PositiveInt = Field(default=128, description="size of the vectors")
-        alpha: PositiveFloat = Field(default=10.0, description="c of a pair that was taken; 1 of any other")
-        relative_l2: PositiveFloat = Field(default=0.1, description="lambda over alpha times the mean history")
-        iterations: PositiveInt = Field(default=15, description="turns")
-
-    config: Config
+    Config = FactorisedConfig
 
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Solve in turns; the same seed gives the same vectors on any number of threads."""
@@ -51,7 +35,7 @@ class IALS(Factorised):
         with threadpool_limits(1, "blas"):
             solver = AlternatingLeastSquares(
                 factors=self.config.factors,
-                regularization=self._l2(),
+                regularization=self.mean_l2(),
                 alpha=self.config.alpha,
                 iterations=self.config.iterations,
                 num_threads=options.threads,
@@ -65,10 +49,6 @@ class IALS(Factorised):
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
-    def _l2(self) -> float:
-        mean_history = self.data.train.nnz / self.data.train.shape[0]
-        return self.config.relative_l2 * self.config.alpha * mean_history
-
     def fold_in(self) -> FoldIn:
         """As the known ones, but exactly."""
-        return FoldIn(self.config.alpha, self._l2())
+        return FoldIn(self.config.alpha, self.mean_l2())

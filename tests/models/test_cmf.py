@@ -109,9 +109,14 @@ def test_what_nobody_took_is_where_its_content_puts_it() -> None:
 
 
 def test_without_content_it_needs_no_features() -> None:
-    """It is iALS then."""
-    found = fitted({"content": 0.0, "factors": 4}, replace(random_world(30, 17), features={}))
-    assert np.isfinite(found.scores(np.arange(30))).all()
+    """And listens to none that are there: content of weight 0 has no say."""
+    data = random_world(30, 17)
+    silent, without, listening = (
+        fitted({"content": weight, "factors": 4}, world).scores(np.arange(30))
+        for weight, world in ((0.0, data), (0.3, replace(data, features={})), (0.3, data))
+    )
+    np.testing.assert_array_equal(silent, without)
+    assert not np.allclose(silent, listening)
 
 
 @pytest.mark.parametrize("wrong", [{"text": 1.0}, {"text": 1.0, "audio": 1.0, "smell": 1.0}])
