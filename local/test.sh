@@ -11,6 +11,7 @@ tasks=.venv/tasks/bin
 airflow=.venv/airflow/bin
 own="--ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e --ignore=tests/containers"  # these have parts of their own
 more="services or slow or realdata"  # fast tests come first
+spread="--numprocesses $(nproc) --maxprocesses 4 --dist worksteal"  # each process has servers of its own
 engine=../shared/bin/docker-engine
 [ $# -gt 0 ] || exec env --default-signal=INT local/test.sh all  # whoever starts it in the background has it ignore that signal
 logs=$(mktemp -d)
@@ -78,9 +79,9 @@ parts() {
         case $name in
             install) part install install ;;
             check) part check lint ;;
-            unit) part unit "$tasks/python" -m pytest tests -m "not ($more)" $own ;;
+            unit) part unit "$tasks/python" -m pytest tests $spread -m "not ($more)" $own ;;
             dags) part dags "$airflow/python" -m pytest tests/dags tests/plugins -m "not containers" ;;
-            services) part services "$tasks/python" -m pytest tests -m "$more" $own ;;
+            services) part services "$tasks/python" -m pytest tests $spread -m "$more" $own ;;
             containers) containers ;;
             e2e) part e2e "$tasks/python" -m pytest tests/e2e -m e2e ;;
             *) echo "part '$name' found, expected install, check, unit, dags, services, e2e or containers" >&2; exit 2 ;;
