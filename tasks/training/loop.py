@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tasks.errors import BadInput, Diverged
 from tasks.progress import progress
+from tasks.training.allocation import kept_memory
 from tasks.training.options import EpochRecord, GradientConfig, Scorer, TrainingOptions
 from tasks.training.sampling import NegativeSampler
 
@@ -66,7 +67,7 @@ def train(
 
     Diverged when the loss stops being finite. The same seed, threads and device give the same result.
     """
-    with torch_threads(options.threads):
+    with torch_threads(options.threads), kept_memory():
         return _train(model, config, interactions, options)
 
 
