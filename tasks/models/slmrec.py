@@ -64,8 +64,8 @@ class SLMRec(ChannelModel):
         users, items = self._fused(*channels)
         people, rows = batch.users.unique(return_inverse=True)
         candidates = batch.positives.unique()
-        cosines = functional.embedding(people, users) @ functional.embedding(candidates, items).T
-        sums = torch.logsumexp(cosines / self.config.temperature, 1)  # (people,)
+        scaled = functional.embedding(people, users) / self.config.temperature  # smaller than the cosines
+        sums = torch.logsumexp(scaled @ functional.embedding(candidates, items).T, 1)  # (people,)
         taken = (gathered(users, batch.users)[0] * gathered(items, batch.positives)[0]).sum(1) / self.config.temperature
         ranking = (sums[rows] - taken).mean()
         own = self.halves(self.nodes)
