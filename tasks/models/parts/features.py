@@ -31,9 +31,9 @@ def standardised(features: np.ndarray, modality: str) -> np.ndarray:
         rows = np.subtract(features[block], mean, out=exact[: len(features) - start])
         rows[missing[block]] = 0
         found[block] = rows
-        squares += float(np.einsum("ij,ij->", rows, rows))
+        squares += float(np.vdot(rows, rows))
     scale = np.sqrt(squares / max(present, 1))
-    if not np.isfinite(scale) or scale <= 1e-12 * max(1.0, float(np.abs(features).max())):
+    if not np.isfinite(scale) or scale <= 1e-12 * max(1.0, float(features.max()), -float(features.min())):
         raise BadInput(
             f"features of {modality} are the same for all {len(found)} items, expected them to differ: check the "
             "encoder"
