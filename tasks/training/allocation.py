@@ -18,7 +18,8 @@ def kept_memory() -> Iterator[None]:
     """Run the block with freed memory kept for what is allocated next, and give it back to the system at the end.
 
     Without this a tensor of some megabytes is mapped anew each time, and the system clears its pages before the first
-    use: a fifth to a third of a step of a large batch. Only the GNU C library is told; elsewhere nothing changes.
+    use: up to two fifths of a step of a large batch. Only the GNU C library is told; elsewhere nothing changes. After
+    the block it is as the library begins, without what MALLOC_ variables of the environment may have said.
     """
     if platform.libc_ver()[0] != "glibc":
         yield
