@@ -196,6 +196,35 @@ def test_a_device_that_is_none_is_an_error(name: str) -> None:
         build_model(name, {}, checkerboard()).fit(TrainingOptions(device="tpu"))
 
 
+def on_gpu(name: str, data: Dataset, seed: int) -> tuple[Model, list[EpochRecord]]:
+    """After a few epochs there, with nothing dropped that a GPU would draw otherwise."""
+    model = build_model(name, BRIEF | ({"dropout": 0} if name == "bm3" else {}), data)
+    return model, model.fit(TrainingOptions(seed=seed, device="cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("name", GRADIENT)
+def test_a_gpu_learns_the_same(name: str) -> None:
+    """Up to the order of sums, from the same beginning in the same batches; afterwards nothing is left on the GPU."""
+    data = content_world()
+    here = build_model(name, BRIEF | ({"dropout": 0} if name == "bm3" else {}), data)
+    losses = [record.loss for record in here.fit(TrainingOptions(seed=1))]
+    there, records = on_gpu(name, data, 1)
+    np.testing.assert_allclose([record.loss for record in records], losses, rtol=1e-3)
+    np.testing.assert_allclose(there.scores(np.arange(80)), here.scores(np.arange(80)), rtol=1e-2, atol=1e-2)
+    assert isinstance(there, GradientModel)
+    assert {tensor.device.type for tensor in (*there.parameters(), *there.buffers())} == {"cpu"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("name", GRADIENT)
+def test_the_same_seed_gives_the_same_result_on_a_gpu(name: str) -> None:
+    """To the bit, as on a CPU."""
+    first, again, other = (on_gpu(name, content_world(), seed)[0].scores(np.arange(80)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
 def test_it_computes_with_no_more_threads_than_it_is_given() -> None:
     """BLAS, which would take all cores; afterwards others have what they had."""
 
