@@ -123,7 +123,7 @@ class Model(ABC):
         wrong = rows[(rows < 0) | (rows >= count)]
         if len(wrong):
             raise BadInput(f"user {wrong[0]} found, expected row numbers from 0 to {count - 1}")
-        return rows.astype(np.int64, copy=False)
+        return np.array(rows, dtype=np.int64, order="C")  # torch takes none that is reversed or read-only
 
 
 def _sentence(error: ValidationError, known: list[str]) -> str:

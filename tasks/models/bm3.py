@@ -23,9 +23,9 @@ from tasks.training import Batch, Real, Space, cosine_distance, squared_norms
 class BM3(GraphContentModel):
     """Vectors are those of LightGCN, of items with their own added; the score is the product of both predictions.
 
-    Loss: user and item predict each other, content predicts item and itself. The targets are disturbed by dropout and
-    get no gradient, so that in the paper's loss content moves no item but through the predictor; `grounding` has items
-    predict their content too.
+    Loss: user and item predict each other, content predicts item and itself, where an item has it. The targets are
+    disturbed by dropout and get no gradient, so that in the paper's loss content moves no item but through the
+    predictor; `grounding` has items predict their content too.
     """
 
     name = "bm3"
@@ -70,12 +70,13 @@ class BM3(GraphContentModel):
         total = cosine_distance(self.predictor(user), self._target(item))
         total = total + cosine_distance(self.predictor(item), self._target(user))
         features, rows = self.content_of(batch.positives)
-        for layer, table in zip(self.projections, features, strict=True):
+        for place, (layer, table) in enumerate(zip(self.projections, features, strict=True)):
             (content,) = gathered(layer(table), rows)
-            predicted, weight = self.predictor(content), self.config.content_weight
-            total = total + weight * cosine_distance(predicted, self._target(item))
-            total = total + self.config.grounding * cosine_distance(self.predictor(item), self._target(content))
-            total = total + weight * cosine_distance(predicted, self._target(content))
+            has, predicted = self.content.having(place, batch.positives), self.predictor(content)
+            weight, grounding = self.config.content_weight, self.config.grounding
+            total = total + weight * cosine_distance(predicted, self._target(item), has)
+            total = total + grounding * cosine_distance(self.predictor(item), self._target(content), has)
+            total = total + weight * cosine_distance(predicted, self._target(content), has)
         own = gathered(self.nodes, batch.users, batch.positives + self.data.train.shape[0])
         return total + self.config.regularization * squared_norms(*own)
 

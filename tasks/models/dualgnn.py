@@ -25,7 +25,8 @@ class DualGNN(GraphContentModel):
     """By modality, projected content and a user table are smoothed over the user-item graph, with ids in one more.
 
     Users weigh these by a softmax of their own and add the mean of users alike (by the cosine of whom they share items
-    with, where the paper takes counts, which long histories win). An item is the mean over all.
+    with, where the paper takes a softmax of counts, which long histories win). An item is the mean over all. The paper
+    has no channel of ids, projects by two layers and adds layers up; here they are averaged, as in LightGCN.
     """
 
     name = "dualgnn"
@@ -55,7 +56,7 @@ class DualGNN(GraphContentModel):
         share = likeness / likeness.sum(axis=1, keepdims=True).clip(min=1e-12)
         self._listening: Edges | None = None
         self.register_buffer("alike", torch.from_numpy(alike), persistent=False)  # (U, k)
-        self.register_buffer("likeness", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1
+        self.register_buffer("likeness", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1 or 0
 
     def initialise(self, generator: torch.Generator) -> None:
         """As all models with a graph; user tables as nodes, all modalities alike to all."""

@@ -57,7 +57,7 @@ class EASE(ItemWeights):
         users, items = train.shape
         l2 = self.config.relative_l2 * train.nnz / items  # the diagonal of X'X holds each item's interactions
         room, kept = memory_gib * 2**30, self.config.neighbours
-        if kept is None and peak_bytes(items) <= room and (items <= max(SMALL, users)):
+        if items == 1 or (kept is None and peak_bytes(items) <= room and items <= max(SMALL, users)):
             log.info("%s is dense: weights between all %d items", self.name, items)
             return ItemItem(weights_in_place(gram(train), l2))
         if kept is None and users < items and peak_bytes(users) <= room:

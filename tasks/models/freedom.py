@@ -24,8 +24,9 @@ from tasks.training import Batch, Real, Space, bpr_of_vectors
 class FREEDOM(ItemGraphModel):
     """Item = LightGCN on the user-item graph + the embeddings of its k nearest items.
 
-    The loss adds BPR with projected content in the place of the items. Scores use the whole user-item
-    graph. Unlike public code, the features themselves are not trained: what is frozen and what is scored stay one.
+    The loss adds BPR with projected content in the place of the items. Scores use the whole user-item graph. Unlike
+    public code, the features themselves are not trained: what is frozen and what is scored stay one. Of the k
+    nearest those without any likeness (a cosine of 0 or less) are no neighbours.
     """
 
     name = "freedom"

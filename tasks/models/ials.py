@@ -50,5 +50,5 @@ class IALS(Factorised):
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
     def fold_in(self) -> FoldIn:
-        """As the known ones, but exactly."""
+        """By the step that makes the known ones, but solved exactly and for the items as they are at the end."""
         return FoldIn(self.config.alpha, self.mean_l2())

@@ -24,8 +24,8 @@ class MMGCL(ChannelModel):
     """A channel for ids and one for each modality, smoothed with one user table; the vector is all side by side.
 
     Two views of every epoch: the graph without some edges, and items of which one modality is masked, whose other
-    channels are those that rank. InfoNCE tells nodes apart across them; a challenging negative, the node with one
-    channel of another item, is one more candidate.
+    channels are those that rank. InfoNCE tells nodes apart across them; challenging negatives, nodes with one channel
+    of another item, are as many candidates more. All modalities are masked equally often.
     """
 
     name = "mmgcl"

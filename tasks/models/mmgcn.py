@@ -22,8 +22,9 @@ class MMGCN(GraphContentModel):
     """Mean over modalities of the last layer; in each layer the mean of a node's neighbours joins its own vector.
 
     h = f(mean over neighbours of x W1), y = f(x W2) + id, x' = f(h W3 + y), with f the leaky ReLU and ids `nodes` that
-    all modalities share. Content is projected to d before anything is passed over an edge, so that memory is linear in
-    nodes, never edges times the width of a feature. Every table is a parameter and is trained.
+    all modalities share; the first x has length 1, and is nothing of an item that lacks the modality. Content is
+    projected to d before anything is passed over an edge, so that memory is linear in nodes, never edges times the
+    width of a feature. Every table is a parameter and is trained.
     """
 
     name = "mmgcn"
@@ -58,7 +59,7 @@ class MMGCN(GraphContentModel):
         """The mean over modalities."""
         found = []
         for modality, rows in enumerate(self.content()):
-            items = self.projections[modality](rows)
+            items = self.content.of_those_that_have(modality, self.projections[modality](rows))
             x = functional.normalize(torch.cat([self.users[modality], items]), dim=1)  # (U + I, d)
             for layer in range(self.config.layers):
                 place = modality * self.config.layers + layer

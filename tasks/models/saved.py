@@ -52,7 +52,8 @@ def save_model(artefact: ArtefactWriter, model: Model) -> None:
 
 
 def load_model(artefact: Artefact, data: Dataset) -> Model:
-    """The model that `save_model` wrote, on the dataset it was fitted on, with the same scores; Corrupt otherwise."""
+    """The model that `save_model` wrote, with the same scores on the dataset it was fitted on, which is the caller's to
+    know; Corrupt where shapes differ."""
     found = artefact.json("config.json")
     if not isinstance(found, dict) or set(found) != {"model", "config"}:
         raise Corrupt(f"{artefact.prefix}/config.json holds something else than the keys model and config: train again")

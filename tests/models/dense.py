@@ -89,8 +89,8 @@ def softmax(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def units(x: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
+    """Rows of length 1; rows of zeros stay."""
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
 def nearest_graph(rows: np.ndarray, k: int, *, weighted: bool) -> np.ndarray:

@@ -15,7 +15,7 @@ from tasks.models.lattice import LATTICE
 from tasks.models.parts.cliper import FrontEnd
 from tasks.models.parts.content import Content, ContentModel
 from tasks.models.parts.features import standardised
-from tasks.training import TrainingOptions
+from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax
 from tests.world import random_world
 
@@ -53,6 +53,24 @@ def test_every_model_with_content_takes_items_that_lack_it(name: str) -> None:
     scores = model.scores(np.arange(7))
     assert np.isfinite(scores).all()
     assert len(np.unique(scores[:, 2])) > 1
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_an_item_that_lacks_content_does_not_drown_what_others_teach(name: str) -> None:
+    """Where training begins its nothing has no direction: no gradient grows beyond those with all content there."""
+
+    def gradients(data: Dataset) -> dict[str, float]:
+        model = build_model(name, BRIEF, data)
+        assert isinstance(model, ContentModel)
+        model.initialise(torch.Generator().manual_seed(0))
+        model.start_epoch(np.random.default_rng(0))
+        users, items = (torch.from_numpy(rows.astype(np.int64)) for rows in data.train.nonzero())
+        model.loss(Batch(users, items, items.roll(3))).backward()
+        return {key: float(p.grad.abs().max()) for key, p in model.named_parameters() if p.grad is not None}
+
+    whole, lacking = gradients(views()), gradients(views(without=2))
+    largest = max(whole.values())
+    assert {key: found for key, found in lacking.items() if found > 20 * largest} == {}
 
 
 def test_what_is_learned_of_an_item_that_lacks_a_modality_stays_nothing() -> None:

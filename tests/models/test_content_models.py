@@ -21,6 +21,18 @@ def world() -> Dataset:
     return random_world(USERS, ITEMS)
 
 
+def lacking() -> Dataset:
+    """The same, but two items, one of them in the batch, have no audio."""
+    data = world()
+    data.features["audio"][[POSITIVES[1], 5]] = 0
+    return data
+
+
+def having(data: Dataset) -> list[np.ndarray]:
+    """(items, 1) ones of those that have the modality."""
+    return [data.features[name].any(axis=1, keepdims=True).astype(float) for name in sorted(data.features)]
+
+
 def scores_of(model: dense.GradientModel) -> np.ndarray:
     """(users, items)."""
     return model.scores(np.arange(USERS))
@@ -81,9 +93,9 @@ def cosine_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(1 - (dense.units(one) * dense.units(other)).sum(axis=1).mean())
 
 
-def test_bm3() -> None:
+@pytest.mark.parametrize("data", [world(), lacking()], ids=["whole", "lacking"])
+def test_bm3(data: Dataset) -> None:
     """Predictions of partner, content and self; without dropout the targets are the vectors themselves."""
-    data = world()
     model, state, loss = dense.trained("bm3", data, dropout=0.0, content_weight=0.4, grounding=0.3, layers=2)
     final = dense.smoothed(graph_of(data), state["nodes"], 2)
     users, items = final[:USERS], final[USERS:] + state["nodes"][USERS:]
@@ -95,15 +107,16 @@ def test_bm3() -> None:
     user, item = users[TAKERS], items[POSITIVES]
     expected = cosine_distance(predicted(user), item) + cosine_distance(predicted(item), user)
     for place, rows in enumerate(dense.content(data)):
-        view = dense.linear(state, f"projections.{place}", rows)[POSITIVES]
-        expected += 0.3 * cosine_distance(predicted(item), view)
-        expected += 0.4 * (cosine_distance(predicted(view), item) + cosine_distance(predicted(view), view))
+        has = having(data)[place][POSITIVES, 0] > 0
+        view, own = dense.linear(state, f"projections.{place}", rows)[POSITIVES][has], item[has]
+        expected += 0.3 * cosine_distance(predicted(own), view)
+        expected += 0.4 * (cosine_distance(predicted(view), own) + cosine_distance(predicted(view), view))
     expected += dense.penalty(*dense.own_rows(state["nodes"])[:2])
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_targets_of_bm3_are_disturbed_and_get_no_gradient() -> None:
-    """With everything that predicts frozen, nothing is left to learn from; dropped numbers are a share of all."""
+    """They are cut off from what made them; dropped numbers are a share of all."""
     model, _, _ = dense.trained("bm3", world(), dropout=0.4)
     rows = torch.ones(200, 50, requires_grad=True)
     target = model._target(rows)
@@ -220,16 +233,16 @@ def test_smore(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
     check(model, state, loss, behaviour, side)
 
 
-def test_mmgcn() -> None:
+@pytest.mark.parametrize("data", [world(), lacking()], ids=["whole", "lacking"])
+def test_mmgcn(data: Dataset) -> None:
     """Means over neighbours, ids in every layer, the last layer's mean over modalities."""
-    data = world()
     model, state, loss = dense.trained("mmgcn", data, layers=2)
     adjacency = (graph_of(data) > 0).astype(float)
     means = adjacency / np.maximum(adjacency.sum(axis=1, keepdims=True), 1)
     final = 0
     for modality, rows in enumerate(dense.content(data)):
-        x = np.concatenate([state["users"][modality], dense.linear(state, f"projections.{modality}", rows)])
-        x = dense.units(x)
+        items = dense.linear(state, f"projections.{modality}", rows) * having(data)[modality]
+        x = dense.units(np.concatenate([state["users"][modality], items]))
         for place in (2 * modality, 2 * modality + 1):
             passed = dense.leaky(means @ dense.linear(state, f"passing.{place}", x))
             own = dense.leaky(dense.linear(state, f"own.{place}", x)) + state["nodes"]

@@ -17,7 +17,7 @@ from tasks.steps.served import Served
 from tasks.store import FolderStore
 from tasks.training import TrainingOptions
 from tests.released import released
-from tests.world import random_world
+from tests.world import dataset, random_world
 
 USERS, ITEMS = 20, 60
 DENSE_ONLY, NO_DENSE = TrainingOptions(), TrainingOptions(memory_gib=3e-5)  # users x users fits in both
@@ -105,8 +105,17 @@ def test_more_neighbours_than_items_are_all_of_them() -> None:
     assert not model.scores(np.arange(6))[:, unseen].any()
 
 
-def test_the_pruned_form_makes_no_table_of_all_pairs() -> None:
-    """What is kept grows with the items, not with their square."""
+@pytest.mark.parametrize("kept", [None, 5])
+def test_a_catalogue_of_one_item_has_no_neighbours_to_keep(kept: int | None) -> None:
+    """Nothing speaks for it, in any form."""
+    one = np.ones((3, 1), dtype=bool)
+    model = build_model("ease", {"neighbours": kept}, dataset("one", one, ~one, ~one))
+    model.fit(TrainingOptions())
+    assert not model.scores(np.arange(3)).any()
+
+
+def test_the_pruned_form_keeps_no_table_of_all_pairs() -> None:
+    """It grows with the items, not with their square."""
     model = build_model("ease", {"neighbours": 5}, random_world(30, 3000, density=0.01))
     model.fit(TrainingOptions())
     assert sum(tensor.numel() for tensor in model.state().values()) < 3 * 3000 * 5

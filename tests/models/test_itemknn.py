@@ -41,8 +41,8 @@ def test_an_item_nobody_shares_speaks_for_none() -> None:
     assert model.state()["similarity"].shape == (9, 4)
 
 
-def test_no_table_of_all_pairs_is_made() -> None:
-    """What is kept grows with the items, not with their square."""
+def test_no_table_of_all_pairs_is_kept() -> None:
+    """It grows with the items, not with their square."""
     data = random_world(30, 3000, density=0.01)
     model = build_model("itemknn", {"neighbours": 5}, data)
     model.fit(TrainingOptions())

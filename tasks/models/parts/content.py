@@ -60,10 +60,15 @@ class Content(nn.Module):
             mask = None if items.all() else torch.from_numpy(items.astype(np.float32)).unsqueeze(1)
             self.register_buffer(f"has_{place}", mask, persistent=False)  # (I, 1), or None: all items have it
 
+    def having(self, place: int, rows: Tensor | None = None) -> Tensor | None:
+        """(n, 1) ones where item numbers `rows` (n,), or all, have modality `place`, zeros elsewhere; None: all have."""
+        has: Tensor | None = getattr(self, f"has_{place}")
+        return has if has is None or rows is None else has[rows]
+
     def of_those_that_have(self, place: int, found: Tensor, rows: Tensor | None = None) -> Tensor:
         """What was made of modality `place` (n, d), of item numbers `rows` (n,) or all: zeros of those that lack it."""
-        has: Tensor | None = getattr(self, f"has_{place}")
-        return found if has is None else found * (has if rows is None else has[rows]).to(found.dtype)
+        has = self.having(place, rows)
+        return found if has is None else found * has.to(found.dtype)
 
     def _join(self, data: Dataset, front_end: FrontEnd) -> None:
         """Put a fuser in the place of the views."""

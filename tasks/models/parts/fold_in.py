@@ -1,9 +1,9 @@
 """A vector for a user whom a model has never seen, from the items that the user took: ridge least squares.
 
 Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008, equation 4, on item vectors Y
-that stay as they are (`least_squares.py`). For iALS and CMF it is the very step that makes their users. Other models of
-products learn no such lambda, so it is the one of a few that brings known users closest to what they learned
-(`calibrated`).
+that stay as they are (`least_squares.py`). For CMF it is the very step that makes its users, and for iALS that step
+solved exactly, for the items as they are at the end. Other models of products learn no such lambda, so it is the one of
+a few that brings known users closest to what they learned (`calibrated`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def calibrated(users: np.ndarray, items: np.ndarray, bias: np.ndarray, taken: sp
     correlation over a sample of users, evenly spaced among those with a history.
     """
     known = np.flatnonzero(np.diff(taken.indptr))
-    sample = known[:: max(1, len(known) // max(1, min(SAMPLE, CELLS // len(items))))]
+    sample = known[:: max(1, -(-len(known) // max(1, min(SAMPLE, CELLS // len(items)))))]
     gram, length = gram_of(items), np.linalg.norm(users[sample], axis=1).mean()
     unit = float(np.trace(gram)) / len(gram) or 1.0  # no item has a vector: then no lambda matters
     own = standard(users[sample] @ items.T + bias)
