@@ -61,7 +61,7 @@ class Content(nn.Module):
             self.register_buffer(f"has_{place}", mask, persistent=False)  # (I, 1), or None: all items have it
 
     def having(self, place: int, rows: Tensor | None = None) -> Tensor | None:
-        """(n, 1) ones where item numbers `rows` (n,), or all, have modality `place`, zeros elsewhere; None: all have."""
+        """(n, 1) ones where item numbers `rows` (n,), or all, have modality `place`, zeros elsewhere; None: all."""
         has: Tensor | None = getattr(self, f"has_{place}")
         return has if has is None or rows is None else has[rows]
 
