@@ -23,7 +23,8 @@ One e-mail says what failed, what was expected, and which release is being serve
 * **nothing starts**: the pool `gpu` must exist (`airflow pools set gpu 1 GPUs`), and a run waits for the one before it.
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
-RECSYS_ENCODER and RECSYS_CONFIG are the form's defaults, and so what a night uses; RECSYS_ALERT_TO gets the mail.
+RECSYS_ENCODER, RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are the form's defaults, and so what a night uses;
+RECSYS_ALERT_TO gets the mail.
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ write_env() {
         echo "DOCKER_GID=$(stat -Lc %g "$path" 2>/dev/null || echo 0)"
         echo "TASK_CPUS=$(nproc 2>/dev/null || echo 2)"
         echo "TASK_MEMORY=${memory}g"
+        echo "# Of that, what models may take in GiB in commands typed by hand: three quarters, as in the nightly tasks."
+        echo "RECSYS_MEMORY_GIB=$((memory * 3 / 4))"
         echo
         echo "# cuda: PyTorch's build for GPUs, which works without one as well. cpu: 5 GB smaller; set TORCH_INDEX_URL to the"
         echo "# address of an index that has builds for CPUs (PyTorch's installation page names it)."

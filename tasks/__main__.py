@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import typer
 
@@ -50,6 +51,7 @@ COMMANDS = {
 }
 # Their output is for people or programs: no log in it, no closing line of JSON.
 QUIET = {"history", "recommend", "export-store"}
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def summary(name: str) -> str:
@@ -69,7 +71,8 @@ def usage() -> str:
     """The list of commands with one line each."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {summary(name)}" for name in COMMANDS]
-    return "\n".join(["Usage: python -m tasks COMMAND [OPTIONS]", "", "Commands:", *lines])
+    debug = "--debug, anywhere after the name of a command, shows the stack trace of an error."
+    return "\n".join(["Usage: python -m tasks COMMAND [OPTIONS]", "", "Commands:", *lines, "", debug])
 
 
 def command(name: str) -> Callable[..., dict[str, object]]:
@@ -95,7 +98,8 @@ def run(name: str, arguments: list[str]) -> int:
         return error.exit_code
     except Exception as error:  # noqa: BLE001  the boundary: whatever it is becomes one line and an exit code
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the option parser
-            return _report(error, f"{error.format_message()} See python -m tasks {name} --help.", 2, debug=debug)
+            sentence = error.format_message().rstrip(".")
+            return _report(error, f"{sentence}. See `python -m tasks {name} --help`.", 2, debug=debug)
         return _report(error, f"{type(error).__name__}: {error}", 1, debug=debug)
     if isinstance(result, dict) and name not in QUIET:
         sys.stdout.write(json.dumps(result, default=str) + "\n")
@@ -111,10 +115,18 @@ def _report(error: BaseException, message: str, code: int, *, debug: bool) -> in
     return code
 
 
-def main(arguments: list[str]) -> int:
-    """Entry point; `arguments` without the program's name."""
-    stream = sys.stderr if arguments[:1] and arguments[0] in QUIET else sys.stdout
-    logging.basicConfig(level=os.environ.get("RECSYS_LOG_LEVEL", "INFO").upper(), format="%(message)s", stream=stream)
+class Log(logging.StreamHandler[TextIO]):
+    """Messages to a stream. When nobody reads it any more, that ends the command, as it does for what is printed."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """Called where a message could not be written: logging itself would show a stack trace each time and go on."""
+        if isinstance(sys.exception(), BrokenPipeError):
+            raise  # noqa: PLE0704  what is being handled
+        super().handleError(record)
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Do what is asked for; returns the exit code."""
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         sys.stdout.write(usage() + "\n")
         return 0 if arguments else 2
@@ -122,7 +134,24 @@ def main(arguments: list[str]) -> int:
     if name not in COMMANDS:
         sys.stderr.write(f"command {name!r} found, expected one of: {', '.join(COMMANDS)}\n")
         return 2
+    level = os.environ.get("RECSYS_LOG_LEVEL") or "INFO"
+    if level.upper() not in LEVELS:
+        sys.stderr.write(f"RECSYS_LOG_LEVEL of {level!r} found, expected {', '.join(LEVELS[:-1])} or {LEVELS[-1]}\n")
+        return 2
+    stream = sys.stderr if name in QUIET else sys.stdout
+    logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[Log(stream)])
     return run(name, rest)
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point; `arguments` without the program's name."""
+    try:
+        code = dispatch(arguments)
+        sys.stdout.flush()  # the interpreter would do it at its end, and show a stack trace where nobody reads
+    except BrokenPipeError:  # `... | head -1` has seen enough; what is still in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -58,13 +58,42 @@ def test_bad_input_is_one_sentence_on_stderr_without_a_trace(capsys: pytest.Capt
 def test_an_unknown_option_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     """A mistyped option names itself and the way to help."""
     assert main(["align", "--rnu", "x"]) == 2
-    assert "--rnu" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("No such option: --rnu")
+    assert said.endswith(". See `python -m tasks align --help`.\n")
+
+
+@pytest.mark.parametrize("words", [["history"], ["align", "--run", "x"]])
+def test_an_unknown_log_level_lists_the_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """One sentence and exit code 2, before the command begins."""
+    monkeypatch.setenv("RECSYS_LOG_LEVEL", "loud")
+    assert main(words) == 2
+    assert capsys.readouterr().err == ("RECSYS_LOG_LEVEL of 'loud' found, expected DEBUG, INFO, WARNING or ERROR\n")
+
+
+@pytest.mark.parametrize("word", ["--help", "align"])
+def test_a_closed_pipe_ends_a_command_quietly(word: str) -> None:
+    """As in `... | head -1`: no stack trace from the log, nor from the interpreter's end for what is printed."""
+    code = (
+        "import logging, sys; from tasks import __main__ as line; "
+        "line.run = lambda *_: logging.info('said') or 0; sys.exit(line.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, word]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_debug_keeps_the_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    """--debug may stand anywhere."""
+    """--debug may stand anywhere after the command, as the list of commands says."""
     assert main(["align", "--debug", "--run", "no/such"]) == 2
     assert "Traceback" in capsys.readouterr().err
+    assert usage().endswith("--debug, anywhere after the name of a command, shows the stack trace of an error.")
 
 
 def test_the_last_line_of_output_is_json(tmp_path: Path) -> None:

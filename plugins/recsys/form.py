@@ -1,7 +1,7 @@
 """The trigger form: its fields, what each accepts, and the environment variables that give their defaults.
 
-RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER and RECSYS_CONFIG are read when a DAG
-file is parsed. A field says "no" when the form is sent, not an hour later in a task.
+RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_K, RECSYS_SPLIT and
+RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is sent, not an hour later in a task.
 """
 
 from __future__ import annotations
@@ -46,7 +46,13 @@ def several(variable: str, known: list[str], usual: list[str], title: str, descr
     )
 
 
-def number(default: int, least: int, most: int, title: str, description: str) -> Param:
+def whole(variable: str, default: int) -> int | str:
+    """A whole number from the environment; what is none stays text, which the field then refuses by its name."""
+    found = setting(variable, str(default))
+    return int(found) if found.isdecimal() else found
+
+
+def number(default: int | str, least: int, most: int, title: str, description: str) -> Param:
     """A field for a whole number."""
     return Param(default, type="integer", minimum=least, maximum=most, title=title, description=description)
 
@@ -74,9 +80,15 @@ RETRAIN = {
         "Encoder",
         "audioclip-demo, or one made by the command weights or train-encoder. A change embeds all media anew.",
     ),
-    "k": number(5, 1, 100, "k of the k-core", "Least interactions that a user or item keeps its place with."),
+    "k": number(
+        whole("RECSYS_K", 5),
+        1,
+        100,
+        "k of the k-core",
+        "Least interactions that a user or item keeps its place with.",
+    ),
     "split": Param(
-        "random",
+        setting("RECSYS_SPLIT", "random"),
         type="string",
         enum=SPLITS,
         title="Split",

@@ -12,6 +12,7 @@ import typer
 
 from tasks.data import Columns, read_interactions
 from tasks.data.readers import FORMATS
+from tasks.errors import BadInput
 from tasks.steps.inputs import checked_dataset, current, interactions_folder, point
 from tasks.steps.options import Dataset
 from tasks.store import has_artefact, open_store, sha256_of, write_artefact
@@ -43,6 +44,8 @@ def load_interactions(
     The log replaces the one before it; runs that have begun keep the log they began with. Item ids must be the names of
     the media without their endings. Of a user and item that occur together more than once the earliest row counts.
     """
+    if file.is_dir():
+        raise BadInput(f"{file} is a folder, expected a file of interactions")
     store, folder = open_store(), interactions_folder(checked_dataset(dataset))
     columns = Columns(user=user_column, item=item_column, rating=rating_column, timestamp=timestamp_column)
     reading = read_interactions(file, format_name=format_name, columns=columns, threshold=threshold, implicit=implicit)

@@ -126,6 +126,8 @@ def _sentence(error: ValidationError) -> str:
         place = ".".join(str(part) for part in e["loc"]) or "config"
         if e["type"] == "extra_forbidden":
             found.append(f"unknown key {place}, expected some of {sorted(RunConfig.model_fields)}")
+        elif e["type"] == "value_error":  # one of our own sentences
+            found.append(e["msg"].removeprefix("Value error, "))
         else:
-            found.append(f"{place}: {e['msg']}, found {e.get('input')!r}" if e["type"] != "value_error" else e["msg"])
+            found.append(f"{place}: {e['msg']}, found {e.get('input')!r}")
     return "; ".join(found)

@@ -15,7 +15,7 @@ import typer
 from tasks.data import Interactions
 from tasks.encoders import load_encoder
 from tasks.errors import BadInput, NotFound, NothingToDo
-from tasks.models import MODELS
+from tasks.models import MODELS, model_class
 from tasks.steps.inputs import checked_dataset, current, interactions_folder, matrix_folder, media_folder
 from tasks.steps.inventory import (
     check_same_writing,
@@ -27,7 +27,7 @@ from tasks.steps.inventory import (
     take_inventory,
 )
 from tasks.steps.options import Run
-from tasks.steps.plan import MODALITIES, Plan, RunConfig, load_config, run_key
+from tasks.steps.plan import MODALITIES, Plan, RunConfig, load_config, run_key, run_name
 from tasks.store import (
     Decision,
     History,
@@ -66,12 +66,15 @@ def scan(
     Ends with exit code 99 when media, interactions, encoder and settings are those of the last run that came to a
     decision.
     """
+    run_name(run)  # before anything is kept under it
     overrides: dict[str, object] = {"dataset": dataset, "encoder": encoder, "k_core": k, "split": split, "seed": seed}
     overrides |= {"modalities": _words(modalities), "models": _words(models)}
     chosen = load_config(config, overrides)
     unknown = sorted(set(chosen.models) - set(MODELS))
     if unknown:
         raise BadInput(f"models {', '.join(unknown)} found, expected some of {', '.join(MODELS)}")
+    for name, values in chosen.hyperparameters.items():  # a mistake is said tonight; where there are none, no torch
+        model_class(name).configure(values)
     store = open_store()
     inventory, counts, plan = make_plan(store, run, chosen)
     with open_history() as history:

@@ -119,9 +119,10 @@ def _known(ids: Sequence[str], numbers: dict[str, int], what: str) -> list[int]:
     """Numbers of ids; NotFound naming the first unknown ones and how many there are."""
     unknown = [name for name in ids if name not in numbers]
     if unknown:
+        many = "unknown id" if len(unknown) == 1 else f"{len(unknown)} unknown ids"
         more = ", ..." if len(unknown) > NAMED else ""
         raise NotFound(
-            f"{len(unknown)} of {len(ids)} ids found ({', '.join(map(repr, unknown[:NAMED]))}{more}) are not among the "
-            f"{len(numbers)} {what}, expected ids such as {', '.join(map(repr, list(numbers)[:3]))}"
+            f"{many} {', '.join(map(repr, unknown[:NAMED]))}{more} found, expected ids of the {len(numbers)} {what}, "
+            f"such as {', '.join(map(repr, list(numbers)[:3]))}"
         )
     return [numbers[name] for name in ids]

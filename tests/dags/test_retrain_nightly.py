@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,28 @@ def test_the_form_refuses_what_no_run_can_use(retrain: DAG, conf: dict[str, Any]
     ((name, value),) = conf.items()
     with pytest.raises(ParamValidationError):
         retrain.params.get_param(name).resolve(value)
+
+
+def test_the_environment_gives_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so what a night uses: a log's own split, for one."""
+    assert defaults() == {"k": 5, "split": "random"}
+    monkeypatch.setenv("RECSYS_K", "1")
+    monkeypatch.setenv("RECSYS_SPLIT", "given")
+    assert defaults() == {"k": 1, "split": "given"}
+
+
+@pytest.mark.parametrize(("variable", "value"), [("RECSYS_K", "five"), ("RECSYS_K", "0"), ("RECSYS_SPLIT", "mine")])
+def test_a_default_that_no_run_can_use_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """Where the DAG is parsed, by the name of the field: Airflow shows it as an import error."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ParamValidationError, match=value):
+        defaults()
+
+
+def defaults() -> dict[str, Any]:
+    """What the form has for k and split in the environment of now."""
+    form = runpy.run_path(str(control_plane.ROOT / "plugins/recsys/form.py"))["RETRAIN"]
+    return {name: form[name].resolve() for name in ("k", "split")}
 
 
 def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> None:

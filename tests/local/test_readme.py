@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tasks.__main__ import COMMANDS, summary
+from tasks.models import model_class
+from tasks.steps.plan import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,3 +45,18 @@ def test_every_variable_that_the_code_reads_is_in_the_readme() -> None:
     documented = set(VARIABLE.findall(README))
     documented |= {f"RECSYS_S3_{end}" for end in re.findall(r"`_([A-Z_]+)`", README)}
     assert documented == read
+
+
+def test_hyperparameters_that_the_readme_shows_are_accepted() -> None:
+    """Under names that models have."""
+    (shown,) = re.findall(r"```yaml\n(hyperparameters:.*?)```", README, re.DOTALL)
+    for name, values in yaml.safe_load(shown)["hyperparameters"].items():
+        assert model_class(name).configure(values)
+
+
+def test_every_threshold_of_a_preset_is_in_the_readme_with_its_default() -> None:
+    """What the form does not have and is no hyper-parameter."""
+    for name, field in RunConfig.model_fields.items():
+        if not field.is_required() and name not in {"k_core", "split", "seed", "hyperparameters"}:
+            default = json.dumps(field.default)
+            assert re.search(rf"^\| `{name}` \| .* \| `{default}` \|$", README, re.MULTILINE), name

@@ -85,6 +85,13 @@ def test_a_dataset_needs_a_plain_name(log: Path, name: str) -> None:
         load_interactions(file=log, dataset=name, implicit=True)
 
 
+@pytest.mark.usefixtures("folder_store")
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    """It exists, so its name is not what is wrong."""
+    with pytest.raises(BadInput, match=f"{tmp_path} is a folder, expected a file of interactions"):
+        load_interactions(file=tmp_path, dataset="films", implicit=True)
+
+
 def test_a_log_that_is_refused_changes_nothing(folder_store: Store, log: Path) -> None:
     """The pointer moves only after everything else has been well."""
     first = load_interactions(file=log, dataset="films", threshold=4)["log"]

@@ -56,6 +56,14 @@ def test_a_wrong_preset_says_what_it_found(tmp_path: Path, text: str, sentence: 
         load_config(str(path), {})
 
 
+def test_a_sentence_of_ours_is_said_as_it_is(tmp_path: Path) -> None:
+    """Without the words that the library puts before it."""
+    path = tmp_path / "p.yaml"
+    path.write_text("dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease, ease]\n")
+    with pytest.raises(BadInput, match=r"p.yaml': models \['ease', 'ease'\] name one thing twice, expected each once$"):
+        load_config(str(path), {})
+
+
 def test_an_unknown_preset_lists_the_known() -> None:
     """A typo in the name is answered with the names there are."""
     with pytest.raises(BadInput, match="nightly"):

@@ -116,11 +116,11 @@ def test_excluded_items_are_not_shown_and_others_take_their_place(ask: Ask, ques
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--user nobody", "1 of 1 ids found ('nobody') are not among the 12 users of release r1, expected ids such as"),
-        ("--history tt0,x,y", "2 of 3 ids found ('x', 'y') are not among the 11 items of release r1"),
-        ("--history a,b,c,d,e,f,g", "7 of 7 ids found ('a', 'b', 'c', 'd', 'e', ...) are not"),
-        ("--similar-to x", "('x') are not among the 11 items of release r1, expected ids such as 'tt0', 'tt1', 'tt2'"),
-        ("--similar-to tt0 --exclude x", "('x') are not among the 11 items"),
+        ("--user nobody", "unknown id 'nobody' found, expected ids of the 12 users of release r1, such as"),
+        ("--history tt0,x,y", "2 unknown ids 'x', 'y' found, expected ids of the 11 items of release r1"),
+        ("--history a,b,c,d,e,f,g", "7 unknown ids 'a', 'b', 'c', 'd', 'e', ... found, expected"),
+        ("--similar-to x", "id 'x' found, expected ids of the 11 items of release r1, such as 'tt0', 'tt1', 'tt2'"),
+        ("--similar-to tt0 --exclude x", "unknown id 'x' found, expected ids of the 11 items"),
         ("--history ,", "a history without items found, expected at least one"),
         ("", "none of --user, --history and --similar-to found, expected one"),
         ("--history tt0 --similar-to tt0", "--history and --similar-to of --user"),

@@ -50,16 +50,20 @@ def shop(folder_store: Store, history: History, tiny: dict[str, TinyEncoder]) ->
     return folder_store
 
 
-def status(dsn: str, run: str) -> str:
-    """How the history says a run went."""
+def runs(dsn: str) -> dict[str, str]:
+    """Each run of the history and how that says it went."""
     connection = psycopg2.connect(dsn)
     try:
         with connection.cursor() as sql:
-            sql.execute("SELECT status FROM rec.run WHERE run = %s", (run,))
-            ((found,),) = sql.fetchall()
-            return str(found)
+            sql.execute("SELECT run, status FROM rec.run")
+            return dict(sql.fetchall())
     finally:
         connection.close()
+
+
+def status(dsn: str, run: str) -> str:
+    """How the history says a run went."""
+    return runs(dsn)[run]
 
 
 def test_counts_are_said_as_in_the_source_paper(shop: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -380,6 +384,34 @@ def test_what_cannot_run_is_said_in_one_sentence(
     assert error.value.exit_code == 2
     assert "\n" not in str(error.value)
     assert not has_artefact(shop, "runs/one/scan")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("ease: {relative_l2x: 3}", "model ease: unknown hyper-parameter relative_l2x, expected some of"),
+        ("bpr: {batch_size: 0}", "model bpr: batch_size: .*, found 0"),
+    ],
+)
+def test_a_wrong_hyperparameter_is_said_before_the_night_begins(
+    shop: Store, tmp_path: Path, given: str, sentence: str
+) -> None:
+    """Of any model in the preset, not after hours of encoding when that model is trained."""
+    path = tmp_path / "p.yaml"
+    path.write_text(f"dataset: shop\nmodalities: [text]\nencoder: tiny\nmodels: [ease]\nhyperparameters: {{{given}}}\n")
+    before = list(shop.list(""))
+    with pytest.raises(BadInput, match=sentence):
+        look("one", config=str(path))
+    assert list(shop.list("")) == before
+
+
+def test_a_name_that_no_run_can_have_leaves_nothing_behind(shop: Store, metrics_dsn: str) -> None:
+    """It is refused before the inventory is taken and before the database has a run of it."""
+    before = list(shop.list(""))
+    with pytest.raises(BadInput, match="run name 'a b' found"):
+        look("a b")
+    assert list(shop.list("")) == before
+    assert runs(metrics_dsn) == {}
 
 
 def test_an_encoder_must_know_each_modality(shop: Store, tiny: dict[str, TinyEncoder]) -> None:

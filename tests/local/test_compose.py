@@ -1,0 +1,66 @@
+"""What docker-compose.yaml and the first .env say, where no engine is needed to see it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.stack import FROM_CALLER
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARE = 0.75  # of the limit of memory, what nightly tasks plan with (plugins/recsys/docker.py)
+DOCKER = """#!/bin/sh
+case "$*" in "compose version"*) echo 2.30.0 ;; "volume inspect"*) exit 1 ;; esac
+"""
+
+
+def composed(service: str) -> dict[str, Any]:
+    """One service, as it is written."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
+    return dict(found["services"][service])
+
+
+def default(value: str) -> str:
+    """Of `${NAME:-default}`."""
+    found = re.fullmatch(r"\$\{[A-Z_]+:-(.*)\}", value)
+    assert found, value
+    return found.group(1)
+
+
+def test_a_command_typed_by_hand_plans_with_memory_that_it_has() -> None:
+    """Without .env: the limit of the service, less what the interpreter and its libraries take."""
+    tasks = composed("tasks")
+    assert default(tasks["mem_limit"]).endswith("g")
+    limit = float(default(tasks["mem_limit"]).removesuffix("g"))
+    assert float(default(tasks["environment"]["RECSYS_MEMORY_GIB"])) == SHARE * limit
+    assert default(tasks["environment"]["RECSYS_THREADS"]) == "0"
+
+
+def test_the_first_env_plans_with_memory_that_there_is(tmp_path: Path) -> None:
+    """With its limit, which depends on the machine."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "bin").mkdir()
+    shutil.copy(ROOT / "docker/stack.sh", tmp_path / "docker")
+    (tmp_path / "bin/docker").write_text(DOCKER, encoding="utf-8")
+    (tmp_path / "bin/docker").chmod(0o755)
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    subprocess.run(["sh", tmp_path / "docker/stack.sh", "env"], env={"PATH": path}, check=True, capture_output=True)
+    lines = (tmp_path / ".env").read_text(encoding="utf-8").splitlines()
+    settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    planned, limit = int(settings["RECSYS_MEMORY_GIB"]), int(settings["TASK_MEMORY"].removesuffix("g"))
+    assert SHARE * limit - 1 < planned <= SHARE * limit
+
+
+def test_what_the_form_reads_reaches_airflow() -> None:
+    """With Docker from .env, without it from the environment of who starts the stack."""
+    form = (ROOT / "plugins/recsys/form.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'"(RECSYS_[A-Z_]+)"', form))
+    assert {"RECSYS_DATASET", "RECSYS_K", "RECSYS_SPLIT"} <= read
+    assert read <= set(composed("scheduler")["environment"]) & set(composed("dag-processor")["environment"])
+    assert read <= set(FROM_CALLER)
