@@ -52,7 +52,8 @@ class Subject:
     def version(self) -> str:
         """Eight digits of a hash of all that decides a trial's figure beside the dataset and what is drawn."""
         fixed = self.model.configure(placed(self.given, self._searched({}))).model_dump(mode="json")
-        text = json.dumps([FIGURES, repr(sorted(self.space.items())), fixed, self.options.seed, METRIC])
+        options = [self.options.seed, self.options.memory_gib]  # memory: what form some models take, or whether any
+        text = json.dumps([FIGURES, repr(sorted(self.space.items())), fixed, *options, METRIC])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def _searched(self, values: Mapping[str, Any]) -> dict[str, object]:

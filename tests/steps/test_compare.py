@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tasks.errors import BadInput, TaskError
 from tasks.models import MODELS, build_model, model_class
 from tasks.steps.compare import compare
 from tasks.steps.comparison import best_on_validation, figures_of
 from tasks.steps.trials import permuted
-from tasks.store import History, Manifest, Store, read_artefact, write_artefact
+from tasks.store import Artefact, History, Manifest, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 from tests.steps.night import DATASET, reach_prepare
 from tests.world import content_world
@@ -85,6 +86,21 @@ def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
                 out.file("also.txt").write_text(also)
         compare(run=RUN, models="vbpr", seeds=1, against="vbpr", threads=1)
         assert (first() != kept) is bool(also)
+
+
+def test_a_trial_may_be_of_any_device_and_of_one_memory(prepared: Store) -> None:
+    """So one comparison joins what several machines trained; `trial.json` says on what each was."""
+
+    def first() -> Artefact:
+        return read_artefact(prepared, f"runs/{RUN}/compare-trials/plain/ease-7")
+
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1)
+    kept = first()
+    assert kept.json("trial.json").items() >= {"device": "cpu", "torch": str(torch.__version__)}.items()
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1, device="cuda")
+    assert first().manifest == kept.manifest
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1, memory=4.0)
+    assert first().manifest != kept.manifest
 
 
 def test_the_order_of_a_hybrids_members_makes_another_trial(prepared: Store) -> None:

@@ -281,10 +281,16 @@ def test_a_trial_far_behind_the_others_is_given_up(
 
 
 @pytest.mark.services
-def test_any_other_error_ends_the_search(prepared: Store, metrics_dsn: str) -> None:
+def test_any_other_error_ends_the_search(prepared: Store, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is recorded; when its cause is gone the search goes on, and the defaults are tried again."""
-    with pytest.raises(BadInput, match="give more memory"):
-        tune(run=RUN, model="ease", trials=5, threads=1, memory=1e-9)
+
+    def refuse(*_: object) -> None:
+        raise BadInput("ease on this machine found, expected another")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EASE, "_fit", refuse)
+        with pytest.raises(BadInput, match="ease on this machine"):
+            tune(run=RUN, model="ease", trials=5, threads=1)
     tune(run=RUN, model="ease", trials=1, threads=1)
     failed, again = found(prepared, "ease")["trials"]
     assert (failed["state"], again["state"]) == ("fail", "complete")
