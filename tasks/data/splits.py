@@ -22,8 +22,14 @@ class Split:
     interactions: Interactions
     moved_to_train: int  # rows of users or items that would have had none to learn from, and what goes with them
     dropped: int  # rows that went because nothing could be moved without leaking the future
-    users_lost: int
+    users_lost: int  # with those rows; the log no longer has them
     items_lost: int
+
+    @property
+    def users_unmeasured(self) -> int:
+        """Users without a row of valid or test: they are learned from, and no figure is about them."""
+        withheld = self.interactions.users[labels_of(self.interactions) != TRAIN]
+        return int((np.bincount(withheld, minlength=len(self.interactions.user_ids)) == 0).sum())
 
 
 def split(interactions: Interactions, method: str, *, seed: int, k: int) -> Split:

@@ -46,8 +46,8 @@ def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: Tra
     """The trial's artefact: what stands there when it was made of the same bytes with the same, otherwise a new one.
 
     The memory that a model may take counts, for it decides what form some take; the device does not, so one comparison
-    may have trials of several. `trial.json` holds its figures and says where they were made; `users.parquet`, but for
-    the cold world, holds those of every user.
+    may have trials of several. `trial.json` holds its figures and says where they were made, in the cold world
+    also what holding items out cost; `users.parquet`, but for the cold world, holds those of every user.
     """
     prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
     chosen = model_class(trial.model)
@@ -88,6 +88,7 @@ def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial,
     facts = {**summarised(records), "seconds": seconds, "device": options.device, "torch": str(torch.__version__)}
     if cold:
         found = evaluate_cold(recommender.scores, cold)
+        facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}
         return facts | {"figures": {part: ranked.means() for part, ranked in found.items()}}, None
     measured = {split: evaluate(recommender.scores, world, split) for split in SPLITS}
     figures = {split: ranked.means() | beyond_accuracy(ranked, world) for split, ranked in measured.items()}

@@ -204,6 +204,15 @@ def test_leave_one_out_moves_a_row_of_validation_where_there_is_one() -> None:
     assert (found["u9", "10"], found["u9", "0"]) == (0, 2)
 
 
+def test_users_who_are_in_train_alone_are_counted() -> None:
+    """As the first of two whose latest item nobody has in train: they stay, and no figure is about them."""
+    log = [(user, item) for user in range(2) for item in range(5)]
+    done = split(in_order(log_of(log, times=[item for _, item in log])), "leave-one-out", seed=0, k=1)
+    assert (done.moved_to_train, done.users_unmeasured, done.users_lost) == (2, 1, 0)
+    found = labels_of(done.interactions)[done.interactions.users == 0]
+    assert not found.any()
+
+
 @given(log=LOGS)
 def test_leave_one_out_never_learns_from_a_users_future(log: list[Pair]) -> None:
     """Whatever has to move, no user has a row of train that is later than one of valid or test."""

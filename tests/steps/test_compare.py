@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
+from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
 from tasks.models import MODELS, build_model, model_class
 from tasks.steps.compare import compare
 from tasks.steps.comparison import best_on_validation, figures_of
-from tasks.steps.trials import permuted
+from tasks.steps.dataset import load_dataset
+from tasks.steps.trials import COLD_SHARE, permuted
 from tasks.store import Artefact, History, Manifest, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 from tests.steps.night import DATASET, reach_prepare
@@ -170,6 +172,15 @@ def test_cold_items_are_ranked_by_every_model(prepared: Store) -> None:
     assert set(cold["part"]) == {"held-out items", "all items"}
     assert set(cold["model"]) == {"popularity", "ease", "vbpr"}
     assert "Items that nobody took in training" in table
+
+
+def test_a_cold_trial_says_what_holding_out_cost(prepared: Store) -> None:
+    """Test interactions of other items, and what went with users who have nothing left in train."""
+    compare(run=RUN, seeds=1, models="ease", against="ease", cold=True, threads=1)
+    found = read_artefact(prepared, f"runs/{RUN}/compare-trials/cold/ease-7").json("trial.json")
+    cold = hold_out_items(load_dataset(prepared, RUN), share=COLD_SHARE, seed=7)
+    assert found["warm_test"] == cold.warm_test > 0
+    assert (found["untrained"], found["users_untrained"]) == (cold.untrained, cold.users_untrained)
 
 
 @pytest.mark.services
