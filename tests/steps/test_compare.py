@@ -12,6 +12,7 @@ import torch
 from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
 from tasks.models import MODELS, build_model, model_class
+from tasks.models.ease import EASE
 from tasks.steps.compare import compare
 from tasks.steps.comparison import best_on_validation, figures_of
 from tasks.steps.dataset import load_dataset
@@ -127,6 +128,21 @@ def test_a_model_that_diverges_costs_the_others_nothing(prepared: Store) -> None
         compare(run=RUN, models="vbpr,ease", seeds=1, against="vbpr", threads=1)
 
 
+def test_a_table_without_models_that_refuse_is_bad_input(prepared: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retrying cannot help; where another diverges it is a fault, as that alone is."""
+
+    def refuse(*_: object) -> None:
+        raise BadInput("ease on 40 items found, expected less")
+
+    monkeypatch.setattr(EASE, "_fit", refuse)
+    with pytest.raises(BadInput, match="1 of 2 models failed and are not in the table: ease: ease on 40 items"):
+        compare(run=RUN, models="ease,popularity", seeds=1, against="popularity", threads=1)
+    change_hyperparameters(prepared, "vbpr", regularization=1e300)
+    with pytest.raises(TaskError, match=r"2 of 3 models failed and are not in the table: ease: .*; vbpr: ") as both:
+        compare(run=RUN, models="ease,vbpr,popularity", seeds=1, against="popularity", threads=1)
+    assert not isinstance(both.value, BadInput)
+
+
 def figures(rows: dict[tuple[str, str], float]) -> pd.DataFrame:
     """NDCG@20 by model and part, of one seed in the plain world."""
     columns = ["world", "model", "seed", "part", "figure", "value"]
@@ -184,13 +200,22 @@ def test_a_cold_trial_says_what_holding_out_cost(prepared: Store) -> None:
 
 
 @pytest.mark.services
-def test_it_is_against_what_is_served_unless_told(prepared: Store, history: History) -> None:
-    """Or, where nothing is, against the best without content."""
+def test_it_is_against_what_is_served_unless_told(
+    prepared: Store, history: History, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or, where that is nothing or not compared, against the best without content; the log says so."""
+    caplog.set_level("INFO")
     assert compare(run=RUN, seeds=1, threads=1)["against"] == "ease"
+    said = "differences are to ease, the best without content on validation"
+    assert f"{said}: nothing is served" in caplog.messages
     history.start_run(RUN, DATASET, {})
     history.record_training(RUN, "vbpr", "enc", 7, {}, f"runs/{RUN}/train-vbpr")
     assert history.promote(DATASET, RUN, "vbpr", "release", {}, "hash", seen=None)
+    caplog.clear()
     assert compare(run=RUN, seeds=1, threads=1)["against"] == "vbpr"
+    assert "differences are to" not in caplog.text
+    assert compare(run=RUN, models="popularity,ease", seeds=1, threads=1)["against"] == "ease"
+    assert f"{said}: vbpr is served, but not compared" in caplog.messages
 
 
 @pytest.mark.parametrize("models", ["ease,ease", "eas", ","])
