@@ -20,19 +20,26 @@ class Split:
     """A labelled log and what labelling it cost."""
 
     interactions: Interactions
-    moved_to_train: int  # rows of users or items that would have had none to learn from
+    moved_to_train: int  # rows of users or items that would have had none to learn from, and what goes with them
     dropped: int  # rows that went because nothing could be moved without leaking the future
-    users_lost: int
+    users_lost: int  # with those rows; the log no longer has them
     items_lost: int
+
+    @property
+    def users_unmeasured(self) -> int:
+        """Users without a row of valid or test: they are learned from, and no figure is about them."""
+        withheld = self.interactions.users[labels_of(self.interactions) != TRAIN]
+        return int((np.bincount(withheld, minlength=len(self.interactions.user_ids)) == 0).sum())
 
 
 def split(interactions: Interactions, method: str, *, seed: int, k: int) -> Split:
     """Label the log by one of SPLITS; afterwards every user and item has at least one row of train.
 
-    `random` and `leave-one-out` move a row to train where there would be none; `time` and `given` may not (the first
-    would learn from the future, the second is not ours to change), so they drop such users and items, and what no
-    longer is in the k-core without them, until nothing changes. Labels depend on the seed and on the codes of users and
-    items, not on the order of the rows. BadInput for a log with repeated pairs, and when one of the parts is empty.
+    `random` and `leave-one-out` move a row to train where there would be none, the latter without learning from a
+    user's future; `time` and `given` may not (the first would, the second is not ours to change), so they drop such
+    users and items, and what no longer is in the k-core without them, until nothing changes. Labels depend on the seed
+    and on the codes of users and items, not on the order of the rows. BadInput for a log with repeated pairs, and when
+    one of the parts is empty.
     """
     if method not in SPLITS:
         raise BadInput(f"split {method!r} found, expected one of {', '.join(SPLITS)}")
@@ -41,7 +48,8 @@ def split(interactions: Interactions, method: str, *, seed: int, k: int) -> Spli
         raise BadInput("a user has the same item more than once, expected each pair once")
     label, mend = SPLITS[method]
     labels = label(interactions, order, np.random.default_rng(seed))
-    found = _move(interactions, labels, order) if mend else _drop(interactions.with_labels(labels), k)
+    ordered = label is leave_one_out
+    found = _move(interactions, labels, order, ordered=ordered) if mend else _drop(interactions.with_labels(labels), k)
     present = np.bincount(labels_of(found.interactions), minlength=3)
     if not present.all():
         raise BadInput(
@@ -124,17 +132,25 @@ def _times(interactions: Interactions, method: str) -> np.ndarray:
     return interactions.timestamps
 
 
-def _move(interactions: Interactions, labels: np.ndarray, order: np.ndarray) -> Split:
-    """Give every user and item without a row of train one of its own: the first by user and item number."""
-    labels = labels.copy()
-    before = int((labels == TRAIN).sum())
+def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, ordered: bool) -> Split:
+    """Give every user and item without a row of train one of its own: the first by user and item number.
+
+    With `ordered` labels, each user's valid row being before the test row, a valid one where there is one; and with a
+    test row that moves goes its user's valid row, so that no user has one of train after one that is withheld.
+    """
+    labels = before.copy()
+    if ordered:
+        order = order[np.argsort(before[order], kind="stable")]
     for codes, ids in ((interactions.users, interactions.user_ids), (interactions.items, interactions.item_ids)):
         untrained = np.bincount(codes[labels == TRAIN], minlength=len(ids)) == 0
         if untrained.any():
             rows = order[untrained[codes[order]]]
             _, first = np.unique(codes[rows], return_index=True)
             labels[rows[first]] = TRAIN
-    moved = int((labels == TRAIN).sum()) - before
+    if ordered:
+        learned = interactions.users[(before == TEST) & (labels == TRAIN)]
+        labels[np.isin(interactions.users, learned) & (labels == VALID)] = TRAIN
+    moved = int((labels != before).sum())
     return Split(interactions.with_labels(labels), moved_to_train=moved, dropped=0, users_lost=0, items_lost=0)
 
 

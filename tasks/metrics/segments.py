@@ -3,8 +3,8 @@
 Users: `short`, `medium` and `long` histories are parted at the terciles of the training interactions of the users that
 are evaluated; users with equally many are never parted, so the three need not be equally large. Items: `head` is the
 fewest items, most popular first, that hold 80 % of training interactions, `tail` all others; `cold` items have no
-training interaction, `warm` ones have. Of items the metric is recall@k of the positives among them, a mean over the
-users who have any.
+training interaction, `warm` ones have; the splits of `tasks.data` leave no item cold, `hold_out_items` makes some so.
+Of items the metric is recall@k of the positives among them, a mean over the users who have any.
 """
 
 from __future__ import annotations

@@ -54,6 +54,18 @@ class Model(ABC):
         except ValidationError as error:
             raise BadInput(f"model {cls.name}: {_sentence(error, sorted(cls.Config.model_fields))}") from error
 
+    @classmethod
+    def space_of(cls, config: ModelConfig) -> Space:
+        """Where `tune` looks: SEARCH, and of a model that holds others where these look, whichever `config` names."""
+        del config
+        return cls.SEARCH
+
+    @classmethod
+    def defaults_of(cls, config: ModelConfig) -> ModelConfig:
+        """A point of `space_of(config)` to begin with: the defaults, also of models that `config` names."""
+        del config
+        return cls.configure({})
+
     def fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Learn from `data.train` (and features); one record per epoch, a single one for a closed form.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -20,8 +20,6 @@ from tasks.data import Dataset
 from tasks.errors import Corrupt
 from tasks.models import build_model, model_class
 from tasks.models.base import Model
-from tasks.models.cease import CEASE
-from tasks.models.ials import IALS
 from tasks.models.parts.scores import standard
 from tasks.models.serving import Serving
 from tasks.training import EpochRecord, ModelConfig, Scorer, Space, TrainingOptions, under
@@ -38,7 +36,6 @@ class Hybrid(Model):
 
     name = "hybrid"
     uses_content = True
-    SEARCH: ClassVar[Space] = {**under("members.cease", CEASE.SEARCH), **under("members.ials", IALS.SEARCH)}
 
     class Config(ModelConfig):
         """Who, with which hyper-parameters, and how much each counts."""
@@ -69,6 +66,17 @@ class Hybrid(Model):
         super().__init__(config, data)
         self.members = {name: build_model(name, given, data) for name, given in config.members.items()}
         self.weights = [1.0, *(config.weights or [1.0] * (len(self.members) - 1))]
+
+    @classmethod
+    def space_of(cls, config: ModelConfig) -> Space:
+        """Those of the members."""
+        spaces = [under(f"members.{name}", model_class(name).SEARCH) for name in cast("Hybrid.Config", config).members]
+        return {key: within for space in spaces for key, within in space.items()}
+
+    @classmethod
+    def defaults_of(cls, config: ModelConfig) -> ModelConfig:
+        """The same members, each with its own."""
+        return cls.configure({"members": {name: {} for name in cast("Hybrid.Config", config).members}})
 
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Fit all, then choose the weights by `options.validate` where there is one."""

@@ -44,7 +44,8 @@ def compare(
 
     Means and spreads are over seeds, differences have a paired bootstrap over users. Every trial is kept in the run:
     the same command again, or one that was interrupted, trains only what is missing. A model that diverges or refuses
-    is left out of the table, and named by the error that then comes last.
+    is left out of the table, and named by the error that then comes last. Table and plot are of the last call: where
+    several share the work, one more with all models makes the table of all.
     """
     store = open_store()
     plan = read_plan(store, run)
@@ -64,7 +65,7 @@ def compare(
     if against in failed or not names:
         raise failed.get(against or "") or next(iter(failed.values()))
     without = [name for name in names if not model_class(name).uses_content]
-    reference = against or (served if served in names else best_on_validation(figures_of(found), without or names))
+    reference = against or _reference(served, names, without, found)
     comparison = compared(found, reference)
     text = "\n".join(lines(comparison, without))
     with write_artefact(store, run_key(run, "compare"), inputs=[prepared_artefact(store, run), *found]) as out:
@@ -75,9 +76,8 @@ def compare(
     log.info("\n%s\n", text)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise TaskError(
-            f"{len(failed)} of {len(names) + len(failed)} models failed and are not in the table: {reasons}"
-        )
+        kind = BadInput if all(isinstance(error, BadInput) for error in failed.values()) else TaskError
+        raise kind(f"{len(failed)} of {len(names) + len(failed)} models failed and are not in the table: {reasons}")
     best = best_on_validation(comparison.figures, names)
     figure = mean_figure(comparison.figures, best, "test")
     return {"run": run, "trials": len(found), "against": reference, "best": best, "test_ndcg@20": figure}
@@ -125,6 +125,16 @@ def _served(plan: Plan) -> str | None:
     with open_history() as history:
         champion = history.champion(plan.config.dataset)
     return champion.model if champion else None
+
+
+def _reference(served: str | None, names: list[str], without: list[str], found: list[Artefact]) -> str:
+    """What is served, or where that is not among `names` the best of those `without` content, which the log says."""
+    if served in names:
+        return served
+    best, why = best_on_validation(figures_of(found), without or names), f"{served} is served, but not compared"
+    which = "the best without content" if without else "the best"
+    log.info("differences are to %s, %s on validation: %s", best, which, why if served else "nothing is served")
+    return best
 
 
 def _differences(found: Comparison) -> dict[str, object]:

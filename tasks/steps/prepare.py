@@ -64,12 +64,14 @@ def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts:
     done = split(found, config.split, seed=config.seed, k=k)
     counts.update(moved_to_train=done.moved_to_train, dropped_untrained=done.dropped)
     counts.update(users_lost_in_split=done.users_lost, items_lost_in_split=done.items_lost)
+    counts.update(users_unmeasured=done.users_unmeasured)
     if done.dropped:
         lost = (done.dropped, done.users_lost, done.items_lost)
         log.info("the %s split drops %d rows, with them %d users and %d items", config.split, *lost)
         note("trained", f"after the {config.split} split, without what it leaves untrained", done.interactions)
     counts.update(zip(PARTS, np.bincount(labels_of(done.interactions), minlength=3).tolist(), strict=True))
-    log.info("%s split: %s; %d rows moved to train", config.split, _words(counts), done.moved_to_train)
+    words = "%s split: %s; %d rows moved to train, %d users in train alone"
+    log.info(words, config.split, _words(counts), done.moved_to_train, counts["users_unmeasured"])
     return done.interactions
 
 

@@ -30,11 +30,17 @@ class Subject:
     options: TrainingOptions
 
     @property
+    def searchable(self) -> Space:
+        """The model's, and of a hybrid those of the members that the plan gives it."""
+        return self.model.space_of(self.model.configure(self.given))
+
+    @property
     def space(self) -> Space:
-        """The model's, up to what the plan gives; without what is given in another shape, such as a weight for each
+        """The same up to what the plan gives; without what is given in another shape, such as a weight for each
         modality, or as none of a choice."""
-        found = picked(self.model.configure(self.given).model_dump(), self.model.SEARCH)
-        ranges = {key: widened(self.model.SEARCH[key], value) for key, value in found.items()}
+        could = self.searchable
+        found = picked(self.model.configure(self.given).model_dump(), could)
+        ranges = {key: widened(could[key], value) for key, value in found.items()}
         return {key: within for key, within in ranges.items() if within is not None}
 
     def figure(self, trial: Trial) -> float:
@@ -46,14 +52,13 @@ class Subject:
         return validate(recommender)
 
     def starts(self) -> list[dict[str, object]]:
-        """What is tried first: the model's defaults, and what the plan has."""
-        return [self._searched({}), self._searched(self.given)]
+        """What is tried first: the model's defaults, of a hybrid those of its members, and what the plan has."""
+        given = self.model.configure(self.given)
+        return [picked(config.model_dump(), self.space) for config in (self.model.defaults_of(given), given)]
 
     def version(self) -> str:
         """Eight digits of a hash of all that decides a trial's figure beside the dataset and what is drawn."""
-        fixed = self.model.configure(placed(self.given, self._searched({}))).model_dump(mode="json")
-        text = json.dumps([FIGURES, repr(sorted(self.space.items())), fixed, self.options.seed, METRIC])
+        fixed = self.model.configure(placed(self.given, self.starts()[0])).model_dump(mode="json")
+        options = [self.options.seed, self.options.memory_gib]  # memory: what form some models take, or whether any
+        text = json.dumps([FIGURES, repr(sorted(self.space.items())), fixed, *options, METRIC])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-    def _searched(self, values: Mapping[str, Any]) -> dict[str, object]:
-        return picked(self.model.configure(values).model_dump(), self.space)

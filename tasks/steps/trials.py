@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from tasks.data import Dataset, hold_out_items
 from tasks.metrics import beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
@@ -44,7 +45,9 @@ class Trial:
 def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: TrainingOptions) -> Artefact:
     """The trial's artefact: what stands there when it was made of the same bytes with the same, otherwise a new one.
 
-    `trial.json` holds its figures; `users.parquet`, but for the cold world, those of every user.
+    The memory that a model may take counts, for it decides what form some take; the device does not, so one comparison
+    may have trials of several. `trial.json` holds its figures and says where they were made, in the cold world
+    also what holding items out cost; `users.parquet`, but for the cold world, holds those of every user.
     """
     prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
     chosen = model_class(trial.model)
@@ -52,7 +55,7 @@ def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: Tra
     parameters = {
         "figures": FIGURES,
         "world": trial.world,
-        "device": options.device,
+        "memory_gib": options.memory_gib,
         "dataset": prepared.manifest.content,
         "config": config.model_dump_json(),  # a text, for the order of a hybrid's members counts
     }
@@ -81,9 +84,11 @@ def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial,
 
     recommender, start = model(config, world), time.perf_counter()
     records = recommender.fit(replace(options, seed=trial.seed, validate=partial(selection_metric, data=world)))
-    facts: dict[str, object] = {**summarised(records), "seconds": round(time.perf_counter() - start, 3)}
+    seconds = round(time.perf_counter() - start, 3)
+    facts = {**summarised(records), "seconds": seconds, "device": options.device, "torch": str(torch.__version__)}
     if cold:
         found = evaluate_cold(recommender.scores, cold)
+        facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}
         return facts | {"figures": {part: ranked.means() for part, ranked in found.items()}}, None
     measured = {split: evaluate(recommender.scores, world, split) for split in SPLITS}
     figures = {split: ranked.means() | beyond_accuracy(ranked, world) for split, ranked in measured.items()}

@@ -48,14 +48,14 @@ def tune(
     """
     require_budget(trials, minutes)
     store, chosen = open_store(), model_class(model)
-    if not chosen.SEARCH:
-        raise BadInput(f"model {model} has nothing to tune, expected one with hyper-parameters that can be searched")
     config, prepared = read_plan(store, run).config, prepared_artefact(store, run)
     many = threads or len(os.sched_getaffinity(0))
     options = TrainingOptions(device=device, threads=many, seed=config.seed, memory_gib=memory)
     subject = Subject(chosen, config.hyperparameters.get(model, {}), load_dataset(store, run), options)
+    if not subject.space:
+        raise BadInput(f"model {model} has nothing to tune, expected one with hyper-parameters that can be searched")
     name = f"{config.dataset}-{model}-{prepared.manifest.content[:16]}-{subject.version()}"
-    stays = ", ".join(sorted(set(chosen.SEARCH) - set(subject.space))) or "nothing"
+    stays = ", ".join(sorted(set(subject.searchable) - set(subject.space))) or "nothing"
     searched = ", ".join(subject.space)
     log.info("study %s searches %s; of what could be, %s stays as the plan has it", name, searched, stays)
     with Studies() as studies, logs_above():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,8 +58,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise BadInput(f"threads {self.threads} found, expected at least 1")
-        if self.memory_gib <= 0:
-            raise BadInput(f"memory of {self.memory_gib} GiB found, expected more than 0")
+        if not 0 < self.memory_gib < math.inf:  # NaN is neither
+            raise BadInput(f"memory of {self.memory_gib} GiB found, expected more than 0, and a finite number")
 
 
 @dataclass(frozen=True)

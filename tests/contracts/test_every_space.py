@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tasks.models import MODELS, model_class
+from tasks.models.bpr import BPR
+from tasks.models.cmf import CMF
 from tasks.models.parts.gradient import GradientModel
-from tasks.training import Choice, Range, placed
+from tasks.training import Choice, Range, picked, placed, under
 
-TUNED = [name for name in MODELS if model_class(name).SEARCH]
+TUNED = [name for name in MODELS if model_class(name).space_of(model_class(name).configure({}))]
+OTHERS = {"members": {"cmf": {}, "bpr": {"max_epochs": 3}, "popularity": {}}}
+CASES = [pytest.param(name, {}, id=name) for name in TUNED] + [pytest.param("hybrid", OTHERS, id="hybrid of others")]
 
 
 def ends(within: Range) -> tuple[object, ...]:
@@ -21,33 +25,35 @@ def test_all_have_one_but_the_baseline() -> None:
     assert set(MODELS) - set(TUNED) == {"popularity"}
 
 
-@pytest.mark.parametrize("name", TUNED)
-def test_its_ends_are_hyper_parameters_of_the_model(name: str) -> None:
+@pytest.mark.parametrize(("name", "given"), CASES)
+def test_its_ends_are_hyper_parameters_of_the_model(name: str, given: dict[str, object]) -> None:
     """Each end of each range is accepted, under its own key and beside all others."""
     model = model_class(name)
-    lowest: dict[str, object] = {key: ends(within)[0] for key, within in model.SEARCH.items()}
-    points = [lowest | {key: end} for key, within in model.SEARCH.items() for end in ends(within)]
-    points.append({key: ends(within)[-1] for key, within in model.SEARCH.items()})
+    space = model.space_of(model.configure(given))
+    lowest: dict[str, object] = {key: ends(within)[0] for key, within in space.items()}
+    points = [lowest | {key: end} for key, within in space.items() for end in ends(within)]
+    points.append({key: ends(within)[-1] for key, within in space.items()})
     for point in points:
-        found = model.configure(placed({}, point)).model_dump()
-        for key, value in point.items():
-            inner: object = found
-            for part in key.split("."):
-                assert isinstance(inner, dict)
-                inner = inner[part]
-            assert inner == value
+        found = model.configure(placed(given, point)).model_dump()
+        assert picked(found, space) == point
 
 
-@pytest.mark.parametrize("name", TUNED)
-def test_the_defaults_are_within(name: str) -> None:
-    """So that a search can begin with them, and ends no worse."""
-    defaults = model_class(name).configure({}).model_dump()
-    for key, within in model_class(name).SEARCH.items():
-        value: object = defaults
-        for part in key.split("."):
-            assert isinstance(value, dict)
-            value = value[part]
-        assert value in within
+@pytest.mark.parametrize(("name", "given"), CASES)
+def test_the_defaults_are_within(name: str, given: dict[str, object]) -> None:
+    """So that a search can begin with them, and ends no worse; also where the model's own are of other members."""
+    model = model_class(name)
+    config = model.configure(given)
+    space = model.space_of(config)
+    defaults = picked(model.defaults_of(config).model_dump(), space)
+    assert set(defaults) == set(space)
+    assert all(value in space[key] for key, value in defaults.items())
+
+
+def test_a_hybrid_has_the_spaces_of_its_members() -> None:
+    """Of those it is told, and of no other."""
+    hybrid = model_class("hybrid")
+    space = hybrid.space_of(hybrid.configure(OTHERS))
+    assert space == under("members.cmf", CMF.SEARCH) | under("members.bpr", BPR.SEARCH)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if issubclass(model_class(name), GradientModel)])

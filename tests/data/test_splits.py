@@ -173,15 +173,57 @@ def test_who_comes_too_late_to_be_trained_is_dropped_with_all_that_depends_on_it
 
 
 def test_the_first_row_of_an_untrained_item_moves_to_train() -> None:
-    """Where an item would never be learned its row of the first user moves, and no other label changes."""
+    """Where an item would never be learned its row of the first user moves, with the user's earlier one of validation,
+    and no other label changes."""
     log = [(user, item) for user in range(6) for item in range(4)] + [(4, 50), (5, 50)]
     times = [(item + user) % 4 for user, item in log[:-2]] + [1000, 1000]
     done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
     found = split_by_name(done.interactions)
-    assert done.moved_to_train == 1
-    assert (found["u4", "500"], found["u5", "500"]) == (0, 2)
-    assert [found["u4", item] for item in ("0", "10", "20", "30")] == [0, 0, 0, 1]
+    assert done.moved_to_train == 2
+    assert [found["u4", item] for item in ("0", "10", "20", "30", "500")] == [0, 0, 0, 0, 0]
+    assert [found["u5", item] for item in ("0", "10", "20", "30", "500")] == [0, 0, 1, 0, 2]
     assert [found["u0", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
+
+
+def test_leave_one_out_moves_a_row_of_validation_where_there_is_one() -> None:
+    """Rather than two of a user whose test row it is, though that user is the first; so do users of two rows."""
+    log = [(user, item) for user in range(4) for item in range(4)] + [
+        (0, 50),
+        (1, 50),
+        (1, 60),
+        (0, 60),
+        (9, 0),
+        (9, 1),
+    ]
+    times = [item for _, item in log[:16]] + [1000, 900, 950, 800, 5, 4]
+    done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
+    found = split_by_name(done.interactions)
+    assert done.moved_to_train == 3
+    assert (found["u0", "600"], found["u0", "500"]) == (0, 2)
+    assert (found["u1", "500"], found["u1", "600"]) == (0, 2)
+    assert (found["u9", "10"], found["u9", "0"]) == (0, 2)
+
+
+def test_users_who_are_in_train_alone_are_counted() -> None:
+    """As the first of two whose latest item nobody has in train: they stay, and no figure is about them."""
+    log = [(user, item) for user in range(2) for item in range(5)]
+    done = split(in_order(log_of(log, times=[item for _, item in log])), "leave-one-out", seed=0, k=1)
+    assert (done.moved_to_train, done.users_unmeasured, done.users_lost) == (2, 1, 0)
+    found = labels_of(done.interactions)[done.interactions.users == 0]
+    assert not found.any()
+
+
+@given(log=LOGS)
+def test_leave_one_out_never_learns_from_a_users_future(log: list[Pair]) -> None:
+    """Whatever has to move, no user has a row of train that is later than one of valid or test."""
+    found = possible(log, "leave-one-out").interactions
+    labels, times = labels_of(found), found.timestamps
+    assert times is not None
+    for user in range(len(found.user_ids)):
+        own = found.users == user
+        past, held = times[own & (labels == 0)], times[own & (labels > 0)]
+        assert not len(held) or past.max() <= held.min()
+        assert times[own & (labels == 1)].max(initial=-1) <= times[own & (labels == 2)].min(initial=100)
 
 
 def test_given_labels_stay_as_they_are() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +186,15 @@ def test_a_split_cannot_be_evaluated_and_excluded() -> None:
     """All its positives would be masked."""
     with pytest.raises(BadInput, match="split test is both evaluated and excluded"):
         evaluate(scores, tiny(), "test", exclude_seen=("train", "test"))
+
+
+@pytest.mark.parametrize("excluded", [("trian",), ("features",), ("train", "shape"), "train"])
+def test_what_is_excluded_is_a_split(excluded: Any) -> None:
+    """Not a name that is mistyped, another attribute of a dataset, or a text in place of a tuple."""
+    with pytest.raises(
+        BadInput, match=rf"^exclude_seen {re.escape(repr(excluded))} found, expected some of train, valid, test$"
+    ):
+        evaluate(scores, tiny(), "test", exclude_seen=excluded)
 
 
 @pytest.mark.parametrize("cutoffs", [(), (0,), (5, -1)])

@@ -7,13 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
 from tasks.models import MODELS, build_model, model_class
+from tasks.models.ease import EASE
 from tasks.steps.compare import compare
 from tasks.steps.comparison import best_on_validation, figures_of
-from tasks.steps.trials import permuted
-from tasks.store import History, Manifest, Store, read_artefact, write_artefact
+from tasks.steps.dataset import load_dataset
+from tasks.steps.trials import COLD_SHARE, permuted
+from tasks.store import Artefact, History, Manifest, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 from tests.steps.night import DATASET, reach_prepare
 from tests.world import content_world
@@ -87,6 +91,21 @@ def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
         assert (first() != kept) is bool(also)
 
 
+def test_a_trial_may_be_of_any_device_and_of_one_memory(prepared: Store) -> None:
+    """So one comparison joins what several machines trained; `trial.json` says on what each was."""
+
+    def first() -> Artefact:
+        return read_artefact(prepared, f"runs/{RUN}/compare-trials/plain/ease-7")
+
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1)
+    kept = first()
+    assert kept.json("trial.json").items() >= {"device": "cpu", "torch": str(torch.__version__)}.items()
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1, device="cuda")
+    assert first().manifest == kept.manifest
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1, memory=4.0)
+    assert first().manifest != kept.manifest
+
+
 def test_the_order_of_a_hybrids_members_makes_another_trial(prepared: Store) -> None:
     """The first has the weight 1, and no other is the same."""
     found = []
@@ -107,6 +126,21 @@ def test_a_model_that_diverges_costs_the_others_nothing(prepared: Store) -> None
     assert "vbpr" not in table
     with pytest.raises(TaskError, match="loss of vbpr was"):
         compare(run=RUN, models="vbpr,ease", seeds=1, against="vbpr", threads=1)
+
+
+def test_a_table_without_models_that_refuse_is_bad_input(prepared: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retrying cannot help; where another diverges it is a fault, as that alone is."""
+
+    def refuse(*_: object) -> None:
+        raise BadInput("ease on 40 items found, expected less")
+
+    monkeypatch.setattr(EASE, "_fit", refuse)
+    with pytest.raises(BadInput, match="1 of 2 models failed and are not in the table: ease: ease on 40 items"):
+        compare(run=RUN, models="ease,popularity", seeds=1, against="popularity", threads=1)
+    change_hyperparameters(prepared, "vbpr", regularization=1e300)
+    with pytest.raises(TaskError, match=r"2 of 3 models failed and are not in the table: ease: .*; vbpr: ") as both:
+        compare(run=RUN, models="ease,vbpr,popularity", seeds=1, against="popularity", threads=1)
+    assert not isinstance(both.value, BadInput)
 
 
 def figures(rows: dict[tuple[str, str], float]) -> pd.DataFrame:
@@ -156,14 +190,32 @@ def test_cold_items_are_ranked_by_every_model(prepared: Store) -> None:
     assert "Items that nobody took in training" in table
 
 
+def test_a_cold_trial_says_what_holding_out_cost(prepared: Store) -> None:
+    """Test interactions of other items, and what went with users who have nothing left in train."""
+    compare(run=RUN, seeds=1, models="ease", against="ease", cold=True, threads=1)
+    found = read_artefact(prepared, f"runs/{RUN}/compare-trials/cold/ease-7").json("trial.json")
+    cold = hold_out_items(load_dataset(prepared, RUN), share=COLD_SHARE, seed=7)
+    assert found["warm_test"] == cold.warm_test > 0
+    assert (found["untrained"], found["users_untrained"]) == (cold.untrained, cold.users_untrained)
+
+
 @pytest.mark.services
-def test_it_is_against_what_is_served_unless_told(prepared: Store, history: History) -> None:
-    """Or, where nothing is, against the best without content."""
+def test_it_is_against_what_is_served_unless_told(
+    prepared: Store, history: History, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or, where that is nothing or not compared, against the best without content; the log says so."""
+    caplog.set_level("INFO")
     assert compare(run=RUN, seeds=1, threads=1)["against"] == "ease"
+    said = "differences are to ease, the best without content on validation"
+    assert f"{said}: nothing is served" in caplog.messages
     history.start_run(RUN, DATASET, {})
     history.record_training(RUN, "vbpr", "enc", 7, {}, f"runs/{RUN}/train-vbpr")
     assert history.promote(DATASET, RUN, "vbpr", "release", {}, "hash", seen=None)
+    caplog.clear()
     assert compare(run=RUN, seeds=1, threads=1)["against"] == "vbpr"
+    assert "differences are to" not in caplog.text
+    assert compare(run=RUN, models="popularity,ease", seeds=1, threads=1)["against"] == "ease"
+    assert f"{said}: vbpr is served, but not compared" in caplog.messages
 
 
 @pytest.mark.parametrize("models", ["ease,ease", "eas", ","])

@@ -154,6 +154,8 @@ def test_counts_of_every_stage_are_in_the_manifest(stage: Stage, split: str) -> 
     assert sum(parts) == counts["interactions_in_5_core"] - counts["dropped_untrained"]
     assert len(mapping(prepared, "user")) == counts["users_in_5_core"] - counts["users_lost_in_split"]
     assert len(mapping(prepared, "item")) == counts["items_in_5_core"] - counts["items_lost_in_split"]
+    measured = table.loc[table["x_label"] > 0, "userID"].nunique()
+    assert counts["users_unmeasured"] == len(mapping(prepared, "user")) - measured
     assert prepared.manifest.seed == 7
     assert prepared.manifest.parameters["split"] == split
     assert set(prepared.manifest.inputs) == {f"runs/{RUN}/align", "interactions/films/one"}
@@ -203,6 +205,7 @@ def test_the_counts_close_the_step(stage: Stage, split: str) -> None:
     closing = prepare(run=RUN)
     assert closing == {"prepared": prepared.prefix, **prepared.manifest.counts}
     assert closing.keys() >= {"moved_to_train", "dropped_untrained", "users_lost_in_split", "items_lost_in_split"}
+    assert "users_unmeasured" in closing
 
 
 @pytest.mark.parametrize("split", ["random", "time", "leave-one-out", "given"])

@@ -92,6 +92,16 @@ def test_a_model_with_nothing_to_tune_is_an_error(prepared: Store) -> None:
         tune(run=RUN, model="popularity", trials=1)
 
 
+def test_a_hybrid_of_members_with_nothing_to_tune_is_an_error(
+    folder_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its trials would be the same."""
+    monkeypatch.setattr(EASE, "SEARCH", {})
+    ready(folder_store, RUN, {"hybrid": {"members": {"popularity": {}, "ease": {}}}})
+    with pytest.raises(BadInput, match="model hybrid has nothing to tune"):
+        tune(run=RUN, model="hybrid", trials=1)
+
+
 def test_a_run_that_is_not_prepared_is_an_error(folder_store: Store) -> None:
     """It names what is missing."""
     with pytest.raises(NotFound, match="runs/nobody/scan"):
@@ -133,6 +143,23 @@ def test_what_the_plan_has_is_tried_as_well(folder_store: Store, metrics_dsn: st
     default, planned = (row["params"] for row in found(folder_store, "hybrid")["trials"])
     assert planned == default | {"members.cease.relative_l2": 2.0, "members.ials.factors": 32}
     assert found(folder_store, "hybrid")["best"]["hyperparameters"]["weights"] == [1.0]
+
+
+@pytest.mark.services
+def test_a_hybrid_is_tuned_by_the_members_it_is_told(folder_store: Store, metrics_dsn: str) -> None:
+    """One that learns by gradient among them, and none of the model's own: no two trials are alike."""
+    members = {"bpr": QUICK | {"max_epochs": 2}, "ease": {"relative_l2": 2.0}}
+    ready(folder_store, RUN, {"hybrid": {"members": members}})
+    tune(run=RUN, model="hybrid", trials=4, threads=1)
+    rows = found(folder_store, "hybrid")["trials"]
+    assert [row["state"] for row in rows] == ["complete"] * 4
+    assert len({json.dumps(row["params"]) for row in rows}) == 4
+    own = {f"members.bpr.{key}" for key in BPR.SEARCH} | {"members.ease.relative_l2"}
+    assert all(set(row["params"]) == own for row in rows)
+    assert [row["params"]["members.ease.relative_l2"] for row in rows[:2]] == [3.25, 2.0]
+    best = found(folder_store, "hybrid")["best"]["hyperparameters"]["members"]
+    assert list(best) == ["bpr", "ease"]
+    assert best["bpr"]["max_epochs"] == 2
 
 
 @pytest.mark.services
@@ -281,10 +308,16 @@ def test_a_trial_far_behind_the_others_is_given_up(
 
 
 @pytest.mark.services
-def test_any_other_error_ends_the_search(prepared: Store, metrics_dsn: str) -> None:
+def test_any_other_error_ends_the_search(prepared: Store, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is recorded; when its cause is gone the search goes on, and the defaults are tried again."""
-    with pytest.raises(BadInput, match="give more memory"):
-        tune(run=RUN, model="ease", trials=5, threads=1, memory=1e-9)
+
+    def refuse(*_: object) -> None:
+        raise BadInput("ease on this machine found, expected another")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EASE, "_fit", refuse)
+        with pytest.raises(BadInput, match="ease on this machine"):
+            tune(run=RUN, model="ease", trials=5, threads=1)
     tune(run=RUN, model="ease", trials=1, threads=1)
     failed, again = found(prepared, "ease")["trials"]
     assert (failed["state"], again["state"]) == ("fail", "complete")

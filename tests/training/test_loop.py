@@ -138,7 +138,13 @@ def test_threads_are_those_asked_for_and_given_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"), [({"threads": 0}, "threads 0 found"), ({"memory_gib": 0.0}, "more than 0")]
+    ("values", "said"),
+    [
+        ({"threads": 0}, "threads 0 found"),
+        ({"memory_gib": 0.0}, "memory of 0.0 GiB found, expected more than 0"),
+        ({"memory_gib": float("nan")}, "memory of nan GiB found, expected more than 0"),
+        ({"memory_gib": float("inf")}, "memory of inf GiB found, expected more than 0, and a finite number"),
+    ],
 )
 def test_impossible_options_are_errors(values: dict[str, int], said: str) -> None:
     """Before anything is trained."""
