@@ -29,6 +29,11 @@ if importlib.util.find_spec("hypothesis"):  # not in Airflow's environment
     hypothesis.settings.load_profile("project")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: some tell when they were made, and every process must name a test alike."""
+    return argname if isinstance(val, bytes) else None
+
+
 def _beside(name: str) -> Path:
     folder = SHARED / name
     if not folder.is_dir():
