@@ -198,21 +198,20 @@ def test_a_device_that_is_none_is_an_error(name: str) -> None:
         build_model(name, {}, checkerboard()).fit(TrainingOptions(device="tpu"))
 
 
-def on_gpu(name: str, data: Dataset, seed: int) -> tuple[Model, list[EpochRecord]]:
+def trained_on(device: str, name: str, seed: int) -> tuple[Model, list[EpochRecord]]:
     """After a few epochs there, with nothing dropped that a GPU would draw otherwise."""
-    model = build_model(name, BRIEF | ({"dropout": 0} if name == "bm3" else {}), data)
-    return model, model.fit(TrainingOptions(seed=seed, device="cuda"))
+    model = build_model(name, BRIEF | ({"dropout": 0} if name == "bm3" else {}), content_world())
+    return model, model.fit(TrainingOptions(seed=seed, device=device))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 @pytest.mark.parametrize("name", GRADIENT)
 def test_a_gpu_learns_the_same(name: str) -> None:
     """Up to the order of sums, from the same beginning in the same batches; afterwards nothing is left on the GPU."""
-    data = content_world()
-    here = build_model(name, BRIEF | ({"dropout": 0} if name == "bm3" else {}), data)
-    losses = [record.loss for record in here.fit(TrainingOptions(seed=1))]
-    there, records = on_gpu(name, data, 1)
-    np.testing.assert_allclose([record.loss for record in records], losses, rtol=1e-3)
+    here, ours = trained_on("cpu", name, 1)
+    there, theirs = trained_on("cuda", name, 1)
+    losses, expected = ([record.loss for record in records] for records in (theirs, ours))
+    np.testing.assert_allclose(losses, expected, rtol=1e-3)
     np.testing.assert_allclose(there.scores(np.arange(80)), here.scores(np.arange(80)), rtol=1e-2, atol=1e-2)
     assert isinstance(there, GradientModel)
     assert {tensor.device.type for tensor in (*there.parameters(), *there.buffers())} == {"cpu"}
@@ -222,7 +221,7 @@ def test_a_gpu_learns_the_same(name: str) -> None:
 @pytest.mark.parametrize("name", GRADIENT)
 def test_the_same_seed_gives_the_same_result_on_a_gpu(name: str) -> None:
     """To the bit, as on a CPU."""
-    first, again, other = (on_gpu(name, content_world(), seed)[0].scores(np.arange(80)) for seed in (1, 1, 2))
+    first, again, other = (trained_on("cuda", name, seed)[0].scores(np.arange(80)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
