@@ -53,9 +53,9 @@ def sound(samples: np.ndarray, rate: int = 44_100, form: str = "WAV", subtype: s
 
 
 def ffmpeg_sound(samples: np.ndarray, form: str, rate: int = 44_100, **options: str) -> bytes:
-    """The bytes of an `mp4`, `adts` (bare AAC) or `mp3` file, by FFmpeg; `samples` (n,) or (n, 2)."""
+    """The bytes of an `mp4`, `adts` (bare AAC) or `mp3` file, by FFmpeg; `samples` (n,), (n, 2) or (n, 8)."""
     planes = np.atleast_2d(samples.T).astype(np.float32)
-    layout = {1: "mono", 2: "stereo"}[len(planes)]
+    layout = {1: "mono", 2: "stereo", 8: "7.1"}[len(planes)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"  # a file and not a buffer: `faststart` reads it again
         _write_by_ffmpeg(path, planes, layout, form, rate, options)
@@ -71,8 +71,8 @@ def _write_by_ffmpeg(  # noqa: PLR0917
         stream.bit_rate = 128_000  # type: ignore[union-attr]
         step = stream.codec_context.frame_size or 1024
         for start in range(0, planes.shape[1], step):
-            part = np.ascontiguousarray(planes[:, start : start + step])
-            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
+            part = np.ascontiguousarray(planes[:, start : start + step].T).reshape(1, -1)  # PyAV writes no eight planes
+            frame = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
             frame.sample_rate, frame.pts = rate, start
             container.mux(stream.encode(frame))  # type: ignore[union-attr]
         container.mux(stream.encode(None))  # type: ignore[union-attr]

@@ -253,6 +253,22 @@ def outcome(data: bytes) -> str:
         return str(error)
 
 
+def test_eight_channels_are_averaged_like_two() -> None:
+    """As a film has them; the tone is low, for one of the eight is kept for what is low. Eight are coded coarsely."""
+    once = tone(pitch=60)
+    eight, two = (decode_audio(ffmpeg_sound(np.stack([once] * count, axis=1), "mp4")) for count in (8, 2))
+    assert len(eight) == len(two)
+    assert np.corrcoef(eight, two)[0, 1] > 0.9
+    assert np.abs(eight).mean() == pytest.approx(np.abs(two).mean(), rel=0.2)
+
+
+def test_more_channels_than_there_is_memory_of_are_refused() -> None:
+    """Two damaged bytes that make of one channel 35: they are counted before any is looked at."""
+    content = bytearray(short("aac"))
+    content[3], content[35] = 243, 99
+    assert outcome(bytes(content)) == f"35 channels, more than {MOST_CHANNELS}"
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(SHORT)), st.data())
 def test_damaged_files_are_decoded_or_refused(name: str, data: st.DataObject) -> None:

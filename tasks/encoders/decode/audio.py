@@ -92,17 +92,17 @@ def _demuxed(data: bytes, name: str) -> tuple[np.ndarray, int]:
         if not container.streams.audio:
             raise BadMedia("no sound in the file")
         stream = container.streams.audio[0]
-        planes = av.AudioResampler(format="fltp")
+        packed = av.AudioResampler(format="flt")  # of planes PyAV counts too many where channels are eight or more
         parts, length, rate = [], 0, 0
         for frame in container.decode(stream):
             rate = rate or frame.sample_rate
             if frame.sample_rate != rate:
                 raise BadMedia(f"{rate} and {frame.sample_rate} samples a second in one file")
-            for piece in planes.resample(frame):
-                channels = piece.to_ndarray()
-                check_channels(len(channels))
-                parts.append(channels.mean(axis=0))
-                length += len(parts[-1])
+            check_channels(frame.layout.nb_channels)
+            for piece in packed.resample(frame):
+                block = piece.to_ndarray().reshape(-1, piece.layout.nb_channels)
+                parts.append(block.mean(axis=1))
+                length += len(block)
                 check_amount(rate, length)
         if name == "mp4" and rate and stream.duration and stream.time_base:
             declared = float(stream.duration * stream.time_base)
