@@ -196,9 +196,10 @@ class Stack:
         }
 
     def _write_shell_file(self) -> None:
-        """`source .local/env` makes a shell speak to this stack."""
+        """`source .local/env` makes a shell speak to this stack, from any folder."""
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(self.environment().items())]
         lines.append(f"PATH={shlex.quote(str(self.root / '.venv' / 'tasks' / 'bin'))}:$PATH")
+        lines.append(f"export PYTHONPATH={shlex.quote(str(self.root))}")
         path = self.state.folder / "env"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")

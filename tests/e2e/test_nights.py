@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -68,6 +71,14 @@ def test_the_history_links_to_the_run_in_the_ui(site: Site, first: Night) -> Non
     """The address that the launcher gave to `scan`."""
     ((url,),) = site.rows("SELECT url FROM rec.run WHERE run = %s", first.run)
     assert url.startswith(f"{site.stack.url}/dags/retrain_nightly/runs/manual__")
+
+
+def test_a_shell_that_read_the_env_file_may_be_in_any_folder(site: Site, first: Night, tmp_path: Path) -> None:
+    """What the README types by hand needs nothing else from the shell, and not this folder."""
+    typed = ". $0 && python -m tasks history"
+    shell = ["sh", "-c", typed, site.stack.state.folder / "env"]
+    told = subprocess.run(shell, cwd=tmp_path, env={"PATH": os.defpath}, capture_output=True, text=True, check=True)
+    assert first.run in told.stdout
 
 
 def test_the_second_night_finds_nothing_new_and_is_skipped(site: Site, first: Night, second: Night) -> None:
