@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
+from threadpoolctl import threadpool_limits
 
 YEAR, PLOT = 2, 9  # fields, from 0
 NAMED = {"genre": (5, 3), "director": (6, 2), "actor": (8, 2)}  # the field, and how much a name of it counts
@@ -53,7 +54,8 @@ def main(table: Path, out: Path, width: int) -> None:
     """Write both files."""
     lines = table.read_text(encoding="utf-8").splitlines()
     rows = [row for row in (line.split("::") for line in lines) if len(row) > PLOT]
-    left, values, _ = svds(tf_idf([terms(row) for row in rows]), width, rng=np.random.default_rng(0))
+    with threadpool_limits(2, "blas"):  # the signs of columns depend on it, and so where training begins
+        left, values, _ = svds(tf_idf([terms(row) for row in rows]), width, rng=np.random.default_rng(0))
     np.save(out.with_suffix(".npy"), (left * values).astype(np.float32))
     out.with_suffix(".txt").write_text("".join(f"{row[0]}\n" for row in rows), encoding="utf-8")
     print(f"{len(rows)} films in {len(lines)} lines, {width} dimensions")
