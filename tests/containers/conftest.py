@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.site import Night, Site, copied, docker, installation
+from tests.containers.site import Night, Site, copied, docker, installation, remove_left_overs
 
 MAIL_IMAGE = "recsys-test-mail:latest"
 
@@ -27,6 +27,7 @@ def mail_image() -> str | None:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, mail_image: str | None) -> Iterator[Site]:
     """After `make up` in a fresh copy of the project."""
+    remove_left_overs()
     site = installation(copied(tmp_path_factory.mktemp("site")), mail_image)
     try:
         done = site.make("up")

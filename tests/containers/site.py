@@ -41,6 +41,17 @@ def dangling() -> list[str]:
     return docker("volume", "ls", "-q", "--filter", "dangling=true").split()
 
 
+def remove_left_overs() -> None:
+    """Containers, networks and volumes of a test run that was killed: without its .env they are of no use."""
+    of_compose = f"label=com.docker.compose.project={PROJECT}"
+    for label in (of_compose, f"label=recsys.site={NETWORK}"):
+        if found := docker("ps", "-aq", "--filter", label).split():
+            docker("rm", "--force", "--volumes", *found)
+    for kind in ("network", "volume"):
+        if found := docker(kind, "ls", "-q", "--filter", of_compose).split():
+            docker(kind, "rm", *found)
+
+
 @dataclass(frozen=True)
 class Night:
     """One finished run."""

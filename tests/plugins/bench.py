@@ -39,7 +39,7 @@ def messages(logged: Sequence[Mapping[str, Any]], level: str) -> list[str]:
     return [entry["event"] for entry in logged if entry["log_level"] == level]
 
 
-def wait(condition: Callable[[], bool]) -> None:
+def wait(condition: Callable[[], object]) -> None:
     """Until `condition` holds."""
     deadline = time.monotonic() + DEADLINE
     while not condition():

@@ -18,7 +18,7 @@ import pytest
 from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 from recsys.docker import SCRATCH, DockerTask, gpus, remove_containers, settings
 from structlog.testing import capture_logs
 
@@ -248,12 +248,22 @@ def test_a_scheduler_that_starts_removes_all_that_one_before_it_left(site: Site)
 
 def test_a_timeout_leaves_neither_container_nor_volume(site: Site) -> None:
     """Nor does anything else that ends the task while its command runs."""
-    volumes = {volume.name for volume in site.client.volumes.list()}
+    scratch: list[str] = []
+
+    def look() -> None:
+        wait(site.containers)
+        scratch.extend(mount["Name"] for mount in site.containers()[0].attrs["Mounts"])
+
+    looker = threading.Thread(target=look)
+    looker.start()
     task = site.task("import time; time.sleep(600)")
     with pytest.raises(AirflowTaskTimeout), timeout(timedelta(seconds=3).total_seconds()):  # type: ignore[arg-type]
         execute(task, site.ti)
+    looker.join()
     assert site.containers() == []
-    assert {volume.name for volume in site.client.volumes.list()} == volumes
+    (volume,) = scratch
+    with pytest.raises(NotFound):
+        site.client.volumes.get(volume)
 
 
 def test_an_image_that_is_not_there_is_named_and_not_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
