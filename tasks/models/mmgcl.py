@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.channels import ChannelModel
-from tasks.models.parts.graph import torch_pair
 from tasks.models.parts.graph_content import GraphConfig, contrasted, pairwise
 from tasks.training import Batch, Real, Space, info_nce
 
@@ -65,8 +64,7 @@ class MMGCL(ChannelModel):
         kept = train.copy()
         kept.data = (rng.random(train.nnz) >= self.config.edge_dropout).astype(np.float32)
         kept.eliminate_zeros()
-        thinned = torch_pair(self.edges(kept))
-        self.thinned, self.thinned_back = (side.to(device, self.nodes.dtype) for side in thinned)
+        self.thinned, self.thinned_back = (side.to(device, self.nodes.dtype) for side in self.edges(kept))
         hidden = rng.random(items) < self.config.masked
         self._masked = int(rng.integers(modalities))
         self.shown = torch.from_numpy(~hidden).unsqueeze(1).to(device, self.nodes.dtype)  # (I, 1)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import mean_over_neighbours, product
+from tasks.models.parts.graph import mean_over_neighbours, product, torch_csr
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
 from tasks.training import Batch, squared_norms
 
@@ -33,7 +33,6 @@ class MMGCN(GraphContentModel):
         """As of all models with a graph."""
 
     config: Config
-    symmetric = False
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
@@ -46,9 +45,10 @@ class MMGCN(GraphContentModel):
 
         self.passing, self.own, self.joining = one_each(bias=False), one_each(bias=True), one_each(bias=True)
 
-    def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
-        """(U + I, U + I) of interactions (U, I): the mean over a node's neighbours."""
-        return mean_over_neighbours(interactions)
+    def edges(self, interactions: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
+        """(U + I, U + I) of interactions (U, I), the mean over a node's neighbours, and its transpose."""
+        forth, back = mean_over_neighbours(interactions)
+        return torch_csr(forth), torch_csr(back)
 
     def initialise(self, generator: torch.Generator) -> None:
         """As all models with a graph, preferences as nodes."""

@@ -7,6 +7,7 @@ import torch
 from scipy import sparse
 
 from tasks.models.parts.graph import (
+    mean_over_neighbours,
     normalised_bipartite,
     normalised_part,
     product,
@@ -29,6 +30,20 @@ def test_the_graph_is_normalised_on_both_sides() -> None:
     np.testing.assert_allclose(graph.toarray(), dense_graph(interactions), rtol=1e-6, atol=1e-7)
     assert graph.dtype == np.float32
     assert not graph[[4, 11 + 6]].nnz
+
+
+def test_the_mean_over_neighbours_and_its_transpose() -> None:
+    """Rows sum to one, but for a user and an item without interactions; the way back is the dense transpose."""
+    taken = random_world(11, 8).train.toarray()
+    taken[4] = 0
+    taken[:, 6] = 0
+    dense = np.block([[np.zeros((11, 11)), taken], [taken.T, np.zeros((8, 8))]])
+    dense /= np.maximum(dense.sum(1, keepdims=True), 1)
+    forth, back = mean_over_neighbours(sparse.csr_matrix(taken))
+    np.testing.assert_allclose(forth.toarray(), dense, rtol=1e-6)
+    np.testing.assert_allclose(back.toarray(), dense.T, rtol=1e-6)
+    assert (forth.dtype, back.dtype) == (np.float32, np.float32)
+    assert not forth[[4, 11 + 6]].nnz
 
 
 def test_indices_are_32_bit() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import normalised_part, product
+from tasks.models.parts.graph import normalised_part, product, torch_pair
 from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
 
 
@@ -21,15 +21,13 @@ class ChannelModel(GraphContentModel):
     are half of those with the whole.
     """
 
-    symmetric = False
-
     def __init__(self, config: GraphConfig, data: Dataset) -> None:
         super().__init__(config, data)
         self.projections = nn.ModuleList(Projection(width, config.embedding_size) for width in self.content.widths)
 
-    def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
-        """(U, I), normalised on both sides."""
-        return normalised_part(interactions)
+    def edges(self, interactions: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
+        """(U, I), normalised on both sides, and its transpose."""
+        return torch_pair(normalised_part(interactions))
 
     def tables(self) -> list[Tensor]:
         """(I, d) of ids, then of each modality."""

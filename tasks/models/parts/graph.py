@@ -40,7 +40,8 @@ def _both_ways(part: sparse.csr_matrix) -> sparse.csr_matrix:
 
 def _with_weights(matrix: sparse.csr_matrix, weights: np.ndarray) -> sparse.csr_matrix:
     """The same edges with other weights, in 32 bits; the edges are shared."""
-    return sparse.csr_matrix((weights.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+    edges = (weights.astype(np.float32, copy=False), matrix.indices, matrix.indptr)
+    return sparse.csr_matrix(edges, shape=matrix.shape)
 
 
 def _degrees(interactions: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -66,11 +67,12 @@ def pruned(interactions: sparse.csr_matrix, share: float, rng: np.random.Generat
     return sparse.csr_matrix(edges, shape=interactions.shape)
 
 
-def mean_over_neighbours(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
-    """D^-1 A of the bipartite graph, (U + I, U + I) float32."""
+def mean_over_neighbours(interactions: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """D^-1 A of the bipartite graph and its transpose A D^-1, (U + I, U + I) float32, with the same edges."""
     graph = _both_ways(interactions)
-    shares = 1 / np.maximum(np.concatenate(_degrees(interactions)), 1)  # (U + I,)
-    return _with_weights(graph, np.repeat(shares, np.diff(graph.indptr)) * graph.data)
+    shares = (1 / np.maximum(np.concatenate(_degrees(interactions)), 1)).astype(np.float32)  # (U + I,)
+    forth, back = np.repeat(shares, np.diff(graph.indptr)), shares[graph.indices]
+    return _with_weights(graph, forth * graph.data), _with_weights(graph, back * graph.data)
 
 
 def _inverse_root(degrees: np.ndarray) -> np.ndarray:

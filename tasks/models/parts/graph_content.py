@@ -51,26 +51,26 @@ class BatchNodes:
 class GraphContentModel(ContentModel):
     """`nodes` (U + I, d), users first, and `graph`, (U + I, U + I), what passes over the edges between them.
 
-    Where it is not `symmetric`, `back` is its transpose.
+    Where it is not symmetric, `back` is its transpose.
     """
 
     SEARCH: ClassVar[Space] = {**GradientModel.SEARCH, "layers": Whole(1, 4), "embedding_size": Choice((64, 128))}
     config: GraphConfig
-    symmetric: ClassVar[bool] = True
     graph: Tensor
     back: Tensor
 
     def __init__(self, config: GraphConfig, data: Dataset) -> None:
         super().__init__(config, data)
         self.nodes = nn.Parameter(torch.zeros(sum(data.train.shape), config.embedding_size))
-        edges = self.edges(data.train)
-        self.register_buffer("graph", torch_csr(edges), persistent=False)
-        if not self.symmetric:
-            self.register_buffer("back", torch_csr(edges.T.tocsr()), persistent=False)
+        graph, back = self.edges(data.train)
+        self.register_buffer("graph", graph, persistent=False)
+        if back is not graph:
+            self.register_buffer("back", back, persistent=False)
 
-    def edges(self, interactions: sparse.csr_matrix) -> sparse.csr_matrix:
-        """(U + I, U + I) of interactions (U, I): normalised on both sides, and so symmetric."""
-        return normalised_bipartite(interactions)
+    def edges(self, interactions: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
+        """(U + I, U + I) of interactions (U, I) and its transpose: normalised on both sides, and so the same."""
+        graph = torch_csr(normalised_bipartite(interactions))
+        return graph, graph
 
     def initialise(self, generator: torch.Generator) -> None:
         """Xavier-uniform matrices, no biases, nodes normal with deviation 0.1."""
