@@ -70,11 +70,13 @@ def evaluate(
 
     `exclude_seen` names the splits whose items are masked. The default masks training items only, on test as on
     validation, as published figures do; `("train", "valid")` on test is what serving does. Progress is shown under
-    `label`. BadInput when no user has positives, an excluded split is none or the one that is evaluated, or a cutoff
-    is not positive; TaskError for scores that are not finite or not (users, items).
+    `label`. BadInput when no user has positives, a split is none of the three or both evaluated and excluded, or a
+    cutoff is not positive; TaskError for scores that are not finite or not (users, items).
     """
     if min(cutoffs, default=0) < 1:
         raise BadInput(f"cutoffs {cutoffs} found, expected numbers of ranks from 1 on")
+    if split not in PARTS:
+        raise BadInput(f"split {split!r} found, expected one of {', '.join(PARTS)}")
     if not set(exclude_seen) <= set(PARTS):  # nor are the letters of a text
         raise BadInput(f"exclude_seen {exclude_seen!r} found, expected some of {', '.join(PARTS)}")
     if split in exclude_seen:

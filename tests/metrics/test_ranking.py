@@ -188,6 +188,12 @@ def test_a_split_cannot_be_evaluated_and_excluded() -> None:
         evaluate(scores, tiny(), "test", exclude_seen=("train", "test"))
 
 
+def test_a_split_that_is_none_is_an_error() -> None:
+    """By its name, with those there are."""
+    with pytest.raises(BadInput, match=r"^split 'tset' found, expected one of train, valid, test$"):
+        evaluate(lambda users: np.zeros((len(users), 5)), tiny(), "tset")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("excluded", [("trian",), ("features",), ("train", "shape"), "train"])
 def test_what_is_excluded_is_a_split(excluded: Any) -> None:
     """Not a name that is mistyped, another attribute of a dataset, or a text in place of a tuple."""
