@@ -24,6 +24,7 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "recsys-test"
 NETWORK = f"{PROJECT}_tasks"
+OF_COMPOSE, OF_TASKS = f"label=com.docker.compose.project={PROJECT}", f"label=recsys.site={NETWORK}"
 DAG = "retrain_nightly"
 PORTS = ("UI_PORT", "S3_PORT", "CONSOLE_PORT", "MAIL_PORT", "POSTGRES_PORT")
 IMAGES = ("TASK_IMAGE", "AIRFLOW_IMAGE", "ENGINE_PROXY_IMAGE")
@@ -43,12 +44,11 @@ def dangling() -> list[str]:
 
 def remove_left_overs() -> None:
     """Containers, networks and volumes of a test run that was killed: without its .env they are of no use."""
-    of_compose = f"label=com.docker.compose.project={PROJECT}"
-    for label in (of_compose, f"label=recsys.site={NETWORK}"):
+    for label in (OF_COMPOSE, OF_TASKS):
         if found := docker("ps", "-aq", "--filter", label).split():
             docker("rm", "--force", "--volumes", *found)
     for kind in ("network", "volume"):
-        if found := docker(kind, "ls", "-q", "--filter", of_compose).split():
+        if found := docker(kind, "ls", "-q", "--filter", OF_COMPOSE).split():
             docker(kind, "rm", *found)
 
 
@@ -174,7 +174,7 @@ class Site:
 
     def task_containers(self) -> list[str]:
         """Names of the task containers that there are."""
-        return docker("ps", "-a", "--filter", f"label=recsys.site={NETWORK}", "--format", "{{.Names}}").split()
+        return docker("ps", "-a", "--filter", OF_TASKS, "--format", "{{.Names}}").split()
 
 
 def copied(target: Path) -> Path:

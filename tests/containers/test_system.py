@@ -13,7 +13,7 @@ import pytest
 
 from local.rest import Api, RefusedError
 from tasks.store import read_artefact
-from tests.containers.site import DAG, NETWORK, PROJECT, Night, Site, dangling, docker
+from tests.containers.site import DAG, NETWORK, OF_COMPOSE, PROJECT, Night, Site, dangling, docker
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.containers
@@ -171,9 +171,7 @@ def test_without_a_gpu_the_log_says_so(site: Site, first: Night) -> None:
 def test_an_upgrade_in_place_keeps_the_data(site: Site, first: Night) -> None:
     """From images and a database schema of before (Airflow 3.1's) to those of now: same runs, figures, release."""
     before = runs(site), metrics(site), site.champion()
-    images = docker(
-        "ps", "--filter", f"label=com.docker.compose.project={PROJECT}", "--format", "{{.Names}} {{.Image}}"
-    )
+    images = docker("ps", "--filter", OF_COMPOSE, "--format", "{{.Names}} {{.Image}}")
     assert f"{PROJECT}-scheduler-1" in images
     old = docker("inspect", "-f", "{{.Image}}", f"{PROJECT}-scheduler-1")
     site.compose("stop", "api-server", "scheduler", "dag-processor", "triggerer")
@@ -268,7 +266,7 @@ def test_a_backup_brings_everything_back_after_the_volumes_were_destroyed(site: 
     assert sorted(path.name for path in backup.iterdir()) == ["SHA256SUMS", "airflow.dump", "metrics.dump", "store.tar"]
     before = runs(site), metrics(site), site.champion(), objects(site)
     site.make("down", "ARGS=--volumes")
-    assert docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={PROJECT}") == ""
+    assert docker("volume", "ls", "-q", "--filter", OF_COMPOSE) == ""
     site.make("restore", f"FROM=backups/{backup.name}", REVISION="the-next-one")
     assert (runs(site), metrics(site), site.champion(), objects(site)) == before
     assert site.night(models=["bpr"]).states()["scan"] == "skipped"
@@ -304,14 +302,14 @@ def test_down_in_the_middle_of_a_run_leaves_nothing_but_the_data(site: Site) -> 
 
 def volumes() -> list[str]:
     """The named volumes of the installation."""
-    return docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+    return docker("volume", "ls", "-q", "--filter", OF_COMPOSE).split()
 
 
 def left(site: Site) -> dict[str, list[str]]:
     """What is still there of the installation."""
     found = {}
     for kind, words in (("container", ["ps", "-aq"]), ("network", ["network", "ls", "-q"])):
-        of_compose = docker(*words, "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+        of_compose = docker(*words, "--filter", OF_COMPOSE).split()
         found[kind] = of_compose + (site.task_containers() if kind == "container" else [])
     found["volume"] = volumes()
     return found

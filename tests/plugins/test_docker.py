@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from docker.errors import APIError, NotFound
 from recsys.docker import SCRATCH, DockerTask, gpus, remove_containers, settings
 from structlog.testing import capture_logs
 
-from tests.plugins.bench import TaskInstance, execute, messages, wait
+from tests.plugins.bench import DEADLINE, TaskInstance, execute, messages, wait
 
 pytestmark = pytest.mark.containers
 # Stands for the task image: its one command is a program, given as the word behind the command's name.
@@ -251,14 +251,14 @@ def test_a_timeout_leaves_neither_container_nor_volume(site: Site) -> None:
     scratch: list[str] = []
 
     def look() -> None:
-        wait(site.containers)
+        wait(lambda: [container.status for container in site.containers()] == ["running"])
         scratch.extend(mount["Name"] for mount in site.containers()[0].attrs["Mounts"])
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)  # the time is up
 
     looker = threading.Thread(target=look)
     looker.start()
-    task = site.task("import time; time.sleep(600)")
-    with pytest.raises(AirflowTaskTimeout), timeout(timedelta(seconds=3).total_seconds()):  # type: ignore[arg-type]
-        execute(task, site.ti)
+    with pytest.raises(AirflowTaskTimeout), timeout(DEADLINE):  # type: ignore[arg-type]
+        execute(site.task("import time; time.sleep(600)"), site.ti)
     looker.join()
     assert site.containers() == []
     (volume,) = scratch
