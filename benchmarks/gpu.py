@@ -30,7 +30,7 @@ from benchmarks.models import Ours
 from benchmarks.worlds import draw, fixed_batches, read
 from tasks.data import Dataset
 from tasks.models import MODELS, build_model, model_class
-from tasks.models.parts.gradient import GradientModel
+from tasks.models.families.gradient import GradientModel
 from tasks.training import Batch, NegativeSampler, loop
 from tasks.training.allocation import kept_memory
 

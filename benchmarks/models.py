@@ -27,8 +27,8 @@ from benchmarks.worlds import draw, fixed_batches, read
 from tasks.data import Dataset
 from tasks.metrics import evaluate
 from tasks.models import build_model
-from tasks.models.parts.gradient import GradientModel
-from tasks.models.parts.graph_content import ItemGraphModel
+from tasks.models.families.gradient import GradientModel
+from tasks.models.families.graph_content import ItemGraphModel
 from tasks.training import Batch, NegativeSampler, loop
 from tasks.training.allocation import kept_memory
 

@@ -17,8 +17,8 @@ import numpy as np
 from tasks.data import Dataset
 from tasks.metrics import evaluate, selection_metric
 from tasks.models import build_model
-from tasks.steps.dataset import load_dataset
-from tasks.steps.plan import read_plan
+from tasks.runs.plan import read_plan
+from tasks.runs.prepared import load_dataset
 from tasks.store import open_store
 from tasks.training import TrainingOptions
 

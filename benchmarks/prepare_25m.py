@@ -27,11 +27,12 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from tasks.data import in_order, k_core, read_interactions, split
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import Plan
+from tasks.runs.prepared import load_dataset
 from tasks.steps import load_interactions, prepare
-from tasks.steps.dataset import load_dataset
-from tasks.steps.inputs import current
-from tasks.steps.plan import Plan, RunConfig
 from tasks.store import open_store, write_artefact
+from tasks.store.pointers import current
 
 T = TypeVar("T")
 RUN, DATASET, USERS, ITEMS, WIDTH, K, THRESHOLD = "benchmark", "synthetic", 162_541, 59_047, 64, 5, 1.0

@@ -15,12 +15,13 @@ from functools import partial
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
+from tasks.experiments.report import SHOWN, mean_of
 from tasks.metrics import Evaluation, UserValues, evaluate, paired_bootstrap, selection_metric, user_table, user_values
 from tasks.models import build_model
-from tasks.steps.comparison import SHOWN, mean_of
-from tasks.steps.dataset import load_dataset
-from tasks.steps.plan import read_plan, run_key
+from tasks.runs.plan import read_plan
+from tasks.runs.prepared import load_dataset
 from tasks.store import Store, open_store, read_artefact
+from tasks.store.layout import run_key
 from tasks.training import TrainingOptions
 
 # lambda 60 and 150, content weights 30 and 10 of the Gram matrix: divided as our hyper-parameters are

@@ -8,7 +8,7 @@ import pandas as pd
 from tasks.data import Dataset
 from tasks.models.base import Model
 from tasks.models.saved import save_model
-from tasks.steps.release import write_answers
+from tasks.releases.writer import write_answers
 from tasks.store import Artefact, Store, read_artefact, release_prefix, write_artefact
 
 

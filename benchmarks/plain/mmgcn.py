@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.plain.base import Plain, pairwise
-from tasks.models.parts.gradient import GradientModel
+from tasks.models.families.gradient import GradientModel
 from tasks.training import Batch
 
 NARROW = 256

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pcsv
 
 from tasks.data.columns import finite, labels, seconds
 from tasks.data.formats import FORMATS, Source, open_source, read_columns
-from tasks.data.interactions import Interactions, codes_of, sentence
+from tasks.data.interactions import Interactions, codes_of
 from tasks.data.order import order_within
 from tasks.errors import BadInput, NotFound
 
-__all__ = ["FORMATS", "Columns", "Reading", "read_interactions", "read_prepared"]
+__all__ = ["FORMATS", "Columns", "Reading", "read_interactions"]
 
 # Names that are found without being told, those of MovieLens, RecBole and MMRec; upper and lower case matter.
 USER = ("user_id", "userID", "userId", "UserID", "user")
@@ -177,15 +176,3 @@ def _first_of_each_pair(log: Interactions) -> np.ndarray:
     keep = np.zeros(len(pairs), dtype=bool)
     keep[order[first]] = True
     return keep
-
-
-def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray) -> Interactions:
-    """The log that `prepare` wrote: row and column numbers already, labelled. The ids are those of its mappings."""
-    kinds = {"userID": pa.int32(), "itemID": pa.int32(), "x_label": pa.int8()}
-    options = pcsv.ConvertOptions(column_types=kinds, include_columns=list(kinds), null_values=[])
-    try:
-        table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(delimiter="\t"), convert_options=options)
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise BadInput(f"{path.name} is not a prepared log: {sentence(error)}") from error
-    users, items, split = (table[name].to_numpy() for name in kinds)
-    return Interactions(users=users, items=items, user_ids=user_ids, item_ids=item_ids, labels=split)

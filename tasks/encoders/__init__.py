@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tasks.errors import NotFound
+from tasks.store.layout import NAME, WEIGHTS, weights_folder
+from tasks.store.pointers import current
 
 if TYPE_CHECKING:
     from tasks.encoders.audioclip.model import AudioCLIP
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 DEMO = "audioclip-demo"  # its weights come with the package
 HALF = ".bfloat16"
-FOLDER = "weights"
 
 
 def load_encoder(store: Store, name: str, *, device: str = "cpu") -> Mapping[str, ModalityEncoder]:
@@ -46,20 +46,11 @@ def load_audioclip(store: Store, name: str) -> tuple[AudioCLIP, str]:
 
 def weights_prefix(store: Store, name: str) -> str:
     """Where the weights of `name` lie in the store."""
-    pointer = _pointer(store, name)
-    if pointer is None:
-        known = sorted({info.key.split("/")[1] for info in store.list(f"{FOLDER}/")} | {DEMO})
+    prefix = current(store, weights_folder(name)) if re.fullmatch(NAME, name) else None
+    if prefix is None:
+        known = sorted({info.key.split("/")[1] for info in store.list(f"{WEIGHTS}/")} | {DEMO})
         raise NotFound(
             f"encoder {name!r} is not in {store.url}, expected one of {', '.join(known)}, "
             "or a name given to `weights` or `train-encoder`"
         )
-    return f"{FOLDER}/{name}/{json.loads(pointer)['version']}"
-
-
-def _pointer(store: Store, name: str) -> bytes | None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        return None
-    try:
-        return store.get(f"{FOLDER}/{name}/current.json", limit=4096)
-    except NotFound:
-        return None
+    return prefix

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from tasks.errors import Corrupt
 from tasks.store import Store
+from tasks.store.layout import embeddings_folder
 
 READERS = 4  # parts that are fetched at once
 
@@ -53,7 +54,7 @@ class EmbeddingCache:
 
     def __init__(self, store: Store, identity: str, modality: str, width: int) -> None:
         self._store = store
-        self._folder = f"embeddings/{identity}/{modality}"
+        self._folder = embeddings_folder(identity, modality)
         self._width = width
         self._schema = pa.schema(
             [("sha256", pa.string()), ("reason", pa.string()), ("vector", pa.list_(pa.float32(), width))]

@@ -21,7 +21,7 @@ from tasks.metrics.topk import top_items
 from tasks.progress import progress
 
 if TYPE_CHECKING:
-    from tasks.training import Scorer
+    pass
 
 CUTOFFS = (5, 10, 20, 50)
 PARTS = ("train", "valid", "test")
@@ -93,11 +93,6 @@ def evaluate(
     found = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown]
     hits, top = (np.concatenate(part) for part in zip(*found, strict=True))
     return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs), top)
-
-
-def selection_metric(scorer: Scorer, data: Dataset) -> float:
-    """NDCG@20 on validation, by which epochs and models are chosen; never looks at test."""
-    return evaluate(scorer.scores, data, "valid", cutoffs=(20,)).means()["ndcg@20"]
 
 
 def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:

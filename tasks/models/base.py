@@ -16,7 +16,7 @@ from tasks.errors import BadInput, Corrupt, Diverged, TaskError
 from tasks.models.serving import Serving
 from tasks.training.device import usable
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
-from tasks.training.search import Space
+from tasks.training.space import Space
 
 
 class Model(ABC):

@@ -14,9 +14,9 @@ from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.graph_content import GraphConfig, GraphContentModel
-from tasks.models.parts.rows import gathered
+from tasks.models.families.graph_content import GraphConfig, GraphContentModel
+from tasks.models.layers.content import Projection
+from tasks.models.layers.gather import gathered
 from tasks.training import Batch, Real, Space, cosine_distance, squared_norms
 
 

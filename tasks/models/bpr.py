@@ -12,8 +12,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.gradient import GradientModel, Representations
-from tasks.models.parts.rows import gathered
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.gather import gathered
 from tasks.training import Batch, Choice, GradientConfig, Space, bpr_of_vectors, squared_norms
 
 

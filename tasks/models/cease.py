@@ -17,10 +17,10 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from scipy import sparse
 
 from tasks.data import Dataset
-from tasks.models.parts.closed_form import BLOCK, gram, peak_bytes, require_memory, weights_in_place
-from tasks.models.parts.features import weighed
-from tasks.models.parts.item_weights import ItemWeights
+from tasks.models.families.linear import ItemWeights
 from tasks.models.serving import ItemItem
+from tasks.models.solvers.closed_form import BLOCK, gram, peak_bytes, require_memory, weights_in_place
+from tasks.models.solvers.features import weighed
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 

@@ -21,10 +21,10 @@ from threadpoolctl import threadpool_limits
 
 from tasks.data import Dataset
 from tasks.errors import Diverged
-from tasks.models.parts.factorised import Factorised, FactorisedConfig
-from tasks.models.parts.features import weighed
-from tasks.models.parts.fold_in import FoldIn
-from tasks.models.parts.least_squares import growth, rows_solved
+from tasks.models.families.factorised import Factorised, FactorisedConfig
+from tasks.models.solvers.features import weighed
+from tasks.models.solvers.fold_in import FoldIn
+from tasks.models.solvers.least_squares import growth, rows_solved
 from tasks.training import EpochRecord, Real, Space, TrainingOptions
 
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.edges import Edges, weighted_sums
-from tasks.models.parts.graph import propagate
-from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
-from tasks.models.parts.shared_users import neighbours
+from tasks.models.families.graph_content import GraphConfig, GraphContentModel, pairwise
+from tasks.models.layers.content import Projection
+from tasks.models.layers.fixed_degree_graph import Edges, weighted_sums
+from tasks.models.layers.graph import propagate
+from tasks.models.solvers.item_neighbours import neighbours
 from tasks.training import Batch, Real, Space, Whole, squared_norms
 
 

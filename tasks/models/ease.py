@@ -12,11 +12,11 @@ from typing import ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from tasks.models.parts.closed_form import gram, peak_bytes, require_memory, weights_in_place
-from tasks.models.parts.dual import Dual, dual
-from tasks.models.parts.item_weights import ItemWeights
-from tasks.models.parts.pruned import pruned_bytes, pruned_weights
+from tasks.models.families.linear import ItemWeights
 from tasks.models.serving import ItemItem
+from tasks.models.solvers.closed_form import gram, peak_bytes, require_memory, weights_in_place
+from tasks.models.solvers.ease_dual import Dual, dual
+from tasks.models.solvers.ease_sparse import pruned_bytes, pruned_weights
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
 log = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection, modality_weights
-from tasks.models.parts.graph import normalised_bipartite, pruned, torch_csr
-from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel
-from tasks.models.parts.neighbours import ItemGraph, joined, mixed
-from tasks.models.parts.rows import gathered
+from tasks.models.families.graph_content import ItemGraphConfig, ItemGraphModel
+from tasks.models.layers.content import Projection, modality_weights
+from tasks.models.layers.gather import gathered
+from tasks.models.layers.graph import normalised_bipartite, pruned, torch_csr
+from tasks.models.layers.item_graph import ItemGraph, joined, mixed
 from tasks.training import Batch, Real, Space, bpr_of_vectors
 
 

@@ -20,8 +20,8 @@ from tasks.data import Dataset
 from tasks.errors import Corrupt
 from tasks.models import build_model, model_class
 from tasks.models.base import Model
-from tasks.models.parts.scores import standard
 from tasks.models.serving import Serving
+from tasks.models.solvers.scores import standard
 from tasks.training import EpochRecord, ModelConfig, Scorer, Space, TrainingOptions, under
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)

@@ -14,8 +14,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import Diverged
-from tasks.models.parts.factorised import Factorised, FactorisedConfig
-from tasks.models.parts.fold_in import FoldIn
+from tasks.models.families.factorised import Factorised, FactorisedConfig
+from tasks.models.solvers.fold_in import FoldIn
 from tasks.training import EpochRecord, TrainingOptions
 
 

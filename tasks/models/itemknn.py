@@ -17,8 +17,8 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from tasks.models.base import Model
-from tasks.models.parts.shared_users import neighbours
 from tasks.models.serving import ItemItem, Serving
+from tasks.models.solvers.item_neighbours import neighbours
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions, Whole
 
 

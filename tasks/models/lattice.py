@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.edges import Edges
-from tasks.models.parts.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
-from tasks.models.parts.neighbours import ItemGraph, cosines, joined, mixed, nearest, normalised
+from tasks.models.families.graph_content import ItemGraphConfig, ItemGraphModel, pairwise
+from tasks.models.layers.content import Projection
+from tasks.models.layers.fixed_degree_graph import Edges
+from tasks.models.layers.item_graph import ItemGraph, cosines, joined, mixed, nearest, normalised
 from tasks.training import Batch, Real, Space
 
 

@@ -13,9 +13,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.gradient import GradientModel, Representations
-from tasks.models.parts.graph import normalised_bipartite, propagate, torch_csr
-from tasks.models.parts.rows import gathered
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.gather import gathered
+from tasks.models.layers.graph import normalised_bipartite, propagate, torch_csr
 from tasks.training import Batch, Choice, GradientConfig, Space, Whole, bpr_of_vectors, squared_norms
 
 

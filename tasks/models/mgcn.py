@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.graph_content import chosen
-from tasks.models.parts.side import SideConfig, SideModel
+from tasks.models.families.graph_content import chosen
+from tasks.models.families.side_view import SideConfig, SideModel
 
 
 class MGCN(SideModel):

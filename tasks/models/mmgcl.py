@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.channels import ChannelModel
-from tasks.models.parts.graph_content import GraphConfig, contrasted, pairwise
+from tasks.models.families.graph_content import GraphConfig, contrasted, pairwise
+from tasks.models.families.modality_channels import ChannelModel
 from tasks.training import Batch, Real, Space, info_nce
 
 

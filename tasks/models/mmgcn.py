@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.content import Projection
-from tasks.models.parts.graph import mean_over_neighbours, product, torch_csr
-from tasks.models.parts.graph_content import GraphConfig, GraphContentModel, pairwise
+from tasks.models.families.graph_content import GraphConfig, GraphContentModel, pairwise
+from tasks.models.layers.content import Projection
+from tasks.models.layers.graph import mean_over_neighbours, product, torch_csr
 from tasks.training import Batch, squared_norms
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from tasks.models.base import Model
-from tasks.models.parts.fold_in import FoldIn
 from tasks.models.serving import Factors, Serving
+from tasks.models.solvers.fold_in import FoldIn
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 
 

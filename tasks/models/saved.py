@@ -17,9 +17,9 @@ from tasks.data import Dataset
 from tasks.errors import Corrupt
 from tasks.models import build_model
 from tasks.models.base import Model
-from tasks.models.parts.dual import Dual
-from tasks.models.parts.fold_in import FoldIn
 from tasks.models.serving import Factors, ItemItem, Serving, linear_part, shaped
+from tasks.models.solvers.ease_dual import Dual
+from tasks.models.solvers.fold_in import FoldIn
 from tasks.store import Artefact, ArtefactWriter
 
 

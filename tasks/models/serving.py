@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from tasks.models.parts.dual import Dual
-from tasks.models.parts.fold_in import FoldIn, gram_of
-from tasks.models.parts.scores import standard
+from tasks.models.solvers.ease_dual import Dual
+from tasks.models.solvers.fold_in import FoldIn, gram_of
+from tasks.models.solvers.scores import standard
 
 
 @dataclass(frozen=True)

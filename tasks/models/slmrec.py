@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.parts.channels import ChannelModel
-from tasks.models.parts.graph_content import GraphConfig
-from tasks.models.parts.rows import gathered
+from tasks.models.families.graph_content import GraphConfig
+from tasks.models.families.modality_channels import ChannelModel
+from tasks.models.layers.gather import gathered
 from tasks.training import Batch, Real, Space, info_nce, squared_norms
 
 

@@ -13,9 +13,10 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.parts.content import ContentConfig, ContentModel, projected
-from tasks.models.parts.gradient import GradientModel, Representations
-from tasks.models.parts.rows import gathered
+from tasks.models.families.content import ContentConfig, ContentModel
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.content import projected
+from tasks.models.layers.gather import gathered
 from tasks.training import Batch, Choice, Space, bpr_loss, squared_norms
 
 

@@ -1,7 +1,7 @@
 """Great Expectations suites as functions that return a report."""
 
-from tasks.quality.dataset import DatasetTables, check_dataset
 from tasks.quality.embeddings import EmbeddingLimits, check_embeddings
+from tasks.quality.prepared import DatasetTables, check_dataset
 from tasks.quality.report import Check, Report
 
 __all__ = ["Check", "DatasetTables", "EmbeddingLimits", "Report", "check_dataset", "check_embeddings"]

@@ -9,9 +9,10 @@ import pandas as pd
 
 from tasks.data import numbering
 from tasks.errors import ValidationFailed
+from tasks.runs.plan import read_plan, scan_artefact
 from tasks.steps.options import Run
-from tasks.steps.plan import read_plan, run_key, scan_artefact
 from tasks.store import open_store, read_artefact, write_artefact
+from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def align(*, run: Run) -> dict[str, object]:
     plan = read_plan(store, run)
     complete = scan_artefact(store, run).manifest.counts["with_all"]
     extracts = {m: read_artefact(store, run_key(run, f"extract-{m}")) for m in plan.config.modalities}
-    tables = {m: artefact.frame("items.csv", dtype=str, keep_default_na=False) for m, artefact in extracts.items()}
+    tables = {m: artefact.text("items.csv") for m, artefact in extracts.items()}
     kept = set.intersection(*(set(table["item_id"]) for table in tables.values()))
     if not kept:
         encoded = ", ".join(f"{len(table)} {modality}" for modality, table in tables.items())

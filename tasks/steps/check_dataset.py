@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from tasks.quality import DatasetTables
 from tasks.quality import check_dataset as suite
+from tasks.runs.checks import conclude
+from tasks.runs.plan import read_plan
+from tasks.runs.prepared import ITEM_FEATURES, log_name, mapping_name, matrix_name
 from tasks.steps.options import Run
-from tasks.steps.plan import read_plan, run_key
-from tasks.steps.verdict import conclude
 from tasks.store import open_store, read_artefact
+from tasks.store.layout import run_key
 
 
 def check_dataset(*, run: Run) -> dict[str, object]:
@@ -20,15 +22,14 @@ def check_dataset(*, run: Run) -> dict[str, object]:
     config = read_plan(store, run).config
     aligned = read_artefact(store, run_key(run, "align"))
     prepared = read_artefact(store, run_key(run, "prepare"))
-    text = {"dtype": str, "keep_default_na": False}  # ids such as 007 and NA stay what they are
     report = suite(
         DatasetTables(
-            interactions=prepared.frame(f"{config.dataset}_filtered.inter"),
-            users=prepared.frame("user_mapping.csv", **text),
-            items=prepared.frame("item_mapping.csv", **text),
-            item_features=prepared.frame("item_features_filtered.csv", **text),
-            features={modality: prepared.array(f"{modality}_filtered.npy") for modality in config.modalities},
-            source_items=aligned.frame("item_features.csv", **text),
+            interactions=prepared.frame(log_name(config.dataset)),
+            users=prepared.text(mapping_name("user")),
+            items=prepared.text(mapping_name("item")),
+            item_features=prepared.text(ITEM_FEATURES),
+            features={modality: prepared.array(matrix_name(modality)) for modality in config.modalities},
+            source_items=aligned.text("item_features.csv"),
             sources={modality: aligned.array(f"{modality}.npy") for modality in config.modalities},
             counts=_stated(prepared.manifest.counts, config.k_core),
         ),

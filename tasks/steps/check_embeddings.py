@@ -5,10 +5,11 @@ from __future__ import annotations
 from tasks.data import Interactions
 from tasks.quality import EmbeddingLimits
 from tasks.quality import check_embeddings as suite
+from tasks.runs.checks import conclude
+from tasks.runs.plan import Plan, read_plan
 from tasks.steps.options import Run
-from tasks.steps.plan import Plan, read_plan, run_key
-from tasks.steps.verdict import conclude
 from tasks.store import Store, open_store, read_artefact
+from tasks.store.layout import run_key
 
 
 def check_embeddings(*, run: Run) -> dict[str, object]:
@@ -22,11 +23,10 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
     config = plan.config
     aligned = read_artefact(store, run_key(run, "align"))
     log = read_artefact(store, plan.interactions)
-    text = {"dtype": str, "keep_default_na": False}  # ids such as 007 and NA stay what they are
     report = suite(
         arrays={modality: aligned.array(f"{modality}.npy") for modality in config.modalities},
-        keys={modality: aligned.frame(f"{modality}_items.csv", **text) for modality in config.modalities},
-        items=aligned.frame("item_features.csv", **text),
+        keys={modality: aligned.text(f"{modality}_items.csv") for modality in config.modalities},
+        items=aligned.text("item_features.csv"),
         log=Interactions.load(log.path("interactions.parquet")),
         limits=EmbeddingLimits(
             min_coverage=config.min_coverage,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Annotated
@@ -11,17 +10,19 @@ from typing import Annotated
 import typer
 
 from tasks.errors import BadInput, Diverged, TaskError
+from tasks.experiments.plot import plot
+from tasks.experiments.report import Comparison, best_on_validation, compared, figures_of, lines, mean_figure
+from tasks.experiments.trials import Trial, World, trial_of
+from tasks.metrics import DECIDES
 from tasks.models import MODELS, model_class
 from tasks.progress import progress
-from tasks.steps.comparison import Comparison, best_on_validation, compared, figures_of, lines, mean_figure
-from tasks.steps.comparison_plot import plot
-from tasks.steps.dataset import load_dataset, prepared_artefact
-from tasks.steps.options import Device, Run
-from tasks.steps.plan import Plan, read_plan, run_key
-from tasks.steps.train import Memory, Threads
-from tasks.steps.trials import Trial, World, trial_of
+from tasks.runs.plan import Plan, read_plan
+from tasks.runs.prepared import load_dataset, prepared_artefact
+from tasks.steps.options import Device, Memory, Run, Threads
 from tasks.store import Artefact, open_history, open_store, write_artefact
+from tasks.store.layout import run_key
 from tasks.training import TrainingOptions
+from tasks.training.device import thread_count
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ def compare(
         model_class(name).configure(plan.config.hyperparameters.get(name, {}))
     served = None if against else _served(plan)
     data = load_dataset(store, run)
-    many = threads or len(os.sched_getaffinity(0))
-    options = TrainingOptions(device=device, threads=many, seed=plan.config.seed, memory_gib=memory)
+    options = TrainingOptions(device=device, threads=thread_count(threads), seed=plan.config.seed, memory_gib=memory)
     wanted = trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
     shown = progress(wanted, label="compare", unit="trial")
     found, failed = tried(shown, lambda trial: trial_of(store, plan, data, trial, options))
@@ -80,7 +80,7 @@ def compare(
         raise kind(f"{len(failed)} of {len(names) + len(failed)} models failed and are not in the table: {reasons}")
     best = best_on_validation(comparison.figures, names)
     figure = mean_figure(comparison.figures, best, "test")
-    return {"run": run, "trials": len(found), "against": reference, "best": best, "test_ndcg@20": figure}
+    return {"run": run, "trials": len(found), "against": reference, "best": best, f"test_{DECIDES}": figure}
 
 
 def chosen(models: str | None, plan: Plan) -> list[str]:

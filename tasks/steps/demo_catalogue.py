@@ -21,10 +21,11 @@ from tasks.catalogue import (
 )
 from tasks.errors import BadInput
 from tasks.progress import progress
-from tasks.steps.inputs import checked_dataset, current, interactions_folder
 from tasks.steps.load_interactions import load_interactions
 from tasks.steps.load_media import load_media
 from tasks.store import open_store
+from tasks.store.layout import checked_dataset, interactions_folder
+from tasks.store.pointers import current
 
 logger = logging.getLogger(__name__)
 MOST = 1_000_000  # items or users: more is a slip of the hand

@@ -6,11 +6,12 @@ import hashlib
 import logging
 
 from tasks.errors import NotFound, NothingToDo
-from tasks.steps.inputs import checked_dataset, current, interactions_folder, matrix_folder, media_folder
-from tasks.steps.inventory import known_datasets, listed
+from tasks.runs.config import MODALITIES
+from tasks.runs.inventory import known_datasets, listed
 from tasks.steps.options import Dataset
-from tasks.steps.plan import MODALITIES
 from tasks.store import open_history, open_store
+from tasks.store.layout import checked_dataset, interactions_folder, matrix_folder, media_folder
+from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
 

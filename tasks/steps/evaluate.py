@@ -6,15 +6,16 @@ import logging
 from dataclasses import asdict
 from time import perf_counter
 
-from tasks.metrics import beyond_accuracy, by_segment, user_table
+from tasks.metrics import DECIDES, beyond_accuracy, by_segment, user_table
 from tasks.metrics import evaluate as measure
 from tasks.metrics.ranking import Split
+from tasks.metrics.selection import TITLE
 from tasks.models.saved import load_model
-from tasks.steps.dataset import load_dataset, prepared_artefact, require_made_from
+from tasks.runs.plan import Plan, hyperparameters_of, read_plan
+from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.options import ModelName, Run
-from tasks.steps.plan import Plan, read_plan, run_key
-from tasks.steps.train import hyperparameters_of
 from tasks.store import Artefact, MetricValue, open_history, open_store, read_artefact, write_artefact
+from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
 MEASURED: tuple[Split, ...] = ("valid", "test")
@@ -48,8 +49,8 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
         out.json("metrics.json", figures)
         out.frame("users.parquet", user_table(found, data))
     record(plan, model, trained, metrics)
-    shown = {f"{split}_ndcg@20": metrics[split]["ndcg@20"] for split in metrics}
-    log.info("%s: NDCG@20 %.4f on validation, %.4f on test", model, *shown.values())
+    shown = {f"{split}_{DECIDES}": metrics[split][DECIDES] for split in metrics}
+    log.info("%s: %s %.4f on validation, %.4f on test", model, TITLE, *shown.values())
     return {"run": run, "model": model, **shown, "users": users}
 
 

@@ -13,12 +13,13 @@ import pandas as pd
 from tasks.encoders import load_encoder
 from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import EmbeddingCache, Known
+from tasks.encoders.pipeline import Medium, encode_all
 from tasks.errors import BadInput, NotFound, TaskError, ValidationFailed
-from tasks.steps.encoding import Medium, encode_all
-from tasks.steps.inventory import matrix_items, with_all
+from tasks.runs.inventory import matrix_items, with_all
+from tasks.runs.plan import Plan, read_plan, scan_artefact
 from tasks.steps.options import Device, Modality, Run
-from tasks.steps.plan import Plan, read_plan, run_key, scan_artefact
 from tasks.store import Artefact, Store, open_store, read_artefact, write_artefact
+from tasks.store.layout import quarantine_folder, run_key
 
 log = logging.getLogger(__name__)
 REJECTED = ["item_id", "key", "sha256", "reason"]
@@ -109,7 +110,7 @@ def _copy_matrix(store: Store, plan: Plan, modality: str, scanned: Artefact) -> 
     begun = time.perf_counter()
     matrix = read_artefact(store, plan.matrices[modality])
     vectors = matrix.array("vectors.npy")
-    items = matrix.frame("items.csv", dtype={"item_id": str}, keep_default_na=False)
+    items = matrix.text("items.csv")
     items["sha256"] = [hashlib.sha256(row.tobytes()).hexdigest() for row in vectors]
     counts = {"found": len(items), "cached": len(items), "extracted": 0, "rejected": 0, "kept": len(items)}
     with write_artefact(store, run_key(plan.run, f"extract-{modality}"), inputs=[scanned, matrix]) as out:
@@ -126,7 +127,7 @@ def _quarantine(store: Store, run: str, modality: str, bad: pd.DataFrame) -> Non
     """A copy of each refused file with the reasons beside; the original stays where it was dropped."""
     if bad.empty:
         return
-    folder = f"quarantine/{run}/{modality}"
+    folder = quarantine_folder(run, modality)
     for key in bad["key"]:
         try:
             store.copy(key, f"{folder}/{key.rpartition('/')[2]}")

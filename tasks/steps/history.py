@@ -10,11 +10,11 @@ import pandas as pd
 import typer
 
 from tasks.errors import BadInput
+from tasks.metrics import DECIDES
 from tasks.store import open_history
 
 USUAL = "@20"  # what is shown unless asked otherwise
 ORDER = ("recall", "ndcg", "precision", "map")
-RANKED_BY = "ndcg@20"  # within a run, where it is shown
 
 
 def history(
@@ -99,7 +99,7 @@ def table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[st
 
 def _ranked(rows: pd.DataFrame, figures: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """The models of a run, the best first."""
-    by = RANKED_BY if RANKED_BY in figures else figures[0]
+    by = DECIDES if DECIDES in figures else figures[0]
     models = [(str(model), values.set_index("figure")) for model, values in rows.groupby("model")]
     return sorted(models, key=lambda pair: -float(pair[1]["value"].get(by, float("-inf"))))
 

@@ -14,10 +14,11 @@ import typer
 
 from tasks.data import RULE, first_odd, shown
 from tasks.errors import BadInput, NotFound
-from tasks.steps.inputs import checked_dataset, current, matrix_folder, point
+from tasks.runs.config import MODALITIES
 from tasks.steps.options import Dataset, Modality
-from tasks.steps.plan import MODALITIES
 from tasks.store import has_artefact, open_store, write_artefact
+from tasks.store.layout import checked_dataset, matrix_folder
+from tasks.store.pointers import current, point
 
 log = logging.getLogger(__name__)
 WIDEST = 65_536

@@ -13,9 +13,10 @@ import typer
 from tasks.data import Columns, read_interactions
 from tasks.data.readers import FORMATS
 from tasks.errors import BadInput
-from tasks.steps.inputs import checked_dataset, current, interactions_folder, point
 from tasks.steps.options import Dataset
 from tasks.store import has_artefact, open_store, sha256_of, write_artefact
+from tasks.store.layout import checked_dataset, interactions_folder
+from tasks.store.pointers import current, point
 
 log = logging.getLogger(__name__)
 USUAL = "the usual names are found."

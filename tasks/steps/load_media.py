@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from tasks.data import RULE, first_odd, shown
-from tasks.encoders.decode import EXTENSIONS, LARGEST_FILE
 from tasks.errors import BadInput, NotFound
+from tasks.media import EXTENSIONS, LARGEST_FILE
 from tasks.progress import progress
-from tasks.steps.inputs import checked_dataset, media_folder
-from tasks.steps.inventory import check_names, listed, plain
+from tasks.runs.inventory import check_names, listed, plain
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
+from tasks.store.layout import checked_dataset, media_folder
 
 log = logging.getLogger(__name__)
 UPLOADS = 4  # at once

@@ -11,3 +11,7 @@ Dataset = Annotated[str, typer.Option(help="Name of the dataset, as in media/<da
 Modality = Annotated[str, typer.Option(help="One modality of the run: image, audio or text.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.", envvar="RECSYS_DEVICE")]
 ModelName = Annotated[str, typer.Option("--model", help="One model of the run, by its name in MODELS.")]
+Threads = Annotated[
+    int, typer.Option(help="0 takes all; the same number gives the same figures.", envvar="RECSYS_THREADS")
+]
+Memory = Annotated[float, typer.Option(help="GiB that a model may allocate at most.", envvar="RECSYS_MEMORY_GIB")]

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 
 from tasks.data import Interactions, in_order, k_core, labels_of, split
+from tasks.data.prepared import columns_of
 from tasks.errors import BadInput
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import read_plan
+from tasks.runs.prepared import ITEM_FEATURES, log_name, mapping_name, matrix_name
 from tasks.steps.options import Run
-from tasks.steps.plan import RunConfig, read_plan, run_key
-from tasks.store import Artefact, ArtefactWriter, open_store, read_artefact, write_artefact
+from tasks.store import Artefact, open_store, read_artefact, write_artefact
+from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
 PARTS = ("train", "valid", "test")
@@ -27,7 +31,7 @@ def prepare(*, run: Run) -> dict[str, object]:
     plan = read_plan(store, run)
     aligned = read_artefact(store, run_key(run, "align"))
     interactions = read_artefact(store, plan.interactions)
-    items = aligned.frame("item_features.csv", dtype={"item_id": str}, keep_default_na=False)
+    items = aligned.text("item_features.csv", idx=np.int64)
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
     dataset = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts)
@@ -36,13 +40,13 @@ def prepare(*, run: Run) -> dict[str, object]:
     prefix, config = run_key(run, "prepare"), plan.config
     parameters = config.model_dump(include={"dataset", "modalities", "k_core", "split", "seed"})
     with write_artefact(store, prefix, inputs=[aligned, interactions], parameters=parameters, seed=config.seed) as out:
-        _write_log(out, dataset, config.dataset)
+        out.table(log_name(config.dataset), columns_of(dataset))
         for kind, ids in (("user", dataset.user_ids), ("item", dataset.item_ids)):
-            out.frame(f"{kind}_mapping.csv", pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
+            out.frame(mapping_name(kind), pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
         kept = pd.DataFrame({"item_id": dataset.item_ids, "idx": np.arange(len(source)), "source_idx": source})
-        out.frame("item_features_filtered.csv", kept)
+        out.frame(ITEM_FEATURES, kept)
         for modality in config.modalities:
-            out.array(f"{modality}_filtered.npy", _matrix(aligned, modality, len(items))[source])
+            out.array(matrix_name(modality), _matrix(aligned, modality, len(items))[source])
         out.counts.update(counts)
     return {"prepared": prefix, **counts}
 
@@ -111,11 +115,3 @@ def _matrix(aligned: Artefact, modality: str, rows: int) -> np.ndarray:
 
 def _words(counts: dict[str, int]) -> str:
     return ", ".join(f"{part} {counts[part]:,}" for part in PARTS)
-
-
-def _write_log(out: ArtefactWriter, dataset: Interactions, name: str) -> None:
-    """userID, itemID, x_label and, when known, timestamp, as MMRec reads them."""
-    columns = {"userID": dataset.users, "itemID": dataset.items, "x_label": labels_of(dataset)}
-    if dataset.timestamps is not None:
-        columns["timestamp"] = dataset.timestamps
-    out.table(f"{name}_filtered.inter", columns)

@@ -6,12 +6,13 @@ import logging
 from dataclasses import dataclass
 
 from tasks.errors import BadInput, TaskError, ValidationFailed
+from tasks.metrics import DECIDES
 from tasks.models.saved import load_model
-from tasks.steps.dataset import load_dataset, prepared_artefact, require_made_from
-from tasks.steps.gate import METRIC, Candidate, Gate, best, judge
+from tasks.releases.gate import Candidate, Gate, best, judge
+from tasks.releases.writer import compared_by, release_name, write_answers, write_sources
+from tasks.runs.plan import Plan, read_plan, scan_artefact
+from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.options import Run
-from tasks.steps.plan import Plan, read_plan, run_key, scan_artefact
-from tasks.steps.release import compared_by, release_name, write_answers, write_sources
 from tasks.store import (
     Artefact,
     Champion,
@@ -23,6 +24,7 @@ from tasks.store import (
     release_prefix,
     write_artefact,
 )
+from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
 CHECKS = {"check-embeddings": "align", "check-dataset": "prepare"}  # check -> the step whose result it vouches for
@@ -62,7 +64,7 @@ def publish(*, run: Run) -> dict[str, object]:
     }
     with write_artefact(store, run_key(run, "publish"), inputs=[evidence.trained, evidence.evaluated]) as out:
         out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
-    return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{METRIC}": candidate.figure}
+    return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{DECIDES}": candidate.figure}
 
 
 def gather(store: Store, run: str) -> Evidence:
@@ -143,8 +145,8 @@ def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champi
 def _figure(evaluated: Artefact) -> float:
     """The figure that decides, of one model."""
     try:
-        return float(evaluated.json("metrics.json")["valid"][METRIC])
+        return float(evaluated.json("metrics.json")["valid"][DECIDES])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(
-            f"{evaluated.prefix}/metrics.json has no {METRIC} on valid, expected it there: evaluate again"
+            f"{evaluated.prefix}/metrics.json has no {DECIDES} on valid, expected it there: evaluate again"
         ) from error

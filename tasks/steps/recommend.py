@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tasks.errors import BadInput, NotFound
+from tasks.releases.server import Ranked, Served
 from tasks.steps.options import Dataset
-from tasks.steps.served import Ranked, Served
 from tasks.store import Store, has_artefact, open_history, open_store, read_artefact, release_prefix
 
 Ids = list[str] | None

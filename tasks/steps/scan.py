@@ -16,8 +16,8 @@ from tasks.data import Interactions
 from tasks.encoders import load_encoder
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
-from tasks.steps.inputs import checked_dataset, current, interactions_folder, matrix_folder, media_folder
-from tasks.steps.inventory import (
+from tasks.runs.config import MODALITIES, RunConfig, load_config
+from tasks.runs.inventory import (
     check_same_writing,
     items_by_modality,
     known_datasets,
@@ -26,8 +26,8 @@ from tasks.steps.inventory import (
     say_counts,
     take_inventory,
 )
+from tasks.runs.plan import Plan
 from tasks.steps.options import Run
-from tasks.steps.plan import MODALITIES, Plan, RunConfig, load_config, run_key, run_name
 from tasks.store import (
     Decision,
     History,
@@ -38,6 +38,8 @@ from tasks.store import (
     read_artefact,
     write_artefact,
 )
+from tasks.store.layout import checked_dataset, interactions_folder, matrix_folder, media_folder, run_key, run_name
+from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
 

@@ -23,17 +23,17 @@ from tasks.encoders.audioclip.preprocess import RATE, WINDOW, crop, windows
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.encoders.audioclip.training import Items, Options, fit
 from tasks.encoders.audioclip.weights import save_model
-from tasks.encoders.decode import LARGEST_FILE, BadMedia
-from tasks.encoders.decode.audio import decode_audio
-from tasks.encoders.decode.image import decode_image
-from tasks.encoders.decode.text import decode_text
+from tasks.encoders.weights import checked_name, put_weights
 from tasks.errors import BadInput
+from tasks.media import LARGEST_FILE, BadMedia
+from tasks.media.audio import decode_audio
+from tasks.media.image import decode_image
+from tasks.media.text import decode_text
 from tasks.progress import progress
-from tasks.steps.encoder_store import checked_name, put_weights
-from tasks.steps.inputs import checked_dataset
-from tasks.steps.inventory import check_names, listed
+from tasks.runs.inventory import check_names, listed
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
+from tasks.store.layout import checked_dataset
 
 log = logging.getLogger(__name__)
 BAND = BINS // BANDS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -14,18 +13,20 @@ import yaml
 from optuna.trial import FrozenTrial
 
 from tasks.errors import BadInput, TaskError
+from tasks.experiments.tuner import REASON, Search
+from tasks.experiments.tuning_task import Subject
+from tasks.metrics import DECIDES
+from tasks.metrics.selection import TITLE
 from tasks.models import model_class
 from tasks.progress import logs_above, progress
-from tasks.steps.dataset import load_dataset, prepared_artefact
-from tasks.steps.gate import METRIC
-from tasks.steps.options import Device, Run
-from tasks.steps.plan import read_plan, run_key
-from tasks.steps.search import REASON, Search
-from tasks.steps.subject import Subject
-from tasks.steps.train import Memory, Threads
+from tasks.runs.plan import read_plan
+from tasks.runs.prepared import load_dataset, prepared_artefact
+from tasks.steps.options import Device, Memory, Run, Threads
 from tasks.store import open_store, write_artefact
+from tasks.store.layout import run_key
 from tasks.store.studies import Studies
 from tasks.training import TrainingOptions, placed
+from tasks.training.device import thread_count
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,7 @@ def tune(
     require_budget(trials, minutes)
     store, chosen = open_store(), model_class(model)
     config, prepared = read_plan(store, run).config, prepared_artefact(store, run)
-    many = threads or len(os.sched_getaffinity(0))
-    options = TrainingOptions(device=device, threads=many, seed=config.seed, memory_gib=memory)
+    options = TrainingOptions(device=device, threads=thread_count(threads), seed=config.seed, memory_gib=memory)
     subject = Subject(chosen, config.hyperparameters.get(model, {}), load_dataset(store, run), options)
     if not subject.space:
         raise BadInput(f"model {model} has nothing to tune, expected one with hyper-parameters that can be searched")
@@ -65,14 +65,19 @@ def tune(
             tell(search.attempt(subject.figure), search.best())
             done += 1
         with studies.locked(f"{name}/artefact"):  # two that end at once write one after the other
-            found = {"model": model, "study": name, "metric": METRIC, **summarised(search, subject)}
+            found = {"model": model, "study": name, "metric": DECIDES, **summarised(search, subject)}
             preset = yaml.safe_dump({"hyperparameters": {model: found["best"]["hyperparameters"]}}, sort_keys=False)
             with write_artefact(store, run_key(run, f"tune-{model}"), inputs=[prepared], seed=config.seed) as out:
                 out.json("tune.json", found)
                 out.file("preset.yaml").write_text(preset, encoding="utf-8")
     best, total = found["best"], len(found["trials"])
     log.info(
-        "NDCG@20 %.4f on validation by trial %d of %d; for a preset:\n%s", best["value"], best["number"], total, preset
+        "%s %.4f on validation by trial %d of %d; for a preset:\n%s",
+        TITLE,
+        best["value"],
+        best["number"],
+        total,
+        preset,
     )
     return {"run": run, "model": model, "study": name, **best, "trials": total, "trials_now": done}
 

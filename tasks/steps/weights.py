@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from tasks.encoders.audioclip.weights import CHECKPOINTS, Checkpoint, load_checkpoint, save_model
+from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError
 from tasks.progress import progress
-from tasks.steps.encoder_store import put_weights
 from tasks.store import open_store, sha256_of
 
 log = logging.getLogger(__name__)

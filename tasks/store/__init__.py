@@ -9,9 +9,10 @@ from urllib.parse import unquote, urlsplit
 from tasks.errors import BadInput
 from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
 from tasks.store.base import ObjectInfo, Store, sha256_of
-from tasks.store.champion import Champion, Decision, release_prefix
+from tasks.store.champion import Champion, Decision
 from tasks.store.folder import FolderStore
 from tasks.store.history import History, MetricValue, metrics_dsn, open_history
+from tasks.store.layout import release_prefix
 from tasks.store.manifest import FileEntry, Manifest
 from tasks.store.s3 import S3Store
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -169,6 +170,10 @@ class Artefact:
             return pd.read_parquet(path, **options)
         found: pd.DataFrame = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
         return found
+
+    def text(self, name: str, **kinds: type) -> pd.DataFrame:
+        """A table whose columns stay the text they are, so that ids such as 007 and NA survive; but for `kinds`."""
+        return self.frame(name, dtype=defaultdict(lambda: str, kinds), keep_default_na=False)
 
     def json(self, name: str) -> Any:  # noqa: ANN401  JSON is any of several types
         """Whatever the JSON file holds."""

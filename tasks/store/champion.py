@@ -39,11 +39,6 @@ class Decision:
     inputs_hash: str
 
 
-def release_prefix(dataset: str, release: str) -> str:
-    """Where a release lies in the store."""
-    return f"releases/{dataset}/{release}"
-
-
 class Champions(Database):
     """Releases, decisions and the pointer to what is served."""
 

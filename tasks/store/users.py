@@ -10,6 +10,7 @@ from minio.credentials import StaticProvider
 from minio.error import MinioAdminException
 
 from tasks.errors import TaskError
+from tasks.store.layout import RELEASES
 from tasks.store.s3 import PATIENCE
 
 READ_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads")
@@ -72,7 +73,7 @@ def may_use(bucket: str) -> dict[str, object]:
 
 def may_read_releases(bucket: str) -> dict[str, object]:
     """Policy of consumers: what has been released, and nothing that is in the making."""
-    return _policy(bucket, ("releases/*", ("s3:GetObject",)))
+    return _policy(bucket, (f"{RELEASES}/*", ("s3:GetObject",)))
 
 
 def _policy(bucket: str, objects: tuple[str, tuple[str, ...]]) -> dict[str, object]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tasks.training.loop import Batch, train
 from tasks.training.losses import bpr_loss, bpr_of_vectors, cosine_distance, info_nce, squared_norms
-from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions
+from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions, summarised
 from tasks.training.sampling import NegativeSampler
-from tasks.training.search import Choice, Range, Real, Space, Whole, picked, placed, under, widened
+from tasks.training.space import Choice, Range, Real, Space, Whole, picked, placed, under, widened
 
 __all__ = [
     "Batch",
@@ -28,6 +28,7 @@ __all__ = [
     "picked",
     "placed",
     "squared_norms",
+    "summarised",
     "train",
     "under",
     "widened",

@@ -1,6 +1,8 @@
-"""Where tensors are computed."""
+"""Where tensors are computed, and on how many threads."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 
@@ -18,3 +20,8 @@ def usable(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BadInput(f"device {name!r} found, but this machine has no GPU that torch can use: choose cpu")
     return device
+
+
+def thread_count(asked: int) -> int:
+    """Threads to compute on: as many as asked for, or, for 0, one for each core that this process may use."""
+    return asked or len(os.sched_getaffinity(0))

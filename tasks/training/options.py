@@ -70,3 +70,10 @@ class EpochRecord:
     loss: float | None
     valid: float | None
     seconds: float
+
+
+def summarised(records: list[EpochRecord]) -> dict[str, object]:
+    """How many epochs, which was kept, and its loss and validation figure (None for a closed form)."""
+    measured = [record for record in records if record.valid is not None]
+    best = max(measured, key=lambda record: record.valid or 0.0) if measured else records[-1]
+    return {"epochs": len(records), "best_epoch": best.epoch, "loss": best.loss, "valid": best.valid}

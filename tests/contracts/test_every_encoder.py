@@ -14,9 +14,9 @@ import torch
 from tasks.encoders import DEMO, load_encoder
 from tasks.encoders.audioclip.weights import save_model
 from tasks.encoders.base import ModalityEncoder
-from tasks.encoders.decode import BadMedia
+from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput
-from tasks.steps.encoder_store import put_weights
+from tasks.media import BadMedia
 from tasks.store import open_store
 from tests.encoders.audioclip_world import MAKERS, TINY, random_model
 

@@ -19,8 +19,8 @@ from tasks.errors import BadInput, Corrupt, TaskError
 from tasks.metrics import evaluate
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.base import Model
-from tasks.models.parts.content import ContentModel
-from tasks.models.parts.gradient import GradientModel
+from tasks.models.families.content import ContentModel
+from tasks.models.families.gradient import GradientModel
 from tasks.models.popularity import Popularity
 from tasks.models.saved import load_model, save_model
 from tasks.store import FolderStore, read_artefact, write_artefact

@@ -11,7 +11,7 @@ import pytest
 from tasks.data import Dataset
 from tasks.models import MODELS
 from tasks.models.base import Model
-from tasks.steps.served import Ranked, Served
+from tasks.releases.server import Ranked, Served
 from tasks.store import Artefact, FolderStore
 from tests.contracts.test_every_model import PERSONAL, on_checkerboard
 from tests.released import released

@@ -7,7 +7,7 @@ import pytest
 from tasks.models import MODELS, model_class
 from tasks.models.bpr import BPR
 from tasks.models.cmf import CMF
-from tasks.models.parts.gradient import GradientModel
+from tasks.models.families.gradient import GradientModel
 from tasks.training import Choice, Range, picked, placed, under
 
 TUNED = [name for name in MODELS if model_class(name).space_of(model_class(name).configure({}))]

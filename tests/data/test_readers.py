@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tasks.data import Columns, Interactions, read_interactions
 from tasks.data import formats as formats_module
-from tasks.data.readers import Reading, read_prepared
+from tasks.data.prepared import read_prepared
+from tasks.data.readers import Reading
 from tasks.errors import BadInput, NotFound
 from tests.data.logs import named
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from tasks.data import Interactions, in_order, k_core, labels_of, read_interactions, split
-from tasks.steps.dataset import load_dataset
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import Plan
+from tasks.runs.prepared import load_dataset
 from tasks.steps.load_interactions import load_interactions
-from tasks.steps.plan import Plan, RunConfig
 from tasks.steps.prepare import prepare
 from tasks.store import Store, read_artefact, write_artefact
 

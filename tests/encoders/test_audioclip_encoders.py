@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from tasks.encoders import load_encoder
 from tasks.encoders.audioclip.encoders import encoders_of
 from tasks.encoders.audioclip.weights import load_model, save_model
-from tasks.encoders.decode import BadMedia
+from tasks.encoders.weights import checked_name, put_weights
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError
-from tasks.steps.encoder_store import checked_name, put_weights
+from tasks.media import BadMedia
 from tasks.store import Store
 from tests.encoders.audioclip_world import MAKERS, TINY, random_model
 

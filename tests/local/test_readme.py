@@ -11,7 +11,7 @@ import yaml
 
 from tasks.__main__ import COMMANDS, summary
 from tasks.models import model_class
-from tasks.steps.plan import RunConfig
+from tasks.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 from tasks.errors import BadInput
 from tasks.metrics import evaluate
 from tasks.models import build_model
-from tasks.models.parts import closed_form
-from tasks.models.parts.features import standardised
+from tasks.models.solvers import closed_form
+from tasks.models.solvers.features import standardised
 from tasks.training import TrainingOptions
 from tests.world import content_world, random_world
 

@@ -12,8 +12,8 @@ from tasks.errors import BadInput, Diverged
 from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.base import Model
-from tasks.models.parts import least_squares
-from tasks.models.parts.features import standardised
+from tasks.models.solvers import least_squares
+from tasks.models.solvers.features import standardised
 from tasks.training import TrainingOptions
 from tests.world import GROUPS, checkerboard, content_world, random_world
 

@@ -11,10 +11,11 @@ import torch
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models import MODELS, build_model, model_class
+from tasks.models.families.content import ContentModel
 from tasks.models.lattice import LATTICE
-from tasks.models.parts.cliper import FrontEnd
-from tasks.models.parts.content import Content, ContentModel
-from tasks.models.parts.features import standardised
+from tasks.models.layers.cliper import FrontEnd
+from tasks.models.layers.content import Content
+from tasks.models.solvers.features import standardised
 from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax
 from tests.world import random_world

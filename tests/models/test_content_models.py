@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tasks.data import Dataset
-from tasks.models.parts import neighbours
-from tasks.models.parts.graph_content import contrasted
+from tasks.models.families.graph_content import contrasted
+from tasks.models.layers import item_graph as neighbours
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
 from tests.world import random_world

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.errors import BadInput, TaskError
 from tasks.models import build_model
-from tasks.models.parts import closed_form
+from tasks.models.solvers import closed_form
 from tasks.training import TrainingOptions
 from tests.world import random_world
 

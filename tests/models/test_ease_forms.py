@@ -11,9 +11,10 @@ import torch
 from tasks.errors import Corrupt
 from tasks.models import build_model, ease
 from tasks.models.base import Model
-from tasks.models.parts import dual, pruned
-from tasks.models.parts.shared_users import neighbours
-from tasks.steps.served import Served
+from tasks.models.solvers import ease_dual as dual
+from tasks.models.solvers import ease_sparse as pruned
+from tasks.models.solvers.item_neighbours import neighbours
+from tasks.releases.server import Served
 from tasks.store import FolderStore
 from tasks.training import TrainingOptions
 from tests.released import released

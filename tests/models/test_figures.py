@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.models import FIGURES, MODELS, build_model, model_class
-from tasks.models.parts.gradient import GradientModel
+from tasks.models.families.gradient import GradientModel
 from tasks.training import TrainingOptions
 from tests.world import random_world
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 
 from tasks.models import build_model
-from tasks.models.parts.fold_in import ALPHA, FoldIn, calibrated, gram_of
 from tasks.models.serving import Factors
+from tasks.models.solvers.fold_in import ALPHA, FoldIn, calibrated, gram_of
 from tasks.training import TrainingOptions
 from tests.world import random_world
 

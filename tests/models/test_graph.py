@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from tasks.models.parts.graph import (
+from tasks.models.layers.graph import (
     mean_over_neighbours,
     normalised_bipartite,
     normalised_part,

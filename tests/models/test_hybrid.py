@@ -8,7 +8,7 @@ import pytest
 from tasks.errors import BadInput
 from tasks.models import build_model
 from tasks.models.hybrid import WEIGHTS, Hybrid
-from tasks.models.parts.scores import standard
+from tasks.models.solvers.scores import standard
 from tasks.training import Scorer, TrainingOptions
 from tests.world import random_world
 

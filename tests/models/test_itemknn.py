@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.models import build_model
-from tasks.models.parts.shared_users import neighbours
+from tasks.models.solvers.item_neighbours import neighbours
 from tasks.training import TrainingOptions
 from tests.world import random_world
 
@@ -15,7 +15,7 @@ from tests.world import random_world
 @pytest.mark.parametrize(("k", "shrink"), [(3, 0.0), (3, 2.5), (100, 1.0)])
 def test_it_equals_the_formula(k: int, shrink: float, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shrunk cosines, the k largest of each item kept, summed over what the user took; however large the blocks."""
-    monkeypatch.setattr("tasks.models.parts.shared_users.CELLS", cells)
+    monkeypatch.setattr("tasks.models.solvers.item_neighbours.CELLS", cells)
     data = random_world(40, 23)
     model = build_model("itemknn", {"neighbours": k, "shrink": shrink}, data)
     model.fit(TrainingOptions())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from tasks.models.parts.graph import normalised_bipartite, propagate, pruned, torch_csr
+from tasks.models.layers.graph import normalised_bipartite, propagate, pruned, torch_csr
 from tasks.training import NegativeSampler
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.plain import PLAIN
 from tasks.models import build_model
-from tasks.models.parts.gradient import GradientModel
+from tasks.models.families.gradient import GradientModel
 from tasks.training import Batch
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS
 from tests.world import random_world

@@ -11,8 +11,9 @@ import pandas as pd
 from tasks.data import Dataset, Interactions
 from tasks.models import build_model
 from tasks.models.saved import save_model
-from tasks.steps.dataset import load_dataset, prepared_artefact
-from tasks.steps.plan import Plan, RunConfig
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import Plan
+from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.prepare import prepare
 from tasks.store import Artefact, History, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions

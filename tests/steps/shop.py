@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 
 from tasks.data import Interactions
-from tasks.encoders.decode.audio import decode_audio
-from tasks.encoders.decode.image import decode_image
-from tasks.encoders.decode.text import decode_text
 from tasks.errors import NotFound
+from tasks.media.audio import decode_audio
+from tasks.media.image import decode_image
+from tasks.media.text import decode_text
 from tasks.steps.extract import extract
-from tasks.steps.inputs import point
 from tasks.steps.scan import scan
 from tasks.store import Artefact, History, Store, read_artefact, write_artefact
+from tasks.store.pointers import point
 from tests.encoders.media import saved, sound, tone
 
 DATASET, ENCODER = "shop", "tiny"

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import NotFound, ValidationFailed
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import Plan
 from tasks.steps.align import align
-from tasks.steps.plan import Plan, RunConfig
 from tasks.store import Artefact, Store, read_artefact, write_artefact
 from tests.steps.shop import item_ids
 

@@ -13,9 +13,10 @@ import pytest
 from tasks.data import Interactions
 from tasks.errors import NotFound, ValidationFailed
 from tasks.quality import Report
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import Plan
 from tasks.steps.check_dataset import check_dataset
 from tasks.steps.check_embeddings import check_embeddings
-from tasks.steps.plan import Plan, RunConfig
 from tasks.steps.prepare import prepare
 from tasks.store import History, Store, read_artefact, write_artefact
 

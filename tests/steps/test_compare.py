@@ -11,12 +11,12 @@ import torch
 
 from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
+from tasks.experiments.report import best_on_validation, figures_of
+from tasks.experiments.trials import COLD_SHARE, permuted
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.ease import EASE
+from tasks.runs.prepared import load_dataset
 from tasks.steps.compare import compare
-from tasks.steps.comparison import best_on_validation, figures_of
-from tasks.steps.dataset import load_dataset
-from tasks.steps.trials import COLD_SHARE, permuted
 from tasks.store import Artefact, History, Manifest, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 from tests.steps.night import DATASET, reach_prepare

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.encoders.decode import LARGEST
+from tasks.encoders import pipeline as encoding
 from tasks.errors import BadInput, TaskError, ValidationFailed
-from tasks.steps import encoding
+from tasks.media import LARGEST
 from tasks.steps.align import align
 from tasks.steps.extract import extract
 from tasks.store import History, Store, has_artefact
@@ -265,7 +265,7 @@ def test_a_second_attempt_takes_everything_from_the_cache(shop: Store, tiny: dic
 DYING = """
 import os, signal, sys
 import pytest
-from tasks.steps import encoding
+from tasks.encoders import pipeline as encoding
 from tasks.steps.extract import extract
 from tests.steps.shop import encoders, use
 encoding.BATCH, encoding.PART = 4, 4

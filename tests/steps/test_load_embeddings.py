@@ -11,9 +11,9 @@ import pytest
 
 from tasks.errors import BadInput, NotFound
 from tasks.steps import load_embeddings as module
-from tasks.steps.inputs import current
 from tasks.steps.load_embeddings import load_embeddings, read_ids, read_matrix
 from tasks.store import Store, read_artefact
+from tasks.store.pointers import current
 
 IDS = ["tt1", "007", "NA"]
 MATRIX = np.arange(12, dtype=np.float64).reshape(3, 4) / 7

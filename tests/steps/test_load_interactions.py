@@ -10,9 +10,9 @@ import pytest
 from tasks.__main__ import main
 from tasks.data import Interactions
 from tasks.errors import BadInput
-from tasks.steps.inputs import current
 from tasks.steps.load_interactions import load_interactions
 from tasks.store import Store, read_artefact
+from tasks.store.pointers import current
 
 LOG = "user_id,item_id,rating,timestamp\nu1,a,5,10\nu1,b,2,20\nu2,a,4,30\nu2,a,5,5\n"
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tasks.data import Interactions, k_core
 from tasks.errors import BadInput, Corrupt, NotFound
-from tasks.steps.dataset import load_dataset
-from tasks.steps.plan import Plan, RunConfig
+from tasks.runs.config import RunConfig
+from tasks.runs.plan import Plan
+from tasks.runs.prepared import load_dataset
 from tasks.steps.prepare import positions, prepare
 from tasks.store import Artefact, Store, read_artefact, write_artefact
 from tests.data.logs import dense, log_of, named

@@ -13,9 +13,9 @@ import pytest
 from tasks.__main__ import main
 from tasks.data import Dataset
 from tasks.models import build_model
+from tasks.releases.server import Served
 from tasks.steps.publish import publish
 from tasks.steps.rollback import rollback
-from tasks.steps.served import Served
 from tasks.store import FolderStore, History, Store, write_artefact
 from tasks.training import TrainingOptions
 from tests.released import released

@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tasks.encoders.decode import LARGEST
 from tasks.errors import BadInput, NotFound, NothingToDo
-from tasks.steps.inventory import content_hashes, listed
-from tasks.steps.plan import read_plan
+from tasks.media import LARGEST
+from tasks.runs.inventory import content_hashes, listed
+from tasks.runs.plan import read_plan
 from tasks.store import History, ObjectInfo, Store, has_artefact, read_artefact
 from tests.steps.shop import (
     DATASET,

@@ -11,7 +11,7 @@ from tasks.errors import BadInput, NotFound
 from tasks.metrics import beyond_accuracy, by_segment, user_values
 from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
-from tasks.steps.dataset import load_dataset, prepared_artefact
+from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.evaluate import evaluate
 from tasks.steps.prepare import prepare as prepare_again
 from tasks.steps.train import train

@@ -18,10 +18,10 @@ import yaml
 from optuna.trial import FrozenTrial, Trial
 
 from tasks.errors import BadInput, Diverged, NotFound, TaskError
+from tasks.experiments.tuner import RANDOM, Search
 from tasks.models.bpr import BPR
 from tasks.models.ease import EASE
 from tasks.models.popularity import Popularity
-from tasks.steps.search import RANDOM, Search
 from tasks.steps.train import train
 from tasks.steps.tune import budget, tune
 from tasks.store import History, Store, read_artefact, write_artefact

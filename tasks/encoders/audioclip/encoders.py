@@ -13,10 +13,10 @@ from tasks.encoders.audioclip.fast import FastAudioCLIP
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.audioclip.preprocess import PREPROCESSING, RATE, crop, normalise, windows
 from tasks.encoders.audioclip.tokenizer import contexts
-from tasks.encoders.decode import BadMedia
-from tasks.encoders.decode.audio import decode_audio
-from tasks.encoders.decode.image import decode_image
-from tasks.encoders.decode.text import decode_text
+from tasks.media import BadMedia
+from tasks.media.audio import decode_audio
+from tasks.media.image import decode_image
+from tasks.media.text import decode_text
 from tasks.training.device import usable
 
 Pieces = Sequence[np.ndarray] | np.ndarray  # of one medium, each of the same shape

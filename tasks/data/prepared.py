@@ -1,0 +1,37 @@
+"""The log of a prepared dataset as MMRec reads it: a tab-separated .inter of numbers, with a label of its split.
+
+Row and column numbers in `userID` and `itemID`; `x_label` is 0 (train), 1 (valid) or 2 (test); `timestamp` in seconds
+where the log has times.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+
+from tasks.data.interactions import Interactions, sentence
+from tasks.data.splits import labels_of
+from tasks.errors import BadInput
+
+USER, ITEM, LABEL, TIMESTAMP = "userID", "itemID", "x_label", "timestamp"
+
+
+def columns_of(log: Interactions) -> dict[str, np.ndarray]:
+    """Column -> numbers (n,) of a labelled log, in the order of the file."""
+    columns = {USER: log.users, ITEM: log.items, LABEL: labels_of(log)}
+    return columns if log.timestamps is None else columns | {TIMESTAMP: log.timestamps}
+
+
+def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray) -> Interactions:
+    """The log that `prepare` wrote: row and column numbers already, labelled. The ids are those of its mappings."""
+    kinds = {USER: pa.int32(), ITEM: pa.int32(), LABEL: pa.int8()}
+    options = pcsv.ConvertOptions(column_types=kinds, include_columns=list(kinds), null_values=[])
+    try:
+        table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(delimiter="\t"), convert_options=options)
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise BadInput(f"{path.name} is not a prepared log: {sentence(error)}") from error
+    users, items, split = (table[name].to_numpy() for name in kinds)
+    return Interactions(users=users, items=items, user_ids=user_ids, item_ids=item_ids, labels=split)

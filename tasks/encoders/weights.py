@@ -1,0 +1,35 @@
+"""Weights of encoders in the store: by content, with a small pointer to the current version of each name."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from tasks.encoders import DEMO, HALF
+from tasks.encoders.audioclip.weights import CONFIG, MODEL
+from tasks.errors import BadInput
+from tasks.store import Store, sha256_of, write_artefact
+from tasks.store.layout import weights_folder
+from tasks.store.pointers import point
+
+
+def checked_name(name: str) -> str:
+    """`name` if an encoder can be called so; the shipped one's name is taken."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name == DEMO or name.endswith(HALF):
+        raise BadInput(
+            f"encoder name {name!r} found, expected at most 55 letters, digits and . _ -, "
+            f"not {DEMO}, not ending in {HALF}"
+        )
+    return name
+
+
+def put_weights(store: Store, name: str, folder: Path) -> str:
+    """Store FOLDER/model.safetensors and config.json as the current weights of `name`; returns their prefix."""
+    version = sha256_of(folder / MODEL)
+    prefix = f"{weights_folder(checked_name(name))}/{version}"
+    with write_artefact(store, prefix) as out:
+        for file in (MODEL, CONFIG):
+            shutil.copyfile(folder / file, out.file(file))
+    point(store, weights_folder(name), version)
+    return prefix

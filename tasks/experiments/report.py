@@ -1,0 +1,170 @@
+"""What trials say together: means and spreads over seeds, and whether a difference may be chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tasks.metrics import DECIDES, Difference, paired_bootstrap, user_values
+from tasks.metrics.ranking import UserValues
+from tasks.metrics.selection import TITLE
+from tasks.store import Artefact
+
+SHOWN = ("recall@20", DECIDES)
+HEADS = {"recall@20": "Recall@20", DECIDES: TITLE}
+LEAST = 0.001  # below it a p is not told apart from another
+CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Figures of all trials, one a row (world, model, seed, part, figure, value), and differences on test by model.
+
+    `differences` are against the model `against`, `content` those of a model and itself with permuted content.
+    """
+
+    figures: pd.DataFrame
+    against: str
+    differences: Mapping[str, Mapping[str, Difference]]
+    content: Mapping[str, Mapping[str, Difference]]
+
+
+def figures_of(trials: Sequence[Artefact]) -> pd.DataFrame:
+    """Every figure of every trial, and its seconds (part `fit`)."""
+    rows = []
+    for artefact in trials:
+        found = artefact.json("trial.json")
+        key = (found["world"], found["model"], found["seed"])
+        rows.append((*key, "fit", "seconds", found["seconds"]))
+        rows += [
+            (*key, part, name, value) for part, values in found["figures"].items() for name, value in values.items()
+        ]
+    return pd.DataFrame(rows, columns=["world", "model", "seed", "part", "figure", "value"])
+
+
+def compared(trials: Sequence[Artefact], against: str) -> Comparison:
+    """Differences of the users' values, which are means over seeds first."""
+    figures = figures_of(trials)
+    users: dict[tuple[str, str], list[UserValues]] = {}
+    for artefact in trials:
+        found = artefact.json("trial.json")
+        if found["world"] != "cold":
+            values = user_values(artefact.frame("users.parquet"), "test")
+            users.setdefault((found["world"], found["model"]), []).append(values)
+    means = {key: mean_of(values) for key, values in users.items()}
+    plain = {model: values for (world, model), values in means.items() if world == "plain"}
+    return Comparison(
+        figures,
+        against,
+        {model: paired_bootstrap(plain[model], plain[against]) for model in plain if model != against},
+        {
+            model: paired_bootstrap(plain[model], values)
+            for (world, model), values in means.items()
+            if world == "permuted"
+        },
+    )
+
+
+def mean_of(values: Sequence[UserValues]) -> UserValues:
+    """The mean over seeds of every user's values."""
+    first = values[0]
+    tables = {name: np.mean([one.values[name] for one in values], axis=0) for name in first.values}
+    return UserValues(first.users, first.cutoffs, tables)
+
+
+def ranked(figures: pd.DataFrame, part: str, world: str = "plain") -> pd.DataFrame:
+    """Mean and standard deviation over seeds by model and figure, the best model on `part` by NDCG@20 first."""
+    rows = figures[(figures["world"] == world) & figures["part"].isin([part, "fit"])]
+    by_model = rows.groupby(["model", "figure"])["value"].agg(["mean", "std", "count"])
+    found = pd.DataFrame(by_model.unstack("figure"))
+    return found.sort_values(("mean", DECIDES), ascending=False, kind="stable")
+
+
+def best_on_validation(figures: pd.DataFrame, models: Sequence[str]) -> str:
+    """Of `models`, by the mean NDCG@20 in the plain world."""
+    order = ranked(figures, "valid").index
+    return str(next(model for model in order if model in models))
+
+
+def mean_figure(figures: pd.DataFrame, model: str, part: str) -> float:
+    """NDCG@20 of a model in the plain world, the mean over seeds."""
+    rows = figures[(figures["world"] == "plain") & (figures["part"] == part)]
+    return float(rows.loc[(rows["model"] == model) & (rows["figure"] == DECIDES), "value"].mean())
+
+
+def lines(found: Comparison, without_content: Sequence[str]) -> Iterator[str]:
+    """Markdown for people: accuracy, and where asked what content is worth and how items fare that nobody took."""
+    yield from _accuracy(found, without_content)
+    worlds = set(found.figures["world"])
+    if "permuted" in worlds:
+        yield from _content(found)
+    if "cold" in worlds:
+        yield from _cold(found.figures)
+
+
+def _accuracy(found: Comparison, without_content: Sequence[str]) -> Iterator[str]:
+    table = ranked(found.figures, "test")
+    yield f"Test: means ± deviations over seeds; {TITLE} against {found.against} with a 95 % interval."
+    yield ""
+    columns = ("model", "seeds", f"{TITLE} on validation", *HEADS.values(), f"against {found.against}", "p")
+    yield f"| {' | '.join(columns)} | coverage@20 | seconds |"
+    yield "|---" * (len(columns) + 2) + "|"
+    for model, row in table.iterrows():
+        chosen_by = f"{mean_figure(found.figures, str(model), 'valid'):.4f}"
+        cells = [chosen_by, *(_spread(row, name) for name in SHOWN), *_difference(found.differences.get(str(model)))]
+        rest = f"{row['mean', 'coverage@20']:.3f} | {row['mean', 'seconds']:.1f}"
+        yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
+    with_content = [str(model) for model in table.index if model not in without_content]
+    if found.against in without_content:
+        beaten = [model for model in with_content if found.differences[model][DECIDES].low <= 0]
+        yield from _not_above(found.against, beaten, "by more than chance")
+    elif without_content:  # what is served has content: no difference to any without was drawn
+        best, means = best_on_validation(found.figures, without_content), table["mean", DECIDES]
+        yield from _not_above(best, [model for model in with_content if means[model] <= means[best]], "by its mean")
+
+
+def _not_above(baseline: str, beaten: Sequence[str], how: str) -> Iterator[str]:
+    """Says which models with content are not above the best without."""
+    if beaten:
+        yield ""
+        yield f"With content, and yet not above {baseline} {how}: {', '.join(beaten)}."
+
+
+def _content(found: Comparison) -> Iterator[str]:
+    plain, other = ranked(found.figures, "test"), ranked(found.figures, "test", "permuted")
+    yield ""
+    yield "Does the content help? The same with the features of other items (NDCG@20 on test)."
+    yield ""
+    yield "| model | as it is | permuted | difference | p |"
+    yield "|---|---|---|---|---|"
+    for model in plain.index[plain.index.isin(other.index)]:
+        both = [_spread(table.loc[model], DECIDES) for table in (plain, other)]
+        yield f"| {model} | {' | '.join(both + _difference(found.content[str(model)]))} |"
+
+
+def _cold(figures: pd.DataFrame) -> Iterator[str]:
+    yield ""
+    yield "Items that nobody took in training, ranked among themselves and among all (Recall@20, NDCG@20)."
+    yield ""
+    yield "| model | Recall@20 among themselves | NDCG@20 | Recall@20 among all | NDCG@20 |"
+    yield "|---|---|---|---|---|"
+    tables = [ranked(figures, part, "cold") for part in CATALOGUES]
+    for model in tables[0].index:
+        cells = [_spread(table.loc[model], name) for table in tables for name in SHOWN]
+        yield f"| {model} | {' | '.join(cells)} |"
+
+
+def _spread(row: pd.Series, name: str) -> str:
+    mean, deviation = row["mean", name], row["std", name]
+    return f"{mean:.4f}" if pd.isna(deviation) else f"{mean:.4f} ± {deviation:.4f}"
+
+
+def _difference(found: Mapping[str, Difference] | None) -> list[str]:
+    """The cells `difference [interval]` and `p`."""
+    if found is None:
+        return ["", ""]
+    one = found[DECIDES]
+    return [f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]", f"{one.p:.3f}" if one.p >= LEAST else f"< {LEAST:g}"]

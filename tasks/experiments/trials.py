@@ -1,0 +1,95 @@
+"""One training and evaluation for a comparison, kept so that it is never done twice."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tasks.data import Dataset, hold_out_items
+from tasks.metrics import beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
+from tasks.metrics.ranking import Split
+from tasks.models import FIGURES, model_class
+from tasks.models.base import Model
+from tasks.runs.plan import Plan
+from tasks.runs.prepared import prepared_artefact
+from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
+from tasks.store.layout import run_key
+from tasks.training import ModelConfig, TrainingOptions, summarised
+
+World = Literal["plain", "permuted", "cold"]
+_Facts = tuple[dict[str, object], pd.DataFrame | None]
+SPLITS: tuple[Split, ...] = ("valid", "test")
+COLD_SHARE = 0.1  # of the items are held out entirely
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model and a seed in a world: the dataset as it is, with features of other items, or with items held out."""
+
+    model: str
+    seed: int
+    world: World = "plain"
+
+    @property
+    def step(self) -> str:
+        """Where its artefact lies in the run."""
+        return f"compare-trials/{self.world}/{self.model}-{self.seed}"
+
+
+def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: TrainingOptions) -> Artefact:
+    """The trial's artefact: what stands there when it was made of the same bytes with the same, otherwise a new one.
+
+    The memory that a model may take counts, for it decides what form some take; the device does not, so one comparison
+    may have trials of several. `trial.json` holds its figures and says where they were made, in the cold world
+    also what holding items out cost; `users.parquet`, but for the cold world, holds those of every user.
+    """
+    prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
+    chosen = model_class(trial.model)
+    config = chosen.configure(plan.config.hyperparameters.get(trial.model, {}))
+    parameters = {
+        "figures": FIGURES,
+        "world": trial.world,
+        "memory_gib": options.memory_gib,
+        "dataset": prepared.manifest.content,
+        "config": config.model_dump_json(),  # a text, for the order of a hybrid's members counts
+    }
+    if has_artefact(store, prefix):
+        found = read_artefact(store, prefix)
+        if (found.manifest.parameters, found.manifest.seed) == (parameters, trial.seed):
+            return found
+    facts, users = _tried(chosen, config, data, trial, options)
+    with write_artefact(store, prefix, inputs=[prepared], parameters=parameters, seed=trial.seed) as out:
+        out.json("trial.json", {"model": trial.model, "seed": trial.seed, "world": trial.world, **facts})
+        if users is not None:
+            out.frame("users.parquet", users)
+    return read_artefact(store, prefix)
+
+
+def permuted(data: Dataset, seed: int) -> Dataset:
+    """The dataset in which an item has the features of another, of the same one in all modalities."""
+    order = np.random.default_rng(seed).permutation(data.shape[1])
+    return replace(data, features={name: matrix[order] for name, matrix in data.features.items()})
+
+
+def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial, options: TrainingOptions) -> _Facts:
+    """Fit in the trial's world and measure."""
+    cold = hold_out_items(data, share=COLD_SHARE, seed=trial.seed) if trial.world == "cold" else None
+    world = cold.data if cold else permuted(data, trial.seed) if trial.world == "permuted" else data
+
+    recommender, start = model(config, world), time.perf_counter()
+    records = recommender.fit(replace(options, seed=trial.seed, validate=partial(selection_metric, data=world)))
+    seconds = round(time.perf_counter() - start, 3)
+    facts = {**summarised(records), "seconds": seconds, "device": options.device, "torch": str(torch.__version__)}
+    if cold:
+        found = evaluate_cold(recommender.scores, cold)
+        facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}
+        return facts | {"figures": {part: ranked.means() for part, ranked in found.items()}}, None
+    measured = {split: evaluate(recommender.scores, world, split) for split in SPLITS}
+    figures = {split: ranked.means() | beyond_accuracy(ranked, world) for split, ranked in measured.items()}
+    return facts | {"figures": figures}, user_table(measured, world)

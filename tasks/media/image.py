@@ -1,0 +1,60 @@
+"""Pictures as RGB pixels."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tasks.media import BadMedia, check_size, in_short
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other parser of Pillow's ever sees the bytes
+MOST_PIXELS = 50_000_000
+
+# Process-wide and once: filters of warnings cannot be switched per call where threads decode side by side.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # also bounds what a picture contains: frames of a GIF, tiles of a TIFF
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata: the pixels decide
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """(height, width, 3) uint8 RGB of the first frame, turned upright as its EXIF says; transparency is laid on white.
+
+    Decoded whole: Pillow's `verify` lets a truncated JPEG pass. Grey of 16 bits is scaled to 8, where Pillow would clip
+    it to white. BadMedia with the reason otherwise.
+    """
+    check_size(data, "image")
+    try:
+        return _decode(data)
+    except BadMedia:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadMedia("not a picture of a known format") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadMedia(f"more than {MOST_PIXELS} pixels") from error
+    except Exception as error:  # whatever a parser trips over in a stranger's bytes
+        raise BadMedia(f"damaged picture ({in_short(error)})") from error
+
+
+def _decode(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise BadMedia(f"{width} x {height} pixels, more than {MOST_PIXELS}")
+        image.load()
+        return np.array(_rgb(ImageOps.exif_transpose(image)))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")  # 65535 = 257 * 255
+    if image.mode in {"I", "F"}:  # TIFF: nothing says which number is white
+        raise BadMedia("a picture of 32-bit numbers, expected 8 or 16 bits")
+    if "A" in image.getbands() or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,27 @@
+"""Text as Unicode."""
+
+from __future__ import annotations
+
+from tasks.media import BadMedia, check_size
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a UTF-8 file, a byte order mark and blanks around it removed. BadMedia when there is none.
+
+    An empty text would get a valid vector, the same for every empty file, so it is refused; so is one in which nothing
+    can be seen (zero-width characters alone).
+    """
+    check_size(data, "text")
+    if data.startswith(UTF_16):
+        raise BadMedia("UTF-16 text, not UTF-8")
+    try:
+        text = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise BadMedia(f"not UTF-8 text (byte {data[error.start]:#04x} at {error.start})") from error
+    if "\0" in text:
+        raise BadMedia("a NUL character in the text")
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise BadMedia("empty text")
+    return text

@@ -1,0 +1,71 @@
+"""A model of two tables of vectors that least squares have made."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from tasks.models.base import Model
+from tasks.models.serving import Factors, Serving
+from tasks.models.solvers.fold_in import FoldIn
+from tasks.training import Choice, ModelConfig, Real, Space
+
+
+class FactorisedConfig(ModelConfig):
+    """Width, the weight of what was taken, L2, and how often both sides are solved."""
+
+    factors: PositiveInt = Field(default=128, description="size of the vectors")
+    alpha: PositiveFloat = Field(default=10.0, description="c of a pair that was taken; 1 of any other")
+    relative_l2: PositiveFloat = Field(default=0.1, description="mean lambda over alpha times the mean history")
+    iterations: PositiveInt = Field(default=15, description="turns")
+
+
+class Factorised(Model):
+    """Score x_u . y_i; subclasses fill `_users` (U, factors) and `_items` (I, factors) in `_fit`, float32.
+
+    Lambda is stated relative to alpha and the mean history, with which it has to grow.
+    """
+
+    SEARCH: ClassVar[Space] = {
+        "factors": Choice((32, 64, 128, 256)),
+        "alpha": Real(1, 100, log=True),
+        "relative_l2": Real(0.01, 1, log=True),
+    }
+    config: FactorisedConfig
+    _users: np.ndarray
+    _items: np.ndarray
+
+    @abstractmethod
+    def fold_in(self) -> FoldIn:
+        """How a new user is solved for: as the known ones were."""
+
+    def mean_l2(self) -> float:
+        """Lambda, or its mean where rows have their own."""
+        return self.config.relative_l2 * self.config.alpha * self.data.train.nnz / self.data.train.shape[0]
+
+    def _scores(self, users: np.ndarray) -> np.ndarray:
+        return np.asarray(self._users[users] @ self._items.T, dtype=np.float32)
+
+    def item_vectors(self) -> np.ndarray:
+        """(items, factors)."""
+        return self._items
+
+    def serving(self) -> Serving:
+        """The vectors of both sides."""
+        bias = np.zeros(len(self._items), dtype=np.float32)
+        return Serving((Factors(self._users, self._items, bias, self.fold_in()),))
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """`users` (users, factors) and `items` (items, factors)."""
+        return {"users": torch.from_numpy(self._users), "items": torch.from_numpy(self._items)}
+
+    def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        users, items = self.data.train.shape
+        size = self.config.factors
+        self._checked(state, {"users": (users, size), "items": (items, size)})
+        self._users, self._items = state["users"].numpy(), state["items"].numpy()

@@ -1,0 +1,130 @@
+"""A model trained by the gradient loop whose score is a product of a user's and an item's vector."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tasks.data import Dataset
+from tasks.errors import BadInput
+from tasks.models.base import Model
+from tasks.models.serving import Factors, Serving
+from tasks.models.solvers.fold_in import calibrated
+from tasks.training import (
+    Batch,
+    Choice,
+    EpochRecord,
+    GradientConfig,
+    ModelConfig,
+    Real,
+    Space,
+    TrainingOptions,
+    train,
+)
+from tasks.training.device import usable
+
+
+@dataclass(frozen=True)
+class Representations:
+    """`users` (U, d), `items` (I, d) and, where the model has one, `bias` (I,): score = users items' + bias."""
+
+    users: Tensor
+    items: Tensor
+    bias: Tensor | None = None
+
+
+class GradientModel(nn.Module, Model):
+    """A module with `loss(batch)`, `initialise(generator)`, `representations()` and, if needed, `start_epoch(rng)`.
+
+    What is derived from the data (graphs, standardised features) belongs into non-persistent buffers: it moves with the
+    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GradientModel.SEARCH, ...}`.
+    """
+
+    remedy = "lower its learning_rate"
+    SEARCH: ClassVar[Space] = {
+        "learning_rate": Real(5e-4, 2e-2, log=True),
+        "regularization": Real(1e-5, 1e-1, log=True),
+        "batch_size": Choice((2048, 4096, 8192)),
+    }
+
+    def __init__(self, config: ModelConfig, data: Dataset) -> None:
+        nn.Module.__init__(self)
+        Model.__init__(self, config, data)
+        self._known: Representations | None = None
+
+    @abstractmethod
+    def initialise(self, generator: torch.Generator) -> None:
+        """Set all parameters to where training begins."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """Scalar to be made smaller, a mean over the batch."""
+
+    @abstractmethod
+    def representations(self) -> Representations:
+        """Vectors of all users and items under the present parameters."""
+
+    def start_epoch(self, rng: np.random.Generator) -> None:
+        """Whatever is drawn anew for every epoch (dropped edges, augmented views); most models draw nothing."""
+
+    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+        """Train by the gradient loop; the same seed and threads give the same parameters to the bit on a CPU."""
+        config = self.config
+        if not isinstance(config, GradientConfig):
+            raise BadInput(f"model {self.name} has a {type(config).__qualname__}, expected a GradientConfig")
+        device = usable(options.device)
+        self.initialise(torch.Generator().manual_seed(options.seed))
+        self.to(device)
+        self.fitted = True  # for the validations in between
+        records = train(self, config, self.data.train, options)
+        self.to("cpu")
+        self.train(False)
+        return records
+
+    def train(self, mode: bool = True) -> GradientModel:
+        """Switch between training and scoring; vectors computed before are forgotten, so that none is ever stale."""
+        self._known = None
+        nn.Module.train(self, mode)
+        return self
+
+    def _final(self) -> Representations:
+        if self._known is None or self.training:
+            with torch.no_grad():
+                found = self.representations()
+            bias = None if found.bias is None else found.bias.detach()
+            self._known = Representations(found.users.detach(), found.items.detach(), bias)
+        return self._known
+
+    def _scores(self, users: np.ndarray) -> np.ndarray:
+        final = self._final()
+        with torch.no_grad():
+            rows = final.users[torch.from_numpy(users).to(final.users.device)]
+            found = rows @ final.items.T if final.bias is None else torch.addmm(final.bias, rows, final.items.T)
+        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+    def item_vectors(self) -> np.ndarray:
+        """(items, d) float32, the item side of the score."""
+        return np.asarray(self._final().items.cpu().numpy(), dtype=np.float32)
+
+    def serving(self) -> Serving:
+        """Vectors of both sides and the bias; how new users are folded in is found on those that are known."""
+        final = self._final()
+        users, items = (np.asarray(side.cpu().numpy(), dtype=np.float32) for side in (final.users, final.items))
+        none = np.zeros(len(items), dtype=np.float32)
+        bias = none if final.bias is None else np.asarray(final.bias.cpu().numpy(), dtype=np.float32)
+        return Serving((Factors(users, items, bias, calibrated(users, items, bias, self.data.train)),))
+
+    def state(self) -> dict[str, Tensor]:
+        """The parameters by name."""
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+
+    def _set_state(self, state: Mapping[str, Tensor]) -> None:
+        self._checked(state, {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()})
+        self.load_state_dict(dict(state))
+        self.train(False)

@@ -1,0 +1,101 @@
+"""Items that are alike by their content: k neighbours of each, never (items, items) at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tasks.models.layers.fixed_degree_graph import Edges, products, weighted_sums
+
+CELLS = 2**23  # of a block that is held at once: 32 MiB of cosines
+
+
+@dataclass(frozen=True)
+class ItemGraph:
+    """`edges` of an item graph and their `weights` (I, k); a weight of 0 is no edge."""
+
+    edges: Edges
+    weights: Tensor
+
+    def product(self, x: Tensor) -> Tensor:
+        """(I, d) sums of the neighbours' rows of `x` (I, d), by their weights; both get gradients."""
+        return weighted_sums(self.edges, self.weights.to(x.dtype), x)
+
+    def propagate(self, x: Tensor, layers: int) -> Tensor:
+        """The last of `layers` products."""
+        for _ in range(layers):
+            x = self.product(x)
+        return x
+
+
+def nearest(rows: Tensor, k: int) -> Tensor:
+    """The `k` other rows of (I, d) with the highest cosine, (I, k) int64, nearest first.
+
+    A row of zeros is like nothing: others come before it, and itself stands for each of its own neighbours.
+    """
+    with torch.no_grad():
+        units = functional.normalize(rows.float(), eps=1e-12)
+        items, k = len(units), min(k, len(units) - 1)
+        every, zero = torch.arange(items, device=rows.device), ~units.any(1)
+        far = torch.where(zero, -2.0, 0.0)  # takes an item without content below any cosine
+        size = max(1, CELLS // items)
+        neighbours = every.new_empty((items, k))
+        table = units.new_empty((min(size, items), items))  # one for all blocks: many of them would scatter the heap
+        for start in range(0, items, size):
+            own = every[start : start + size]
+            block = torch.addmm(far, units[own], units.T, out=table[: len(own)])  # (block, I)
+            block[own - start, own] = -3.0  # an item is not its own neighbour
+            neighbours[own] = torch.topk(block, k, dim=1).indices
+        neighbours[zero] = every[zero, None]
+        return neighbours
+
+
+def cosines(rows: Tensor, edges: Edges) -> Tensor:
+    """(I, k) cosines of each row with its neighbours, with gradients; 0 for those below 0 and for a row itself."""
+    units = functional.normalize(rows, eps=1e-12)
+    own = torch.arange(len(rows), device=rows.device).unsqueeze(1)
+    return products(edges, units, units).clamp(min=0).masked_fill(edges.to == own, 0.0)
+
+
+def normalised(edges: Edges, weights: Tensor) -> ItemGraph:
+    """D^-1/2 A D^-1/2 of a directed graph, with D the sums of the rows of A (LATTICE)."""
+    degrees = weights.sum(1, keepdim=True)
+    root = degrees.clamp(min=1e-12).rsqrt() * (degrees > 0)  # (I, 1)
+    return ItemGraph(edges, weights * products(edges, root, root))
+
+
+def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> ItemGraph:
+    """The normalised graph of the `k` nearest, its edges cosines or, unweighted, ones."""
+    edges = Edges(nearest(rows, k))
+    weights = cosines(rows.float(), edges).detach()
+    return normalised(edges, weights if weighted else (weights > 0).to(weights.dtype))
+
+
+def joined(every: list[Edges]) -> Edges:
+    """All edges of some graphs side by side, in the order in which `mixed` weighs them."""
+    return Edges(torch.cat([edges.to for edges in every], 1))
+
+
+def mixed(edges: Edges, graphs: list[ItemGraph], shares: Tensor) -> ItemGraph:
+    """The sum of graphs by their `shares` (graphs,), which may have gradients; `edges` are theirs, `joined`."""
+    weights = [graph.weights.to(shares.dtype) * share for graph, share in zip(graphs, shares, strict=True)]
+    return ItemGraph(edges, torch.cat(weights, 1))
+
+
+def union(graphs: list[ItemGraph]) -> ItemGraph:
+    """All edges of graphs; of an edge that several have, the heaviest (SMORE). Weights are normalised anew."""
+    edges = joined([graph.edges for graph in graphs])
+    weights = torch.cat([graph.weights for graph in graphs], 1)  # (I, edges)
+    count = weights.shape[1]
+    earlier = torch.ones((count, count), dtype=torch.bool, device=weights.device).tril(-1)
+    kept = []
+    size = max(1, CELLS // count**2)
+    for to, own in zip(edges.to.split(size), weights.split(size), strict=True):
+        same = to.unsqueeze(2) == to.unsqueeze(1)  # (block, edges, edges)
+        heavier = own.unsqueeze(1) > own.unsqueeze(2)
+        beaten = same & (heavier | (earlier & (own.unsqueeze(1) == own.unsqueeze(2))))
+        kept.append(own.masked_fill(beaten.any(2), 0.0))
+    return normalised(edges, torch.cat(kept))

@@ -1,0 +1,62 @@
+"""EASE by a matrix of users instead of items, and exactly: what fits where there are far fewer users than items.
+
+By Woodbury's identity (Hager, Updating the Inverse of a Matrix, SIAM Review 1989, equation 2) the P of EASE is
+P = (X'X + lambda I)^-1 = (I - X'KX) / lambda with K = (XX' + lambda I)^-1, (users, users). Then B = I - P / diag(P), by
+columns, is never made: scores = x B = x - (x P) / diag(P). For the users of training themselves XP = KX.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from tasks.models.solvers.closed_form import BLOCK, gram, inverse_in_place
+
+
+@dataclass(frozen=True)
+class Dual:
+    """`inverse` K (users, users) and `diagonal` of P (items,), float32; `history` X (users, items); `l2` lambda."""
+
+    inverse: np.ndarray
+    diagonal: np.ndarray
+    history: sparse.csr_matrix
+    l2: float
+    fold_in: ClassVar[None] = None
+    vectors: ClassVar[None] = None
+
+    def known(self, users: np.ndarray, _taken: sparse.csr_matrix) -> np.ndarray:
+        """(n, items) for row numbers `users` of training."""
+        return self._scores(self.history[users].toarray(), self.inverse[users] @ self.history)
+
+    def new(self, taken: sparse.csr_matrix) -> np.ndarray:
+        """(n, items) for users who took the ones of `taken` (n, items)."""
+        alike = (taken @ self.history.T) @ self.inverse  # (n, users)
+        dense = taken.toarray()
+        return self._scores(dense, (dense - alike @ self.history) / np.float32(self.l2))
+
+    def _scores(self, taken: np.ndarray, product: np.ndarray) -> np.ndarray:
+        """x - (x P) / diag(P) from both, (n, items)."""
+        return np.asarray(taken - product / self.diagonal, dtype=np.float32)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """`inverse`, `diagonal`, the rows of X as `starts` and `indices`, and `l2` ()."""
+        arrays = {"starts": self.history.indptr, "indices": self.history.indices}
+        arrays |= {"inverse": self.inverse, "diagonal": self.diagonal, "l2": np.array(self.l2)}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def dual(interactions: sparse.csr_matrix, l2: float) -> Dual:
+    """The model of `interactions` (users, items) of ones under `l2`, lambda."""
+    history = interactions.astype(np.float32)
+    inverse = inverse_in_place(gram(history.T), l2).T  # the same, in C order
+    takers = history.T.tocsr()  # (items, users)
+    diagonal = np.empty(history.shape[1], dtype=np.float32)
+    for start in range(0, len(diagonal), BLOCK):
+        block = takers[start : start + BLOCK]
+        explained = np.asarray(block.multiply(block @ inverse).sum(axis=1)).ravel()  # x_j' K x_j, below 1
+        diagonal[start : start + BLOCK] = (1.0 - explained) / l2
+    return Dual(inverse, diagonal, history, l2)

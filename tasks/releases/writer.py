@@ -1,0 +1,126 @@
+"""What a release holds: the model, the ids, its figures, and answers ready to be served, all in the user's own ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import torch
+from scipy import sparse
+
+from tasks.data import Dataset
+from tasks.metrics import top_items
+from tasks.models.base import Model
+from tasks.models.saved import save_serving
+from tasks.models.solvers.cosines import cosines_of
+from tasks.progress import progress
+from tasks.runs.prepared import mapping_name
+from tasks.store import Artefact, ArtefactWriter
+
+TOP = 50
+CELLS = 2**24  # scores held at once: 64 MiB of float32
+FORMAT = 3  # raised when the same inputs give another release than before
+
+
+def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:
+    """16 hexadecimal digits of a sha256 over all that goes in: the same content is the same release."""
+    model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
+    metrics = evaluated.json("metrics.json")
+    figures = {split: metrics[split] for split in ("valid", "test")}  # and not how long it took
+    content = [FORMAT, model, figures, prepared.manifest.content]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, prepared: Artefact) -> None:
+    """The files of a release that the run has made already."""
+    out.copy("model.safetensors", trained)
+    out.copy("config.json", trained)
+    out.copy("metrics.json", evaluated)
+    out.copy(mapping_name("user"), prepared)
+    out.copy(mapping_name("item"), prepared)
+
+
+def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
+    """The files of a release that consumers read, and those that `Served` answers from; `model` is fitted on `data`."""
+    out.stream("recommendations.parquet", recommendations(model, data))
+    out.stream("similar_items.parquet", similar_items(model, data))
+    save_serving(out, model)
+    out.tensors("histories.safetensors", histories(data))
+    out.counts.update(users=data.shape[0], items=data.shape[1])
+
+
+def histories(data: Dataset) -> dict[str, torch.Tensor]:
+    """What every user took, as the rows of a CSR matrix, and where: `splits` is 0 train, 1 valid, 2 test (uint8).
+
+    `starts` (users + 1,) int64, `items` and `splits` (interactions,), items int32.
+    """
+    whole: sparse.csr_matrix = (data.train + 2 * data.valid + 3 * data.test).tocsr()
+    whole.sort_indices()
+    arrays = {
+        "starts": (whole.indptr, np.int64),
+        "items": (whole.indices, np.int32),
+        "splits": (whole.data - 1, np.uint8),
+    }
+    return {name: torch.from_numpy(array.astype(kind)) for name, (array, kind) in arrays.items()}
+
+
+def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
+    """Tables of user_id, rank (from 1), item_id and score: the best items that a user has taken in no split.
+
+    A user who has taken nearly everything gets fewer than `top`.
+    """
+    seen: sparse.csr_matrix = (data.train + data.valid + data.test).tocsr()
+    ids = {"user_id": pa.array(data.user_ids.tolist()), "item_id": pa.array(data.item_ids.tolist())}
+    for rows in progress(_batches(*data.shape), label="recommendations", unit="batch"):
+        scores = np.array(model.scores(rows), dtype=np.float32)  # (b, items), a copy: masked below
+        taken = seen[rows]
+        scores[np.repeat(np.arange(len(rows)), np.diff(taken.indptr)), taken.indices] = -np.inf
+        yield _ranked(ids, rows, scores, top)
+
+
+def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
+    """Tables of item_id, rank (from 1), similar_id and score, the cosine of the vectors of both items.
+
+    Vectors are the model's, or, for a model that has none (`compared_by`), who took the item in training. An item whose
+    vector is zero has no direction, so it is similar to nothing and appears nowhere.
+    """
+    items = data.shape[1]
+    vectors = model.item_vectors()
+    cosines = cosines_of(model.name, data.train.T.tocsr() if vectors is None else vectors)
+    names = pa.array(data.item_ids.tolist())
+    ids = {"item_id": names, "similar_id": names}
+    for rows in progress(_batches(items, items), label="similar items", unit="batch"):
+        scores = cosines(rows)  # (b, items)
+        scores[np.arange(len(rows)), rows] = -np.inf
+        yield _ranked(ids, rows, scores, top)
+
+
+def compared_by(model: Model) -> str:
+    """What `similar_items` compares, for the release's manifest."""
+    return "training interactions" if model.item_vectors() is None else "item vectors"
+
+
+def _batches(rows: int, columns: int) -> list[np.ndarray]:
+    """Row numbers in batches of at most CELLS cells."""
+    size = max(1, CELLS // columns)
+    return [np.arange(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def _ranked(ids: dict[str, pa.Array], rows: np.ndarray, scores: np.ndarray, top: int) -> pa.Table:
+    """The best columns of each row of scores (b, n) that are not -inf; `ids` are of the rows, then the columns."""
+    columns = top_items(scores, top)  # (b, k)
+    values = np.take_along_axis(scores, columns, axis=1)
+    keep = values > -np.inf  # the best come first, so ranks have no gaps
+    ranks = np.broadcast_to(np.arange(1, columns.shape[1] + 1, dtype=np.int32), columns.shape)
+    (row_name, row_ids), (column_name, column_ids) = ids.items()
+    return pa.table(
+        {
+            row_name: row_ids.take(pa.array(np.repeat(rows, keep.sum(axis=1)))),
+            "rank": ranks[keep],
+            column_name: column_ids.take(pa.array(columns[keep])),
+            "score": values[keep],
+        }
+    )

@@ -1,0 +1,40 @@
+"""How a validation ends: the evidence is kept before anybody is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from tasks.errors import ValidationFailed
+from tasks.quality import Report
+from tasks.store import Artefact, Store, open_history, write_artefact
+from tasks.store.layout import run_key
+
+logger = logging.getLogger(__name__)
+
+
+def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact]) -> dict[str, object]:
+    """Write the report as an artefact of the run and into the metrics history; ValidationFailed if it is a failure."""
+    prefix, evidence = run_key(run, report.suite), report.model_dump()
+    with write_artefact(store, prefix, inputs=inputs) as out:
+        out.json("report.json", evidence)
+        out.counts = {"expectations": len(report.results), "failed": len(report.failures)}
+    with open_history() as history:
+        history.record_validation(run, evidence)
+        if not report.success:
+            history.finish_run(run, "failed")
+    for check in report.failures:
+        logger.error(
+            "%s of %s: expected %s, observed %s (%d of %d unexpected)%s",
+            check.expectation,
+            check.column,
+            check.expected,
+            check.observed,
+            check.unexpected_count,
+            check.element_count,
+            f": {', '.join(check.sample_ids)}" if check.sample_ids else "",
+        )
+    if not report.success:
+        raise ValidationFailed(report.sentence())
+    logger.info("%s", report.sentence())
+    return {"checked": prefix, "expectations": len(report.results), "failed": 0}

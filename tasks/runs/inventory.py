@@ -1,0 +1,213 @@
+"""What media a dataset has: found in the store, hashed by content, matched by name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from tasks.data import numbering
+from tasks.data.ids import GOOD
+from tasks.errors import BadInput, NotFound
+from tasks.media import EXTENSIONS, LARGEST
+from tasks.progress import progress
+from tasks.store import ObjectInfo, Store, read_artefact
+from tasks.store.layout import INTERACTIONS, MATRICES, MEDIA, index_key, media_folder
+
+log = logging.getLogger(__name__)
+COLUMNS = ["modality", "item", "key", "size", "etag", "sha256"]
+DOWNLOADS = 4  # at once
+MOST_NAMED = 10
+Objects = Mapping[str, Sequence[ObjectInfo]]  # by modality
+
+
+def listed(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
+    """Modality -> the media directly in its folder.
+
+    What is no medium by its name (hidden, deeper down, with another ending) is left alone; odd names are logged.
+    """
+    prefix = media_folder(dataset)
+    found: dict[str, list[ObjectInfo]] = {}
+    strange = []
+    for info in store.list(prefix):
+        modality, _, name = info.key.removeprefix(prefix).partition("/")
+        if modality not in EXTENSIONS or not name or "/" in name or name.startswith("."):
+            continue
+        item, _, ending = name.rpartition(".")
+        if GOOD.fullmatch(item) and ending.lower() in EXTENSIONS[modality]:
+            found.setdefault(modality, []).append(info)
+        else:
+            strange.append(info.key)
+    if strange:
+        names = ", ".join(map(repr, strange[:MOST_NAMED]))
+        log.warning("%d files are left alone, their names are not <item>.<ending of a medium>: %s", len(strange), names)
+    return found
+
+
+def known_datasets(store: Store) -> list[str]:
+    """Names of all datasets that have media, a log or a matrix. Lists everything: for telling what is wrong."""
+    keys = (info.key for folder in (MEDIA, INTERACTIONS, MATRICES) for info in store.list(f"{folder}/"))
+    return sorted({key.split("/")[1] for key in keys})
+
+
+def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame:
+    """One row an object: modality, item, key, size, etag, sha256 of the content. Only changed objects are read.
+
+    BadInput for two files of one item.
+    """
+    for modality, infos in objects.items():
+        check_names(modality, [info.key.rpartition("/")[2] for info in infos])
+    hashes = content_hashes(store, dataset, objects)
+    rows = [
+        (modality, info.key.rpartition("/")[2].rpartition(".")[0], info.key, info.size, info.etag, hashes[info.key])
+        for modality, infos in objects.items()
+        for info in infos
+        if info.key in hashes
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def plain(item: str) -> str:
+    """The id without the zeros that pad a number: two ids that are alike in this are likely to be meant for one."""
+    return item.lstrip("0") or "0" if item.isdecimal() else item
+
+
+def check_names(modality: str, names: Sequence[str]) -> None:
+    """BadInput when two files are of one item: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
+    seen: dict[str, str] = {}
+    for name in names:
+        alike = plain(name.rpartition(".")[0])
+        if alike in seen:
+            raise BadInput(
+                f"{modality} files {seen[alike]!r} and {name!r} found for one item, expected one file each: remove one"
+            )
+        seen[alike] = name
+
+
+def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) -> None:
+    """BadInput when one source of ids pads a number with zeros and another does not: they would never meet.
+
+    `items`: modality -> its items.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    sources = [(modality, sorted(found)) for modality, found in items.items()]
+    for source, ids in [*sources, ("the log", log_ids)]:
+        for item in ids:
+            place = (item, source)
+            first, before = seen.get(plain(item), place) if source == "the log" else seen.setdefault(plain(item), place)
+            if first != item:
+                raise BadInput(
+                    f"{before} has {first!r} and {source} has {item!r}, expected an id to be written one way everywhere"
+                )
+
+
+def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, str]:
+    """Key -> sha256 of the content; without objects that were removed since they were listed.
+
+    An index of what was hashed before (`index/<dataset>.parquet`) saves reading unchanged objects again. An object that
+    is larger than a medium may be is not read at all: its size and etag are hashed in its place.
+    """
+    index = _read_index(store, dataset)
+    known = {info.key: _place(info) for infos in objects.values() for info in infos if _place(info) in index}
+    hashes = {key: index[place] for key, place in known.items()}
+    missing = [(modality, info) for modality, infos in objects.items() for info in infos if info.key not in hashes]
+
+    def digest(modality: str, info: ObjectInfo) -> str | None:
+        if info.size > LARGEST[modality]:
+            return hashlib.sha256(f"{info.size} {info.etag}".encode()).hexdigest()
+        try:
+            return hashlib.sha256(store.get(info.key)).hexdigest()
+        except NotFound:
+            log.warning("%s was removed while the inventory was taken", info.key)
+            return None
+
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        digests = pool.map(digest, *zip(*missing, strict=True)) if missing else []
+        for (_, info), found in zip(missing, progress(digests, label="hashing media", total=len(missing)), strict=True):
+            if found is not None:
+                hashes[info.key] = found
+    _write_index(store, dataset, index, objects, hashes)
+    return hashes
+
+
+def matrix_items(store: Store, matrices: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Modality -> item ids (n,) of its ready-made matrix. `matrices`: modality -> prefix of the artefact."""
+    found = {}
+    for modality, prefix in matrices.items():
+        table = read_artefact(store, prefix).text("items.csv")
+        found[modality] = table["item_id"].to_numpy(dtype=np.str_)
+    return found
+
+
+def items_by_modality(
+    inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], modalities: Sequence[str]
+) -> dict[str, set[str]]:
+    """Modality -> its items, from media or from a ready-made matrix."""
+    return {
+        modality: set(matrices[modality].tolist())
+        if modality in matrices
+        else set(inventory.loc[inventory["modality"] == modality, "item"])
+        for modality in modalities
+    }
+
+
+def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], modalities: Sequence[str]) -> np.ndarray:
+    """Items that every modality has, in order."""
+    complete = set.intersection(*items_by_modality(inventory, matrices, modalities).values())
+    ids = np.array(sorted(complete), dtype=np.str_)
+    return np.asarray(ids[numbering(ids)])
+
+
+def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:
+    """Log and return: items per modality, names in all, missing per modality, with all of them."""
+    names, complete = set[str]().union(*items.values()), set.intersection(*items.values())
+    missing = {modality: len(names - found) for modality, found in items.items()}
+    log.info("found: %s", ", ".join(f"{len(found)} {modality}" for modality, found in items.items()))
+    log.info("%d names in all; without %s", len(names), ", ".join(f"{m}: {count}" for m, count in missing.items()))
+    log.info("%d items with all of %s", len(complete), ", ".join(items))
+    counts = {f"{modality}_found": len(found) for modality, found in items.items()}
+    counts |= {"names": len(names)} | {f"without_{modality}": count for modality, count in missing.items()}
+    return counts | {"with_all": len(complete)}
+
+
+def _place(info: ObjectInfo) -> tuple[str, str, int]:
+    return info.key, info.etag, info.size
+
+
+def _read_index(store: Store, dataset: str) -> dict[tuple[str, str, int], str]:
+    """What was hashed before; a cache, so anything unreadable is taken for empty and said."""
+    try:
+        table = pd.read_parquet(io.BytesIO(store.get(index_key(dataset))))
+        places = zip(table["key"], table["etag"], table["size"].astype(int), strict=True)
+        return dict(zip(places, table["sha256"], strict=True))
+    except NotFound:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:100]
+        log.warning("the index of content hashes is unreadable (%s): all media are hashed again", reason)
+        return {}
+
+
+def _write_index(
+    store: Store,
+    dataset: str,
+    before: Mapping[tuple[str, str, int], str],
+    objects: Objects,
+    hashes: Mapping[str, str],
+) -> None:
+    """Keep what is there now, and what was known of modalities that were not looked at."""
+    folder = media_folder(dataset)
+    others = {p: found for p, found in before.items() if p[0].removeprefix(folder).partition("/")[0] not in objects}
+    now = {_place(i): hashes[i.key] for infos in objects.values() for i in infos if i.key in hashes}
+    index = others | now
+    if index == dict(before):
+        return
+    buffer = io.BytesIO()
+    rows = [(*place, found) for place, found in index.items()]
+    pd.DataFrame(rows, columns=["key", "etag", "size", "sha256"]).to_parquet(buffer, index=False)
+    store.put(index_key(dataset), buffer.getvalue())

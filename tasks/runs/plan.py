@@ -1,0 +1,42 @@
+"""What a run is to do: fixed once by `scan`, and read by every later step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from tasks.errors import BadInput
+from tasks.runs.config import RunConfig, Strict
+from tasks.store import Artefact, Store, read_artefact
+from tasks.store.layout import run_key
+
+
+class Plan(Strict):
+    """One run, fixed: everything that decides its result is in here."""
+
+    run: str
+    config: RunConfig
+    interactions: str = Field(description="prefix of the pinned interactions artefact")
+    matrices: dict[str, str] = Field(default_factory=dict, description="modality -> prefix of its ready-made matrix")
+    encoders: dict[str, str] = Field(default_factory=dict, description="modality -> identity of its encoder")
+    inputs_hash: str = Field(description="sha256 over media, interactions, matrices, encoders and config")
+
+
+def read_plan(store: Store, run: str) -> Plan:
+    """The plan that `scan` wrote for `run`; NotFound when it has not."""
+    return Plan.model_validate(scan_artefact(store, run).json("plan.json"))
+
+
+def scan_artefact(store: Store, run: str) -> Artefact:
+    """What `scan` wrote for `run`."""
+    return read_artefact(store, run_key(run, "scan"))
+
+
+def hyperparameters_of(plan: Plan, model: str) -> Mapping[str, object]:
+    """What the plan says of `model`; BadInput when the run was not planned with it."""
+    if model not in plan.config.models:
+        raise BadInput(
+            f"model {model!r} is not in run {plan.run}, expected one of its models: {', '.join(plan.config.models)}"
+        )
+    return plan.config.hyperparameters.get(model, {})

@@ -1,0 +1,298 @@
+"""Sound: every accepted format gives the samples one hears, every broken file is refused with its reason."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.media import LARGEST, BadMedia, audio
+from tasks.media.audio import LOUDEST, MOST_CHANNELS, decode_audio
+from tasks.media.resample import LARGEST_KERNEL, ratio, resample
+from tests.encoders.media import (
+    WEB_PAGE,
+    ffmpeg_sound,
+    flac_of_unknown_length,
+    id3,
+    sound,
+    tone,
+    wav_of_unknown_length,
+)
+
+RATE = 44_100
+WHOLE: dict[str, Callable[[], bytes]] = {
+    "wav 8 bit": lambda: sound(tone(), subtype="PCM_U8"),
+    "wav 16 bit": lambda: sound(tone(), subtype="PCM_16"),
+    "wav 24 bit": lambda: sound(tone(), subtype="PCM_24"),
+    "wav 32 bit": lambda: sound(tone(), subtype="PCM_32"),
+    "wav float": lambda: sound(tone(), subtype="FLOAT"),
+    "wav double": lambda: sound(tone(), subtype="DOUBLE"),
+    "wav u-law": lambda: sound(tone(), subtype="ULAW"),
+    "wav ADPCM": lambda: sound(tone(), subtype="IMA_ADPCM"),
+    "wav extensible": lambda: sound(tone(), form="WAVEX"),
+    "wav of a stream": lambda: wav_of_unknown_length(sound(tone())),
+    "RF64": lambda: sound(tone(), form="RF64"),
+    "flac": lambda: sound(tone(), form="FLAC"),
+    "flac of a stream": lambda: flac_of_unknown_length(sound(tone(), form="FLAC")),
+    "vorbis": lambda: sound(tone(), form="OGG", subtype="VORBIS"),
+    "opus": lambda: sound(tone(rate=48_000), 48_000, form="OGG", subtype="OPUS"),
+    "mp3": lambda: sound(tone(), form="MP3"),
+    "mp3 without header": lambda: ffmpeg_sound(tone(), "mp3", write_xing="0"),
+    "mp3 with a cover": lambda: id3(300_000) + ffmpeg_sound(tone(), "mp3", write_xing="0"),
+    "mp3 with a tag behind": lambda: ffmpeg_sound(tone(), "mp3", write_xing="0") + b"APETAGEX" + bytes(50_000),
+    "m4a": lambda: ffmpeg_sound(tone(), "mp4"),
+    "m4a for the web": lambda: ffmpeg_sound(tone(), "mp4", movflags="faststart"),
+    "bare AAC": lambda: ffmpeg_sound(tone(), "adts"),
+}
+NOISE = np.random.default_rng(0).normal(size=3 * RATE) * 0.1
+
+
+def pitch(samples: np.ndarray, rate: int = RATE) -> float:
+    """The strongest frequency in Hz."""
+    window = samples[: rate // 2] * np.hanning(rate // 2)
+    return float(np.abs(np.fft.rfft(window)).argmax() * 2)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_format_gives_its_tone(name: str) -> None:
+    """A second of 440 Hz at half scale comes out as that, whatever held it; the ending of a name plays no part."""
+    samples = decode_audio(WHOLE[name]())
+    assert (samples.ndim, samples.dtype) == (1, np.float32)
+    assert abs(len(samples) - RATE) < 0.07 * RATE  # lossy formats and ADPCM fill their last block
+    assert pitch(samples) == 440
+    middle = samples[RATE // 4 : -RATE // 4]  # coders smear the sudden end
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "m4a"])
+def test_channels_are_averaged(form: str) -> None:
+    """Opposite channels cancel; one silent channel halves the other."""
+    for right, level in ((-tone(), 0.0), (0 * tone(), 0.25)):
+        channels = np.stack([tone(), right], axis=1)
+        data = ffmpeg_sound(channels, "mp4") if form == "m4a" else sound(channels, form=form.upper())
+        middle = decode_audio(data)[RATE // 4 : -RATE // 4]
+        assert np.abs(middle).max() == pytest.approx(level, abs=0.01)
+
+
+def test_six_channels_are_averaged() -> None:
+    """All alike, none left out."""
+    channels = np.zeros((RATE, 6))
+    channels[:, 5] = tone()
+    assert np.abs(decode_audio(sound(channels))).max() == pytest.approx(0.5 / 6, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_254, 44_056, 44_099, 48_000, 96_000, 192_000])
+def test_other_rates_are_resampled(rate: int) -> None:
+    """The tone keeps its pitch and its length, at rates without a common divisor too."""
+    samples = decode_audio(sound(tone(rate=rate), rate))
+    assert abs(len(samples) - RATE) <= 0.0002 * RATE + 1
+    exact = tone()[: len(samples)]
+    assert abs(pitch(samples) - 440) <= 2
+    if ratio(rate, RATE).numerator * rate == ratio(rate, RATE).denominator * RATE:  # not rounded
+        np.testing.assert_allclose(samples[500:-500], exact[500 : len(samples) - 500], atol=2e-3)
+
+
+def test_another_rate_can_be_asked_for() -> None:
+    """16 kHz, say."""
+    assert len(decode_audio(WHOLE["wav 16 bit"](), 16_000)) == 16_000
+
+
+@given(st.integers(*audio.RATES), st.sampled_from([16_000, 44_100, 48_000]))
+def test_no_rate_makes_a_large_table_of_filters(rate: int, target: int) -> None:
+    """Rates are a stranger's choice: the table stays small, and the rate is met within 0.02 %."""
+    found = ratio(rate, target)
+    assert found.numerator * found.denominator <= LARGEST_KERNEL
+    assert float(found) * rate / target == pytest.approx(1.0, abs=2e-4)
+
+
+def test_the_resampler_takes_away_what_the_new_rate_cannot_hold() -> None:
+    """A tone above half the new rate does not come back as another one."""
+    high = torch.from_numpy(tone(rate=48_000, pitch=15_000).astype(np.float32))
+    assert resample(high, 48_000, 16_000)[1_000:-1_000].abs().max() < 1e-3
+
+
+CUT: dict[str, Callable[[], bytes]] = {
+    "wav": lambda: sound(NOISE),
+    "wav ADPCM": lambda: sound(NOISE, subtype="IMA_ADPCM"),
+    "RF64": lambda: sound(NOISE, form="RF64"),
+    "flac": lambda: sound(NOISE, form="FLAC"),
+    "vorbis": lambda: sound(NOISE, form="OGG", subtype="VORBIS"),
+    "opus": lambda: sound(NOISE, 48_000, form="OGG", subtype="OPUS"),
+    "mp3": lambda: sound(NOISE, form="MP3"),
+    "mp3 with a cover": lambda: id3(100_000) + sound(NOISE, form="MP3"),
+    "m4a": lambda: ffmpeg_sound(NOISE, "mp4"),
+    "m4a for the web": lambda: ffmpeg_sound(NOISE, "mp4", movflags="faststart"),
+}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.75, 0.9])
+@pytest.mark.parametrize("name", CUT)
+def test_a_truncated_file_is_refused(name: str, share: float) -> None:
+    """Decoders give what is left of it without a word, or in the end a length that is wrong."""
+    data = CUT[name]()
+    with pytest.raises(BadMedia, match=r"^(truncated|damaged|no sound|not sound)"):
+        decode_audio(data[: round(len(data) * share)])
+
+
+def test_a_file_cut_between_two_packets_is_refused() -> None:
+    """What is there is whole: only a page that is not the last, or the declared length, tells that there was more."""
+    ogg, m4a = CUT["vorbis"](), CUT["m4a for the web"]()
+    with pytest.raises(BadMedia, match=r"^truncated: its last page is missing$"):
+        decode_audio(ogg[: ogg.rindex(b"OggS")])
+    with av.open(io.BytesIO(m4a)) as container:
+        places = [packet.pos for packet in container.demux() if packet.pos]
+    with pytest.raises(BadMedia, match=r"^truncated: 1\.5 of 3\.0 seconds$"):
+        decode_audio(m4a[: places[len(places) // 2]])
+
+
+def header_of(data: bytes) -> bytes:
+    """A WAV file without its samples, and saying so."""
+    place = data.index(b"data") + 4
+    return data[:place] + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty file"),
+        (WEB_PAGE, "not sound of a known format"),
+        (bytes(1000), "not sound of a known format"),
+        (header_of(sound(tone())), "no sound in the file"),
+        (sound(tone())[:20], "truncated: no sound in the WAV file"),
+        (sound(np.zeros(0)), "no sound in the file"),
+        (sound(np.array([0.1, np.nan, 0.1]), subtype="FLOAT"), "samples that are not numbers"),
+        (sound(np.array([0.1, -np.inf, 0.1]), subtype="FLOAT"), "samples that are not numbers"),
+        (sound(tone(level=32_767), subtype="FLOAT"), r"samples up to 3.28e\+04, full scale is 1"),
+        (sound(np.zeros((100, MOST_CHANNELS + 1))), f"{MOST_CHANNELS + 1} channels, more than {MOST_CHANNELS}"),
+        (sound(tone(rate=1_000, pitch=50), 1_000), "1000 samples a second, expected 4000 to 384000"),
+        (sound(tone(0.1, 500_000), 500_000), "500000 samples a second, expected 4000 to 384000"),
+        (sound(np.zeros(8_000 * 1_201), 8_000, form="FLAC"), "more than 20 minutes of sound"),
+        (sound(tone(), form="AIFF"), "AIFF sound, expected WAV, MP3, FLAC, Ogg, MP4 or AAC"),
+        (sound(tone(), form="AU"), "AU sound"),
+        (sound(tone(), form="W64"), "W64 sound"),
+        (sound(tone(), form="CAF"), "CAF sound"),
+    ],
+)
+def test_what_is_no_sound_is_refused(data: bytes, reason: str) -> None:
+    """Each with its reason."""
+    with pytest.raises(BadMedia, match=f"^{reason}"):
+        decode_audio(data)
+
+
+def test_a_small_file_may_not_become_a_large_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence compresses to nothing: the limit is on samples, and holds while decoding."""
+    monkeypatch.setattr(audio, "MOST_SAMPLES", 100_000)
+    for data in (sound(np.zeros(100_001), form="FLAC"), ffmpeg_sound(np.zeros(110_000), "mp4")):
+        with pytest.raises(BadMedia, match=r"^more than 100000 samples of sound"):
+            decode_audio(data)
+
+
+def test_the_limit_on_bytes_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the bytes are."""
+    monkeypatch.setitem(LARGEST, "audio", 1_000)
+    with pytest.raises(BadMedia, match=r"^88244 bytes, audio may have 1000$"):
+        decode_audio(sound(tone()))
+
+
+def test_overshoot_is_kept() -> None:
+    """Twice full scale is neither clipped nor scaled: lossy decoders overshoot."""
+    assert LOUDEST > 2
+    assert np.abs(decode_audio(sound(tone(level=2.0), subtype="FLOAT"))).max() == pytest.approx(2.0, abs=1e-3)
+
+
+def test_silence_is_sound() -> None:
+    """Not an error: some recordings are silent."""
+    assert not decode_audio(sound(np.zeros(100))).any()
+
+
+@pytest.mark.parametrize("form", ["m3u8", "ffconcat", "sdp"])
+def test_a_file_that_names_other_files_is_refused(form: str, tmp_path: Path) -> None:
+    """Playlists could make a decoder open what the store's owner never gave it."""
+    other = tmp_path / "other.aac"
+    other.write_bytes(WHOLE["bare AAC"]())
+    data = {
+        "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n",
+        "ffconcat": f"ffconcat version 1.0\nfile '{other}'\n",
+        "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    }[form]
+    with pytest.raises(BadMedia, match=r"^not sound of a known format$"):
+        decode_audio(data.encode())
+
+
+SHORT: dict[str, Callable[[], bytes]] = {
+    "wav": lambda: sound(tone(0.05)),
+    "flac": lambda: sound(tone(0.05), form="FLAC"),
+    "vorbis": lambda: sound(tone(0.05), form="OGG", subtype="VORBIS"),
+    "mp3": lambda: sound(tone(0.1), form="MP3"),
+    "m4a": lambda: ffmpeg_sound(tone(0.1), "mp4"),
+    "aac": lambda: ffmpeg_sound(tone(0.1), "adts"),
+}
+
+
+@cache
+def short(name: str) -> bytes:
+    """Made once, damaged often."""
+    return SHORT[name]()
+
+
+def outcome(data: bytes) -> str:
+    """The number of samples, or the reason why there are none."""
+    try:
+        return f"{len(decode_audio(data))} samples"
+    except BadMedia as error:
+        return str(error)
+
+
+def test_eight_channels_are_averaged_like_two() -> None:
+    """As a film has them; the tone is low, for one of the eight is kept for what is low. Eight are coded coarsely."""
+    once = tone(pitch=60)
+    eight, two = (decode_audio(ffmpeg_sound(np.stack([once] * count, axis=1), "mp4")) for count in (8, 2))
+    assert len(eight) == len(two)
+    assert np.corrcoef(eight, two)[0, 1] > 0.9
+    assert np.abs(eight).mean() == pytest.approx(np.abs(two).mean(), rel=0.2)
+
+
+def test_more_channels_than_there_is_memory_of_are_refused() -> None:
+    """Two damaged bytes that make of one channel 35: they are counted before any is looked at."""
+    content = bytearray(short("aac"))
+    content[3], content[35] = 243, 99
+    assert outcome(bytes(content)) == f"35 channels, more than {MOST_CHANNELS}"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(SHORT)), st.data())
+def test_damaged_files_are_decoded_or_refused(name: str, data: st.DataObject) -> None:
+    """Whatever a few bytes are changed to, mostly at the beginning: no exception but BadMedia, with a reason."""
+    content = bytearray(short(name))
+    for _ in range(data.draw(st.integers(1, 4))):
+        last = data.draw(st.sampled_from([64, len(content)])) - 1
+        content[data.draw(st.integers(0, min(last, len(content) - 1)))] = data.draw(st.integers(0, 255))
+    assert re.fullmatch(r"[^\n]+", outcome(bytes(content)))
+
+
+@pytest.mark.realdata
+def test_real_recordings_are_decoded(shared_data: Path) -> None:
+    """The 200 of ESC-10, none of which is truncated, as long as libsndfile says they are."""
+    paths = sorted((shared_data / "esc10").glob("*/*.ogg"))
+    for path in paths:
+        assert len(decode_audio(path.read_bytes())) == soundfile.info(path).frames
+    assert len(paths) == 200
+
+
+@pytest.mark.realdata
+def test_real_recordings_cut_short_are_refused(shared_data: Path) -> None:
+    """The case that the seed of this project met as one corrupt file among 3,096."""
+    for path in sorted((shared_data / "esc10").glob("*/*.ogg"))[::10]:
+        data = path.read_bytes()
+        with pytest.raises(BadMedia, match=r"^truncated"):
+            decode_audio(data[: len(data) * 3 // 4])
