@@ -117,7 +117,7 @@ def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> N
     """The DAG may not import the task package, so the two lists are compared here, as text."""
     models = declared(control_plane.ROOT / "tasks/models/__init__.py", "MODELS")
     assert set(retrain.params.get_param("models").schema["examples"]) == set(models)
-    modalities = declared(control_plane.ROOT / "tasks/steps/plan.py", "MODALITIES")
+    modalities = declared(control_plane.ROOT / "tasks/runs/config.py", "MODALITIES")
     assert set(retrain.params.get_param("modalities").schema["examples"]) == set(modalities)
 
 

@@ -8,8 +8,9 @@ import torch
 
 from tasks.encoders.audioclip.audio_tower import BANDS, BINS
 from tasks.encoders.audioclip.model import AudioCLIP
+from tasks.encoders.audioclip.preprocess import normalise
 from tasks.encoders.audioclip.text_tower import END, START
-from tasks.encoders.audioclip.training import Items, Options, evaluate, fit, recall, rise_and_fall
+from tasks.encoders.audioclip.training import Items, Options, evaluate, fit, recall, rise_and_fall, step
 from tasks.errors import BadInput, TaskError
 from tests.encoders.audioclip_world import TINY
 
@@ -129,3 +130,63 @@ def test_recall_counts_partners_among_the_nearest() -> None:
     """Of three items one has its partner first, one second and one last."""
     similarity = torch.tensor([[0.9, 0.1, 0.0], [0.5, 0.4, 0.3], [0.3, 0.2, 0.1]])
     assert [recall(similarity, k) for k in (1, 2, 3)] == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+
+def test_pictures_are_flipped_left_to_right() -> None:
+    """Half of the pictures that are trained on are mirrored, none is upside down; those measured are not touched."""
+    ramp = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(1, 8, 8, 3)
+    items = Items({"image": [ramp] * 200})
+    plain, mirrored = (torch.from_numpy(normalise(one)) for one in (ramp, ramp[:, :, ::-1].copy()))
+    drawn = items.batch(np.arange(200), np.random.default_rng(0))["image"]
+    flipped = [torch.equal(picture, mirrored[0]) for picture in drawn]
+    assert all(flip or torch.equal(picture, plain[0]) for flip, picture in zip(flipped, drawn, strict=True))
+    assert 60 < sum(flipped) < 140
+    assert torch.equal(items.batch(np.arange(3), None)["image"], plain.expand(3, -1, -1, -1))
+
+
+def test_any_context_of_a_text_may_be_drawn() -> None:
+    """Over some draws each piece of a text is trained on; without chance it is the first."""
+    pieces = np.arange(4)[:, None].repeat(77, 1)
+    items, rng = Items({"text": [pieces]}), np.random.default_rng(0)
+    drawn = {int(items.batch(np.array([0]), rng)["tokens"][0, 0]) for _ in range(60)}
+    assert drawn == {0, 1, 2, 3}
+    assert int(items.batch(np.array([0]), None)["tokens"][0, 0]) == 0
+
+
+def test_held_out_items_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are drawn with chance, which is for training, and rows that are measured have none in common."""
+    items, trained, measured = world(64), set[int](), set[int]()
+    whole = items.batch
+
+    def recorded(rows: np.ndarray, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
+        (measured if rng is None else trained).update(rows.tolist())
+        return whole(rows, rng)
+
+    monkeypatch.setattr(items, "batch", recorded)
+    fit(fresh(), items, options(epochs=3, batch=11))
+    assert len(measured) == 6
+    assert len(trained) >= 55
+    assert not trained & measured
+
+
+def test_gradients_are_clipped() -> None:
+    """However steep the loss, the gradient that a step is made with has a norm of 1 at most."""
+    model = fresh()
+    seen: list[float] = []
+
+    class Recorder(torch.optim.SGD):
+        """Notes the norm of what it is given."""
+
+        def step(self, closure: None = None) -> None:  # type: ignore[override]
+            grads = [p.grad.norm() for group in self.param_groups for p in group["params"] if p.grad is not None]
+            seen.append(float(torch.stack(grads).norm()))
+
+    optimizer = Recorder(model.parameters(), lr=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1.0)
+    model.set_temperature(0.01)
+    batch = world(16).batch(np.arange(16), np.random.default_rng(0))
+    loss = model(**batch).loss
+    loss.backward()
+    assert torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm() > 1.5
+    step(model, batch, optimizer, schedule)
+    assert seen == [pytest.approx(1.0, abs=1e-3)]

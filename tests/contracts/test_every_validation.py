@@ -1,0 +1,37 @@
+"""What early stopping relies on: a validation between epochs measures the state that the epoch ended with."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from tasks.metrics import selection_metric
+from tasks.models import MODELS, build_model, model_class
+from tasks.models.families.gradient import GradientModel
+from tasks.training import Scorer, TrainingOptions
+from tests.world import content_world
+
+GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
+EPOCHS = 4
+BRIEF = {"learning_rate": 0.05, "batch_size": 128, "max_epochs": EPOCHS, "evaluate_every": 1, "embedding_size": 16}
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_each_validation_is_of_the_state_of_its_epoch(name: str) -> None:
+    """The value of each epoch is what a fresh model has that loads the state of that epoch."""
+    data = content_world()
+    states: list[dict[str, torch.Tensor]] = []
+    measure = partial(selection_metric, data=data)
+
+    def validate(scorer: Scorer) -> float:
+        assert isinstance(scorer, GradientModel)
+        states.append({key: tensor.clone() for key, tensor in scorer.state().items()})
+        return measure(scorer)
+
+    records = build_model(name, BRIEF, data).fit(TrainingOptions(seed=1, validate=validate))
+    afresh = [measure(build_model(name, BRIEF, data).load_state(state)) for state in states]
+    assert len(afresh) == EPOCHS
+    assert len(set(afresh)) > 1  # otherwise a value that is frozen would pass
+    assert [record.valid for record in records] == pytest.approx(afresh, abs=1e-9)
