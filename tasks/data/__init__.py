@@ -7,7 +7,7 @@ from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
 from tasks.data.readers import Columns, read_interactions
-from tasks.data.splits import SPLITS, Split, labels_of, split
+from tasks.data.splits import SPLITS, LabelledLog, labels_of, split
 
 __all__ = [
     "RULE",
@@ -16,7 +16,7 @@ __all__ = [
     "Columns",
     "Dataset",
     "Interactions",
-    "Split",
+    "LabelledLog",
     "canonical_integers",
     "dataset_of",
     "first_odd",

@@ -16,7 +16,7 @@ TRAIN, VALID, TEST = np.int8(0), np.int8(1), np.int8(2)
 
 
 @dataclass(frozen=True)
-class Split:
+class LabelledLog:
     """A labelled log and what labelling it cost."""
 
     interactions: Interactions
@@ -32,7 +32,7 @@ class Split:
         return int((np.bincount(withheld, minlength=len(self.interactions.user_ids)) == 0).sum())
 
 
-def split(interactions: Interactions, method: str, *, seed: int, k: int) -> Split:
+def split(interactions: Interactions, method: str, *, seed: int, k: int) -> LabelledLog:
     """Label the log by one of SPLITS; afterwards every user and item has at least one row of train.
 
     `random` and `leave-one-out` move a row to train where there would be none, the latter without learning from a
@@ -132,7 +132,7 @@ def _times(interactions: Interactions, method: str) -> np.ndarray:
     return interactions.timestamps
 
 
-def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, ordered: bool) -> Split:
+def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, ordered: bool) -> LabelledLog:
     """Give every user and item without a row of train one of its own: the first by user and item number.
 
     With `ordered` labels, each user's valid row being before the test row, a valid one where there is one; and with a
@@ -151,10 +151,10 @@ def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, 
         learned = interactions.users[(before == TEST) & (labels == TRAIN)]
         labels[np.isin(interactions.users, learned) & (labels == VALID)] = TRAIN
     moved = int((labels != before).sum())
-    return Split(interactions.with_labels(labels), moved_to_train=moved, dropped=0, users_lost=0, items_lost=0)
+    return LabelledLog(interactions.with_labels(labels), moved_to_train=moved, dropped=0, users_lost=0, items_lost=0)
 
 
-def _drop(interactions: Interactions, k: int) -> Split:
+def _drop(interactions: Interactions, k: int) -> LabelledLog:
     """Leave out users and items without a row of train, and who then is not in the k-core, until all are well."""
     kept = interactions
     while True:
@@ -173,4 +173,4 @@ def _drop(interactions: Interactions, k: int) -> Split:
         kept = kept.take(keep)
     lost = {kind: interactions.counts[kind] - kept.counts[kind] for kind in ("users", "items")}
     dropped = len(interactions) - len(kept)
-    return Split(kept, moved_to_train=0, dropped=dropped, users_lost=lost["users"], items_lost=lost["items"])
+    return LabelledLog(kept, moved_to_train=0, dropped=dropped, users_lost=lost["users"], items_lost=lost["items"])

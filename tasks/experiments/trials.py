@@ -13,7 +13,7 @@ import torch
 
 from tasks.data import Dataset, hold_out_items
 from tasks.metrics import beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
-from tasks.metrics.ranking import Split
+from tasks.metrics.ranking import EvalSplit
 from tasks.models import FIGURES, model_class
 from tasks.models.base import Model
 from tasks.runs.plan import Plan
@@ -24,7 +24,7 @@ from tasks.training import ModelConfig, TrainingOptions, summarised
 
 World = Literal["plain", "permuted", "cold"]
 _Facts = tuple[dict[str, object], pd.DataFrame | None]
-SPLITS: tuple[Split, ...] = ("valid", "test")
+SPLITS: tuple[EvalSplit, ...] = ("valid", "test")
 COLD_SHARE = 0.1  # of the items are held out entirely
 
 

@@ -27,7 +27,7 @@ CUTOFFS = (5, 10, 20, 50)
 PARTS = ("train", "valid", "test")
 CELLS = 2**24  # scores held at once: 64 MiB of float32
 Scores = Callable[[np.ndarray], np.ndarray]
-Split = Literal["valid", "test"]
+EvalSplit = Literal["valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Evaluation(UserValues):
 def evaluate(
     scores: Scores,
     data: Dataset,
-    split: Split,
+    split: EvalSplit,
     *,
     cutoffs: tuple[int, ...] = CUTOFFS,
     exclude_seen: tuple[str, ...] = ("train",),

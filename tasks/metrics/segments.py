@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.data import Dataset
-from tasks.metrics.ranking import Evaluation, Split, UserValues
+from tasks.metrics.ranking import EvalSplit, Evaluation, UserValues
 
 HEAD_PERCENT = 80
 
@@ -31,7 +31,7 @@ class Segment:
     metrics: dict[str, float]
 
 
-def by_segment(evaluation: Evaluation, data: Dataset, split: Split) -> list[Segment]:
+def by_segment(evaluation: Evaluation, data: Dataset, split: EvalSplit) -> list[Segment]:
     """Of `evaluation` on `split` of `data`: segments short, medium, long, then head, tail, then warm, cold."""
     positives: sparse.csr_matrix = getattr(data, split)[evaluation.users]  # (n, items)
     histories = np.diff(data.train.indptr)[evaluation.users]

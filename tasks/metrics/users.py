@@ -9,12 +9,12 @@ import pandas as pd
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
-from tasks.metrics.ranking import Evaluation, Split, UserValues
+from tasks.metrics.ranking import EvalSplit, Evaluation, UserValues
 
 KEYS = ("split", "user", "user_id")
 
 
-def user_table(found: Mapping[Split, Evaluation], data: Dataset) -> pd.DataFrame:
+def user_table(found: Mapping[EvalSplit, Evaluation], data: Dataset) -> pd.DataFrame:
     """One row for each split and user with positives in it: split, user (row number), user_id, recall@5 and so on.
 
     Values are float32: they are rounded by less than 1e-7 of themselves, far below what any comparison tells apart.

@@ -27,7 +27,7 @@ class Candidate(Strict):
         return self.figures[self.model]
 
 
-class Served(Strict):
+class ChampionFigures(Strict):
     """The champion as it was when it was promoted."""
 
     release: str
@@ -45,7 +45,7 @@ class Gate(Strict):
     metric: str
     tolerance: float
     candidate: Candidate
-    champion: Served | None
+    champion: ChampionFigures | None
 
 
 def best(figures: Mapping[str, float]) -> str:
@@ -60,15 +60,15 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
     are in the verdict. Corrupt when the champion was recorded without its figures.
     """
 
-    def verdict(*, passed: bool, reason: str, served: Served | None = None) -> Gate:
+    def decision(*, passed: bool, reason: str, served: ChampionFigures | None = None) -> Gate:
         return Gate(
             passed=passed, reason=reason, metric=DECIDES, tolerance=tolerance, candidate=candidate, champion=served
         )
 
     if champion is None:
-        return verdict(passed=True, reason="nothing is served yet")
+        return decision(passed=True, reason="nothing is served yet")
     before = _gate_of(champion)
-    served = Served(
+    served = ChampionFigures(
         release=champion.release,
         model=champion.model,
         run=champion.run,
@@ -79,12 +79,12 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
     if candidate.planned_at < before.candidate.planned_at:
         taken, newer = _day(candidate.planned_at), _day(before.candidate.planned_at)
         reason = f"its inputs are of {taken}, older than those of what is served, {newer}"
-        return verdict(passed=False, reason=reason, served=served)
+        return decision(passed=False, reason=reason, served=served)
     comparison = f"{candidate.figure:.4f} is {margin:+.4f} against {served.figure:.4f} of what is served"
     if margin < -tolerance:
         reason = f"{DECIDES} {comparison}, more than the tolerance of {tolerance:g} below it"
-        return verdict(passed=False, reason=reason, served=served)
-    return verdict(passed=True, reason=f"{DECIDES} {comparison}", served=served)
+        return decision(passed=False, reason=reason, served=served)
+    return decision(passed=True, reason=f"{DECIDES} {comparison}", served=served)
 
 
 def _gate_of(champion: Champion) -> Gate:

@@ -27,7 +27,7 @@ class Ranked(NamedTuple):
     score: float
 
 
-class Served:
+class ReleaseServer:
     """Answers of one release. All ids are external; an unknown one is NotFound, `k` beyond the catalogue BadInput."""
 
     def __init__(self, release: Artefact) -> None:

@@ -44,7 +44,7 @@ def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, p
 
 
 def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
-    """The files of a release that consumers read, and those that `Served` answers from; `model` is fitted on `data`."""
+    """The files that consumers read, and those that `ReleaseServer` answers from; `model` is fitted on `data`."""
     out.stream("recommendations.parquet", recommendations(model, data))
     out.stream("similar_items.parquet", similar_items(model, data))
     save_serving(out, model)

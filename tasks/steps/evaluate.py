@@ -8,7 +8,7 @@ from time import perf_counter
 
 from tasks.metrics import DECIDES, beyond_accuracy, by_segment, user_table
 from tasks.metrics import evaluate as measure
-from tasks.metrics.ranking import Split
+from tasks.metrics.ranking import EvalSplit
 from tasks.metrics.selection import TITLE
 from tasks.models.saved import load_model
 from tasks.runs.plan import Plan, hyperparameters_of, read_plan
@@ -18,7 +18,7 @@ from tasks.store import Artefact, MetricValue, open_history, open_store, read_ar
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
-MEASURED: tuple[Split, ...] = ("valid", "test")
+MEASURED: tuple[EvalSplit, ...] = ("valid", "test")
 
 
 def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:

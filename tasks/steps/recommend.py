@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tasks.errors import BadInput, NotFound
-from tasks.releases.server import Ranked, Served
+from tasks.releases.server import Ranked, ReleaseServer
 from tasks.steps.options import Dataset
 from tasks.store import Store, has_artefact, open_history, open_store, read_artefact, release_prefix
 
@@ -71,15 +71,15 @@ def champion(dataset: str) -> str:
     return found.release
 
 
-def load(store: Store, dataset: str, release: str) -> Served:
+def load(store: Store, dataset: str, release: str) -> ReleaseServer:
     """The release, ready to answer."""
     prefix = release_prefix(dataset, release)
     if not has_artefact(store, prefix):
         raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a published release")
-    return Served(read_artefact(store, prefix))
+    return ReleaseServer(read_artefact(store, prefix))
 
 
-def listed(served: Served, values: Iterable[str]) -> list[str]:
+def listed(served: ReleaseServer, values: Iterable[str]) -> list[str]:
     """Item ids of an option: what is no id as a whole is split at its commas; empty pieces are left out."""
     found: list[str] = []
     for value in values:

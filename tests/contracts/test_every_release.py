@@ -11,7 +11,7 @@ import pytest
 from tasks.data import Dataset
 from tasks.models import MODELS
 from tasks.models.base import Model
-from tasks.releases.server import Ranked, Served
+from tasks.releases.server import Ranked, ReleaseServer
 from tasks.store import Artefact, FolderStore
 from tests.contracts.test_every_model import PERSONAL, on_checkerboard
 from tests.released import released
@@ -23,7 +23,7 @@ class Release(NamedTuple):
     data: Dataset
     model: Model
     artefact: Artefact
-    served: Served
+    served: ReleaseServer
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
@@ -31,7 +31,7 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """One of each model, fitted on the checkerboard."""
     model, _ = on_checkerboard(request.param)
     artefact = released(FolderStore(tmp_path_factory.mktemp(request.param)), model, model.data)
-    return Release(model.data, model, artefact, Served(artefact))
+    return Release(model.data, model, artefact, ReleaseServer(artefact))
 
 
 def assert_as_written(found: list[Ranked], written: pd.DataFrame) -> None:

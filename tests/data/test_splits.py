@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks.data import SPLITS, Interactions, Split, dataset_of, in_order, k_core, labels_of, split
+from tasks.data import SPLITS, Interactions, LabelledLog, dataset_of, in_order, k_core, labels_of, split
 from tasks.data.order import order_within, places
 from tasks.data.splits import by_user_at_random
 from tasks.errors import BadInput
@@ -23,14 +23,14 @@ LOGS = st.builds(
 )
 
 
-def labelled(log: list[Pair], method: str, *, seed: int = 7, k: int = 1) -> Split:
+def labelled(log: list[Pair], method: str, *, seed: int = 7, k: int = 1) -> LabelledLog:
     """Split a log whose times and given labels are some function of the pair."""
     times = [(31 * user + 17 * item) % 53 for user, item in log]
     labels = [(user + 2 * item) % 7 % 3 for user, item in log]
     return split(in_order(log_of(log, times=times, labels=labels)), method, seed=seed, k=k)
 
 
-def possible(log: list[Pair], method: str, *, k: int = 1) -> Split:
+def possible(log: list[Pair], method: str, *, k: int = 1) -> LabelledLog:
     """The same, leaving out logs too small to have all three parts."""
     try:
         return labelled(log, method, k=k)

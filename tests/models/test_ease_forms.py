@@ -14,7 +14,7 @@ from tasks.models.base import Model
 from tasks.models.solvers import ease_dual as dual
 from tasks.models.solvers import ease_sparse as pruned
 from tasks.models.solvers.item_neighbours import neighbours
-from tasks.releases.server import Served
+from tasks.releases.server import ReleaseServer
 from tasks.store import FolderStore
 from tasks.training import TrainingOptions
 from tests.released import released
@@ -128,7 +128,7 @@ def test_every_form_answers_from_its_state_and_from_a_release(form: str, tmp_pat
     model = fitted(form)
     loaded = build_model("ease", model.config.model_dump(), model.data).load_state(model.state())
     np.testing.assert_array_equal(loaded.scores(np.arange(USERS)), model.scores(np.arange(USERS)))
-    served = Served(released(FolderStore(tmp_path), model, model.data))
+    served = ReleaseServer(released(FolderStore(tmp_path), model, model.data))
     history = [f"item {item}" for item in model.data.train[[3]].indices]
     for found in (
         served.recommend("user 3", ITEMS, include_seen=True),

@@ -13,7 +13,7 @@ import pytest
 from tasks.__main__ import main
 from tasks.data import Dataset
 from tasks.models import build_model
-from tasks.releases.server import Served
+from tasks.releases.server import ReleaseServer
 from tasks.steps.publish import publish
 from tasks.steps.rollback import rollback
 from tasks.store import FolderStore, History, Store, write_artefact
@@ -32,18 +32,18 @@ def data() -> Dataset:
 
 
 @pytest.fixture
-def served(folder_store: FolderStore, data: Dataset) -> Served:
+def served(folder_store: FolderStore, data: Dataset) -> ReleaseServer:
     """A release r1 of EASE."""
     model = build_model("ease", {}, data)
     model.fit(TrainingOptions())
-    return Served(released(folder_store, model, data))
+    return ReleaseServer(released(folder_store, model, data))
 
 
 Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def ask(served: Served, capsys: pytest.CaptureFixture[str]) -> Ask:
+def ask(served: ReleaseServer, capsys: pytest.CaptureFixture[str]) -> Ask:
     """The JSON that the command prints, and nothing else."""
 
     def asked(*options: str) -> Any:
@@ -61,7 +61,7 @@ def items(answer: Any) -> list[str]:
     return [row["item"] for row in found["items"]]
 
 
-def test_each_user_is_answered(ask: Ask, served: Served) -> None:
+def test_each_user_is_answered(ask: Ask, served: ReleaseServer) -> None:
     """In the order of the question, with items and scores of the release."""
     found = ask("--user", "user 3", "--user", "user 1", "--k", "4")
     assert (found["dataset"], found["release"], found["model"]) == ("films", "r1", "ease")
@@ -71,7 +71,7 @@ def test_each_user_is_answered(ask: Ask, served: Served) -> None:
         assert [(row["item"], row["score"]) for row in answer["items"]] == expected
 
 
-def test_a_person_gets_a_table(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_gets_a_table(served: ReleaseServer, capsys: pytest.CaptureFixture[str]) -> None:
     """Which release answers, then ranks, scores and items; no log and no JSON."""
     assert main(["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt2", "--k", "2"]) == 0
     (first, a), (second, b) = served.similar("tt2", 2)
@@ -131,7 +131,7 @@ def test_excluded_items_are_not_shown_and_others_take_their_place(ask: Ask, ques
     ],
 )
 def test_a_question_without_an_answer_is_one_sentence(
-    served: Served, capsys: pytest.CaptureFixture[str], options: str, sentence: str
+    served: ReleaseServer, capsys: pytest.CaptureFixture[str], options: str, sentence: str
 ) -> None:
     """What was found and what is expected, and exit code 2."""
     assert main(["recommend", "--dataset", "films", "--release", "r1", *options.split()]) == 2
@@ -153,7 +153,7 @@ def test_an_earlier_release_says_that_it_cannot_answer(
 
 @pytest.mark.parametrize("name", ["serving.safetensors", "histories.safetensors"])
 def test_a_flipped_byte_gives_no_answer(
-    served: Served, folder_store: FolderStore, capsys: pytest.CaptureFixture[str], name: str
+    served: ReleaseServer, folder_store: FolderStore, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     """Files are compared with their manifest before anything is made of them."""
     data = bytearray(folder_store.get(f"releases/films/r1/{name}"))
