@@ -1,90 +1,171 @@
-"""The docker launcher without an engine: what it asks of one for a task, and which containers it removes."""
+"""What the docker launcher asks of the engine: a task's rights, and which containers go. No engine takes part."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from docker import APIClient
 from docker.errors import APIError, NotFound
-from recsys.docker import PROCESSES, SITE, TASK, remove_containers, rights
+from recsys.docker import SCRATCH, SITE, TASK, DockerTask, remove, remove_containers, rights
+
+from tests.plugins.bench import TaskInstance, execute
+
+HERE, ELSEWHERE = "films", "songs"  # two installations at one engine
+MARK = "dag|run|train|0"
 
 
 class Engine:
-    """Keeps containers by name, as much of docker's API as removing needs. It stands in where no engine can be had."""
+    """Containers by name with their labels, and what was asked of the engine."""
 
-    def __init__(self, containers: dict[str, dict[str, str]], error: Exception | None = None) -> None:
-        self.kept, self.error = dict(containers), error
+    def __init__(self, containers: Mapping[str, Mapping[str, str]]) -> None:
+        self.present = dict(containers)
+        self.removals: list[dict[str, Any]] = []
+        self.created: list[dict[str, Any]] = []
 
-    def containers(self, *, all: bool, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
-        """Stopped ones too, by label, as the engine filters them."""
-        assert all
-        wanted = [tuple(label.split("=", 1)) for label in filters["label"]]
-        found = {n: labels for n, labels in self.kept.items() if all_of(labels, wanted)}
-        return [{"Names": [f"/{name}"], "Labels": labels} for name, labels in found.items()]
+    def containers(self, *, all: bool = False, filters: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+        """Those that have all labels of the filter, as the engine lists them; without `all` only those that run."""
+        wanted = set(filters["label"])
+        return [
+            {"Names": [f"/{name}"], "Labels": dict(labels)}
+            for name, labels in self.present.items()
+            if (all or "running" in name) and wanted <= {f"{key}={value}" for key, value in labels.items()}
+        ]
 
-    def remove_container(self, name: str, *, v: bool, force: bool) -> None:
-        """With its volume, running or not."""
-        assert v
-        assert force
-        del self.kept[name]
-        if self.error:
-            raise self.error
+    def remove_container(self, name: str, **options: Any) -> None:
+        """Forget it, or say that it is not there."""
+        if name not in self.present:
+            raise NotFound(f"no such container: {name}")
+        del self.present[name]
+        self.removals.append({"name": name, **options})
+
+    def create_host_config(self, **options: Any) -> dict[str, Any]:
+        """As it was asked for."""
+        return options
+
+    def create_container(self, image: str, **options: Any) -> None:
+        """Note what was asked for, and refuse: no test needs a container that runs."""
+        self.created.append({"image": image, **options})
+        raise NotFound("there is no engine")
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
-def all_of(labels: dict[str, str], wanted: list[tuple[str, ...]]) -> bool:
-    """Whether each label is there with its value."""
-    return all(labels.get(name) == value for name, value in wanted)
+def client(engine: object) -> APIClient:
+    """The engine, as typed code wants it."""
+    return cast(APIClient, engine)
 
 
-def engine(error: Exception | None = None) -> Engine:
-    """Two tasks of an installation, one of them twice, and one of another installation."""
-    own = {"one": "dag|run|train|0", "again": "dag|run|train|0", "other": "dag|run|train|1"}
-    containers = {name: {SITE: "here", TASK: mark} for name, mark in own.items()}
-    return Engine({**containers, "elsewhere": {SITE: "there", TASK: "dag|run|train|0"}}, error)
+def labels(site: str, mark: str) -> dict[str, str]:
+    """Of the container of a task instance."""
+    return {SITE: site, TASK: mark}
 
 
-def test_a_task_may_compute_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No writable root, no capability, no new privilege; memory, CPUs and processes have limits, and swap none more."""
-    monkeypatch.setenv("RECSYS_TASK_MEMORY", "3g")
+@pytest.fixture
+def engine() -> Engine:
+    """Two containers of one task instance, one of another mapped one, one of another run, one of another site."""
+    return Engine(
+        {
+            "running": labels(HERE, MARK),
+            "ended": labels(HERE, MARK),
+            "running-beside": labels(HERE, "dag|run|train|1"),
+            "running-later": labels(HERE, "dag|run2|train|0"),
+            "unmarked": {SITE: HERE},
+            "running-elsewhere": labels(ELSEWHERE, MARK),
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of an installation."""
+    monkeypatch.setenv("RECSYS_TASK_MEMORY", "200m")
     monkeypatch.setenv("RECSYS_TASK_CPUS", "1.5")
+
+
+def test_a_task_has_these_rights_and_no_others() -> None:
+    """A right that is added or taken away has to be added or taken away here."""
     found = rights()
     log = found.pop("log_config")
     assert found == {
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
-        "pids_limit": PROCESSES,
-        "mem_limit": "3g",
-        "memswap_limit": "3g",
+        "pids_limit": 512,
+        "mem_limit": "200m",
+        "memswap_limit": "200m",
         "nano_cpus": 1_500_000_000,
         "init": True,
     }
-    assert log["Config"] == {"max-size": "10m", "max-file": "1"}
+    assert (log["Type"], log["Config"]) == ("json-file", {"max-size": "10m", "max-file": "1"})
 
 
-def test_a_retry_removes_what_is_left_of_its_own_task_alone() -> None:
-    """Other tasks of the installation run on, and so does the same task of another installation."""
-    client = engine()
-    assert remove_containers(client, "here", "dag|run|train|0") == ["one", "again"]
-    assert set(client.kept) == {"other", "elsewhere"}
+def test_without_limits_memory_is_bounded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four gigabytes with no swap beyond them, and the CPUs that there are."""
+    monkeypatch.setenv("RECSYS_TASK_MEMORY", "")
+    monkeypatch.setenv("RECSYS_TASK_CPUS", "")
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    found = rights()
+    assert (found["mem_limit"], found["memswap_limit"], found["nano_cpus"]) == ("4g", "4g", 6_000_000_000)
 
 
-def test_before_the_scheduler_starts_all_of_an_installation_goes() -> None:
-    """And nothing of another one."""
-    client = engine()
-    assert remove_containers(client, "here") == ["one", "again", "other"]
-    assert set(client.kept) == {"elsewhere"}
+def test_a_limit_of_cpus_that_is_no_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence has the setting and what it was."""
+    monkeypatch.setenv("RECSYS_TASK_CPUS", "many")
+    with pytest.raises(AirflowFailException, match="RECSYS_TASK_CPUS is 'many', expected a number of CPUs"):
+        rights()
 
 
-@pytest.mark.parametrize("error", [NotFound("gone"), APIError("removal of container is already in progress")])
-def test_a_container_that_goes_by_itself_is_no_fault(error: Exception) -> None:
-    """All others are removed all the same."""
-    client = engine(error)
-    remove_containers(client, "here")
-    assert set(client.kept) == {"elsewhere"}
+def test_of_one_task_instance_only_its_own_containers_go(engine: Engine) -> None:
+    """Whether running or not, with their scratch volumes; those of others stay, though they have the same site."""
+    assert remove_containers(client(engine), HERE, MARK) == ["running", "ended"]
+    assert engine.removals == [{"name": name, "v": True, "force": True} for name in ("running", "ended")]
+    assert set(engine.present) == {"running-beside", "running-later", "unmarked", "running-elsewhere"}
 
 
-def test_an_engine_that_cannot_remove_is_heard() -> None:
-    """Its error is not swallowed."""
-    with pytest.raises(APIError, match="permission denied"):
-        remove_containers(engine(APIError("permission denied")), "here")
+def test_of_an_installation_all_containers_go_and_those_of_another_stay(engine: Engine) -> None:
+    """Without a task instance every container of the site is meant."""
+    found = remove_containers(client(engine), HERE)
+    assert set(found) == {"running", "ended", "running-beside", "running-later", "unmarked"}
+    assert set(engine.present) == {"running-elsewhere"}
+
+
+def test_what_is_gone_already_is_no_error() -> None:
+    """Neither a container that is not there nor one that somebody else is just removing."""
+
+    class Busy(Engine):
+        def remove_container(self, name: str, **options: Any) -> None:
+            raise APIError(f"removal of container {name} is already in progress")
+
+    class Broken(Engine):
+        def remove_container(self, name: str, **options: Any) -> None:
+            raise APIError("the disk is full")
+
+    remove(client(Engine({})), "gone")
+    remove(client(Busy({})), "going")
+    with pytest.raises(APIError, match="the disk is full"):
+        remove(client(Broken({})), "stuck")
+
+
+def test_a_retry_removes_its_own_left_overs_and_asks_for_no_more_than_its_rights(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new container has the labels by which the next attempt finds it, the site's network, and `rights()`."""
+    env_file = tmp_path / "tasks.env"
+    env_file.write_text("RECSYS_STORE=s3://films\n")
+    monkeypatch.setenv("RECSYS_TASK_IMAGE", "recsys-tasks")
+    monkeypatch.setenv("RECSYS_TASK_NETWORK", HERE)
+    monkeypatch.setenv("RECSYS_TASK_ENV_FILE", str(env_file))
+    monkeypatch.setattr(DockerTask, "cli", engine)
+    task, ti = DockerTask(task_id="train", command=["train"]), TaskInstance("dag", "run", "train", map_index=0)
+    with pytest.raises(AirflowException, match="was removed while train ran"):  # for this engine makes none
+        execute(task, ti)
+    assert set(engine.present) == {"running-beside", "running-later", "unmarked", "running-elsewhere"}
+    asked = engine.created[0]
+    assert asked["labels"] == labels(HERE, MARK)
+    assert asked["volumes"] == [SCRATCH]
+    assert asked["host_config"] == {**rights(), "network_mode": HERE, "device_requests": None}
