@@ -1,0 +1,33 @@
+"""What `train-encoder` keeps of one file, without a training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.encoders.audioclip.tokenizer import contexts
+from tasks.media import BadMedia
+from tasks.steps.train_encoder import MOST_CONTEXTS, Reader
+from tasks.store import Store
+from tests.encoders.audioclip_world import TINY, random_model, text
+
+
+@pytest.mark.parametrize("sentences", [1, 12, 80])
+def test_all_contexts_of_a_text_are_kept(folder_store: Store, sentences: int) -> None:
+    """Training may draw any of them, and of a very long text the first ones."""
+    data = text(3, sentences)
+    folder_store.put("media/films/text/a.txt", data)
+    (info,) = folder_store.list("media/")
+    whole = contexts(data.decode(), TINY.context_length)
+    found = Reader(folder_store, random_model(), 0).pieces("text", info)
+    assert (len(whole) == 1) == (sentences == 1)
+    assert (len(whole) > MOST_CONTEXTS) == (sentences == 80)
+    assert np.array_equal(found, whole[:MOST_CONTEXTS])
+
+
+def test_a_text_without_words_is_bad(folder_store: Store) -> None:
+    """It is said, so that the item is left out."""
+    folder_store.put("media/films/text/a.txt", b" \n ")
+    (info,) = folder_store.list("media/")
+    with pytest.raises(BadMedia):
+        Reader(folder_store, random_model(), 0).pieces("text", info)
