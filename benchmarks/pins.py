@@ -13,7 +13,7 @@ import hashlib
 
 import numpy as np
 
-from tasks.models import MODELS, build_model
+from tasks.models import MODELS, build_model, model_class
 from tasks.models.base import Model
 from tasks.training import TrainingOptions
 from tests.world import random_world
@@ -24,8 +24,7 @@ USERS, ITEMS = 40, 60
 
 def pinned(name: str, seed: int) -> tuple[str, str]:
     """Hashes of the state and of the scores of a model trained by `seed`."""
-    model = build_model(name, {}, random_world(USERS, ITEMS))
-    known = type(model.config).model_fields
+    known = model_class(name).Config.model_fields
     model = build_model(name, {key: value for key, value in BRIEF.items() if key in known}, random_world(USERS, ITEMS))
     model.fit(TrainingOptions(seed=seed))
     return state_hash(model), digest(model.scores(np.arange(USERS)))

@@ -115,3 +115,14 @@ def test_listing_the_commands_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_commands_that_rank_nothing_import_no_torch() -> None:
+    """It takes seconds, which people who look at the history or drop files would wait for."""
+    light = ("load-media", "load-interactions", "load-embeddings", "discover", "scan", "align", "prepare", "history")
+    light += ("check-embeddings", "check-dataset", "migrate", "rollback", "provision", "export-store")
+    code = (
+        f"import sys; from tasks.__main__ import command; [command(n) for n in {light}]; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

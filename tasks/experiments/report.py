@@ -136,7 +136,7 @@ def _not_above(baseline: str, beaten: Sequence[str], how: str) -> Iterator[str]:
 def _content(found: Comparison) -> Iterator[str]:
     plain, other = ranked(found.figures, "test"), ranked(found.figures, "test", "permuted")
     yield ""
-    yield "Does the content help? The same with the features of other items (NDCG@20 on test)."
+    yield f"Does the content help? The same with the features of other items ({TITLE} on test)."
     yield ""
     yield "| model | as it is | permuted | difference | p |"
     yield "|---|---|---|---|---|"
@@ -147,9 +147,9 @@ def _content(found: Comparison) -> Iterator[str]:
 
 def _cold(figures: pd.DataFrame) -> Iterator[str]:
     yield ""
-    yield "Items that nobody took in training, ranked among themselves and among all (Recall@20, NDCG@20)."
+    yield f"Items that nobody took in training, ranked among themselves and among all ({', '.join(HEADS.values())})."
     yield ""
-    yield "| model | Recall@20 among themselves | NDCG@20 | Recall@20 among all | NDCG@20 |"
+    yield f"| model | Recall@20 among themselves | {TITLE} | Recall@20 among all | {TITLE} |"
     yield "|---|---|---|---|---|"
     tables = [ranked(figures, part, "cold") for part in CATALOGUES]
     for model in tables[0].index:

@@ -20,7 +20,7 @@ from tasks.runs.plan import Plan
 from tasks.runs.prepared import prepared_artefact
 from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
 from tasks.store.layout import run_key
-from tasks.training import ModelConfig, TrainingOptions, summarised
+from tasks.training import ModelConfig, TrainingOptions, summarise_epochs
 
 World = Literal["plain", "permuted", "cold"]
 _Facts = tuple[dict[str, object], pd.DataFrame | None]
@@ -85,7 +85,7 @@ def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial,
     recommender, start = model(config, world), time.perf_counter()
     records = recommender.fit(replace(options, seed=trial.seed, validate=partial(selection_metric, data=world)))
     seconds = round(time.perf_counter() - start, 3)
-    facts = {**summarised(records), "seconds": seconds, "device": options.device, "torch": str(torch.__version__)}
+    facts = {**summarise_epochs(records), "seconds": seconds, "device": options.device, "torch": str(torch.__version__)}
     if cold:
         found = evaluate_cold(recommender.scores, cold)
         facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}

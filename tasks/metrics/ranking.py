@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
@@ -19,9 +19,6 @@ from tasks.data import Dataset
 from tasks.errors import BadInput, TaskError
 from tasks.metrics.topk import top_items
 from tasks.progress import progress
-
-if TYPE_CHECKING:
-    pass
 
 CUTOFFS = (5, 10, 20, 50)
 PARTS = ("train", "valid", "test")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 
 def top_items(scores: np.ndarray, k: int) -> np.ndarray:
@@ -12,6 +11,8 @@ def top_items(scores: np.ndarray, k: int) -> np.ndarray:
     (rows, items) float32 -> (rows, min(k, items)) int64. `torch.topk` promises no order among equal scores, so rows
     where two of the best are equal (few, but for popularity) are ranked again by a key of score and column together.
     """
+    import torch  # noqa: PLC0415  takes seconds, and who only names a metric ranks nothing
+
     items = scores.shape[1]
     k = min(k, items)
     values, columns = torch.topk(
@@ -29,5 +30,7 @@ def _exact(scores: np.ndarray, k: int) -> np.ndarray:
     bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)  # + 0 makes -0.0 the 0.0 it equals
     ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     keys = ordered * 2**32 + (scores.shape[1] - 1 - np.arange(scores.shape[1]))
+    import torch  # noqa: PLC0415
+
     found: np.ndarray = torch.topk(torch.from_numpy(keys), k, dim=1).indices.numpy()
     return found

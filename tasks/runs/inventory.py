@@ -139,7 +139,7 @@ def matrix_items(store: Store, matrices: Mapping[str, str]) -> dict[str, np.ndar
     """Modality -> item ids (n,) of its ready-made matrix. `matrices`: modality -> prefix of the artefact."""
     found = {}
     for modality, prefix in matrices.items():
-        table = read_artefact(store, prefix).text("items.csv")
+        table = read_artefact(store, prefix).text_frame("items.csv")
         found[modality] = table["item_id"].to_numpy(dtype=np.str_)
     return found
 

@@ -47,7 +47,7 @@ def load_dataset(store: Store, run: str) -> Dataset:
 def external_ids(artefact: Artefact, kind: str) -> np.ndarray:
     """External ids (n,) by row number, of a mapping whose numbers count its rows."""
     name = mapping_name(kind)
-    table = artefact.text(name, idx=np.int64)
+    table = artefact.text_frame(name, idx=np.int64)
     if not np.array_equal(table["idx"], np.arange(len(table))):
         raise BadInput(f"{artefact.prefix}/{name} has an idx that does not count its rows from 0, expected it to")
     return table[f"{kind}_id"].to_numpy(dtype=np.str_)

@@ -27,7 +27,7 @@ def align(*, run: Run) -> dict[str, object]:
     plan = read_plan(store, run)
     complete = scan_artefact(store, run).manifest.counts["with_all"]
     extracts = {m: read_artefact(store, run_key(run, f"extract-{m}")) for m in plan.config.modalities}
-    tables = {m: artefact.text("items.csv") for m, artefact in extracts.items()}
+    tables = {m: artefact.text_frame("items.csv") for m, artefact in extracts.items()}
     kept = set.intersection(*(set(table["item_id"]) for table in tables.values()))
     if not kept:
         encoded = ", ".join(f"{len(table)} {modality}" for modality, table in tables.items())

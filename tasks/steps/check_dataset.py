@@ -25,11 +25,11 @@ def check_dataset(*, run: Run) -> dict[str, object]:
     report = suite(
         DatasetTables(
             interactions=prepared.frame(log_name(config.dataset)),
-            users=prepared.text(mapping_name("user")),
-            items=prepared.text(mapping_name("item")),
-            item_features=prepared.text(ITEM_FEATURES),
+            users=prepared.text_frame(mapping_name("user")),
+            items=prepared.text_frame(mapping_name("item")),
+            item_features=prepared.text_frame(ITEM_FEATURES),
             features={modality: prepared.array(matrix_name(modality)) for modality in config.modalities},
-            source_items=aligned.text("item_features.csv"),
+            source_items=aligned.text_frame("item_features.csv"),
             sources={modality: aligned.array(f"{modality}.npy") for modality in config.modalities},
             counts=_stated(prepared.manifest.counts, config.k_core),
         ),

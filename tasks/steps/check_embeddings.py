@@ -25,8 +25,8 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
     log = read_artefact(store, plan.interactions)
     report = suite(
         arrays={modality: aligned.array(f"{modality}.npy") for modality in config.modalities},
-        keys={modality: aligned.text(f"{modality}_items.csv") for modality in config.modalities},
-        items=aligned.text("item_features.csv"),
+        keys={modality: aligned.text_frame(f"{modality}_items.csv") for modality in config.modalities},
+        items=aligned.text_frame("item_features.csv"),
         log=Interactions.load(log.path("interactions.parquet")),
         limits=EmbeddingLimits(
             min_coverage=config.min_coverage,

@@ -110,7 +110,7 @@ def _copy_matrix(store: Store, plan: Plan, modality: str, scanned: Artefact) -> 
     begun = time.perf_counter()
     matrix = read_artefact(store, plan.matrices[modality])
     vectors = matrix.array("vectors.npy")
-    items = matrix.text("items.csv")
+    items = matrix.text_frame("items.csv")
     items["sha256"] = [hashlib.sha256(row.tobytes()).hexdigest() for row in vectors]
     counts = {"found": len(items), "cached": len(items), "extracted": 0, "rejected": 0, "kept": len(items)}
     with write_artefact(store, run_key(plan.run, f"extract-{modality}"), inputs=[scanned, matrix]) as out:

@@ -31,7 +31,7 @@ def prepare(*, run: Run) -> dict[str, object]:
     plan = read_plan(store, run)
     aligned = read_artefact(store, run_key(run, "align"))
     interactions = read_artefact(store, plan.interactions)
-    items = aligned.text("item_features.csv", idx=np.int64)
+    items = aligned.text_frame("item_features.csv", idx=np.int64)
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
     dataset = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts)

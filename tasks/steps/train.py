@@ -15,7 +15,7 @@ from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.options import Device, Memory, ModelName, Run, Threads
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
-from tasks.training import TrainingOptions, summarised
+from tasks.training import TrainingOptions, summarise_epochs
 from tasks.training.device import thread_count
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def train(
     log.info("%s learns from %d interactions of %d users with %d items", model, data.train.nnz, *data.shape)
     start = perf_counter()
     records = recommender.fit(options)
-    summary = summarised(records) | {"seconds": round(perf_counter() - start, 3)}
+    summary = summarise_epochs(records) | {"seconds": round(perf_counter() - start, 3)}
     log.info("%s: %s", model, ", ".join(f"{key} {value}" for key, value in summary.items()))
     parameters = recommender.config.model_dump(mode="json")
     with write_artefact(

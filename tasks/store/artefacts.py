@@ -171,7 +171,7 @@ class Artefact:
         found: pd.DataFrame = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
         return found
 
-    def text(self, name: str, **kinds: type) -> pd.DataFrame:
+    def text_frame(self, name: str, **kinds: type) -> pd.DataFrame:
         """A table whose columns stay the text they are, so that ids such as 007 and NA survive; but for `kinds`."""
         return self.frame(name, dtype=defaultdict(lambda: str, kinds), keep_default_na=False)
 

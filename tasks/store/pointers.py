@@ -20,7 +20,7 @@ def current(store: Store, folder: str) -> str | None:
         version = json.loads(data)["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(
-            f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load the data again"
+            f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load again what lies there"
         ) from error
     return f"{folder}/{version}"
 

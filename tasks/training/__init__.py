@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.training.loop import Batch, train
 from tasks.training.losses import bpr_loss, bpr_of_vectors, cosine_distance, info_nce, squared_norms
-from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions, summarised
+from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions, summarise_epochs
 from tasks.training.sampling import NegativeSampler
 from tasks.training.space import Choice, Range, Real, Space, Whole, picked, placed, under, widened
 
@@ -28,7 +28,7 @@ __all__ = [
     "picked",
     "placed",
     "squared_norms",
-    "summarised",
+    "summarise_epochs",
     "train",
     "under",
     "widened",

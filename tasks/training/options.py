@@ -72,7 +72,7 @@ class EpochRecord:
     seconds: float
 
 
-def summarised(records: list[EpochRecord]) -> dict[str, object]:
+def summarise_epochs(records: list[EpochRecord]) -> dict[str, object]:
     """How many epochs, which was kept, and its loss and validation figure (None for a closed form)."""
     measured = [record for record in records if record.valid is not None]
     best = max(measured, key=lambda record: record.valid or 0.0) if measured else records[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tasks.training import EpochRecord, summarised
+from tasks.training import EpochRecord, summarise_epochs
 from tasks.training.device import thread_count
 
 
@@ -18,10 +18,10 @@ def test_the_summary_is_of_the_epoch_that_was_kept() -> None:
     """The best on validation, not the last; the first of equal ones."""
     values = [0.1, None, 0.4, 0.4, 0.2]
     records = [EpochRecord(epoch, 1.0 / epoch, valid, 0.5) for epoch, valid in enumerate(values, start=1)]
-    assert summarised(records) == {"epochs": 5, "best_epoch": 3, "loss": 1 / 3, "valid": 0.4}
+    assert summarise_epochs(records) == {"epochs": 5, "best_epoch": 3, "loss": 1 / 3, "valid": 0.4}
 
 
 def test_a_closed_form_has_one_epoch_without_a_loss() -> None:
     """And without a validation where nobody asked for one."""
     record = EpochRecord(epoch=1, loss=None, valid=None, seconds=0.1)
-    assert summarised([record]) == {"epochs": 1, "best_epoch": 1, "loss": None, "valid": None}
+    assert summarise_epochs([record]) == {"epochs": 1, "best_epoch": 1, "loss": None, "valid": None}

@@ -1,1 +1,1 @@
-"""What a model composes: graphs, item graphs, row gathering, the CLIPER front end."""
+"""What a model composes: content, graphs, item graphs, row gathering, the CLIPER front end."""
