@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self, cast
 
 import numpy as np
@@ -81,8 +82,9 @@ class Hybrid(Model):
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Fit all, then choose the weights by `options.validate` where there is one."""
         start = time.perf_counter()
-        for member in self.members.values():
-            member.fit(options)
+        for name, member in self.members.items():
+            kept = options.checkpoints and options.checkpoints.part(name)
+            member.fit(replace(options, checkpoints=kept))
         self.fitted = True
         best = None
         if options.validate is not None:

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from functools import partial
 from time import perf_counter
 
+import torch
+
 from tasks.metrics import selection_metric
-from tasks.models import build_model
+from tasks.models import FIGURES, build_model
 from tasks.models.saved import save_model
 from tasks.runs.plan import hyperparameters_of, read_plan
 from tasks.runs.prepared import load_dataset, prepared_artefact
@@ -16,6 +18,7 @@ from tasks.steps.options import Device, Memory, ModelName, Run, Threads
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
 from tasks.training import TrainingOptions, summarise_epochs
+from tasks.training.checkpoint import StoreCheckpoints
 from tasks.training.device import thread_count
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,7 @@ def train(
 ) -> dict[str, object]:
     """Train one model of a run on what prepare made, and keep the state that was best on validation.
 
+    A training that was killed resumes after its last epoch, with the same result as one that was not.
     Hyper-parameters are those of the plan on top of the model's defaults. Test interactions are not looked at.
     """
     store = open_store()
@@ -34,28 +38,35 @@ def train(
     data = load_dataset(store, run)
     recommender = build_model(model, hyperparameters, data)
 
+    prepared = prepared_artefact(store, run)
+    parameters = recommender.config.model_dump(mode="json")
+    cores = thread_count(threads)
+    machine = {"device": device, "threads": cores}
+    same = {"model": model, "parameters": parameters, "data": prepared.manifest.sha256, "seed": plan.config.seed}
+    same |= {"machine": machine, "torch": torch.__version__, "figures": FIGURES}
+    checkpoints = StoreCheckpoints(store, run_key(run, f"checkpoint-{model}"), same)
     options = TrainingOptions(
         device=device,
-        threads=thread_count(threads),
+        threads=cores,
         seed=plan.config.seed,
         progress=True,
         validate=partial(selection_metric, data=data),
         memory_gib=memory,
+        checkpoints=checkpoints,
     )
     log.info("%s learns from %d interactions of %d users with %d items", model, data.train.nnz, *data.shape)
     start = perf_counter()
     records = recommender.fit(options)
     summary = summarise_epochs(records) | {"seconds": round(perf_counter() - start, 3)}
     log.info("%s: %s", model, ", ".join(f"{key} {value}" for key, value in summary.items()))
-    parameters = recommender.config.model_dump(mode="json")
     with write_artefact(
         store,
         run_key(run, f"train-{model}"),
-        inputs=[prepared_artefact(store, run)],
+        inputs=[prepared],
         parameters=parameters,
         seed=options.seed,
     ) as out:
         save_model(out, recommender)
-        machine = {"device": options.device, "threads": options.threads}
         out.json("training.json", {"model": model, **summary, **machine, "history": [asdict(r) for r in records]})
+    checkpoints.clear()
     return {"run": run, "model": model, **summary}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -33,7 +35,8 @@ from tasks.progress import progress
 from tasks.runs.inventory import check_names, listed
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
-from tasks.store.layout import checked_dataset
+from tasks.store.layout import checked_dataset, training_folder
+from tasks.training.checkpoint import StoreCheckpoints
 
 log = logging.getLogger(__name__)
 BAND = BINS // BANDS
@@ -67,7 +70,8 @@ def train_encoder(
     """Train a narrow AudioCLIP on the media of a dataset: items whose modalities belong together are drawn together.
 
     A tenth of the items is held out; the epoch with the lowest loss on them is kept, and how well they find
-    their own partner is reported and written into config.json.
+    their own partner is reported and written into config.json. A training that was killed resumes after its last epoch
+    when the same command is given again.
     """
     store, chosen = open_store(), [word.strip() for word in modalities.split(",")]
     if (name is None) == (out is None):
@@ -78,7 +82,7 @@ def train_encoder(
         checked_name(name)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    model = AudioCLIP(DEMO) if start_from is None else load_audioclip(store, start_from)[0]
+    model, first = (AudioCLIP(DEMO), None) if start_from is None else load_audioclip(store, start_from)
     media = named_media(store, checked_dataset(dataset), chosen)
     if most is not None and most < len(media):
         log.info("%d of %d items are drawn", most, len(media))
@@ -87,7 +91,11 @@ def train_encoder(
     if start_from is None:
         model.set_temperature(0.07)  # as CLIP begins; AudioCLIP's own first values are for towers trained before
     options = Options(epochs, batch, learning_rate, weight_decay, seed)
-    reached = fit(model, items, options)
+    same = {"options": asdict(options), "modalities": chosen, "threads": threads, "torch": torch.__version__}
+    same |= {"media": fingerprint(media), "weights": first}
+    where = (store, training_folder(str(name))) if out is None else (open_store(out.absolute().as_uri()), "training")
+    checkpoints = StoreCheckpoints(*where, same)
+    reached = fit(model, items, options, checkpoints)
     facts: dict[str, object] = {
         "modalities": chosen,
         "items": items.count,
@@ -100,8 +108,15 @@ def train_encoder(
         folder = out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         save_model(model, folder, half=half, facts=facts)
-        where = put_weights(store, name, folder) if name else str(folder)
-    return {"encoder": name, "weights": where, "items": items.count, **reached}
+        weights = put_weights(store, name, folder) if name else str(folder)
+    checkpoints.clear()
+    return {"encoder": name, "weights": weights, "items": items.count, **reached}
+
+
+def fingerprint(media: Sequence[Mapping[str, ObjectInfo]]) -> str:
+    """Sha256 of which media there are and of their etags: another one is another training."""
+    listing = [[(modality, info.key, info.etag) for modality, info in item.items()] for item in media]
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
 def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[dict[str, ObjectInfo]]:

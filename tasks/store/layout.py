@@ -4,6 +4,7 @@ media/<dataset>/<modality>/<item>.<ending>   what people drop
 interactions/<dataset>/<sha256>/             logs, by content, with a pointer to the current one
 matrices/<dataset>/<modality>/<sha256>/      ready-made matrices, likewise
 weights/<encoder>/<sha256>/                  weights of encoders, likewise
+training/<encoder>/                          checkpoint of an encoder that is being trained
 index/<dataset>.parquet                      content hashes of media that were hashed before
 embeddings/<identity>/<modality>/            vectors by content and encoder
 runs/<run>/<step>/                           what the steps of a run made
@@ -67,6 +68,11 @@ def release_prefix(dataset: str, release: str) -> str:
 def weights_folder(name: str) -> str:
     """Where the versions of an encoder's weights lie."""
     return f"{WEIGHTS}/{name}"
+
+
+def training_folder(name: str) -> str:
+    """Where the checkpoint lies of an encoder that is being trained."""
+    return f"training/{name}"
 
 
 def embeddings_folder(identity: str, modality: str) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from tasks.training.loop import Batch, train
+from tasks.training.batches.negatives import NegativeSampler
+from tasks.training.batches.triplets import Batch, Triplets
+from tasks.training.loop import train
 from tasks.training.losses import bpr_loss, bpr_of_vectors, cosine_distance, info_nce, squared_norms
-from tasks.training.options import EpochRecord, GradientConfig, ModelConfig, Scorer, TrainingOptions, summarise_epochs
-from tasks.training.sampling import NegativeSampler
+from tasks.training.options import (
+    EpochRecord,
+    GradientConfig,
+    ModelConfig,
+    Scorer,
+    TrainingOptions,
+    best_record,
+    summarise_epochs,
+)
 from tasks.training.space import Choice, Range, Real, Space, Whole, picked, placed, under, widened
 
 __all__ = [
@@ -20,7 +29,9 @@ __all__ = [
     "Scorer",
     "Space",
     "TrainingOptions",
+    "Triplets",
     "Whole",
+    "best_record",
     "bpr_loss",
     "bpr_of_vectors",
     "cosine_distance",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tasks.errors import BadInput
+
+if TYPE_CHECKING:
+    from tasks.training.checkpoint import Checkpoints
 
 
 class ModelConfig(BaseModel):
@@ -20,7 +23,7 @@ class ModelConfig(BaseModel):
 
 
 class GradientConfig(ModelConfig):
-    """Hyper-parameters that every model trained by the gradient loop has."""
+    """Hyper-parameters that every recommender trained by the gradient loop has."""
 
     learning_rate: PositiveFloat = Field(default=2e-3, le=1, description="of Adam")
     batch_size: PositiveInt = Field(default=4096, description="interactions per step")
@@ -53,6 +56,7 @@ class TrainingOptions:
     seed: int = 0
     progress: bool = False
     validate: Callable[[Scorer], float] | None = None
+    checkpoints: Checkpoints | None = None  # where a killed training resumes; closed forms write none
     memory_gib: float = 8.0  # what a model may allocate at its peak; beyond it refuses before it starts
 
     def __post_init__(self) -> None:
@@ -72,8 +76,13 @@ class EpochRecord:
     seconds: float
 
 
-def summarise_epochs(records: list[EpochRecord]) -> dict[str, object]:
-    """How many epochs, which was kept, and its loss and validation figure (None for a closed form)."""
+def best_record(records: list[EpochRecord]) -> EpochRecord:
+    """The epoch whose state was kept: the first of the best on validation, or the last where there is none."""
     measured = [record for record in records if record.valid is not None]
-    best = max(measured, key=lambda record: record.valid or 0.0) if measured else records[-1]
+    return max(measured, key=lambda record: record.valid or 0.0) if measured else records[-1]
+
+
+def summarise_epochs(records: list[EpochRecord]) -> dict[str, object]:
+    """How many epochs, which was kept, and its loss and validation metric (None for a closed form)."""
+    best = best_record(records)
     return {"epochs": len(records), "best_epoch": best.epoch, "loss": best.loss, "valid": best.valid}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,11 @@ from tasks.encoders.audioclip.audio_tower import BANDS, BINS
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.audioclip.preprocess import normalise
 from tasks.encoders.audioclip.text_tower import END, START
-from tasks.encoders.audioclip.training import Items, Options, evaluate, fit, recall, rise_and_fall, step
+from tasks.encoders.audioclip.training import ContrastiveTraining, Items, MediaBatch, Options, evaluate, fit, recall
 from tasks.errors import BadInput, TaskError
+from tasks.store import Store
+from tasks.training.checkpoint import StoreCheckpoints
+from tasks.training.optim import WarmupCosineAdamW, rise_and_fall
 from tests.encoders.audioclip_world import TINY
 
 KINDS = 8
@@ -122,7 +127,9 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     model = fresh()
     with torch.no_grad():
         model.text_projection.fill_(float("inf"))
-    with pytest.raises(TaskError, match="the loss became nan, expected a finite one"):
+    with pytest.raises(
+        TaskError, match="loss of audioclip was nan in epoch 1, expected a finite number: lower --learning-rate"
+    ):
         fit(model, world(64), options(epochs=1))
 
 
@@ -172,21 +179,54 @@ def test_held_out_items_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) ->
 def test_gradients_are_clipped() -> None:
     """However steep the loss, the gradient that a step is made with has a norm of 1 at most."""
     model = fresh()
-    seen: list[float] = []
-
-    class Recorder(torch.optim.SGD):
-        """Notes the norm of what it is given."""
-
-        def step(self, closure: None = None) -> None:  # type: ignore[override]
-            grads = [p.grad.norm() for group in self.param_groups for p in group["params"] if p.grad is not None]
-            seen.append(float(torch.stack(grads).norm()))
-
-    optimizer = Recorder(model.parameters(), lr=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1.0)
     model.set_temperature(0.01)
-    batch = world(16).batch(np.arange(16), np.random.default_rng(0))
-    loss = model(**batch).loss
+    training = ContrastiveTraining(model, world(64), options())
+    optimizer = training.optimizer()
+    loss = training.loss(MediaBatch(world(16).batch(np.arange(16), np.random.default_rng(0)), 16))
     loss.backward()
-    assert torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm() > 1.5
-    step(model, batch, optimizer, schedule)
-    assert seen == [pytest.approx(1.0, abs=1e-3)]
+
+    def norm() -> float:
+        return float(torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm())
+
+    assert norm() > 1.5
+    optimizer.step()
+    assert norm() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_optimizer_follows_its_schedule_over_a_checkpoint() -> None:
+    """Each step has the learning rate of its place, and its own state says which place that is."""
+    value = torch.nn.Parameter(torch.zeros(()))
+    shares = []
+    state = None
+    for done in range(12):
+        optimizer = WarmupCosineAdamW(iter([value]), 0.5, 0.0, 12)
+        if state is not None:
+            optimizer.load_state_dict(state)
+        value.grad = torch.ones(())
+        optimizer.step()
+        shares.append(optimizer.param_groups[0]["lr"] / 0.5)
+        state = optimizer.state_dict()
+        assert shares[-1] == rise_and_fall(done, 12)
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_killed_training_resumes_to_the_same_bits(folder_store: Store, after: int) -> None:
+    """Weights, norms, schedule, held-out items and what was reached, also where the last epoch was over."""
+
+    class Mortal(StoreCheckpoints):
+        """Is killed once so many checkpoints are written."""
+
+        left = after
+
+        def save(self, tensors: Mapping[str, torch.Tensor], values: Mapping[str, object]) -> None:
+            super().save(tensors, values)
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    items, whole, resumed = world(64, ("image", "text")), fresh(), fresh(seed=3)
+    reached = fit(whole, items, options(epochs=3))
+    with pytest.raises(KeyboardInterrupt):
+        fit(fresh(), items, options(epochs=3), Mortal(folder_store, "training/small", {}))
+    assert fit(resumed, items, options(epochs=3), StoreCheckpoints(folder_store, "training/small", {})) == reached
+    assert all(torch.equal(value, resumed.state_dict()[key]) for key, value in whole.state_dict().items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from tasks.errors import BadInput, TaskError
-from tasks.training import Batch, GradientConfig, Scorer, TrainingOptions, train
+from tasks.training import Batch, GradientConfig, Scorer, TrainingOptions, Triplets, train
 
 LOG = sparse.csr_matrix(np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]], dtype=np.float32))
 
@@ -18,20 +20,33 @@ class Number(nn.Module):
     """Wants its one parameter to be 3; remembers what it was shown."""
 
     name = "number"
+    remedy = "lower its learning_rate"
 
-    def __init__(self) -> None:
+    def __init__(self, config: GradientConfig, log: sparse.csr_matrix = LOG) -> None:
         super().__init__()
+        self.config = config
+        self.triplets = Triplets(log, config.batch_size)
         self.value = nn.Parameter(torch.zeros(()))
-        self.batches: list[Batch] = []
+        self.shown: list[Batch] = []
         self.epochs: list[float] = []
 
     def loss(self, batch: Batch) -> Tensor:
         assert self.training
-        self.batches.append(batch)
+        self.shown.append(batch)
         return (self.value - 3).square()
 
-    def start_epoch(self, rng: np.random.Generator) -> None:
+    def begin(self, rng: np.random.Generator) -> None:
+        self.begun = rng.random()
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         self.epochs.append(rng.random())
+        return self.triplets.draw(rng, torch.device("cpu"))
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=self.config.learning_rate, fused=True)
+
+    def validation(self, options: TrainingOptions) -> float | None:
+        return None if options.validate is None else options.validate(self)
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         return np.full((len(users), 4), self.value.item(), dtype=np.float32)
@@ -43,8 +58,8 @@ def config(**values: object) -> GradientConfig:
 
 def test_it_goes_to_the_minimum() -> None:
     """Gradients are cleared between steps: piled up they overshoot for ever."""
-    model = Number()
-    records = train(model, config(max_epochs=300), LOG, TrainingOptions())
+    model = Number(config(max_epochs=300))
+    records = train(model, TrainingOptions())
     assert model.value.item() == pytest.approx(3, abs=1e-3)
     assert [record.epoch for record in records] == list(range(1, 301))
     assert records[0].loss == pytest.approx(9, rel=0.1)
@@ -52,11 +67,11 @@ def test_it_goes_to_the_minimum() -> None:
 
 def test_every_interaction_is_shown_once_an_epoch_with_an_item_not_taken() -> None:
     """In batches of the size asked for, the last one shorter, in another order each epoch."""
-    model = Number()
-    train(model, config(max_epochs=2), LOG, TrainingOptions())
-    assert [len(batch.users) for batch in model.batches] == [4, 2, 4, 2]
+    model = Number(config(max_epochs=2))
+    train(model, TrainingOptions())
+    assert [len(batch.users) for batch in model.shown] == [4, 2, 4, 2]
     orders = []
-    for epoch in (model.batches[:2], model.batches[2:]):
+    for epoch in (model.shown[:2], model.shown[2:]):
         shown = [tuple(row) for b in epoch for row in torch.stack([b.users, b.positives], 1).tolist()]
         assert sorted(shown) == sorted(zip(*(part.tolist() for part in LOG.nonzero()), strict=True))
         orders.append(shown)
@@ -74,8 +89,8 @@ def test_it_stops_early_and_keeps_the_best() -> None:
         seen.append(float(model.scores(np.array([0]))[0, 0]))
         return next(figures)
 
-    model = Number()
-    records = train(model, config(max_epochs=50, patience=2), LOG, TrainingOptions(validate=validate))
+    model = Number(config(max_epochs=50, patience=2))
+    records = train(model, TrainingOptions(validate=validate))
     assert [record.valid for record in records] == [0.1, 0.5, 0.4, 0.5]
     assert model.value.item() == pytest.approx(seen[1])
     assert seen[1] != seen[-1]
@@ -85,7 +100,7 @@ def test_it_stops_early_and_keeps_the_best() -> None:
 def test_it_validates_every_so_many_epochs_and_at_the_end() -> None:
     """Epochs in between have no figure."""
     options = TrainingOptions(validate=lambda _: 0.5)
-    records = train(Number(), config(max_epochs=5, evaluate_every=2, patience=9), LOG, options)
+    records = train(Number(config(max_epochs=5, evaluate_every=2, patience=9)), options)
     assert [record.valid for record in records] == [None, 0.5, None, 0.5, 0.5]
 
 
@@ -93,34 +108,34 @@ def test_it_validates_every_so_many_epochs_and_at_the_end() -> None:
 def test_a_validation_that_is_not_finite_is_an_error(figure: float) -> None:
     """It is never compared as if it were one."""
     with pytest.raises(TaskError, match="validation of number gave"):
-        train(Number(), config(max_epochs=5), LOG, TrainingOptions(validate=lambda _: figure))
+        train(Number(config(max_epochs=5)), TrainingOptions(validate=lambda _: figure))
 
 
 def test_a_loss_that_is_not_finite_is_an_error() -> None:
     """It names the model, the epoch and what to do."""
-    model = Number()
+    model = Number(config(max_epochs=5))
     with torch.no_grad():
         model.value.fill_(float("nan"))
     with pytest.raises(
         TaskError, match="loss of number was nan in epoch 1, expected a finite number: lower its learning"
     ):
-        train(model, config(max_epochs=5), LOG, TrainingOptions())
+        train(model, TrainingOptions())
 
 
 def test_a_user_who_has_taken_everything_is_left_out_aloud(caplog: pytest.LogCaptureFixture) -> None:
     """There is nothing to compare with; the others are trained on."""
     log = sparse.csr_matrix(np.array([[1, 1, 1], [0, 1, 1]], dtype=np.float32))
-    model = Number()
     with caplog.at_level("INFO"):
-        train(model, config(max_epochs=1), log, TrainingOptions())
-    assert model.batches[0].users.tolist() == [1, 1]
+        model = Number(config(max_epochs=1), log)
+        train(model, TrainingOptions())
+    assert model.shown[0].users.tolist() == [1, 1]
     assert "1 users have taken every item" in caplog.text
 
 
 def test_nobody_to_compare_is_an_error() -> None:
     """When every user has taken every item."""
     with pytest.raises(BadInput, match="every user has taken every item"):
-        train(Number(), config(max_epochs=1), sparse.csr_matrix(np.ones((2, 2), dtype=np.float32)), TrainingOptions())
+        Number(config(max_epochs=1), sparse.csr_matrix(np.ones((2, 2), dtype=np.float32)))
 
 
 def test_threads_are_those_asked_for_and_given_back() -> None:
@@ -132,7 +147,7 @@ def test_threads_are_those_asked_for_and_given_back() -> None:
         seen.append(torch.get_num_threads())
         return 0.0
 
-    train(Number(), config(max_epochs=1), LOG, TrainingOptions(threads=before + 1, validate=validate))
+    train(Number(config(max_epochs=1)), TrainingOptions(threads=before + 1, validate=validate))
     assert seen == [before + 1]
     assert torch.get_num_threads() == before
 

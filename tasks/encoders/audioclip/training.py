@@ -1,34 +1,50 @@
-"""Training a narrow AudioCLIP with the contrastive loss of its pairs (Guzhov et al. 2021)."""
+"""Training a narrow AudioCLIP with the contrastive loss of its pairs (Guzhov et al. 2021), in the one gradient loop."""
 
 from __future__ import annotations
 
-import copy
 import logging
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tasks.encoders.audioclip.model import PAIRS, AudioCLIP
 from tasks.encoders.audioclip.preprocess import normalise
-from tasks.errors import BadInput, TaskError
+from tasks.errors import BadInput
 from tasks.progress import progress
+from tasks.training import TrainingOptions, best_record, train
+from tasks.training.checkpoint import Checkpoints
+from tasks.training.optim import WarmupCosineAdamW
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to train."""
+    """Hyperparameters of a training. All `epochs` are trained; the best one is kept."""
 
     epochs: int
     batch: int
     learning_rate: float
     weight_decay: float
     seed: int
+
+    @property
+    def evaluate_every(self) -> int:
+        """Every epoch is measured."""
+        return 1
+
+    @property
+    def max_epochs(self) -> int:
+        """All of them."""
+        return self.epochs
+
+    @property
+    def patience(self) -> int:
+        """More than there are validations: nothing stops early."""
+        return self.epochs + 1
 
 
 class Items:
@@ -61,64 +77,79 @@ class Items:
         return found
 
 
-def fit(model: AudioCLIP, items: Items, options: Options) -> dict[str, float]:
+@dataclass(frozen=True)
+class MediaBatch:
+    """Media of `count` items as arguments of the model."""
+
+    arguments: dict[str, Tensor]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class ContrastiveTraining(nn.Module):
+    """What the loop asks of an AudioCLIP: batches of items, the loss of their pairs, and a tenth of the items held out.
+
+    BadInput when there are too few items for a batch or for a loss on the held-out ones.
+    """
+
+    name = "audioclip"
+    remedy = "lower --learning-rate"
+
+    def __init__(self, model: AudioCLIP, items: Items, options: Options) -> None:
+        super().__init__()
+        self.model, self.items, self.config = model, items, options
+        held = items.count // 10
+        if held < 5 or items.count - held < options.batch:
+            least = max(50, options.batch * 10 // 9 + 2)
+            raise BadInput(f"{items.count} items found, expected at least {least} for a batch of {options.batch}")
+        self.steps = (items.count - held) // options.batch  # of an epoch, whose last items are left out
+
+    def begin(self, rng: np.random.Generator) -> None:
+        """Hold out a tenth of the items."""
+        order = rng.permutation(self.items.count)
+        self.held, self.train_rows = np.sort(order[: len(order) // 10]), order[len(order) // 10 :]
+
+    def batches(self, rng: np.random.Generator) -> Iterator[MediaBatch]:
+        """Batches of one size, of items in random order."""
+        size = self.config.batch
+        rows = rng.permutation(self.train_rows)[: self.steps * size].reshape(self.steps, size)
+        for part in progress(rows, label="train audioclip", total=self.steps, unit="step"):
+            yield MediaBatch(self.items.batch(part, rng), size)
+
+    def loss(self, batch: MediaBatch) -> Tensor:
+        """Symmetric cross-entropy of the cosines, summed over pairs of modalities."""
+        loss: Tensor = self.model(**batch.arguments).loss
+        return loss
+
+    def optimizer(self) -> WarmupCosineAdamW:
+        """AdamW over all parameters, with a schedule over all steps."""
+        config = self.config
+        steps = self.steps * config.epochs
+        return WarmupCosineAdamW(self.model.parameters(), config.learning_rate, config.weight_decay, steps)
+
+    def validation(self, options: TrainingOptions) -> float:
+        """The held-out loss, negated: higher is better."""
+        del options
+        found = self.evaluate()
+        log.info("held out: %s", ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
+        return -found["loss"]
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss and recall on the held-out items."""
+        return evaluate(self.model, self.items, self.held)
+
+
+def fit(model: AudioCLIP, items: Items, options: Options, checkpoints: Checkpoints | None = None) -> dict[str, float]:
     """Train in place, keep the epoch with the lowest loss on a tenth of the items held out; returns what it reached.
 
-    The result has the held-out loss and, per pair, recall@1 and recall@5 of finding the partner among the held-out
-    items. The same seed gives the same weights on the same number of threads.
+    The result has the held-out loss, the epoch and, per pair, recall@1 and recall@5 of finding the partner among the
+    held-out items. The same seed gives the same weights on the same number of torch's threads.
     """
-    rng = np.random.default_rng(options.seed)
-    order = rng.permutation(items.count)
-    held, train = np.sort(order[: items.count // 10]), order[items.count // 10 :]
-    if len(held) < 5 or len(train) < options.batch:
-        least = max(50, options.batch * 10 // 9 + 2)
-        raise BadInput(f"{items.count} items found, expected at least {least} for a batch of {options.batch}")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-    each = (
-        len(train) // options.batch
-    )  # steps of an epoch; what is left over is left out, and is other items in the next
-    steps = each * options.epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rise_and_fall(done, steps))
-    best: dict[str, float] = {}
-    state: dict[str, Tensor] = {}
-    for epoch in range(1, options.epochs + 1):
-        model.train()
-        batches = rng.permutation(train)[: each * options.batch].reshape(each, options.batch)
-        shown = progress(batches, label=f"epoch {epoch}", total=each, unit="step")
-        losses = [step(model, items.batch(rows, rng), optimizer, schedule) for rows in shown]
-        found = evaluate(model, items, held)
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
-        log.info("epoch %d of %d: loss %.4f, held out %s", epoch, options.epochs, np.mean(losses), figures)
-        if not best or found["loss"] < best["loss"]:
-            best, state = found | {"epoch": float(epoch)}, copy.deepcopy(model.state_dict())
-    model.load_state_dict(state)
-    return best
-
-
-def rise_and_fall(done: int, steps: int) -> float:
-    """Share of the learning rate: up in a line over the first tenth of the steps, then down to 0 as a cosine."""
-    warm = max(1, steps // 10)
-    if done < warm:
-        return (done + 1) / warm
-    return 0.5 * (1.0 + math.cos(math.pi * (done - warm) / max(1, steps - warm)))
-
-
-def step(
-    model: AudioCLIP,
-    batch: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> float:
-    """One step; TaskError when the loss is not finite."""
-    optimizer.zero_grad(set_to_none=True)
-    loss = model(**batch).loss
-    if not torch.isfinite(loss):
-        raise TaskError(f"the loss became {loss.item()}, expected a finite one: lower --learning-rate")
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    schedule.step()
-    return float(loss.item())
+    training, threads = ContrastiveTraining(model, items, options), torch.get_num_threads()
+    records = train(training, TrainingOptions(threads=threads, seed=options.seed, checkpoints=checkpoints))
+    return training.evaluate() | {"epoch": float(best_record(records).epoch)}
 
 
 @torch.no_grad()

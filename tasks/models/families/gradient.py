@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.errors import BadInput
+from tasks.errors import TaskError
 from tasks.models.base import Model
 from tasks.models.serving import Factors, Serving
 from tasks.models.solvers.fold_in import calibrated
@@ -21,10 +21,10 @@ from tasks.training import (
     Choice,
     EpochRecord,
     GradientConfig,
-    ModelConfig,
     Real,
     Space,
     TrainingOptions,
+    Triplets,
     train,
 )
 from tasks.training.device import usable
@@ -46,6 +46,7 @@ class GradientModel(nn.Module, Model):
     module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GradientModel.SEARCH, ...}`.
     """
 
+    config: GradientConfig
     remedy = "lower its learning_rate"
     SEARCH: ClassVar[Space] = {
         "learning_rate": Real(5e-4, 2e-2, log=True),
@@ -53,10 +54,11 @@ class GradientModel(nn.Module, Model):
         "batch_size": Choice((2048, 4096, 8192)),
     }
 
-    def __init__(self, config: ModelConfig, data: Dataset) -> None:
+    def __init__(self, config: GradientConfig, data: Dataset) -> None:
         nn.Module.__init__(self)
         Model.__init__(self, config, data)
         self._known: Representations | None = None
+        self._triplets: Triplets | None = None
 
     @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
@@ -73,16 +75,34 @@ class GradientModel(nn.Module, Model):
     def start_epoch(self, rng: np.random.Generator) -> None:
         """Whatever is drawn anew for every epoch (dropped edges, augmented views); most models draw nothing."""
 
+    def begin(self, rng: np.random.Generator) -> None:
+        """Prepare triplets; nothing is drawn for the whole training."""
+        del rng
+        self._triplets = Triplets(self.data.train, self.config.batch_size)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """Every training interaction once, with a negative; a model that learns from something else overrides this."""
+        self.start_epoch(rng)
+        if self._triplets is None:
+            raise TaskError(f"model {self.name} was asked for batches, expected begin() before")
+        return self._triplets.draw(rng, next(self.parameters()).device)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Adam over all parameters."""
+        return torch.optim.Adam(self.parameters(), lr=self.config.learning_rate, fused=True)
+
+    def validation(self, options: TrainingOptions) -> float | None:
+        """What `options.validate` says of the scores."""
+        return None if options.validate is None else float(options.validate(self))
+
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Train by the gradient loop; the same seed and threads give the same parameters to the bit on a CPU."""
-        config = self.config
-        if not isinstance(config, GradientConfig):
-            raise BadInput(f"model {self.name} has a {type(config).__qualname__}, expected a GradientConfig")
         device = usable(options.device)
         self.initialise(torch.Generator().manual_seed(options.seed))
         self.to(device)
         self.fitted = True  # for the validations in between
-        records = train(self, config, self.data.train, options)
+        records = train(self, options)
+        self._triplets = None
         self.to("cpu")
         self.train(False)
         return records
