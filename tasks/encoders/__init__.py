@@ -1,56 +1,44 @@
-"""Encoders: media to vectors. `load_encoder` finds one by name; torch is imported only then."""
+"""Encoders: media to vectors. `ENCODERS` names the architectures, `load_encoder` finds stored weights by their name.
+
+Reading the names imports no architecture and no torch.
+"""
 
 from __future__ import annotations
 
-import re
+import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tasks.errors import NotFound
-from tasks.store.layout import NAME, WEIGHTS, weights_folder
-from tasks.store.pointers import current
+from tasks.errors import BadInput
 
 if TYPE_CHECKING:
-    from tasks.encoders.audioclip.model import AudioCLIP
-    from tasks.encoders.base import ModalityEncoder
+    from tasks.encoders.base import EncoderModule, ModalityEncoder
     from tasks.store import Store
 
+ENCODERS: dict[str, str] = {
+    "audioclip": "tasks.encoders.audioclip",
+}
 DEMO = "audioclip-demo"  # its weights come with the package
 HALF = ".bfloat16"
 
 
+def encoder_module(architecture: str) -> EncoderModule:
+    """The module behind a name of `ENCODERS`; importing it imports no torch. BadInput naming the known ones."""
+    if architecture not in ENCODERS:
+        raise BadInput(f"architecture {architecture!r} of an encoder found, expected one of {', '.join(ENCODERS)}")
+    return cast("EncoderModule", importlib.import_module(ENCODERS[architecture]))
+
+
 def load_encoder(store: Store, name: str, *, device: str = "cpu") -> Mapping[str, ModalityEncoder]:
-    """Modality -> encoder of the model `name`: `audioclip-demo`, or one that `weights` or `train-encoder` stored.
+    """Modality -> encoder with the weights `name`: `audioclip-demo`, or what `weights` or `train-encoder` stored.
 
     With `.bfloat16` behind the name it computes in that: some three times faster on processors that have it, and other
     vectors, hence another identity. On a GPU (`device` "cuda") vectors are the same up to the order of sums. NotFound
-    naming the known ones where there is no such model, BadInput where there is no such device.
+    naming the known ones where there are no such weights, BadInput where there is no such device.
     """
-    from tasks.encoders.audioclip.encoders import encoders_of  # noqa: PLC0415  torch takes seconds to import
+    from tasks.encoders.identity import find_weights, identity_of  # noqa: PLC0415  they look up names of this module
 
-    base = name.removesuffix(HALF)
-    model, sha256 = load_audioclip(store, base)
-    return encoders_of(model, base, sha256, half=base != name, device=device)
-
-
-def load_audioclip(store: Store, name: str) -> tuple[AudioCLIP, str]:
-    """The model `name` in eval mode, and the sha256 of its weights. NotFound as `load_encoder`."""
-    from tasks.encoders.audioclip.weights import CONFIG, DEMO_FOLDER, MODEL, load_model  # noqa: PLC0415
-    from tasks.store import read_artefact  # noqa: PLC0415
-
-    if name == DEMO:
-        return load_model(DEMO_FOLDER / MODEL, DEMO_FOLDER / CONFIG)
-    artefact = read_artefact(store, weights_prefix(store, name))
-    return load_model(artefact.path(MODEL), artefact.path(CONFIG))
-
-
-def weights_prefix(store: Store, name: str) -> str:
-    """Where the weights of `name` lie in the store."""
-    prefix = current(store, weights_folder(name)) if re.fullmatch(NAME, name) else None
-    if prefix is None:
-        known = sorted({info.key.split("/")[1] for info in store.list(f"{WEIGHTS}/")} | {DEMO})
-        raise NotFound(
-            f"encoder {name!r} is not in {store.url}, expected one of {', '.join(known)}, "
-            "or a name given to `weights` or `train-encoder`"
-        )
-    return prefix
+    half = name.endswith(HALF)
+    weights = find_weights(store, name.removesuffix(HALF))
+    with weights.folder() as folder:
+        return encoder_module(weights.architecture).load(folder, identity_of(weights, half=half), device, half=half)

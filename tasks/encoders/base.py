@@ -1,18 +1,24 @@
-"""What an encoder of one modality is."""
+"""What an encoder of one modality is, and what the module of an architecture gives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tasks.store import ObjectInfo, Store
+    from tasks.training.checkpoint import Checkpoints
+
+MODEL, CONFIG = "model.safetensors", "config.json"  # the files of stored weights
 
 
 class ModalityEncoder(Protocol):
     """Turns media of one modality into vectors.
 
-    `identity` is `<name>@<first 12 of the weights' sha256>-<preprocessing version>-<dtype>`: change any of these and no
-    cached vector fits any more. `width` is the length of a vector.
+    `identity` names weights, preprocessing and dtype (see `identity.py`). `width` is the length of a vector.
     """
 
     identity: str
@@ -24,4 +30,55 @@ class ModalityEncoder(Protocol):
 
     def encode(self, media: Sequence[Any]) -> np.ndarray:
         """(len(media), width) float32; a row depends on its own medium alone, whatever else is in the batch."""
+        ...
+
+
+class Checkpoint(Protocol):
+    """A released file of weights: where it is, and what it must be."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+
+class EncoderModule(Protocol):
+    """What a module of `ENCODERS` has at its top; importing it imports no torch."""
+
+    MODALITIES: tuple[str, ...]  # that it embeds
+    PREPROCESSING: str  # version of all that happens to a medium before the network sees it
+    CHECKPOINTS: Mapping[str, Checkpoint]  # released weights by name
+    SHIPPED: Mapping[str, Path]  # folders of weights that come with the package, by name
+
+    def load(self, folder: Path, identity: str, device: str, *, half: bool) -> Mapping[str, ModalityEncoder]:
+        """Modality -> encoder with the weights in `folder`; `half` computes in bfloat16."""
+        ...
+
+    def convert(self, path: Path, name: str, folder: Path) -> None:
+        """Write MODEL and CONFIG of the downloaded and verified checkpoint `name`. BadInput when it is another's."""
+        ...
+
+    def train(
+        self,
+        store: Store,
+        media: Sequence[Mapping[str, ObjectInfo]],
+        modalities: Sequence[str],
+        folder: Path,
+        options: Mapping[str, Any],
+        *,
+        start_from: Path | None,
+        facts: Mapping[str, object],
+        half: bool,
+        threads: int,
+        checkpoints: Checkpoints,
+    ) -> dict[str, Any]:
+        """Train on items, each a medium by modality, and write MODEL and CONFIG with `facts`; returns what it reached.
+
+        `options` are the architecture's own; `start_from` is a folder of weights to go on from; a killed
+        training resumes by `checkpoints`.
+        """
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks.encoders import DEMO, HALF
-from tasks.encoders.audioclip.weights import CONFIG, MODEL
+from tasks.encoders.base import CONFIG, MODEL
 from tasks.errors import BadInput
-from tasks.store import Store, sha256_of, write_artefact
+from tasks.store import Artefact, Store, sha256_of, write_artefact
 from tasks.store.layout import weights_folder
 from tasks.store.pointers import point
 
@@ -24,11 +25,25 @@ def checked_name(name: str) -> str:
     return name
 
 
-def put_weights(store: Store, name: str, folder: Path) -> str:
-    """Store FOLDER/model.safetensors and config.json as the current weights of `name`; returns their prefix."""
+def put_weights(
+    store: Store,
+    name: str,
+    folder: Path,
+    architecture: str,
+    *,
+    inputs: Sequence[Artefact] = (),
+    media: Mapping[str, str] | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> str:
+    """Store FOLDER's MODEL and CONFIG as the current weights of `name`; returns their prefix.
+
+    `architecture` is a name of `ENCODERS`. The manifest says what they were made from: `inputs`, `media` (folder ->
+    sha256 over what was used of it) and `parameters`.
+    """
     version = sha256_of(folder / MODEL)
     prefix = f"{weights_folder(checked_name(name))}/{version}"
-    with write_artefact(store, prefix) as out:
+    facts = {"architecture": architecture, **(parameters or {})}
+    with write_artefact(store, prefix, inputs=inputs, sources=media, parameters=facts) as out:
         for file in (MODEL, CONFIG):
             shutil.copyfile(folder / file, out.file(file))
     point(store, weights_folder(name), version)

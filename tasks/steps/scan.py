@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 from tasks.data import Interactions
-from tasks.encoders import load_encoder
+from tasks.encoders.identity import identify
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
 from tasks.runs.config import MODALITIES, RunConfig, load_config
@@ -131,14 +131,14 @@ def identities(store: Store, config: RunConfig, ready: set[str]) -> dict[str, st
     wanted = [modality for modality in config.modalities if modality not in ready]
     if not wanted:
         return {}
-    encoders = load_encoder(store, config.encoder)
+    encoders = identify(store, config.encoder)
     missing = [modality for modality in wanted if modality not in encoders]
     if missing:
         raise BadInput(
             f"encoder {config.encoder!r} knows {', '.join(encoders)} and not {', '.join(missing)}, "
             "expected it to know each modality of the run"
         )
-    return {modality: encoders[modality].identity for modality in wanted}
+    return {modality: encoders[modality] for modality in wanted}
 
 
 def inputs_hash(

@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 
-from tasks.encoders import load_audioclip
-from tasks.encoders.audioclip.audio_tower import BANDS, BINS, HOP, N_FFT, inside
-from tasks.encoders.audioclip.audio_tower import WINDOW as FRAME
-from tasks.encoders.audioclip.config import DEMO
-from tasks.encoders.audioclip.model import AudioCLIP
-from tasks.encoders.audioclip.preprocess import RATE, WINDOW, crop, windows
-from tasks.encoders.audioclip.tokenizer import contexts
-from tasks.encoders.audioclip.training import Items, Options, fit
-from tasks.encoders.audioclip.weights import save_model
+from tasks.encoders import encoder_module
+from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import checked_name, put_weights
 from tasks.errors import BadInput
-from tasks.media import LARGEST_FILE, BadMedia
-from tasks.media.audio import decode_audio
-from tasks.media.image import decode_image
-from tasks.media.text import decode_text
-from tasks.progress import progress
-from tasks.runs.inventory import check_names, listed
+from tasks.media import LARGEST_FILE
+from tasks.runs.inventory import DOWNLOADS, check_names, listed
 from tasks.steps.options import Dataset
-from tasks.store import ObjectInfo, Store, open_store
-from tasks.store.layout import checked_dataset, training_folder
-from tasks.training.checkpoint import StoreCheckpoints
+from tasks.store import Artefact, ObjectInfo, Store, open_store
+from tasks.store.layout import checked_dataset, media_folder, training_folder
 
 log = logging.getLogger(__name__)
-BAND = BINS // BANDS
-FRAMES = 1 + -(-(WINDOW - FRAME) // HOP)
-PICTURE = 2 * BANDS * BAND * FRAMES  # bytes of one window's decibels in float16
-MEMORY = 2 << 30  # bytes that those of all sounds may take
-MOST_WINDOWS = 4  # of one sound
-MOST_CONTEXTS = 16  # of one text
+ARCHITECTURE = "audioclip"  # of tasks.encoders.ENCODERS
 
 
 def train_encoder(
@@ -73,50 +54,62 @@ def train_encoder(
     their own partner is reported and written into config.json. A training that was killed resumes after its last epoch
     when the same command is given again.
     """
+    from tasks.training.checkpoint import StoreCheckpoints  # noqa: PLC0415  torch takes seconds to import
+
     store, chosen = open_store(), [word.strip() for word in modalities.split(",")]
     if (name is None) == (out is None):
         raise BadInput("expected either --name (into the store) or --out (into a folder)")
-    if len(set(chosen)) != len(chosen) or len(chosen) < 2 or not set(chosen) <= {"image", "audio", "text"}:
-        raise BadInput(f"modalities {modalities!r} found, expected two or three of image,audio,text")
+    module = encoder_module(ARCHITECTURE)
+    if len(set(chosen)) != len(chosen) or len(chosen) < 2 or not set(chosen) <= set(module.MODALITIES):
+        raise BadInput(f"modalities {modalities!r} found, expected two or three of {','.join(module.MODALITIES)}")
     if name is not None:
         checked_name(name)
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    model, first = (AudioCLIP(DEMO), None) if start_from is None else load_audioclip(store, start_from)
+    before = None if start_from is None else find_weights(store, start_from)
+    if before is not None and before.architecture != ARCHITECTURE:
+        raise BadInput(f"encoder {start_from!r} is of {before.architecture}, expected one of {ARCHITECTURE}")
     media = named_media(store, checked_dataset(dataset), chosen)
     if most is not None and most < len(media):
         log.info("%d of %d items are drawn", most, len(media))
         media = [media[row] for row in np.sort(np.random.default_rng(seed).permutation(len(media))[:most])]
-    items = read_items(store, media, chosen, model)
-    if start_from is None:
-        model.set_temperature(0.07)  # as CLIP begins; AudioCLIP's own first values are for towers trained before
-    options = Options(epochs, batch, learning_rate, weight_decay, seed)
-    same = {"options": asdict(options), "modalities": chosen, "threads": threads, "torch": torch.__version__}
-    same |= {"media": fingerprint(media), "weights": first}
+    options: dict[str, object] = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
+    options |= {"weight_decay": weight_decay, "seed": seed}
+    facts = {"modalities": chosen, "start_from": start_from, "threads": threads}
+    content = hash_media(store, dataset, media)
     where = (store, training_folder(str(name))) if out is None else (open_store(out.absolute().as_uri()), "training")
-    checkpoints = StoreCheckpoints(*where, same)
-    reached = fit(model, items, options, checkpoints)
-    facts: dict[str, object] = {
-        "modalities": chosen,
-        "items": items.count,
-        "start_from": start_from,
-        "threads": threads,
-        "options": asdict(options),
-        "held_out": reached,
-    }
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = out or Path(scratch)
+    checkpoints = StoreCheckpoints(
+        *where, facts | options | {"media": content, "weights": None if before is None else before.sha256}
+    )
+    with ExitStack() as stack:
+        folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        save_model(model, folder, half=half, facts=facts)
-        weights = put_weights(store, name, folder) if name else str(folder)
+        start = None if before is None else stack.enter_context(before.folder())
+        reached = module.train(
+            *(store, media, chosen, folder, options),
+            start_from=start,
+            facts=facts,
+            half=half,
+            threads=threads,
+            checkpoints=checkpoints,
+        )
+        weights = str(folder)
+        if name is not None:
+            weights = put_weights(
+                *(store, name, folder, ARCHITECTURE),
+                inputs=[before.source] if before is not None and isinstance(before.source, Artefact) else [],
+                media=content,
+                parameters=facts | options | {"half": half, "dataset": dataset},
+            )
     checkpoints.clear()
-    return {"encoder": name, "weights": weights, "items": items.count, **reached}
+    return {"encoder": name, "weights": weights, **reached}
 
 
-def fingerprint(media: Sequence[Mapping[str, ObjectInfo]]) -> str:
-    """Sha256 of which media there are and of their etags: another one is another training."""
-    listing = [[(modality, info.key, info.etag) for modality, info in item.items()] for item in media]
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+def hash_media(store: Store, dataset: str, media: Sequence[Mapping[str, ObjectInfo]]) -> dict[str, str]:
+    """The folder of the media -> sha256 over their keys and contents."""
+    keys = sorted(info.key for item in media for info in item.values())
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        digests = pool.map(lambda key: hashlib.sha256(store.get(key, limit=LARGEST_FILE)).hexdigest(), keys)
+        lines = [f"{key} {digest}" for key, digest in zip(keys, digests, strict=True)]
+    return {media_folder(dataset): hashlib.sha256("\n".join(lines).encode()).hexdigest()}
 
 
 def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[dict[str, ObjectInfo]]:
@@ -132,66 +125,3 @@ def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[d
     names = sorted(set.intersection(*(set(found) for found in named.values())))
     log.info("%d items have %s", len(names), ", ".join(modalities))
     return [{modality: named[modality][name] for modality in modalities} for name in names]
-
-
-def read_items(
-    store: Store, media: Sequence[Mapping[str, ObjectInfo]], modalities: Sequence[str], model: AudioCLIP
-) -> Items:
-    """What training needs of the items that can be decoded in all modalities, in memory and compact."""
-    each = windows_each(len(media)) if "audio" in modalities else 0
-    reader = Reader(store, model, each)
-
-    def decode(item: Mapping[str, ObjectInfo]) -> list[np.ndarray] | None:
-        try:
-            return [reader.pieces(modality, item[modality]) for modality in modalities]
-        except BadMedia as error:
-            log.warning("%s is left out: %s", " and ".join(info.key for info in item.values()), error)
-            return None
-
-    with ThreadPoolExecutor(2) as pool:
-        decoded = progress(pool.map(decode, media), label="decoding", total=len(media), unit="item")
-        rows = [row for row in decoded if row is not None]
-    if not rows:
-        raise BadInput(f"no item with usable {', '.join(modalities)} found among {len(media)}, expected some")
-    return Items({modality: [row[place] for row in rows] for place, modality in enumerate(modalities)})
-
-
-def windows_each(items: int) -> int:
-    """Windows of each sound that fit into MEMORY; BadInput when not even one does."""
-    found = min(MOST_WINDOWS, MEMORY // (max(1, items) * PICTURE))
-    if not found:
-        raise BadInput(
-            f"{items} items with sound found, expected at most {MEMORY // PICTURE}: choose fewer with --most"
-        )
-    return found
-
-
-class Reader:
-    """Decodes media of the store to the pieces of `Items`; any thread may use it."""
-
-    def __init__(self, store: Store, model: AudioCLIP, windows_each: int) -> None:
-        self._store = store
-        self._config = model.config
-        self._tower = model.audio
-        self._kernels = inside(model.audio.fbsp.weights(N_FFT)).detach()
-        self._windows_each = windows_each
-
-    def pieces(self, modality: str, info: ObjectInfo) -> np.ndarray:
-        """(pieces, ...) of one file; of a long sound some windows spread over it, of a long text its first contexts."""
-        data = self._store.get(info.key, limit=LARGEST_FILE)
-        if modality == "image":
-            return crop(decode_image(data), self._config.image_resolution)[None]
-        if modality == "audio":
-            found = windows(decode_audio(data, RATE))
-            rows = np.unique(np.linspace(0, len(found) - 1, self._windows_each).round().astype(int))
-            return self._pictures(np.stack([found[row] for row in rows]))
-        tokens = contexts(decode_text(data), self._config.context_length)[:MOST_CONTEXTS]
-        if not len(tokens):
-            raise BadMedia("no word in the text")
-        return tokens
-
-    @torch.no_grad()
-    def _pictures(self, samples: np.ndarray) -> np.ndarray:
-        """(windows, bands, bins, frames) float16 decibels of (windows, samples)."""
-        found = self._tower.picture(torch.from_numpy(samples)[:, None], self._kernels)[:, 0]
-        return np.asarray(found.half().numpy())

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from tasks.encoders.audioclip.weights import CHECKPOINTS, Checkpoint, load_checkpoint, save_model
+from tasks.encoders import ENCODERS, encoder_module
+from tasks.encoders.base import Checkpoint
 from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError
 from tasks.progress import progress
@@ -22,9 +23,14 @@ CHUNK = 1 << 20
 SECONDS = 60  # without a byte
 
 
+def list_checkpoints() -> dict[str, str]:
+    """Name of every released checkpoint -> its architecture, a name of `ENCODERS`."""
+    return {name: architecture for architecture in ENCODERS for name in encoder_module(architecture).CHECKPOINTS}
+
+
 def weights(
     *,
-    name: Annotated[str, typer.Argument(help=f"Which: {', '.join(CHECKPOINTS)}.")],
+    name: Annotated[str, typer.Argument(help=f"Which: {', '.join(list_checkpoints())}.")],
     path: Annotated[Path | None, typer.Option(help="A copy that is here already, instead of downloading it.")] = None,
     url: Annotated[str | None, typer.Option(help="A mirror to download from; the file must be the same.")] = None,
 ) -> dict[str, object]:
@@ -32,9 +38,11 @@ def weights(
 
     The file must have the size and sha256 known for it, wherever it comes from, and load strictly.
     """
-    if name not in CHECKPOINTS:
-        raise BadInput(f"checkpoint {name!r} found, expected one of {', '.join(CHECKPOINTS)}")
-    store, checkpoint = open_store(), CHECKPOINTS[name]
+    known = list_checkpoints()
+    if name not in known:
+        raise BadInput(f"checkpoint {name!r} found, expected one of {', '.join(known)}")
+    store, module = open_store(), encoder_module(known[name])
+    checkpoint = module.CHECKPOINTS[name]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if path is None:
@@ -43,9 +51,9 @@ def weights(
         elif not path.is_file():
             raise NotFound(f"{path} does not exist, expected the checkpoint {name}")
         verify(path, checkpoint)
-        model = load_checkpoint(path, checkpoint.config)
-        save_model(model, folder, half=False, facts={"source": checkpoint.url, "source_sha256": checkpoint.sha256})
-        prefix = put_weights(store, name, folder)
+        module.convert(path, name, folder)
+        origin = {"source": checkpoint.url, "source_sha256": checkpoint.sha256}
+        prefix = put_weights(store, name, folder, known[name], parameters=origin)
     log.info("%s is an encoder now: scan --encoder %s", name, name)
     return {"encoder": name, "weights": prefix}
 

@@ -192,13 +192,15 @@ def write_artefact(
     prefix: str,
     *,
     inputs: Sequence[Artefact] = (),
+    sources: Mapping[str, str] | None = None,
     parameters: Mapping[str, object] | None = None,
     encoder: str | None = None,
     seed: int | None = None,
 ) -> Iterator[ArtefactWriter]:
     """Write the artefact `prefix`; an exception inside the block leaves what was there before.
 
-    `inputs` are the artefacts it was made from, `parameters` what decided it (JSON-able).
+    `inputs` are the artefacts it was made from, `sources` what else it was made from (a prefix of the store -> sha256
+    over what was used of it), `parameters` what decided it (JSON-able).
     """
     with tempfile.TemporaryDirectory(dir=_scratch()) as name:
         folder = Path(name)
@@ -208,7 +210,7 @@ def write_artefact(
             prefix=prefix,
             created_at=datetime.now(UTC),
             code_version=code_version(),
-            inputs={artefact.prefix: artefact.manifest.sha256 for artefact in inputs},
+            inputs={artefact.prefix: artefact.manifest.sha256 for artefact in inputs} | dict(sources or {}),
             parameters=dict(parameters or {}),
             encoder=encoder,
             seed=seed,

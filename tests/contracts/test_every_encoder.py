@@ -14,6 +14,7 @@ import torch
 from tasks.encoders import DEMO, load_encoder
 from tasks.encoders.audioclip.weights import save_model
 from tasks.encoders.base import ModalityEncoder
+from tasks.encoders.identity import identify
 from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput
 from tasks.media import BadMedia
@@ -29,7 +30,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("encoders")
     url = f"file://{folder / 'store'}"
     save_model(random_model(), folder, half=False, facts={})
-    put_weights(open_store(url), "own", folder)
+    put_weights(open_store(url), "own", folder, "audioclip")
     return url
 
 
@@ -135,6 +136,8 @@ def test_the_identity_names_model_weights_preprocessing_and_numbers(
     assert re.fullmatch(rf"{name}@[0-9a-f]{{12}}-p[0-9]+-float32", encoder.identity)
     half = load_encoder(open_store(store_url), f"{name}.bfloat16")[modality]
     assert half.identity == encoder.identity.replace("float32", "bfloat16")
+    for one, asked in ((encoder, name), (half, f"{name}.bfloat16")):
+        assert identify(open_store(store_url), asked)[modality] == one.identity
 
 
 def test_bfloat16_gives_nearly_the_same_vectors(

@@ -7,8 +7,9 @@ import pytest
 
 from tasks.catalogue import draw_poster, encode_poster, encode_sound, film, synthesise, write_synopsis
 from tasks.encoders import load_encoder
+from tasks.encoders.audioclip import SHIPPED
 from tasks.encoders.audioclip.config import DEMO
-from tasks.encoders.audioclip.weights import DEMO_FOLDER, load_model
+from tasks.encoders.audioclip.weights import load_model
 from tasks.store import FolderStore
 
 FILMS, SEED = 24, 77  # films of a world that it was not trained on
@@ -16,9 +17,9 @@ FILMS, SEED = 24, 77  # films of a world that it was not trained on
 
 def test_it_is_small_and_what_its_configuration_says() -> None:
     """At most 3 MB in the repository; `train-encoder` makes the same architecture today."""
-    weights = DEMO_FOLDER / "model.safetensors"
-    assert weights.stat().st_size <= 3_000_000
-    assert load_model(weights, DEMO_FOLDER / "config.json")[0].config == DEMO
+    folder = SHIPPED["audioclip-demo"]
+    assert (folder / "model.safetensors").stat().st_size <= 3_000_000
+    assert load_model(folder).config == DEMO
 
 
 @pytest.fixture(scope="module")

@@ -72,8 +72,11 @@ def use(monkeypatch: pytest.MonkeyPatch, found: Mapping[str, TinyEncoder]) -> No
             raise NotFound(f"encoder {name!r} is not in {store.url}, expected {ENCODER}")
         return found
 
-    for module in ("scan", "extract"):
-        monkeypatch.setattr(f"tasks.steps.{module}.load_encoder", load)
+    def identify(store: Store, name: str) -> dict[str, str]:
+        return {modality: encoder.identity for modality, encoder in load(store, name).items()}
+
+    monkeypatch.setattr("tasks.steps.extract.load_encoder", load)
+    monkeypatch.setattr("tasks.steps.scan.identify", identify)
 
 
 def number_of(item: str) -> int:

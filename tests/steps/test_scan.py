@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from tests.steps.shop import (
 )
 
 pytestmark = pytest.mark.services
+ROOT = Path(__file__).resolve().parents[2]
 ITEMS = [str(number) for number in range(1, 7)]
 
 
@@ -100,6 +103,20 @@ def test_the_plan_is_fixed(shop: Store) -> None:
     ]
     assert set(table["key"]) == {key_of(m, i) for m in ("image", "text") for i in ITEMS}
     assert table["is_new"].all()
+
+
+def test_a_scan_imports_no_torch(folder_store: Store, history: History) -> None:
+    """The identity of an encoder is known without its network: that would take seconds and memory in every night."""
+    drop(folder_store, ITEMS, ["text"])
+    load_log(folder_store, ITEMS)
+    code = (
+        "import sys; from tasks.steps.scan import scan; "
+        f"scan(run='one', dataset={DATASET!r}, modalities='text', encoder='audioclip-demo', models='popularity'); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"
+    assert read_plan(folder_store, "one").encoders["text"].startswith("audioclip-demo@")
 
 
 def test_new_is_what_the_last_decided_run_did_not_have(shop: Store, history: History) -> None:

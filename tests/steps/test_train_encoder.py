@@ -10,11 +10,12 @@ import pytest
 
 from tasks.encoders import load_encoder
 from tasks.encoders.audioclip.config import DEMO
+from tasks.encoders.audioclip.narrow import MEMORY, MOST_WINDOWS, PICTURE, windows_each
 from tasks.errors import BadInput, NotFound
 from tasks.steps.demo_catalogue import demo_catalogue
 from tasks.steps.load_media import load_media
-from tasks.steps.train_encoder import MEMORY, MOST_WINDOWS, PICTURE, train_encoder, windows_each
-from tasks.store import Store
+from tasks.steps.train_encoder import train_encoder
+from tasks.store import Store, read_artefact
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,29 @@ def test_a_trained_encoder_is_found_by_its_name(loaded: Store) -> None:
     assert config["items"] == found["items"] == FILMS
     assert config["held_out"]["it_recall@5"] == found["it_recall@5"]
     assert config["options"]["seed"] == 7
+
+
+def test_trained_weights_say_what_they_were_made_from(loaded: Store) -> None:
+    """The media by content, the weights it went on from, and every option; other media are another input."""
+    options = {"dataset": "films", "modalities": "image,text", "epochs": 1, "batch": 16, "threads": 1}
+    first = str(train_encoder(**options, name="first")["weights"])
+    second = str(train_encoder(**options, name="second", start_from="first", learning_rate=1e-6)["weights"])
+    manifests = [read_artefact(loaded, prefix).manifest for prefix in (first, second)]
+    assert set(manifests[0].inputs) == {"media/films/"}
+    assert manifests[1].inputs == manifests[0].inputs | {first: manifests[0].sha256}
+    known = {"architecture": "audioclip", "dataset": "films", "modalities": ["image", "text"], "epochs": 1, "batch": 16}
+    known |= {
+        "learning_rate": 1e-6,
+        "weight_decay": 1e-2,
+        "seed": 7,
+        "threads": 1,
+        "half": False,
+        "start_from": "first",
+    }
+    assert manifests[1].parameters == known
+    loaded.put("media/films/text/film-0001.txt", b"Another story of a film.")
+    third = str(train_encoder(**options, name="third")["weights"])
+    assert read_artefact(loaded, third).manifest.inputs != manifests[0].inputs
 
 
 def test_the_same_seed_gives_the_same_file(loaded: Store, tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tasks.encoders.audioclip.narrow import MOST_CONTEXTS, Reader
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.media import BadMedia
-from tasks.steps.train_encoder import MOST_CONTEXTS, Reader
 from tasks.store import Store
 from tests.encoders.audioclip_world import TINY, random_model, text
 

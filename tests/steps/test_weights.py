@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tasks.encoders import load_encoder
-from tasks.encoders.audioclip.weights import CHECKPOINTS, Checkpoint
+from tasks.encoders.audioclip.checkpoints import CHECKPOINTS, Checkpoint
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError
 from tasks.steps.weights import weights
 from tasks.store import Store, read_artefact
@@ -67,6 +67,8 @@ def test_a_released_checkpoint_becomes_an_encoder(publish: Publish, folder_store
     found = weights(name="small")
     artefact = read_artefact(folder_store, str(found["weights"]))
     assert artefact.json("config.json")["source_sha256"] == checkpoint.sha256
+    origin = {"architecture": "audioclip", "source": checkpoint.url, "source_sha256": checkpoint.sha256}
+    assert artefact.manifest.parameters == origin
     state = artefact.tensors("model.safetensors")
     assert all(torch.equal(state[key], value) for key, value in random_model().state_dict().items())
     encoder = load_encoder(folder_store, "small")["text"]

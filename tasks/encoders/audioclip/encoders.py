@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tasks.encoders.audioclip.fast import FastAudioCLIP
 from tasks.encoders.audioclip.model import AudioCLIP
-from tasks.encoders.audioclip.preprocess import PREPROCESSING, RATE, crop, normalise, windows
+from tasks.encoders.audioclip.preprocess import RATE, crop, normalise, windows
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.media import BadMedia
 from tasks.media.audio import decode_audio
@@ -62,12 +62,11 @@ class AudioCLIPEncoder:
 
 
 def encoders_of(
-    model: AudioCLIP, name: str, weights_sha256: str, *, half: bool = False, device: str = "cpu"
+    model: AudioCLIP, identity: str, *, half: bool = False, device: str = "cpu"
 ) -> dict[str, AudioCLIPEncoder]:
-    """Modality -> encoder. `half` computes in bfloat16, and says so in the identity."""
+    """Modality -> encoder. `half` computes in bfloat16; `identity` says so."""
     fast = FastAudioCLIP(model, half=half, device=usable(device))
     config = model.config
-    identity = f"{name}@{weights_sha256[:12]}-{PREPROCESSING}-{'bfloat16' if half else 'float32'}"
 
     def image(data: bytes) -> Pieces:
         return crop(decode_image(data), config.image_resolution)[None]

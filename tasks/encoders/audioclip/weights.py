@@ -1,9 +1,8 @@
-"""Weights of AudioCLIP models: as files, in the store, and the released ones by name."""
+"""Weights of AudioCLIP models: as files, and from the released checkpoints."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,36 +13,8 @@ from torch import Tensor
 
 from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
 from tasks.encoders.audioclip.model import AudioCLIP
+from tasks.encoders.base import CONFIG, MODEL
 from tasks.errors import BadInput, Corrupt, TaskError
-from tasks.store import sha256_of
-
-MODEL, CONFIG = "model.safetensors", "config.json"
-DEMO_FOLDER = Path(__file__).parent / "demo"
-RELEASE = "https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A released file: where it is, and what it must be."""
-
-    url: str
-    size: int
-    sha256: str
-    config: AudioCLIPConfig = FULL
-
-
-CHECKPOINTS = {
-    "audioclip-full": Checkpoint(  # all three towers trained on AudioSet
-        f"{RELEASE}/AudioCLIP-Full-Training.pt",
-        537_302_068,
-        "2441d35b353352c8b1bbfb8f7c687f46314c3d2909e940eaf763b8c17f632c44",
-    ),
-    "audioclip-partial": Checkpoint(  # the audio tower alone trained: the other two are CLIP's RN50
-        f"{RELEASE}/AudioCLIP-Partial-Training.pt",
-        537_302_068,
-        "1921885b6c3b5de0619f2ef4a9700ecbade758a398b34eb064230c30baef0c75",
-    ),
-}
 
 
 def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
@@ -95,17 +66,17 @@ def save_model(model: AudioCLIP, folder: Path, *, half: bool, facts: dict[str, o
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
-def load_model(weights: Path, config: Path) -> tuple[AudioCLIP, str]:
-    """The model in eval mode, and the sha256 of its weights. Corrupt or BadInput if the files are not such a model."""
+def load_model(folder: Path) -> AudioCLIP:
+    """The model of a folder's MODEL and CONFIG, in eval mode. Corrupt or BadInput if the files are not such a model."""
     try:
-        model = AudioCLIP(AudioCLIPConfig.model_validate(json.loads(config.read_bytes())["model"]))
+        model = AudioCLIP(AudioCLIPConfig.model_validate(json.loads((folder / CONFIG).read_bytes())["model"]))
     except (ValueError, KeyError, ValidationError) as error:
         raise Corrupt(
-            f"{config.name} is not the config of an AudioCLIP model: {' '.join(str(error).split())[:200]}"
+            f"{CONFIG} is not the config of an AudioCLIP model: {' '.join(str(error).split())[:200]}"
         ) from error
     try:
-        state = load_file(weights)
+        state = load_file(folder / MODEL)
     except SafetensorError as error:
-        raise Corrupt(f"{weights.name} is not a safetensors file: {' '.join(str(error).split())[:200]}") from error
-    load_strictly(model, state, weights.name)
-    return model.eval(), sha256_of(weights)
+        raise Corrupt(f"{MODEL} is not a safetensors file: {' '.join(str(error).split())[:200]}") from error
+    load_strictly(model, state, MODEL)
+    return model.eval()

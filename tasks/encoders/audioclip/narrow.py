@@ -1,0 +1,129 @@
+"""A narrow AudioCLIP from media of the store: they are decoded once, kept compact in memory, and trained on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tasks.encoders.audioclip.audio_tower import BANDS, BINS, HOP, N_FFT, inside
+from tasks.encoders.audioclip.audio_tower import WINDOW as FRAME
+from tasks.encoders.audioclip.config import DEMO
+from tasks.encoders.audioclip.model import AudioCLIP
+from tasks.encoders.audioclip.preprocess import RATE, WINDOW, crop, windows
+from tasks.encoders.audioclip.tokenizer import contexts
+from tasks.encoders.audioclip.training import Items, Options, fit
+from tasks.encoders.audioclip.weights import load_model, save_model
+from tasks.errors import BadInput
+from tasks.media import LARGEST_FILE, BadMedia
+from tasks.media.audio import decode_audio
+from tasks.media.image import decode_image
+from tasks.media.text import decode_text
+from tasks.progress import progress
+from tasks.store import ObjectInfo, Store
+from tasks.training.checkpoint import Checkpoints
+
+log = logging.getLogger(__name__)
+BAND = BINS // BANDS
+FRAMES = 1 + -(-(WINDOW - FRAME) // HOP)
+PICTURE = 2 * BANDS * BAND * FRAMES  # bytes of one window's decibels in float16
+MEMORY = 2 << 30  # bytes that those of all sounds may take
+MOST_WINDOWS = 4  # of one sound
+MOST_CONTEXTS = 16  # of one text
+
+
+def train_narrow(
+    store: Store,
+    media: Sequence[Mapping[str, ObjectInfo]],
+    modalities: Sequence[str],
+    folder: Path,
+    options: Options,
+    *,
+    start_from: Path | None,
+    facts: Mapping[str, object],
+    half: bool,
+    threads: int,
+    checkpoints: Checkpoints,
+) -> dict[str, float]:
+    """Train on items, each a medium by modality, and write the weights; returns how many items, and what was reached.
+
+    `start_from` is a folder of weights to go on from; a killed training resumes by `checkpoints`.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(options.seed)
+    model = AudioCLIP(DEMO) if start_from is None else load_model(start_from)
+    items = read_items(store, media, modalities, model)
+    if start_from is None:
+        model.set_temperature(0.07)  # as CLIP begins; AudioCLIP's own first values are for towers trained before
+    reached = fit(model, items, options, checkpoints)
+    everything = dict(facts) | {"items": items.count, "options": asdict(options), "held_out": reached}
+    save_model(model, folder, half=half, facts=everything)
+    return {"items": items.count, **reached}
+
+
+def read_items(
+    store: Store, media: Sequence[Mapping[str, ObjectInfo]], modalities: Sequence[str], model: AudioCLIP
+) -> Items:
+    """What training needs of the items that can be decoded in all modalities, in memory and compact."""
+    each = windows_each(len(media)) if "audio" in modalities else 0
+    reader = Reader(store, model, each)
+
+    def decode(item: Mapping[str, ObjectInfo]) -> list[np.ndarray] | None:
+        try:
+            return [reader.pieces(modality, item[modality]) for modality in modalities]
+        except BadMedia as error:
+            log.warning("%s is left out: %s", " and ".join(info.key for info in item.values()), error)
+            return None
+
+    with ThreadPoolExecutor(2) as pool:
+        decoded = progress(pool.map(decode, media), label="decoding", total=len(media), unit="item")
+        rows = [row for row in decoded if row is not None]
+    if not rows:
+        raise BadInput(f"no item with usable {', '.join(modalities)} found among {len(media)}, expected some")
+    return Items({modality: [row[place] for row in rows] for place, modality in enumerate(modalities)})
+
+
+def windows_each(items: int) -> int:
+    """Windows of each sound that fit into MEMORY; BadInput when not even one does."""
+    found = min(MOST_WINDOWS, MEMORY // (max(1, items) * PICTURE))
+    if not found:
+        raise BadInput(
+            f"{items} items with sound found, expected at most {MEMORY // PICTURE}: choose fewer with --most"
+        )
+    return found
+
+
+class Reader:
+    """Decodes media of the store to the pieces of `Items`; any thread may use it."""
+
+    def __init__(self, store: Store, model: AudioCLIP, windows_each: int) -> None:
+        self._store = store
+        self._config = model.config
+        self._tower = model.audio
+        self._kernels = inside(model.audio.fbsp.weights(N_FFT)).detach()
+        self._windows_each = windows_each
+
+    def pieces(self, modality: str, info: ObjectInfo) -> np.ndarray:
+        """(pieces, ...) of one file; of a long sound some windows spread over it, of a long text its first contexts."""
+        data = self._store.get(info.key, limit=LARGEST_FILE)
+        if modality == "image":
+            return crop(decode_image(data), self._config.image_resolution)[None]
+        if modality == "audio":
+            found = windows(decode_audio(data, RATE))
+            rows = np.unique(np.linspace(0, len(found) - 1, self._windows_each).round().astype(int))
+            return self._pictures(np.stack([found[row] for row in rows]))
+        tokens = contexts(decode_text(data), self._config.context_length)[:MOST_CONTEXTS]
+        if not len(tokens):
+            raise BadMedia("no word in the text")
+        return tokens
+
+    @torch.no_grad()
+    def _pictures(self, samples: np.ndarray) -> np.ndarray:
+        """(windows, bands, bins, frames) float16 decibels of (windows, samples)."""
+        found = self._tower.picture(torch.from_numpy(samples)[:, None], self._kernels)[:, 0]
+        return np.asarray(found.half().numpy())

@@ -1,0 +1,79 @@
+"""Which weights a name stands for, and the identity of their vectors: known without torch and without reading weights.
+
+An identity is `<name>@<first 12 of the weights' sha256>-<preprocessing version>-<dtype>`. It is part of the embedding
+cache's keys: change any of these and no cached vector fits any more.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.encoders import ENCODERS, HALF, encoder_module
+from tasks.encoders.base import MODEL
+from tasks.errors import NotFound
+from tasks.store import Artefact, Store, read_artefact, sha256_of
+from tasks.store.layout import NAME, WEIGHTS, weights_folder
+from tasks.store.pointers import current
+
+BEFORE_ENCODERS = "audioclip"  # weights whose manifest names no architecture were stored when there was one only
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of an encoder: of which architecture of `ENCODERS`, and where they lie."""
+
+    name: str
+    architecture: str
+    sha256: str
+    source: Artefact | Path  # in the store, or shipped with the package
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Their files, verified, in one folder; it goes at the end of the block."""
+        if isinstance(self.source, Path):
+            yield self.source
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            for file in self.source.manifest.files:
+                (Path(scratch) / file).symlink_to(self.source.path(file))
+            yield Path(scratch)
+
+
+def find_weights(store: Store, name: str) -> Weights:
+    """The current weights of `name`, without reading them. NotFound naming the known ones when there are none."""
+    shipped = {
+        known: (architecture, folder)
+        for architecture in ENCODERS
+        for known, folder in encoder_module(architecture).SHIPPED.items()
+    }
+    if name in shipped:
+        architecture, folder = shipped[name]
+        return Weights(name, architecture, sha256_of(folder / MODEL), folder)
+    prefix = current(store, weights_folder(name)) if re.fullmatch(NAME, name) else None
+    if prefix is None:
+        known = sorted({info.key.split("/")[1] for info in store.list(f"{WEIGHTS}/")} | set(shipped))
+        raise NotFound(
+            f"encoder {name!r} is not in {store.url}, expected one of {', '.join(known)}, "
+            "or a name given to `weights` or `train-encoder`"
+        )
+    artefact = read_artefact(store, prefix)
+    architecture = str(artefact.manifest.parameters.get("architecture", BEFORE_ENCODERS))
+    return Weights(name, architecture, artefact.manifest.files[MODEL].sha256, artefact)
+
+
+def identity_of(weights: Weights, *, half: bool) -> str:
+    """The identity of the vectors that these weights give."""
+    preprocessing = encoder_module(weights.architecture).PREPROCESSING
+    return f"{weights.name}@{weights.sha256[:12]}-{preprocessing}-{'bfloat16' if half else 'float32'}"
+
+
+def identify(store: Store, name: str) -> dict[str, str]:
+    """Modality -> identity of its encoder, for every modality that `load_encoder` of `name` gives one for."""
+    weights = find_weights(store, name.removesuffix(HALF))
+    identity = identity_of(weights, half=name.endswith(HALF))
+    return dict.fromkeys(encoder_module(weights.architecture).MODALITIES, identity)

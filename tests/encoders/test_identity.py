@@ -1,0 +1,99 @@
+"""The identity of stored weights: known without torch, and the same as that of the vectors they give."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.encoders import ENCODERS, HALF, encoder_module, load_encoder
+from tasks.encoders.audioclip.weights import save_model
+from tasks.encoders.identity import find_weights, identify
+from tasks.encoders.weights import put_weights
+from tasks.errors import BadInput, NotFound
+from tasks.media import EXTENSIONS
+from tasks.store import Store, write_artefact
+from tasks.store.pointers import point
+from tests.encoders.audioclip_world import random_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def put(store: Store, folder: Path, name: str, seed: int = 0) -> str:
+    """Small weights under a name; returns the sha256 of their file."""
+    save_model(random_model(seed), folder, half=False, facts={})
+    return put_weights(store, name, folder, "audioclip").rpartition("/")[2]
+
+
+def test_the_identity_of_the_shipped_weights_is_the_one_it_always_was(folder_store: Store) -> None:
+    """Every cached vector lies under it: another spelling would embed all media anew."""
+    identity = "audioclip-demo@7f9b08bb453a-p1-float32"
+    assert identify(folder_store, "audioclip-demo") == dict.fromkeys(("image", "audio", "text"), identity)
+
+
+def test_name_weights_and_kind_of_numbers_are_in_the_identity(folder_store: Store, tmp_path: Path) -> None:
+    """No cached vector of one can be taken for one of another."""
+    first = put(folder_store, tmp_path, "own")
+    assert identify(folder_store, "own")["image"] == f"own@{first[:12]}-p1-float32"
+    assert identify(folder_store, f"own{HALF}")["image"] == f"own@{first[:12]}-p1-bfloat16"
+    put(folder_store, tmp_path, "other")
+    assert identify(folder_store, "other")["image"] == f"other@{first[:12]}-p1-float32"
+    second = put(folder_store, tmp_path, "own", seed=1)
+    assert identify(folder_store, "own")["image"] == f"own@{second[:12]}-p1-float32"
+    assert first != second
+
+
+def test_weights_stored_before_there_were_several_architectures_are_still_found(
+    folder_store: Store, tmp_path: Path
+) -> None:
+    """Their manifest names none, and their vectors in the cache stay valid."""
+    version = put(folder_store, tmp_path, "own")
+    with write_artefact(folder_store, f"weights/old/{version}") as out:
+        for name in ("model.safetensors", "config.json"):
+            out.file(name).write_bytes((tmp_path / name).read_bytes())
+    point(folder_store, "weights/old", version)
+    assert identify(folder_store, "old")["text"] == f"old@{version[:12]}-p1-float32"
+    assert load_encoder(folder_store, "old")["text"].identity == f"old@{version[:12]}-p1-float32"
+
+
+def test_weights_of_an_unknown_architecture_are_refused(folder_store: Store, tmp_path: Path) -> None:
+    """Stored by a later version of the code, say: the known architectures are named."""
+    put(folder_store, tmp_path, "own")
+    put_weights(folder_store, "later", tmp_path, "oracle")
+    for use in (identify, load_encoder):
+        with pytest.raises(BadInput, match="architecture 'oracle' of an encoder found, expected one of audioclip"):
+            use(folder_store, "later")
+
+
+@pytest.mark.parametrize("name", ["clip", "../own", "own/x", "", "x" * 65])
+def test_a_name_that_is_none_finds_nothing(folder_store: Store, tmp_path: Path, name: str) -> None:
+    """The names that may be asked of the store are those of its layout; the known ones are said."""
+    put(folder_store, tmp_path, "own")
+    with pytest.raises(NotFound, match="expected one of audioclip-demo, own"):
+        find_weights(folder_store, name)
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_an_architecture_says_what_it_is(architecture: str) -> None:
+    """Modalities that exist, a version of its preprocessing, released weights with their hash, shipped folders."""
+    module = encoder_module(architecture)
+    assert set(module.MODALITIES) <= set(EXTENSIONS)
+    assert module.PREPROCESSING
+    assert all(len(bytes.fromhex(one.sha256)) == 32 for one in module.CHECKPOINTS.values())
+    assert all((folder / "model.safetensors").is_file() for folder in module.SHIPPED.values())
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_no_torch_is_imported_to_know_an_identity(architecture: str, folder_store: Store, tmp_path: Path) -> None:
+    """Neither for stored weights nor for the shipped ones."""
+    put(folder_store, tmp_path, "own")
+    code = (
+        "import sys; from tasks.encoders import encoder_module; from tasks.encoders.identity import identify; "
+        f"from tasks.store import open_store; store = open_store({folder_store.url!r}); "
+        f"[identify(store, name) for name in ['own', *encoder_module({architecture!r}).SHIPPED]]; "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
