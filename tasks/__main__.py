@@ -28,6 +28,7 @@ COMMANDS = {
     "load-embeddings": "tasks.steps.load_embeddings:load_embeddings",
     "discover": "tasks.steps.discover:discover",
     "scan": "tasks.steps.scan:scan",
+    "encode": "tasks.steps.encode:encode",
     "extract": "tasks.steps.extract:extract",
     "align": "tasks.steps.align:align",
     "check-embeddings": "tasks.steps.check_embeddings:check_embeddings",

@@ -33,6 +33,12 @@ def scan_artefact(store: Store, run: str) -> Artefact:
     return read_artefact(store, run_key(run, "scan"))
 
 
+def check_feature(plan: Plan, name: str) -> None:
+    """BadInput when the run has no feature of that name."""
+    if name not in plan.config.modalities:
+        raise BadInput(f"feature {name!r} found, expected one of the run's: {', '.join(plan.config.modalities)}")
+
+
 def hyperparameters_of(plan: Plan, model: str) -> Mapping[str, object]:
     """What the plan says of `model`; BadInput when the run was not planned with it."""
     if model not in plan.config.models:

@@ -10,13 +10,12 @@ import time
 import numpy as np
 import pandas as pd
 
-from tasks.encoders import load_encoder
 from tasks.encoders.base import ModalityEncoder
-from tasks.encoders.cache import EmbeddingCache, Known
+from tasks.encoders.cache import Known
 from tasks.encoders.pipeline import Medium, encode_all
-from tasks.errors import BadInput, NotFound, TaskError, ValidationFailed
-from tasks.runs.inventory import matrix_items, with_all
-from tasks.runs.plan import Plan, read_plan, scan_artefact
+from tasks.errors import NotFound, TaskError, ValidationFailed
+from tasks.runs.embeddings import list_candidates, list_unknown, open_cache, open_encoder
+from tasks.runs.plan import Plan, check_feature, read_plan, scan_artefact
 from tasks.steps.options import Device, Modality, Run
 from tasks.store import Artefact, Store, open_store, read_artefact, write_artefact
 from tasks.store.layout import quarantine_folder, run_key
@@ -29,21 +28,21 @@ MOST_NAMED = 10
 def extract(*, run: Run, modality: Modality, device: Device = "cpu") -> dict[str, object]:
     """Encode the media of one modality of a run; what an earlier night encoded is taken from the cache.
 
-    Files that cannot be used are logged, quarantined and left out; more of them than the share max_bad_share of the
-    plan ends the run with exit code 10. A run that was killed goes on where its last part of the cache ended.
+    So is what `encode` did of it beforehand. Files that cannot be used are logged, quarantined and left out; more of
+    them than the share max_bad_share of the plan ends the run with exit code 10. A run that was killed goes on where
+    its last part of the cache ended.
     """
     begun = time.perf_counter()
     store = open_store()
     plan, scanned = read_plan(store, run), scan_artefact(store, run)
-    if modality not in plan.config.modalities:
-        raise BadInput(f"modality {modality!r} found, expected one of the run's: {', '.join(plan.config.modalities)}")
+    check_feature(plan, modality)
     if modality in plan.matrices:
         return _copy_matrix(store, plan, modality, scanned)
-    encoder = _planned_encoder(store, plan, modality, device)
-    media = candidates(store, plan, scanned, modality)
-    cache = EmbeddingCache(store, encoder.identity, modality, encoder.width)
+    encoder = open_encoder(store, plan, modality, device)
+    media = list_candidates(store, plan, scanned, modality)
+    cache = open_cache(store, modality, encoder)
     known = cache.read({medium.sha256 for medium in media})
-    todo = list({medium.sha256: medium for medium in media if medium.sha256 not in known}.values())
+    todo = list_unknown(media, known)
     log.info("%s: %d items, %d files to be encoded by %s", modality, len(media), len(todo), encoder.identity)
     fresh, changed = encode_all(store, modality, encoder, cache, todo)
     cached = sum(medium.sha256 in known.vectors for medium in media)
@@ -59,23 +58,6 @@ def extract(*, run: Run, modality: Modality, device: Device = "cpu") -> dict[str
     _write(store, run, modality, scanned, encoder, good, known, bad, counts)
     seconds = round(time.perf_counter() - begun, 1)
     return {"modality": modality, **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
-
-
-def candidates(store: Store, plan: Plan, scanned: Artefact, modality: str) -> list[Medium]:
-    """The media of items that have all modalities of the run, in order of item."""
-    inventory = scanned.frame("inventory.parquet")
-    items = with_all(inventory, matrix_items(store, plan.matrices), plan.config.modalities)
-    rows = inventory[inventory["modality"] == modality].set_index("item").loc[items.tolist()]
-    return [Medium(str(row.Index), str(row.key), int(row.size), str(row.sha256)) for row in rows.itertuples()]
-
-
-def _planned_encoder(store: Store, plan: Plan, modality: str, device: str) -> ModalityEncoder:
-    encoder = load_encoder(store, plan.config.encoder, device=device)[modality]
-    if encoder.identity != plan.encoders[modality]:
-        raise TaskError(
-            f"encoder {encoder.identity} found, expected {plan.encoders[modality]} by the run's plan: start a new run"
-        )
-    return encoder
 
 
 def _without_vector(media: list[Medium], reasons: dict[str, str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import typer
 Run = Annotated[str, typer.Option(help="Name of the run; in Airflow the run id. Letters, digits and . _ : + - only.")]
 Dataset = Annotated[str, typer.Option(help="Name of the dataset, as in media/<dataset>/ in the store.")]
 Modality = Annotated[str, typer.Option(help="One modality of the run: image, audio or text.")]
+Feature = Annotated[str, typer.Option(help="One feature of the run, by its name.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.", envvar="RECSYS_DEVICE")]
 ModelName = Annotated[str, typer.Option("--model", help="One model of the run, by its name in MODELS.")]
 Threads = Annotated[

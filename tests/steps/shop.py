@@ -75,7 +75,7 @@ def use(monkeypatch: pytest.MonkeyPatch, found: Mapping[str, TinyEncoder]) -> No
     def identify(store: Store, name: str) -> dict[str, str]:
         return {modality: encoder.identity for modality, encoder in load(store, name).items()}
 
-    monkeypatch.setattr("tasks.steps.extract.load_encoder", load)
+    monkeypatch.setattr("tasks.runs.embeddings.load_encoder", load)
     monkeypatch.setattr("tasks.steps.scan.identify", identify)
 
 

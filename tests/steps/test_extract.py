@@ -408,7 +408,7 @@ def test_the_encoder_must_be_the_one_of_the_plan(shop: Store, tiny: dict[str, Ti
 def test_a_modality_that_is_not_of_the_run_is_refused(shop: Store) -> None:
     """With those that are."""
     look("one", modalities="image,text")
-    with pytest.raises(BadInput, match="modality 'audio' found, expected one of the run's: image, text"):
+    with pytest.raises(BadInput, match="feature 'audio' found, expected one of the run's: image, text"):
         extract(run="one", modality="audio")
 
 
