@@ -26,8 +26,8 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 from recsys import form
-from recsys.alerts import mail_first_failed_run
-from recsys.container import DEFAULTS, container
+from recsys.alerts.callbacks import mail_first_failed_run
+from recsys.launch.container import DEFAULTS, container
 from recsys.media import NEW_MEDIA
 
 

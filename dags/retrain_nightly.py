@@ -34,8 +34,8 @@ from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, chain, dag, task, task_group
 from recsys import form
-from recsys.alerts import mail_failed_run
-from recsys.container import DEFAULTS, container
+from recsys.alerts.callbacks import mail_failed_run
+from recsys.launch.container import DEFAULTS, container
 from recsys.media import NEW_MEDIA, dataset_of
 
 RUN = "{{ run_id }}"

@@ -44,7 +44,7 @@ def ask(address: str) -> Callable[..., int]:
 
 @pytest.fixture
 def body(site: Site) -> Body:
-    """As the launcher asks for a container (plugins/recsys/docker.py, through docker-py)."""
+    """As the launcher asks for a container (plugins/recsys/launch/docker.py, through docker-py)."""
     return {
         "Hostname": None,
         "User": None,

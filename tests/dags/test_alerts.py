@@ -24,9 +24,10 @@ from airflow.models.dagrun import DagRun
 from airflow.sdk.api.client import Client
 from airflow.sdk.execution_time.supervisor import in_process_api_server
 from airflow.utils.session import create_session
-from recsys import alerts
-from recsys.alerts import compose, log_failed_task
-from recsys.letter import subject
+from recsys.alerts import callbacks
+from recsys.alerts.callbacks import compose
+from recsys.alerts.letter import subject
+from recsys.launch.outcome import log_failed_task
 from sqlalchemy import select
 from uuid6 import uuid7
 
@@ -283,9 +284,9 @@ def test_a_dag_that_runs_every_few_minutes_does_not_mail_every_few_minutes(
 ) -> None:
     """The second failure in a row is only logged."""
     sent: list[Any] = []
-    monkeypatch.setattr(alerts, "mail_failed_run", sent.append)
+    monkeypatch.setattr(callbacks, "mail_failed_run", sent.append)
     previous = None if before is None else SimpleNamespace(state=before)
-    alerts.mail_first_failed_run({"run_id": RUN, "ti": SimpleNamespace(get_previous_dagrun=lambda: previous)})  # type: ignore[typeddict-item]
+    callbacks.mail_first_failed_run({"run_id": RUN, "ti": SimpleNamespace(get_previous_dagrun=lambda: previous)})  # type: ignore[typeddict-item]
     assert len(sent) == mails
 
 

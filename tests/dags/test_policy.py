@@ -10,7 +10,8 @@ import pytest
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
-from recsys import alerts
+from recsys.alerts import callbacks
+from recsys.launch.outcome import log_failed_task
 
 from tests import control_plane
 
@@ -59,10 +60,10 @@ def test_its_tasks_retry_faults_patiently_and_end_some_day(dag: DAG) -> None:
 
 def test_failures_are_told_once_by_mail_and_once_in_the_log(dag: DAG) -> None:
     """The DAG mails, the tasks log; no task mails as well."""
-    assert dag.on_failure_callback in (alerts.mail_failed_run, alerts.mail_first_failed_run)
+    assert dag.on_failure_callback in (callbacks.mail_failed_run, callbacks.mail_first_failed_run)
     task: Any
     for task in dag.tasks:
-        assert list(task.on_failure_callback) == [alerts.log_failed_task]
+        assert list(task.on_failure_callback) == [log_failed_task]
         assert not task.email
 
 

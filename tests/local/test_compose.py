@@ -14,7 +14,7 @@ import yaml
 from local.stack import FROM_CALLER
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARE = 0.75  # of the limit of memory, what nightly tasks plan with (plugins/recsys/docker.py)
+SHARE = 0.75  # of the limit of memory, what nightly tasks plan with (plugins/recsys/launch/docker.py)
 DOCKER = """#!/bin/sh
 case "$*" in "compose version"*) echo 2.30.0 ;; "volume inspect"*) exit 1 ;; esac
 """

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from airflow._shared.module_loading import find_path_from_directory
 from airflow.sdk.exceptions import AirflowFailException
-from recsys.container import GPU_POOL, container
-from recsys.docker import cpus
-from recsys.process import ProcessTask
+from recsys.launch.container import GPU_POOL, container
+from recsys.launch.docker import cpus
+from recsys.launch.process import ProcessTask
+
+from tests import control_plane
 
 
 def test_the_command_names_the_task_and_is_all_that_is_rendered() -> None:
@@ -52,3 +55,9 @@ def test_a_limit_of_cpus_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECSYS_TASK_CPUS", "two")
     with pytest.raises(AirflowFailException, match=r"RECSYS_TASK_CPUS is 'two', expected a number of CPUs such as 1.5"):
         cpus()
+
+
+def test_no_component_loads_the_package_as_plugins() -> None:
+    """Under a second name, each with its own copy of everything, when it starts; in whatever room a file is."""
+    loaded = find_path_from_directory(str(control_plane.ROOT / "plugins"), ".airflowignore", "glob")
+    assert [path for path in loaded if path.endswith(".py")] == []

@@ -19,7 +19,7 @@ from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from docker.errors import APIError, NotFound
-from recsys.docker import SCRATCH, DockerTask, gpus, remove_containers, settings
+from recsys.launch.docker import SCRATCH, DockerTask, gpus, remove_containers, settings
 from structlog.testing import capture_logs
 
 from tests.plugins.bench import DEADLINE, TaskInstance, execute, messages, wait

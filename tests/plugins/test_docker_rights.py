@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from docker import APIClient
 from docker.errors import APIError, NotFound
-from recsys.docker import SCRATCH, SITE, TASK, DockerTask, remove, remove_containers, rights
+from recsys.launch.docker import SCRATCH, SITE, TASK, DockerTask, remove, remove_containers, rights
 
 from tests.plugins.bench import TaskInstance, execute
 

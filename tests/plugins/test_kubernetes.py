@@ -10,8 +10,8 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes import client
 from kubernetes.client import models as k8s
-from recsys.container import container
-from recsys.kubernetes import CONTAINER, PodTask
+from recsys.launch.container import container
+from recsys.launch.kubernetes import CONTAINER, PodTask
 
 from tests import control_plane
 from tests.plugins.bench import TaskInstance

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from recsys.evidence import Champion, Failure
-from recsys.letter import MOST, Alert, FailedTask, markup, subject, text
+from recsys.alerts.evidence import Champion, Failure
+from recsys.alerts.letter import MOST, Alert, FailedTask, markup, subject, text
 
 if TYPE_CHECKING:
-    from recsys.letter import Alert
+    from recsys.alerts.letter import Alert
 
 
 @pytest.fixture

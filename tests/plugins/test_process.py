@@ -18,8 +18,8 @@ import pytest
 from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
-from recsys.lines import LONGEST_LINE, Lines
-from recsys.process import ProcessTask
+from recsys.launch.lines import LONGEST_LINE, Lines
+from recsys.launch.process import ProcessTask
 from structlog.testing import capture_logs
 
 from tests import control_plane
@@ -270,7 +270,7 @@ def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -
         f"""
         import sys
         sys.path[:0] = {[str(control_plane.ROOT), str(control_plane.ROOT / "plugins")]}
-        from recsys.process import ProcessTask
+        from recsys.launch.process import ProcessTask
         from tests.plugins.bench import TaskInstance
         ti = TaskInstance(map_index=int(sys.argv[1]))
         ProcessTask.execute.__wrapped__(ProcessTask(task_id="train", command={first.command!r}), {{"ti": ti}})

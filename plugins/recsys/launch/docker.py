@@ -23,16 +23,17 @@ from docker.types import DeviceRequest, LogConfig
 from docker.utils import parse_bytes, parse_env_file
 from docker.utils.socket import STDERR, STDOUT, frames_iter
 
-from recsys.lines import Lines
+from recsys.launch.lines import Lines
+from recsys.launch.outcome import KILLED, out_of_memory, settle
+from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, required
 from recsys.links import run_url
-from recsys.outcome import KILLED, settle
-from recsys.settings import RUN_URL, hide_secrets, required
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 SITE, TASK = "recsys.site", "recsys.task"  # labels: which installation, which task instance
 ACCELERATOR = "recsys.accelerator"  # label of the image: the build of PyTorch in it, cpu or cuda
+UNIT = "g"  # a gibibyte in a limit of memory
 SCRATCH = "/scratch"  # the one place that can be written to, a volume that goes with the container
 PROCESSES = 512  # and threads: enough for the pools of the libraries, not for a fork bomb
 DEVICE = "RECSYS_DEVICE"
@@ -93,7 +94,7 @@ class DockerTask(DockerOperator):
             self.on_kill()
             self.cli.close()
         if code and state["OOMKilled"]:
-            code, last = KILLED, f"out of memory: it needed more than its limit of {memory()} (RECSYS_TASK_MEMORY)"
+            code, last = KILLED, out_of_memory(memory_limit(UNIT))
             self.log.error("%s", last)  # the command itself could not
         settle(context, words, code, last)
 
@@ -159,17 +160,12 @@ def rights() -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "pids_limit": PROCESSES,
-        "mem_limit": memory(),
-        "memswap_limit": memory(),  # none beyond it: swapping for hours is worse than a clear end
+        "mem_limit": memory_limit(UNIT),
+        "memswap_limit": memory_limit(UNIT),  # none beyond it: swapping for hours is worse than a clear end
         "nano_cpus": int(cpus() * 1e9),
         "init": True,  # reaps, and passes signals on
         "log_config": LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
     }
-
-
-def memory() -> str:
-    """Limit of memory, as the engine writes it."""
-    return os.environ.get("RECSYS_TASK_MEMORY") or "4g"
 
 
 def cpus() -> float:
@@ -190,7 +186,7 @@ def settings(path: str) -> dict[str, str]:
             f"{path} (RECSYS_TASK_ENV_FILE) cannot be read, expected lines of NAME=value: {error}"
         ) from error
     threads = str(max(1, int(cpus())))  # libraries see the CPUs of the host, not those of the container
-    planned = parse_bytes(memory()) * SHARE / 2**30
+    planned = parse_bytes(memory_limit(UNIT)) * SHARE / 2**30
     implied = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RECSYS_THREADS"), threads)
     return implied | {"RECSYS_MEMORY_GIB": f"{planned:.2f}"} | {name: value for name, value in found.items() if value}
 

@@ -22,6 +22,11 @@ def required(variable: str) -> str:
     )
 
 
+def memory_limit(unit: str) -> str:
+    """Limit of a task's memory, four gigabytes where none is set. `unit` is how the launcher writes a GiB: g, Gi."""
+    return os.environ.get("RECSYS_TASK_MEMORY") or f"4{unit}"
+
+
 def hide_secrets(environment: Mapping[str, str]) -> None:
     """Have Airflow's logs mask the secrets that a command gets through `environment`, should it ever print one."""
     for name, value in environment.items():

@@ -16,21 +16,22 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s  # type: ignore[import-untyped]
 
+from recsys.launch.outcome import KILLED, out_of_memory, settle
+from recsys.launch.settings import RUN_URL, memory_limit, required
 from recsys.links import run_url
-from recsys.outcome import KILLED, settle
-from recsys.settings import RUN_URL, required
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 CONTAINER = "task"
 USER = 10001  # of the image
+UNIT = "Gi"  # a gibibyte in a limit of memory
 SCRATCH = "/scratch"
 STARTING = 1200  # seconds; an image of gigabytes may have to be fetched first, a node to be added
 
 
 class PodTask(KubernetesPodOperator):
-    """Run `python -m tasks <command>` in a pod. Its exit code means what it means everywhere (recsys/outcome.py)."""
+    """Run `python -m tasks <command>` in a pod. Its exit code means what it means everywhere (outcome.py)."""
 
     template_fields: Sequence[str] = ("command",)
 
@@ -95,7 +96,7 @@ class PodTask(KubernetesPodOperator):
         lines = [line for line in (ending.message or "").splitlines() if line.strip()]
         sentence = lines[-1] if lines else ""
         if ending.reason == "OOMKilled":
-            code, sentence = KILLED, f"out of memory: it needed more than its limit of {memory()} (RECSYS_TASK_MEMORY)"
+            code, sentence = KILLED, out_of_memory(memory_limit(UNIT))
         settle(context, words, code, sentence)
 
 
@@ -109,12 +110,7 @@ def terminated(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
 
 def resources(gpus: str) -> k8s.V1ResourceRequirements:
     """Limits, and requests that equal them: a task that takes hours must not be the first to be evicted."""
-    limits = {"memory": memory(), "cpu": os.environ.get("RECSYS_TASK_CPUS") or "2"}
+    limits = {"memory": memory_limit(UNIT), "cpu": os.environ.get("RECSYS_TASK_CPUS") or "2"}
     if int(gpus):
         limits["nvidia.com/gpu"] = gpus
     return k8s.V1ResourceRequirements(limits=limits, requests=dict(limits))
-
-
-def memory() -> str:
-    """Limit of memory, as Kubernetes writes it."""
-    return os.environ.get("RECSYS_TASK_MEMORY") or "4Gi"

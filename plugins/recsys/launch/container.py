@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from recsys.alerts import log_failed_task
+from recsys.launch.outcome import log_failed_task
 
 GPU_POOL = "gpu"
 
@@ -17,7 +17,7 @@ GPU_POOL = "gpu"
 DEFAULTS: dict[str, Any] = {
     "owner": "recsys",
     # A fault is a restarting store or database, a busy GPU, a killed process. 1 + 3 + 9 minutes outlast a restart; bad
-    # data is not a fault and is never retried (recsys/outcome.py).
+    # data is not a fault and is never retried (outcome.py).
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 3.0,
@@ -39,21 +39,22 @@ GPU_DEFAULTS: dict[str, Any] = {
 def process(*, gpu: bool, **arguments: Any) -> BaseOperator:  # noqa: ANN401  the operator checks them
     """As a child process of the worker. It sees the worker's own devices, so `gpu` asks for nothing more."""
     del gpu
-    from recsys.process import ProcessTask  # noqa: PLC0415  a DAG file need not wait for the launchers it does not use
+    # A DAG file need not wait for the launchers it does not use.
+    from recsys.launch.process import ProcessTask  # noqa: PLC0415
 
     return ProcessTask(**arguments)
 
 
 def docker(**arguments: Any) -> BaseOperator:  # noqa: ANN401
     """As a container of the task image."""
-    from recsys.docker import DockerTask  # noqa: PLC0415
+    from recsys.launch.docker import DockerTask  # noqa: PLC0415
 
     return DockerTask(**arguments)
 
 
 def kubernetes(**arguments: Any) -> BaseOperator:  # noqa: ANN401
     """As a pod."""
-    from recsys.kubernetes import PodTask  # noqa: PLC0415
+    from recsys.launch.kubernetes import PodTask  # noqa: PLC0415
 
     return PodTask(**arguments)
 

@@ -1,4 +1,4 @@
-"""Callbacks: one line in the log for a failed task, one e-mail for a failed run."""
+"""Callbacks of DAGs: one e-mail for a failed run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from recsys import evidence
-from recsys.letter import Alert, FailedTask, markup, subject, text
+from recsys.alerts import evidence
+from recsys.alerts.letter import Alert, FailedTask, markup, subject, text
+from recsys.launch.outcome import FAULT
 from recsys.links import log_url, run_url
 from recsys.media import dataset_of
-from recsys.outcome import FAULT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 RECIPIENTS = "RECSYS_ALERT_TO"
-
-
-def log_failed_task(context: Context) -> None:
-    """Task-level callback: says in the task's log what failed. The mail is the run's business."""
-    ti = context["ti"]
-    tries = (context["task"].retries or 0) + 1
-    error = context.get("exception") or "ended from outside"
-    log.error("%s failed for good, try %d of %d: %s", ti.task_id, ti.try_number, tries, error)
 
 
 def mail_failed_run(context: Context) -> None:
@@ -37,7 +29,8 @@ def mail_failed_run(context: Context) -> None:
         log.warning("run %s failed and nobody was told: %s is not set, expected e-mail addresses", run, RECIPIENTS)
         return
     try:
-        from recsys.mail import send  # noqa: PLC0415  every DAG file imports this one, and SMTP takes 0.4 s to import
+        # Every DAG file imports this module, and SMTP takes 0.4 s to import.
+        from recsys.alerts.mail import send  # noqa: PLC0415
 
         alert = compose(context)
         send(to, subject(alert), text(alert), markup(alert))

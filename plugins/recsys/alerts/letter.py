@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from recsys.evidence import Champion, Failure
+from recsys.alerts.evidence import Champion, Failure
 
 MOST = 20  # expectations, and tasks, that are written out
 MOST_IDS = 10

@@ -1,4 +1,4 @@
-"""Remove what is left of this installation's task containers: `python -m recsys.reap`, before the scheduler starts.
+"""`python -m recsys.launch.reap`, before the scheduler starts: remove what is left of this installation's containers.
 
 A task container is watched by a process of the scheduler. When the scheduler has just started, none is watched.
 """
@@ -10,7 +10,7 @@ import sys
 
 from docker import APIClient
 
-from recsys.docker import remove_containers
+from recsys.launch.docker import remove_containers
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What an exit code of the task package means to Airflow; the same for every launcher."""
+"""How a task ends: what an exit code of the task package means to Airflow, whatever launched it."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def settle(context: Context, command: Sequence[str], code: int, sentence: str) -
     raise AirflowException(text)
 
 
+def out_of_memory(limit: str) -> str:
+    """What stands for the last line of a command that was killed before it could write one."""
+    return f"out of memory: it needed more than its limit of {limit} (RECSYS_TASK_MEMORY)"
+
+
 def meaning(code: int) -> str:
     """The exit code in words."""
     if code in FINAL:
@@ -58,3 +63,11 @@ def remember(context: Context, fault: dict[str, object]) -> None:
         context["ti"].xcom_push(FAULT, fault)
     except Exception:
         log.exception("the reason of this failure could not be kept for the alert; it is in this log all the same")
+
+
+def log_failed_task(context: Context) -> None:
+    """Task-level callback: says in the task's log what failed. The mail is the run's business."""
+    ti = context["ti"]
+    tries = (context["task"].retries or 0) + 1
+    error = context.get("exception") or "ended from outside"
+    log.error("%s failed for good, try %d of %d: %s", ti.task_id, ti.try_number, tries, error)

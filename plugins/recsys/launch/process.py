@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from recsys.lines import LONGEST_LINE, Lines
+from recsys.launch.lines import LONGEST_LINE, Lines
+from recsys.launch.outcome import settle
+from recsys.launch.settings import RUN_URL, hide_secrets, required
 from recsys.links import run_url
-from recsys.outcome import settle
-from recsys.settings import RUN_URL, hide_secrets, required
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

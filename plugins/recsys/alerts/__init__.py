@@ -1,0 +1,1 @@
+"""Alerting: the callbacks of DAGs, the letter, the evidence that it quotes, and how it is sent."""
