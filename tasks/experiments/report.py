@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tasks.metrics import DECIDES, Difference, paired_bootstrap, user_values
+from tasks.metrics import DECIDES, SELECTION, Difference, Metric, paired_bootstrap, user_values
 from tasks.metrics.ranking import UserValues
 from tasks.metrics.selection import TITLE
 from tasks.store import Artefact
 
-SHOWN = ("recall@20", DECIDES)
-HEADS = {"recall@20": "Recall@20", DECIDES: TITLE}
+HEADS = {str(metric): metric.title for metric in (Metric("recall", SELECTION.k), SELECTION)}
+SHOWN = tuple(HEADS)
+COVERAGE = str(Metric("coverage", SELECTION.k))
 LEAST = 0.001  # below it a p is not told apart from another
 CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
 
@@ -110,12 +111,12 @@ def _accuracy(found: Comparison, without_content: Sequence[str]) -> Iterator[str
     yield f"Test: means ± deviations over seeds; {TITLE} against {found.against} with a 95 % interval."
     yield ""
     columns = ("model", "seeds", f"{TITLE} on validation", *HEADS.values(), f"against {found.against}", "p")
-    yield f"| {' | '.join(columns)} | coverage@20 | seconds |"
+    yield f"| {' | '.join(columns)} | {COVERAGE} | seconds |"
     yield "|---" * (len(columns) + 2) + "|"
     for model, row in table.iterrows():
         chosen_by = f"{mean_figure(found.figures, str(model), 'valid'):.4f}"
         cells = [chosen_by, *(_spread(row, name) for name in SHOWN), *_difference(found.differences.get(str(model)))]
-        rest = f"{row['mean', 'coverage@20']:.3f} | {row['mean', 'seconds']:.1f}"
+        rest = f"{row['mean', COVERAGE]:.3f} | {row['mean', 'seconds']:.1f}"
         yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
     with_content = [str(model) for model in table.index if model not in without_content]
     if found.against in without_content:

@@ -12,8 +12,7 @@ import pandas as pd
 import torch
 
 from tasks.data import Dataset, hold_out_items
-from tasks.metrics import beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
-from tasks.metrics.ranking import EvalSplit
+from tasks.metrics import EVAL_SPLITS, beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
 from tasks.models import FIGURES, model_class
 from tasks.models.base import Model
 from tasks.runs.plan import Plan
@@ -24,7 +23,6 @@ from tasks.training import ModelConfig, TrainingOptions, summarise_epochs
 
 World = Literal["plain", "permuted", "cold"]
 _Facts = tuple[dict[str, object], pd.DataFrame | None]
-SPLITS: tuple[EvalSplit, ...] = ("valid", "test")
 COLD_SHARE = 0.1  # of the items are held out entirely
 
 
@@ -90,6 +88,6 @@ def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial,
         found = evaluate_cold(recommender.scores, cold)
         facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}
         return facts | {"figures": {part: ranked.means() for part, ranked in found.items()}}, None
-    measured = {split: evaluate(recommender.scores, world, split) for split in SPLITS}
+    measured = {split: evaluate(recommender.scores, world, split) for split in EVAL_SPLITS}
     figures = {split: ranked.means() | beyond_accuracy(ranked, world) for split, ranked in measured.items()}
     return facts | {"figures": figures}, user_table(measured, world)

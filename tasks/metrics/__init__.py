@@ -5,17 +5,22 @@ from __future__ import annotations
 from tasks.metrics.beyond import beyond_accuracy
 from tasks.metrics.bootstrap import Difference, paired_bootstrap
 from tasks.metrics.cold import evaluate_cold
-from tasks.metrics.ranking import CUTOFFS, Evaluation, UserValues, evaluate
+from tasks.metrics.metric import Metric
+from tasks.metrics.ranking import CUTOFFS, EVAL_SPLITS, EvalSplit, Evaluation, UserValues, evaluate
 from tasks.metrics.segments import Segment, by_segment
-from tasks.metrics.selection import DECIDES, selection_metric
+from tasks.metrics.selection import DECIDES, SELECTION, selection_metric
 from tasks.metrics.topk import top_items
 from tasks.metrics.users import user_table, user_values
 
 __all__ = [
     "CUTOFFS",
     "DECIDES",
+    "EVAL_SPLITS",
+    "SELECTION",
     "Difference",
+    "EvalSplit",
     "Evaluation",
+    "Metric",
     "Segment",
     "UserValues",
     "beyond_accuracy",

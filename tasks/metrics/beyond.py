@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.data import Dataset
+from tasks.metrics.metric import Metric
 from tasks.metrics.ranking import Evaluation
 
 
@@ -24,7 +25,7 @@ def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
     for k in evaluation.cutoffs:
         ranked = evaluation.top[:, :k]
         shown = ranked[ranked >= 0]
-        found[f"coverage@{k}"] = len(np.unique(shown)) / items
-        found[f"novelty@{k}"] = float(novelty[shown].mean())
-        found[f"popularity@{k}"] = float(taken[shown].mean())
+        found[str(Metric("coverage", k))] = len(np.unique(shown)) / items
+        found[str(Metric("novelty", k))] = float(novelty[shown].mean())
+        found[str(Metric("popularity", k))] = float(taken[shown].mean())
     return found

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.errors import BadInput
+from tasks.metrics.metric import Metric
 from tasks.metrics.ranking import UserValues
 
 CELLS = 2**20  # draws held at once: 28 MiB with their counts
@@ -43,7 +44,7 @@ def paired_bootstrap(
     means = _resampled(differences, resamples, np.random.default_rng(seed))
     low, high = np.quantile(means, [TAIL, 1 - TAIL], axis=0)
     p = (1 + (np.abs(means - mean) >= np.abs(mean)).sum(axis=0)) / (resamples + 1)
-    names = [f"{metric}@{k}" for metric in one.values for k in one.cutoffs]
+    names = [str(Metric(metric, k)) for metric in one.values for k in one.cutoffs]
     table = np.stack([mean, low, high, p], axis=1).tolist()
     return {name: Difference(*row) for name, row in zip(names, table, strict=True)}
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import sparse
 
 from tasks.data import Dataset
+from tasks.data.dataset import PARTS
 from tasks.errors import BadInput, TaskError
+from tasks.metrics.metric import Metric
 from tasks.metrics.topk import top_items
 from tasks.progress import progress
 
 CUTOFFS = (5, 10, 20, 50)
-PARTS = ("train", "valid", "test")
 CELLS = 2**24  # scores held at once: 64 MiB of float32
 Scores = Callable[[np.ndarray], np.ndarray]
 EvalSplit = Literal["valid", "test"]
+EVAL_SPLITS: tuple[EvalSplit, ...] = get_args(EvalSplit)  # on which models are measured, in the order of reports
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class UserValues:
     def means(self) -> dict[str, float]:
         """`{"recall@5": ..., ...}`, the mean over users."""
         return {
-            f"{metric}@{k}": float(column)
+            str(Metric(metric, k)): float(column)
             for metric, table in self.values.items()
             for k, column in zip(self.cutoffs, table.mean(axis=0), strict=True)
         }

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.data import Dataset
+from tasks.metrics.metric import Metric
 from tasks.metrics.ranking import EvalSplit, Evaluation, UserValues
 
 HEAD_PERCENT = 80
@@ -73,7 +74,7 @@ def _of_items(name: str, evaluation: Evaluation, positives: sparse.csr_matrix, c
     recall = {}
     for k in evaluation.cutoffs if some.any() else ():
         found = np.bincount(hits.row[(hits.data <= k) & chosen[hits.col]], minlength=len(wanted))
-        recall[f"recall@{k}"] = float((found[some] / wanted[some]).mean())
+        recall[str(Metric("recall", k))] = float((found[some] / wanted[some]).mean())
     return Segment(name, int(some.sum()), int(chosen.sum()), int(wanted.sum()), recall)
 
 

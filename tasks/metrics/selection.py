@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.data import Dataset
+from tasks.metrics.metric import Metric
 from tasks.metrics.ranking import evaluate
 
 if TYPE_CHECKING:
     from tasks.training import Scorer
 
-CUTOFF = 20
-DECIDES = f"ndcg@{CUTOFF}"
-TITLE = f"NDCG@{CUTOFF}"  # as people write it
+SELECTION = Metric("ndcg", 20)
+DECIDES, TITLE = str(SELECTION), SELECTION.title
 
 
 def selection_metric(scorer: Scorer, data: Dataset) -> float:
     """NDCG@20 on validation; never looks at test."""
-    return evaluate(scorer.scores, data, "valid", cutoffs=(CUTOFF,)).means()[DECIDES]
+    return evaluate(scorer.scores, data, "valid", cutoffs=(SELECTION.k,)).means()[DECIDES]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
+from tasks.metrics.metric import Metric
 from tasks.metrics.ranking import EvalSplit, Evaluation, UserValues
 
 KEYS = ("split", "user", "user_id")
@@ -27,18 +28,18 @@ def user_values(table: pd.DataFrame, split: str) -> UserValues:
     rows = table[table["split"] == split]
     if rows.empty:
         raise BadInput(f"no row of split {split!r} found, expected one of {table['split'].unique().tolist()}")
-    columns = [name.split("@") for name in table.columns if name not in KEYS]
-    cutoffs = sorted({int(k) for _, k in columns})
+    columns = [Metric.parse(name) for name in table.columns if name not in KEYS]
+    cutoffs = sorted({metric.k for metric in columns})
     values = {
-        metric: rows[[f"{metric}@{k}" for k in cutoffs]].to_numpy(dtype=np.float64)
-        for metric in dict.fromkeys(metric for metric, _ in columns)
+        name: rows[[str(Metric(name, k)) for k in cutoffs]].to_numpy(dtype=np.float64)
+        for name in dict.fromkeys(metric.name for metric in columns)
     }
     return UserValues(rows["user_id"].to_numpy(dtype=np.str_), tuple(cutoffs), values)
 
 
 def _rows(split: str, evaluation: Evaluation, data: Dataset) -> pd.DataFrame:
     figures = {
-        f"{metric}@{k}": values[:, place].astype(np.float32)
+        str(Metric(metric, k)): values[:, place].astype(np.float32)
         for metric, values in evaluation.values.items()
         for place, k in enumerate(evaluation.cutoffs)
     }

@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from tasks.data import Dataset
-from tasks.metrics import top_items
+from tasks.metrics import EVAL_SPLITS, top_items
 from tasks.models.base import Model
 from tasks.models.saved import save_serving
 from tasks.models.solvers.cosines import cosines_of
@@ -29,7 +29,7 @@ def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> 
     """16 hexadecimal digits of a sha256 over all that goes in: the same content is the same release."""
     model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
     metrics = evaluated.json("metrics.json")
-    figures = {split: metrics[split] for split in ("valid", "test")}  # and not how long it took
+    figures = {split: metrics[split] for split in EVAL_SPLITS}  # and not how long it took
     content = [FORMAT, model, figures, prepared.manifest.content]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

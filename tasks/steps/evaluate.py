@@ -6,9 +6,8 @@ import logging
 from dataclasses import asdict
 from time import perf_counter
 
-from tasks.metrics import DECIDES, beyond_accuracy, by_segment, user_table
+from tasks.metrics import DECIDES, EVAL_SPLITS, Metric, beyond_accuracy, by_segment, user_table
 from tasks.metrics import evaluate as measure
-from tasks.metrics.ranking import EvalSplit
 from tasks.metrics.selection import TITLE
 from tasks.models.saved import load_model
 from tasks.runs.plan import Plan, hyperparameters_of, read_plan
@@ -18,7 +17,6 @@ from tasks.store import Artefact, MetricValue, open_history, open_store, read_ar
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
-MEASURED: tuple[EvalSplit, ...] = ("valid", "test")
 
 
 def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
@@ -36,12 +34,12 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     recommender = load_model(trained, data)
     start = perf_counter()
     found = {
-        split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}") for split in MEASURED
+        split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}") for split in EVAL_SPLITS
     }
     metrics: dict[str, dict[str, float]] = {
         split: evaluation.means() | beyond_accuracy(evaluation, data) for split, evaluation in found.items()
     }
-    segments = {split: [asdict(one) for one in by_segment(found[split], data, split)] for split in MEASURED}
+    segments = {split: [asdict(one) for one in by_segment(found[split], data, split)] for split in EVAL_SPLITS}
     users = {split: len(evaluation.users) for split, evaluation in found.items()}
     seconds = perf_counter() - start
     with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared]) as out:
@@ -59,8 +57,7 @@ def record(plan: Plan, model: str, trained: Artefact, metrics: dict[str, dict[st
     rows = []
     for split, figures in metrics.items():
         for name, value in figures.items():
-            metric, k = name.split("@")
-            rows.append(MetricValue(split, metric, int(k), value))
+            rows.append(MetricValue(split, *Metric.parse(name), value))
     manifest = trained.manifest
     with open_history() as history:
         history.record_training(

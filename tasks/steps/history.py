@@ -10,11 +10,10 @@ import pandas as pd
 import typer
 
 from tasks.errors import BadInput
-from tasks.metrics import DECIDES
+from tasks.metrics import DECIDES, SELECTION, Metric
 from tasks.store import open_history
 
-USUAL = "@20"  # what is shown unless asked otherwise
-ORDER = ("recall", "ndcg", "precision", "map")
+ORDER = ("recall", "ndcg", "precision", "map")  # at the cutoff that decides: shown unless asked otherwise
 
 
 def history(
@@ -41,7 +40,7 @@ def history(
     """
     with open_history() as opened:
         rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=moment(since))
-    rows["figure"] = [f"{name}@{k}" if k else name for name, k in zip(rows["metric"], rows["k"], strict=True)]
+    rows["figure"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
     figures = chosen(metric, rows)
     runs = rows["run"].drop_duplicates().tolist()[-limit:]
     for line in table(rows[rows["run"].isin(runs) & rows["figure"].isin(figures)], figures, split):
@@ -67,7 +66,8 @@ def chosen(metric: str | None, rows: pd.DataFrame) -> list[str]:
     known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_place)
     names = [figure for *_, figure in known]
     if metric is None:
-        return [f"{name}{USUAL}" for name in ORDER if f"{name}{USUAL}" in names] or names
+        usual = [str(Metric(name, SELECTION.k)) for name in ORDER]
+        return [figure for figure in usual if figure in names] or names
     found: list[str] = []
     for word in metric.split(","):
         wanted = word.strip()
