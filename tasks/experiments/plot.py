@@ -7,16 +7,16 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 
-from tasks.experiments.report import HEADS, SHOWN, ranked
+from tasks.experiments.report import HEADS, SHOWN, rank_models
 
 mpl.use("Agg")  # files only, on machines without a screen
 
 
-def plot(figures: pd.DataFrame, against: str, path: Path) -> None:
+def draw_plot(figures: pd.DataFrame, against: str, path: Path) -> None:
     """Recall@20 and NDCG@20 on test by model, a dot for each seed and a bar of one deviation on each side."""
     from matplotlib import pyplot  # noqa: PLC0415  after the choice of the back end
 
-    table = ranked(figures, "test").iloc[::-1]
+    table = rank_models(figures, "test").iloc[::-1]
     places = {model: place for place, model in enumerate(table.index)}
     image, axes = pyplot.subplots(
         1, len(SHOWN), sharey=True, figsize=(9, 1.2 + 0.32 * len(table)), layout="constrained"

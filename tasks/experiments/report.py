@@ -33,32 +33,31 @@ class Comparison:
     content: Mapping[str, Mapping[str, Difference]]
 
 
-def figures_of(trials: Sequence[Artefact]) -> pd.DataFrame:
-    """Every figure of every trial, and its seconds (part `fit`)."""
+def collect_figures(trials: Sequence[Artefact]) -> pd.DataFrame:
+    """Every metric of every trial, and its seconds (part `fit`)."""
     rows = []
     for artefact in trials:
-        found = artefact.json("trial.json")
-        key = (found["world"], found["model"], found["seed"])
-        rows.append((*key, "fit", "seconds", found["seconds"]))
+        facts = artefact.json("trial.json")
+        key = (facts["world"], facts["model"], facts["seed"])
+        rows.append((*key, "fit", "seconds", facts["seconds"]))
         rows += [
-            (*key, part, name, value) for part, values in found["figures"].items() for name, value in values.items()
+            (*key, part, name, value) for part, values in facts["figures"].items() for name, value in values.items()
         ]
     return pd.DataFrame(rows, columns=["world", "model", "seed", "part", "figure", "value"])
 
 
-def compared(trials: Sequence[Artefact], against: str) -> Comparison:
+def compare_trials(trials: Sequence[Artefact], against: str) -> Comparison:
     """Differences of the users' values, which are means over seeds first."""
-    figures = figures_of(trials)
     users: dict[tuple[str, str], list[UserValues]] = {}
     for artefact in trials:
-        found = artefact.json("trial.json")
-        if found["world"] != "cold":
+        facts = artefact.json("trial.json")
+        if facts["world"] != "cold":
             values = user_values(artefact.frame("users.parquet"), "test")
-            users.setdefault((found["world"], found["model"]), []).append(values)
-    means = {key: mean_of(values) for key, values in users.items()}
+            users.setdefault((facts["world"], facts["model"]), []).append(values)
+    means = {key: average_values(values) for key, values in users.items()}
     plain = {model: values for (world, model), values in means.items() if world == "plain"}
     return Comparison(
-        figures,
+        collect_figures(trials),
         against,
         {model: paired_bootstrap(plain[model], plain[against]) for model in plain if model != against},
         {
@@ -69,24 +68,24 @@ def compared(trials: Sequence[Artefact], against: str) -> Comparison:
     )
 
 
-def mean_of(values: Sequence[UserValues]) -> UserValues:
+def average_values(values: Sequence[UserValues]) -> UserValues:
     """The mean over seeds of every user's values."""
     first = values[0]
     tables = {name: np.mean([one.values[name] for one in values], axis=0) for name in first.values}
     return UserValues(first.users, first.cutoffs, tables)
 
 
-def ranked(figures: pd.DataFrame, part: str, world: str = "plain") -> pd.DataFrame:
+def rank_models(figures: pd.DataFrame, part: str, world: str = "plain") -> pd.DataFrame:
     """Mean and standard deviation over seeds by model and figure, the best model on `part` by NDCG@20 first."""
     rows = figures[(figures["world"] == world) & figures["part"].isin([part, "fit"])]
     by_model = rows.groupby(["model", "figure"])["value"].agg(["mean", "std", "count"])
-    found = pd.DataFrame(by_model.unstack("figure"))
-    return found.sort_values(("mean", DECIDES), ascending=False, kind="stable")
+    table = pd.DataFrame(by_model.unstack("figure"))
+    return table.sort_values(("mean", DECIDES), ascending=False, kind="stable")
 
 
-def best_on_validation(figures: pd.DataFrame, models: Sequence[str]) -> str:
+def choose_best(figures: pd.DataFrame, models: Sequence[str]) -> str:
     """Of `models`, by the mean NDCG@20 in the plain world."""
-    order = ranked(figures, "valid").index
+    order = rank_models(figures, "valid").index
     return str(next(model for model in order if model in models))
 
 
@@ -96,34 +95,38 @@ def mean_figure(figures: pd.DataFrame, model: str, part: str) -> float:
     return float(rows.loc[(rows["model"] == model) & (rows["figure"] == DECIDES), "value"].mean())
 
 
-def lines(found: Comparison, without_content: Sequence[str]) -> Iterator[str]:
+def write_table(comparison: Comparison, without_content: Sequence[str]) -> Iterator[str]:
     """Markdown for people: accuracy, and where asked what content is worth and how items fare that nobody took."""
-    yield from _accuracy(found, without_content)
-    worlds = set(found.figures["world"])
+    yield from _accuracy(comparison, without_content)
+    worlds = set(comparison.figures["world"])
     if "permuted" in worlds:
-        yield from _content(found)
+        yield from _content(comparison)
     if "cold" in worlds:
-        yield from _cold(found.figures)
+        yield from _cold(comparison.figures)
 
 
-def _accuracy(found: Comparison, without_content: Sequence[str]) -> Iterator[str]:
-    table = ranked(found.figures, "test")
-    yield f"Test: means ± deviations over seeds; {TITLE} against {found.against} with a 95 % interval."
+def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterator[str]:
+    table = rank_models(comparison.figures, "test")
+    yield f"Test: means ± deviations over seeds; {TITLE} against {comparison.against} with a 95 % interval."
     yield ""
-    columns = ("model", "seeds", f"{TITLE} on validation", *HEADS.values(), f"against {found.against}", "p")
+    columns = ("model", "seeds", f"{TITLE} on validation", *HEADS.values(), f"against {comparison.against}", "p")
     yield f"| {' | '.join(columns)} | {COVERAGE} | seconds |"
     yield "|---" * (len(columns) + 2) + "|"
     for model, row in table.iterrows():
-        chosen_by = f"{mean_figure(found.figures, str(model), 'valid'):.4f}"
-        cells = [chosen_by, *(_spread(row, name) for name in SHOWN), *_difference(found.differences.get(str(model)))]
+        chosen_by = f"{mean_figure(comparison.figures, str(model), 'valid'):.4f}"
+        cells = [
+            chosen_by,
+            *(_spread(row, name) for name in SHOWN),
+            *_difference(comparison.differences.get(str(model))),
+        ]
         rest = f"{row['mean', COVERAGE]:.3f} | {row['mean', 'seconds']:.1f}"
         yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
     with_content = [str(model) for model in table.index if model not in without_content]
-    if found.against in without_content:
-        beaten = [model for model in with_content if found.differences[model][DECIDES].low <= 0]
-        yield from _not_above(found.against, beaten, "by more than chance")
+    if comparison.against in without_content:
+        beaten = [model for model in with_content if comparison.differences[model][DECIDES].low <= 0]
+        yield from _not_above(comparison.against, beaten, "by more than chance")
     elif without_content:  # what is served has content: no difference to any without was drawn
-        best, means = best_on_validation(found.figures, without_content), table["mean", DECIDES]
+        best, means = choose_best(comparison.figures, without_content), table["mean", DECIDES]
         yield from _not_above(best, [model for model in with_content if means[model] <= means[best]], "by its mean")
 
 
@@ -134,8 +137,8 @@ def _not_above(baseline: str, beaten: Sequence[str], how: str) -> Iterator[str]:
         yield f"With content, and yet not above {baseline} {how}: {', '.join(beaten)}."
 
 
-def _content(found: Comparison) -> Iterator[str]:
-    plain, other = ranked(found.figures, "test"), ranked(found.figures, "test", "permuted")
+def _content(comparison: Comparison) -> Iterator[str]:
+    plain, other = rank_models(comparison.figures, "test"), rank_models(comparison.figures, "test", "permuted")
     yield ""
     yield f"Does the content help? The same with the features of other items ({TITLE} on test)."
     yield ""
@@ -143,7 +146,7 @@ def _content(found: Comparison) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for model in plain.index[plain.index.isin(other.index)]:
         both = [_spread(table.loc[model], DECIDES) for table in (plain, other)]
-        yield f"| {model} | {' | '.join(both + _difference(found.content[str(model)]))} |"
+        yield f"| {model} | {' | '.join(both + _difference(comparison.content[str(model)]))} |"
 
 
 def _cold(figures: pd.DataFrame) -> Iterator[str]:
@@ -152,7 +155,7 @@ def _cold(figures: pd.DataFrame) -> Iterator[str]:
     yield ""
     yield f"| model | Recall@20 among themselves | {TITLE} | Recall@20 among all | {TITLE} |"
     yield "|---|---|---|---|---|"
-    tables = [ranked(figures, part, "cold") for part in CATALOGUES]
+    tables = [rank_models(figures, part, "cold") for part in CATALOGUES]
     for model in tables[0].index:
         cells = [_spread(table.loc[model], name) for table in tables for name in SHOWN]
         yield f"| {model} | {' | '.join(cells)} |"
@@ -163,9 +166,9 @@ def _spread(row: pd.Series, name: str) -> str:
     return f"{mean:.4f}" if pd.isna(deviation) else f"{mean:.4f} ± {deviation:.4f}"
 
 
-def _difference(found: Mapping[str, Difference] | None) -> list[str]:
+def _difference(differences: Mapping[str, Difference] | None) -> list[str]:
     """The cells `difference [interval]` and `p`."""
-    if found is None:
+    if differences is None:
         return ["", ""]
-    one = found[DECIDES]
+    one = differences[DECIDES]
     return [f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]", f"{one.p:.3f}" if one.p >= LEAST else f"< {LEAST:g}"]

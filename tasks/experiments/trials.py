@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -27,7 +28,7 @@ COLD_SHARE = 0.1  # of the items are held out entirely
 
 
 @dataclass(frozen=True)
-class Trial:
+class ComparisonTrial:
     """A model and a seed in a world: the dataset as it is, with features of other items, or with items held out."""
 
     model: str
@@ -40,28 +41,34 @@ class Trial:
         return f"compare-trials/{self.world}/{self.model}-{self.seed}"
 
 
-def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: TrainingOptions) -> Artefact:
+def list_trials(models: Sequence[str], seeds: Sequence[int], *, permute: bool, cold: bool) -> list[ComparisonTrial]:
+    """All that is to be trained; permuted content only for models that look at it."""
+    asked: dict[World, bool] = {"plain": True, "permuted": permute, "cold": cold}
+    return [
+        ComparisonTrial(name, seed, world)
+        for world in asked
+        for name in models
+        for seed in seeds
+        if asked[world] and (world != "permuted" or model_class(name).uses_content)
+    ]
+
+
+def trial_artefact(
+    store: Store, plan: Plan, data: Dataset, trial: ComparisonTrial, options: TrainingOptions
+) -> Artefact:
     """The trial's artefact: what stands there when it was made of the same bytes with the same, otherwise a new one.
 
     The memory that a model may take counts, for it decides what form some take; the device does not, so one comparison
-    may have trials of several. `trial.json` holds its figures and says where they were made, in the cold world
+    may have trials of several. `trial.json` holds its metrics and says where they were made, in the cold world
     also what holding items out cost; `users.parquet`, but for the cold world, holds those of every user.
     """
     prefix, prepared = run_key(plan.run, trial.step), prepared_artefact(store, plan.run)
-    chosen = model_class(trial.model)
-    config = chosen.configure(plan.config.hyperparameters.get(trial.model, {}))
-    parameters = {
-        "figures": FIGURES,
-        "world": trial.world,
-        "memory_gib": options.memory_gib,
-        "dataset": prepared.manifest.content,
-        "config": config.model_dump_json(),  # a text, for the order of a hybrid's members counts
-    }
+    parameters = trial_parameters(plan, trial, options, prepared.manifest.content)
     if has_artefact(store, prefix):
-        found = read_artefact(store, prefix)
-        if (found.manifest.parameters, found.manifest.seed) == (parameters, trial.seed):
-            return found
-    facts, users = _tried(chosen, config, data, trial, options)
+        kept = read_artefact(store, prefix)
+        if (kept.manifest.parameters, kept.manifest.seed) == (parameters, trial.seed):
+            return kept
+    facts, users = _fit_and_measure(model_class(trial.model), trial_config(plan, trial), data, trial, options)
     with write_artefact(store, prefix, inputs=[prepared], parameters=parameters, seed=trial.seed) as out:
         out.json("trial.json", {"model": trial.model, "seed": trial.seed, "world": trial.world, **facts})
         if users is not None:
@@ -69,25 +76,43 @@ def trial_of(store: Store, plan: Plan, data: Dataset, trial: Trial, options: Tra
     return read_artefact(store, prefix)
 
 
-def permuted(data: Dataset, seed: int) -> Dataset:
+def trial_config(plan: Plan, trial: ComparisonTrial) -> ModelConfig:
+    """The model's hyperparameters in the run; BadInput for one that it does not have."""
+    return model_class(trial.model).configure(plan.config.hyperparameters.get(trial.model, {}))
+
+
+def trial_parameters(plan: Plan, trial: ComparisonTrial, options: TrainingOptions, dataset: str) -> dict[str, object]:
+    """All that decides a trial's metrics beside its seed; `dataset` is the hash of what prepare made."""
+    return {
+        "figures": FIGURES,
+        "world": trial.world,
+        "memory_gib": options.memory_gib,
+        "dataset": dataset,
+        "config": trial_config(plan, trial).model_dump_json(),  # a text, for the order of a hybrid's members counts
+    }
+
+
+def permute_features(data: Dataset, seed: int) -> Dataset:
     """The dataset in which an item has the features of another, of the same one in all modalities."""
     order = np.random.default_rng(seed).permutation(data.shape[1])
     return replace(data, features={name: matrix[order] for name, matrix in data.features.items()})
 
 
-def _tried(model: type[Model], config: ModelConfig, data: Dataset, trial: Trial, options: TrainingOptions) -> _Facts:
+def _fit_and_measure(
+    model: type[Model], config: ModelConfig, data: Dataset, trial: ComparisonTrial, options: TrainingOptions
+) -> _Facts:
     """Fit in the trial's world and measure."""
     cold = hold_out_items(data, share=COLD_SHARE, seed=trial.seed) if trial.world == "cold" else None
-    world = cold.data if cold else permuted(data, trial.seed) if trial.world == "permuted" else data
+    world = cold.data if cold else permute_features(data, trial.seed) if trial.world == "permuted" else data
 
     recommender, start = model(config, world), time.perf_counter()
     records = recommender.fit(replace(options, seed=trial.seed, validate=partial(selection_metric, data=world)))
     seconds = round(time.perf_counter() - start, 3)
     facts = {**summarise_epochs(records), "seconds": seconds, "device": options.device, "torch": str(torch.__version__)}
     if cold:
-        found = evaluate_cold(recommender.scores, cold)
+        by_catalogue = evaluate_cold(recommender.scores, cold)
         facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}
-        return facts | {"figures": {part: ranked.means() for part, ranked in found.items()}}, None
-    measured = {split: evaluate(recommender.scores, world, split) for split in EVAL_SPLITS}
-    figures = {split: ranked.means() | beyond_accuracy(ranked, world) for split, ranked in measured.items()}
-    return facts | {"figures": figures}, user_table(measured, world)
+        return facts | {"figures": {part: evaluation.means() for part, evaluation in by_catalogue.items()}}, None
+    evaluations = {split: evaluate(recommender.scores, world, split) for split in EVAL_SPLITS}
+    figures = {split: one.means() | beyond_accuracy(one, world) for split, one in evaluations.items()}
+    return facts | {"figures": figures}, user_table(evaluations, world)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from tasks.errors import BadInput, Diverged, TaskError
-from tasks.experiments.plot import plot
-from tasks.experiments.report import Comparison, best_on_validation, compared, figures_of, lines, mean_figure
-from tasks.experiments.trials import Trial, World, trial_of
-from tasks.metrics import DECIDES
+from tasks.errors import BadInput, TaskError
+from tasks.experiments.plot import draw_plot
+from tasks.experiments.recording import Recorder, run_trials
+from tasks.experiments.report import (
+    Comparison,
+    choose_best,
+    collect_figures,
+    compare_trials,
+    mean_figure,
+    write_table,
+)
+from tasks.experiments.trials import list_trials, trial_artefact
+from tasks.metrics import DECIDES, Difference
 from tasks.models import MODELS, model_class
 from tasks.progress import progress
 from tasks.runs.plan import Plan, read_plan
@@ -50,74 +58,51 @@ def compare(
     """
     store = open_store()
     plan = read_plan(store, run)
-    names = chosen(models, plan)
+    names = choose_models(models, plan)
     if against is not None and against not in names:
         raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(names)}")
     for name in names:  # a mistake is said before hours of training
         model_class(name).configure(plan.config.hyperparameters.get(name, {}))
     served = None if against else _served(plan)
-    data = load_dataset(store, run)
+    data, prepared = load_dataset(store, run), prepared_artefact(store, run)
     options = TrainingOptions(device=device, threads=thread_count(threads), seed=plan.config.seed, memory_gib=memory)
-    wanted = trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
-    shown = progress(wanted, label="compare", unit="trial")
-    found, failed = tried(shown, lambda trial: trial_of(store, plan, data, trial, options))
+    recorder = Recorder(plan, options, prepared.manifest.content)
+    wanted = list_trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
+    trials, failed = run_trials(
+        progress(wanted, label="compare", unit="trial"),
+        lambda trial: trial_artefact(store, plan, data, trial, options),
+        recorder,
+    )
     names = [name for name in names if name not in failed]
     if against in failed or not names:
         raise failed.get(against or "") or next(iter(failed.values()))
     without = [name for name in names if not model_class(name).uses_content]
-    reference = against or _reference(served, names, without, found)
-    comparison = compared(found, reference)
-    text = "\n".join(lines(comparison, without))
-    with write_artefact(store, run_key(run, "compare"), inputs=[prepared_artefact(store, run), *found]) as out:
+    reference = against or _reference(served, names, without, trials)
+    comparison = compare_trials(trials, reference)
+    text = "\n".join(write_table(comparison, without))
+    with write_artefact(store, run_key(run, "compare"), inputs=[prepared, *trials]) as out:
         out.file("table.md").write_text(text + "\n", encoding="utf-8")
         out.frame("figures.csv", comparison.figures)
         out.json("differences.json", _differences(comparison))
-        plot(comparison.figures, reference, out.file("plot.png"))
+        draw_plot(comparison.figures, reference, out.file("plot.png"))
+    recorder.finish(reference)
     log.info("\n%s\n", text)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
         kind = BadInput if all(isinstance(error, BadInput) for error in failed.values()) else TaskError
         raise kind(f"{len(failed)} of {len(names) + len(failed)} models failed and are not in the table: {reasons}")
-    best = best_on_validation(comparison.figures, names)
+    best = choose_best(comparison.figures, names)
     figure = mean_figure(comparison.figures, best, "test")
-    return {"run": run, "trials": len(found), "against": reference, "best": best, f"test_{DECIDES}": figure}
+    return {"run": run, "trials": len(trials), "against": reference, "best": best, f"test_{DECIDES}": figure}
 
 
-def chosen(models: str | None, plan: Plan) -> list[str]:
+def choose_models(models: str | None, plan: Plan) -> list[str]:
     """The models named, or those of the run; BadInput for one that there is not, or that is named twice."""
     names = plan.config.models if models is None else [word.strip() for word in models.split(",") if word.strip()]
     unknown = sorted(set(names) - set(MODELS))
     if unknown or not names or len(set(names)) < len(names):
         raise BadInput(f"models {models!r} found, expected some of {', '.join(MODELS)}, each once")
     return names
-
-
-def tried(
-    trials: Iterable[Trial], make: Callable[[Trial], Artefact]
-) -> tuple[list[Artefact], dict[str, BadInput | Diverged]]:
-    """The artefacts of all trials, without those of models of which one diverges or refuses; and why these do."""
-    made, failed = [], dict[str, BadInput | Diverged]()
-    for trial in trials:
-        if trial.model in failed:
-            continue
-        try:
-            made.append((trial.model, make(trial)))
-        except (BadInput, Diverged) as error:
-            log.error("%s with seed %d is left out: %s", trial.model, trial.seed, error)  # noqa: TRY400  no traceback
-            failed[trial.model] = error
-    return [artefact for model, artefact in made if model not in failed], failed
-
-
-def trials(names: list[str], seeds: list[int], *, permute: bool, cold: bool) -> list[Trial]:
-    """All that is to be trained; permuted content only for models that look at it."""
-    asked: dict[World, bool] = {"plain": True, "permuted": permute, "cold": cold}
-    return [
-        Trial(name, seed, world)
-        for world in asked
-        for name in names
-        for seed in seeds
-        if asked[world] and (world != "permuted" or model_class(name).uses_content)
-    ]
 
 
 def _served(plan: Plan) -> str | None:
@@ -127,21 +112,22 @@ def _served(plan: Plan) -> str | None:
     return champion.model if champion else None
 
 
-def _reference(served: str | None, names: list[str], without: list[str], found: list[Artefact]) -> str:
+def _reference(served: str | None, names: list[str], without: list[str], trials: list[Artefact]) -> str:
     """What is served, or where that is not among `names` the best of those `without` content, which the log says."""
     if served in names:
         return served
-    best, why = best_on_validation(figures_of(found), without or names), f"{served} is served, but not compared"
+    best, why = choose_best(collect_figures(trials), without or names), f"{served} is served, but not compared"
     which = "the best without content" if without else "the best"
     log.info("differences are to %s, %s on validation: %s", best, which, why if served else "nothing is served")
     return best
 
 
-def _differences(found: Comparison) -> dict[str, object]:
+def _differences(comparison: Comparison) -> dict[str, object]:
+    def write(by_model: Mapping[str, Mapping[str, Difference]]) -> dict[str, object]:
+        return {model: {name: asdict(one) for name, one in by_name.items()} for model, by_name in by_model.items()}
+
     return {
-        "against": found.against,
-        "models": {
-            model: {name: asdict(one) for name, one in all_.items()} for model, all_ in found.differences.items()
-        },
-        "content": {model: {name: asdict(one) for name, one in all_.items()} for model, all_ in found.content.items()},
+        "against": comparison.against,
+        "models": write(comparison.differences),
+        "content": write(comparison.content),
     }

@@ -10,13 +10,16 @@ from tasks.errors import BadInput
 from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
 from tasks.store.base import ObjectInfo, Store, sha256_of
 from tasks.store.champion import Champion, Decision
+from tasks.store.comparisons import TrialRow
 from tasks.store.folder import FolderStore
-from tasks.store.history import History, MetricValue, metrics_dsn, open_history
+from tasks.store.history import History, metrics_dsn, open_history
 from tasks.store.layout import release_prefix
 from tasks.store.manifest import FileEntry, Manifest
 from tasks.store.s3 import S3Store
+from tasks.store.values import WHOLE, MetricValue, SegmentValue
 
 __all__ = [
+    "WHOLE",
     "Artefact",
     "ArtefactWriter",
     "Champion",
@@ -28,7 +31,9 @@ __all__ = [
     "MetricValue",
     "ObjectInfo",
     "S3Store",
+    "SegmentValue",
     "Store",
+    "TrialRow",
     "flag",
     "has_artefact",
     "metrics_dsn",

@@ -6,10 +6,8 @@ Every write is an idempotent upsert by natural key, in one short transaction: a 
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,23 +16,15 @@ from psycopg2.extras import execute_values
 
 from tasks.errors import BadInput, NotFound
 from tasks.store.champion import Champions
+from tasks.store.comparisons import Comparisons
 from tasks.store.schema import TABLE, migrate, names
+from tasks.store.values import MetricValue, require_finite
 
 MOST_IDS = 10
 COLUMNS = (
     *("dataset", "run", "started_at", "status", "model", "encoder"),
     *("split", "metric", "k", "value", "change", "is_champion"),
 )
-
-
-@dataclass(frozen=True)
-class MetricValue:
-    """One figure of one model: recall at k = 20 on the test split, say."""
-
-    split: str
-    metric: str
-    k: int
-    value: float
 
 
 def metrics_dsn(dsn: str | None = None) -> str:
@@ -58,8 +48,8 @@ def open_history(dsn: str | None = None) -> History:
     return history
 
 
-class History(Champions):
-    """The metrics database: runs, validations, trainings, figures, and (from Champions) what is served."""
+class History(Champions, Comparisons):
+    """The metrics database: runs, validations, trainings, metrics; what is served (Champions), and comparisons."""
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; returns the names of the migrations applied."""
@@ -133,11 +123,7 @@ class History(Champions):
 
     def record_metrics(self, run: str, model: str, rows: Sequence[MetricValue]) -> None:
         """Replace the figures of a model of a run. BadInput for one that is not finite."""
-        for row in rows:
-            if not math.isfinite(row.value):
-                raise BadInput(
-                    f"{row.metric}@{row.k} of {model} on {row.split} is {row.value}, expected a finite number"
-                )
+        require_finite(model, rows)
         with self._transaction() as sql:
             sql.execute("DELETE FROM rec.metric WHERE run = %s AND model = %s", (run, model))
             execute_values(

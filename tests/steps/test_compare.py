@@ -11,8 +11,8 @@ import torch
 
 from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
-from tasks.experiments.report import best_on_validation, figures_of
-from tasks.experiments.trials import COLD_SHARE, permuted
+from tasks.experiments.report import choose_best, collect_figures
+from tasks.experiments.trials import COLD_SHARE, permute_features
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.ease import EASE
 from tasks.runs.prepared import load_dataset
@@ -26,8 +26,9 @@ RUN = "manual__compare"
 
 
 @pytest.fixture
-def prepared(folder_store: Store) -> Store:
-    """A store with a run up to `prepare`."""
+def prepared(folder_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store with a run up to `prepare`, and no metrics database."""
+    monkeypatch.delenv("RECSYS_METRICS_DSN", raising=False)
     reach_prepare(
         folder_store,
         RUN,
@@ -65,6 +66,22 @@ def test_every_model_has_mean_spread_and_a_difference(prepared: Store) -> None:
     assert f"| ease | 2 | {ndcg['valid', 'ease']:.4f} |" in table
     for model, by_figure in differences["models"].items():
         assert by_figure["ndcg@20"]["mean"] == pytest.approx(mine[model] - mine["ease"], abs=1e-6)
+
+
+def test_without_a_database_the_log_says_that_none_is_written_to(
+    prepared: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the model to beat is named, for what is served cannot be looked up."""
+    caplog.set_level("INFO")
+    compare(run=RUN, models="ease", seeds=1, against="ease", threads=1)
+    assert (
+        caplog.messages.count(
+            "RECSYS_METRICS_DSN is not set: the comparison is kept in the store and not in the metrics database"
+        )
+        == 1
+    )
+    with pytest.raises(BadInput, match="RECSYS_METRICS_DSN is not set"):
+        compare(run=RUN, models="ease", seeds=1, threads=1)
 
 
 def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
@@ -152,8 +169,8 @@ def figures(rows: dict[tuple[str, str], float]) -> pd.DataFrame:
 def test_the_best_is_chosen_on_validation() -> None:
     """Though another is better on test."""
     found = figures({("a", "valid"): 0.3, ("b", "valid"): 0.2, ("a", "test"): 0.1, ("b", "test"): 0.4})
-    assert best_on_validation(found, ["b", "a"]) == "a"
-    assert best_on_validation(found, ["b"]) == "b"
+    assert choose_best(found, ["b", "a"]) == "a"
+    assert choose_best(found, ["b"]) == "b"
 
 
 def test_what_may_be_chance_is_not_called_above(prepared: Store) -> None:
@@ -243,7 +260,7 @@ def test_permuting_moves_all_modalities_of_an_item_together() -> None:
     """So that only what belongs to which item is lost, and not what belongs together."""
     data = content_world()
     rows = {name: np.arange(len(matrix))[:, None].astype(np.float32) for name, matrix in data.features.items()}
-    found = permuted(replace(data, features=rows), 3).features
+    found = permute_features(replace(data, features=rows), 3).features
     np.testing.assert_array_equal(found["image"], found["audio"])
     assert sorted(found["image"].ravel().tolist()) == list(range(data.shape[1]))
     assert (found["image"] != rows["image"]).mean() > 0.9
@@ -255,7 +272,7 @@ def test_a_model_says_whether_it_looks_at_content(name: str) -> None:
     brief = {"max_epochs": 1, "batch_size": 64} if "max_epochs" in model_class(name).Config.model_fields else {}
     data = content_world(users=24, items=40, taken=2)
     scores = []
-    for world in (data, permuted(data, 1)):
+    for world in (data, permute_features(data, 1)):
         model = build_model(name, brief, world)
         model.fit(TrainingOptions())
         scores.append(model.scores(np.arange(5)))
@@ -266,5 +283,5 @@ def test_figures_keep_every_trial_apart(prepared: Store) -> None:
     """One row for each world, model, seed, part and figure."""
     compare(run=RUN, seeds=2, models="ease", against="ease", cold=True, threads=1)
     steps = [f"plain/ease-{seed}" for seed in (7, 8)] + [f"cold/ease-{seed}" for seed in (7, 8)]
-    table = figures_of([read_artefact(prepared, f"runs/{RUN}/compare-trials/{step}") for step in steps])
+    table = collect_figures([read_artefact(prepared, f"runs/{RUN}/compare-trials/{step}") for step in steps])
     assert not table.duplicated(["world", "model", "seed", "part", "figure"]).any()

@@ -1,0 +1,114 @@
+"""A comparison as rows of the metrics database, written while it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+
+from tasks.errors import BadInput, Diverged
+from tasks.experiments.trials import ComparisonTrial, trial_config, trial_parameters
+from tasks.metrics import EVAL_SPLITS, SELECTION, Metric
+from tasks.runs.plan import Plan
+from tasks.store import Artefact, SegmentValue, TrialRow, open_history
+from tasks.store.artefacts import code_version
+from tasks.training import TrainingOptions
+
+log = logging.getLogger(__name__)
+DSN = "RECSYS_METRICS_DSN"
+
+
+class Recorder:
+    """Writes each trial when it has ended; without RECSYS_METRICS_DSN the log says once that nothing is written.
+
+    `dataset` is the hash of what prepare made. A connection is open only while something is written: between two
+    trials hours may pass. BadInput when the schema of the database is not up to date.
+    """
+
+    def __init__(self, plan: Plan, options: TrainingOptions, dataset: str) -> None:
+        self.plan, self.options, self.dataset = plan, options, dataset
+        self.active = bool(os.environ.get(DSN))
+        if not self.active:
+            log.info("%s is not set: the comparison is kept in the store and not in the metrics database", DSN)
+            return
+        with open_history() as history:
+            history.start_comparison(plan.run, plan.config.dataset, dataset, *SELECTION)
+
+    def record_done(self, trial: ComparisonTrial, artefact: Artefact) -> None:
+        """The trial has ended, now or in an earlier call."""
+        facts = artefact.json("trial.json")
+        made = {"device": facts["device"], "code_version": artefact.manifest.code_version}
+        row = self._row(trial, made, seconds=facts["seconds"], artefact=artefact.prefix)
+        self._record(row, metric_values(facts["figures"]))
+
+    def record_failed(self, trial: ComparisonTrial, error: Exception) -> None:
+        """The model diverged, or refused its hyperparameters or the dataset."""
+        made = {"device": self.options.device, "code_version": code_version()}
+        self._record(self._row(trial, made, error=str(error)), [])
+
+    def finish(self, against: str) -> None:
+        """Every trial that was asked for has ended; differences are to `against`."""
+        if self.active:
+            with open_history() as history:
+                history.finish_comparison(self.plan.run, against)
+
+    def _row(
+        self,
+        trial: ComparisonTrial,
+        made: dict[str, str],
+        *,
+        seconds: float | None = None,
+        artefact: str | None = None,
+        error: str | None = None,
+    ) -> TrialRow:
+        parameters = trial_parameters(self.plan, trial, self.options, self.dataset)
+        del parameters["world"]  # it is in the key, and a model's trials in all worlds belong together
+        return TrialRow(
+            trial.world,
+            trial.model,
+            trial.seed,
+            hyperparameters=trial_config(self.plan, trial).model_dump(mode="json"),
+            fingerprint=hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest(),
+            seconds=seconds,
+            artefact=artefact,
+            error=error,
+            **made,
+        )
+
+    def _record(self, row: TrialRow, values: list[SegmentValue]) -> None:
+        if self.active:
+            with open_history() as history:
+                history.record_trial(self.plan.run, row, values)
+
+
+def run_trials(
+    trials: Iterable[ComparisonTrial], make: Callable[[ComparisonTrial], Artefact], recorder: Recorder
+) -> tuple[list[Artefact], dict[str, BadInput | Diverged]]:
+    """The artefacts of all trials, without those of models of which one diverges or refuses; and why these do."""
+    made, failed = [], dict[str, BadInput | Diverged]()
+    for trial in trials:
+        if trial.model in failed:
+            continue
+        try:
+            artefact = make(trial)
+            recorder.record_done(trial, artefact)
+        except (BadInput, Diverged) as error:
+            log.error("%s with seed %d is left out: %s", trial.model, trial.seed, error)  # noqa: TRY400  no traceback
+            recorder.record_failed(trial, error)
+            failed[trial.model] = error
+        else:
+            made.append((trial.model, artefact))
+    return [artefact for model, artefact in made if model not in failed], failed
+
+
+def metric_values(figures: Mapping[str, Mapping[str, float]]) -> list[SegmentValue]:
+    """Of `trial.json`: a part is a split, or in the cold world the items that compete for test interactions."""
+    return [
+        SegmentValue(part, *Metric.parse(name), value)
+        if part in EVAL_SPLITS
+        else SegmentValue("test", *Metric.parse(name), value, segment=part)
+        for part, values in figures.items()
+        for name, value in values.items()
+    ]
