@@ -7,6 +7,7 @@ from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
 from tasks.data.readers import Columns, read_interactions
+from tasks.data.sequences import Sequences
 from tasks.data.splits import SPLITS, LabelledLog, labels_of, split
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Dataset",
     "Interactions",
     "LabelledLog",
+    "Sequences",
     "canonical_integers",
     "dataset_of",
     "first_odd",

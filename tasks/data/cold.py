@@ -46,7 +46,9 @@ def hold_out_items(data: Dataset, *, share: float = 0.1, seed: int = 0) -> ColdS
     train = _part(data.train, everybody, ~cold)
     trained = np.diff(train.indptr) > 0
     taken = (data.train + data.valid + data.test).tocsr()  # no pair is in two of them, so of ones
-    found = replace(data, train=train, valid=_part(data.valid, trained, ~cold), test=_part(taken, trained, cold))
+    sequences = None if data.sequences is None else data.sequences.take(~cold[data.sequences.items])
+    valid, test = _part(data.valid, trained, ~cold), _part(taken, trained, cold)
+    found = replace(data, train=train, valid=valid, test=test, sequences=sequences)
     warm_test = _part(data.test, everybody, ~cold).nnz
     kept = found.train.nnz + found.valid.nnz + found.test.nnz
     before = np.diff(taken.indptr) > 0

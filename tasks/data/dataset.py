@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.data.interactions import Interactions
+from tasks.data.sequences import Sequences, sequences_of
 from tasks.data.splits import labels_of
 from tasks.errors import BadInput
 
@@ -23,6 +24,7 @@ class Dataset:
     `train`, `valid`, `test`: (users, items) CSR float32 of ones with sorted indices, no pair in two of them.
     `user_ids`, `item_ids`: the user's own ids of rows and columns. `features`: modality -> (items, width) float32, row
     i of item i; a row of zeros is an item that lacks the modality, and no encoder gives one (`check-embeddings`).
+    `sequences`: the interactions of train in order of time, with their times; None where the log has none.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Dataset:
     user_ids: np.ndarray
     item_ids: np.ndarray
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sequences: Sequences | None = None
 
     def __post_init__(self) -> None:
         for kind in ("user", "item"):
@@ -49,6 +52,8 @@ class Dataset:
                 )
         for modality in self.features:
             self._check_features(modality)
+        if self.sequences is not None:
+            self._check_sequences(self.sequences)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,6 +86,15 @@ class Dataset:
                 f"{str(self.item_ids[bad[0]])!r}, expected finite numbers"
             )
 
+    def _check_sequences(self, sequences: Sequences) -> None:
+        users, items = self.shape
+        if len(sequences) != users or sequences.seconds is None:
+            times = "without" if sequences.seconds is None else "with"
+            raise BadInput(f"{self.name} has {len(sequences)} sequences {times} times, expected {users} with times")
+        taken = sequences.matrix(items)
+        if not np.array_equal(taken.indptr, self.train.indptr) or not np.array_equal(taken.indices, self.train.indices):
+            raise BadInput(f"sequences of {self.name} hold other interactions than its train, expected the same")
+
 
 def dataset_of(name: str, interactions: Interactions, features: Mapping[str, np.ndarray]) -> Dataset:
     """A Dataset from a labelled log whose codes are row and column numbers already."""
@@ -105,4 +119,5 @@ def dataset_of(name: str, interactions: Interactions, features: Mapping[str, np.
         user_ids=interactions.user_ids,
         item_ids=interactions.item_ids,
         features=dict(features),
+        sequences=sequences_of(interactions),
     )

@@ -15,15 +15,15 @@ def order_within(users: np.ndarray, keys: np.ndarray) -> np.ndarray | None:
 
     `users`, `keys`: (n,) integers from 0.
     """
-    size = len(users)
-    if not size:
-        return np.zeros(0, dtype=np.int32)
-    positions = np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
-    shape = (int(users.max()) + 1, int(keys.max()) + 1)
-    matrix = sparse.csr_array((positions, (users, keys)), shape=shape)
-    matrix.sort_indices()
-    found: np.ndarray = matrix.data
-    return found if len(found) == size else None  # CSR matrices add up what is at the same place
+    order = _sort_within(users, keys)
+    return order if len(order) == len(users) else None  # CSR matrices add up what is at the same place
+
+
+def stable_order(users: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Positions (n,) that sort rows by user, then by key; equal keys of a user stay in the order of the rows."""
+    rank = np.empty(len(keys), dtype=np.int32 if len(keys) < 2**31 else np.int64)
+    rank[np.argsort(keys, kind="stable")] = np.arange(len(keys), dtype=rank.dtype)
+    return _sort_within(users, rank)
 
 
 def places(users: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,3 +33,14 @@ def places(users: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray
     place = np.empty(len(users), dtype=np.int32)
     place[order] = np.arange(len(users)) - np.repeat(starts, sizes)
     return place, sizes[users]
+
+
+def _sort_within(users: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    size = len(users)
+    if not size:
+        return np.zeros(0, dtype=np.int32)
+    positions = np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
+    shape = (int(users.max()) + 1, int(keys.max()) + 1)
+    matrix = sparse.csr_array((positions, (users, keys)), shape=shape)
+    matrix.sort_indices()
+    return np.asarray(matrix.data)

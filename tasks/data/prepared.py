@@ -26,12 +26,16 @@ def columns_of(log: Interactions) -> dict[str, np.ndarray]:
 
 
 def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray) -> Interactions:
-    """The log that `prepare` wrote: row and column numbers already, labelled. The ids are those of its mappings."""
-    kinds = {USER: pa.int32(), ITEM: pa.int32(), LABEL: pa.int8()}
-    options = pcsv.ConvertOptions(column_types=kinds, include_columns=list(kinds), null_values=[])
+    """The log that `prepare` wrote: row and column numbers already, labelled, with its times where it has them.
+
+    The ids are those of its mappings. BadInput for another file.
+    """
+    kinds = {USER: pa.int32(), ITEM: pa.int32(), LABEL: pa.int8(), TIMESTAMP: pa.int64()}
+    options = pcsv.ConvertOptions(column_types=kinds, null_values=[])
     try:
         table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(delimiter="\t"), convert_options=options)
+        users, items, split = (table[name].to_numpy() for name in (USER, ITEM, LABEL))
     except (pa.ArrowInvalid, KeyError) as error:
         raise BadInput(f"{path.name} is not a prepared log: {sentence(error)}") from error
-    users, items, split = (table[name].to_numpy() for name in kinds)
-    return Interactions(users=users, items=items, user_ids=user_ids, item_ids=item_ids, labels=split)
+    times = table[TIMESTAMP].to_numpy() if TIMESTAMP in table.column_names else None
+    return Interactions(users, items, user_ids, item_ids, times, split)

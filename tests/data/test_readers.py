@@ -383,8 +383,16 @@ def test_a_prepared_log_is_read_by_its_columns(tmp_path: Path) -> None:
     path = write(tmp_path, "p.inter", "userID\titemID\tx_label\ttimestamp\n0\t1\t0\t9\n1\t0\t2\t9\n")
     log = read_prepared(path, np.array(["a", "b"]), np.array(["x", "y"]))
     assert rows(log) == [("a", "y"), ("b", "x")]
+    assert log.timestamps is not None
+    assert log.timestamps.tolist() == [9, 9]
+    untimed = write(tmp_path, "u.inter", "userID\titemID\tx_label\n0\t1\t0\n")
+    assert read_prepared(untimed, np.array(["a"]), np.array(["x", "y"])).timestamps is None
     with pytest.raises(BadInput, match="codes from 0 to 1 found, expected codes into 1 ids"):
         read_prepared(path, np.array(["a"]), np.array(["x", "y"]))
-    for text in ("userID\titemID\n0\t1\n", "userID\titemID\tx_label\n0\tone\t1\n", "userID\titemID\tx_label\n0\t\t1\n"):
+    header = "userID\titemID\tx_label"
+    for text in (
+        *("userID\titemID\n0\t1\n", f"{header}\n0\tone\t1\n", f"{header}\n0\t\t1\n"),
+        *(f"{header}\ttimestamp\n0\t0\t1\tnow\n", f"{header}\ttimestamp\n0\t0\t1\t\n"),
+    ):
         with pytest.raises(BadInput, match=r"q\.inter is not a prepared log"):
             read_prepared(write(tmp_path, "q.inter", text), np.array(["a"]), np.array(["x"]))

@@ -272,6 +272,31 @@ def test_a_dataset_is_what_was_prepared(stage: Stage, folder_store: Store) -> No
         np.testing.assert_array_equal(data.features[modality], prepared.array(f"{modality}_filtered.npy"))
 
 
+@pytest.mark.parametrize("split", ["random", "leave-one-out"])
+def test_the_dataset_knows_the_order_in_which_users_took_what_is_learned_from(
+    stage: Stage, folder_store: Store, split: str
+) -> None:
+    """Times as they were written, row by row; the last two of a leave-one-out split are not among them."""
+    table = stage(split=split).frame("films_filtered.inter")
+    data = load_dataset(folder_store, RUN)
+    assert data.sequences is not None
+    assert data.sequences.seconds is not None
+    starts, items, seconds = data.sequences.starts, data.sequences.items.tolist(), data.sequences.seconds.tolist()
+    for user, rows in table.groupby("userID"):
+        timed = sorted(zip(rows["timestamp"], rows["itemID"], rows["x_label"], strict=True), key=lambda row: row[0])
+        part = slice(starts[user], starts[user + 1])
+        learned = [(time, item) for time, item, label in timed if label == 0]
+        assert list(zip(seconds[part], items[part], strict=True)) == learned
+        if split == "leave-one-out":
+            assert learned[-1][0] <= min(time for time, _, label in timed if label)
+
+
+def test_a_dataset_of_a_log_without_times_has_no_order(stage: Stage, folder_store: Store) -> None:
+    """None is made up from the order of the rows."""
+    stage(whole_log(timed=False))
+    assert load_dataset(folder_store, RUN).sequences is None
+
+
 def rewrite(store: Store, **files: object) -> None:
     """Write the prepared artefact anew with some of its files replaced."""
     old = read_artefact(store, f"runs/{RUN}/prepare")
