@@ -1,13 +1,13 @@
 """
 # Watching for new media
 
-Every ten minutes compares what lies under `media/<dataset>/` in the store with what was there before. When objects were
+Compares the media under `media/<dataset>/` in the store with the previous state every ten minutes. When objects were
 added, replaced or removed, `announce` emits the asset event `new_media`, and `retrain_nightly` starts at once instead
-of at night. When nothing changed, both tasks are *skipped* and no event is emitted.
+of waiting for its schedule. When nothing changed, both tasks are *skipped* and no event is emitted.
 
-Leave this DAG paused to retrain at night only. Switched on for the first time it reports everything that is there.
-Nothing is lost while it is paused or failing: the nightly run looks for itself. Failing runs in a row are told by one
-mail, that of the first.
+Leave this DAG paused to retrain only at night. When it is first switched on, it reports all media in the store.
+Nothing is lost while it is paused or failing: the nightly run takes its own inventory. Of several failed runs in a
+row, only the first sends an email.
 
 ## When this fails
 
@@ -33,8 +33,8 @@ from recsys.media import NEW_MEDIA
 
 @dag(
     schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC", run_immediately=timedelta(0)),
-    catchup=False,  # one look sees all that came before
-    max_active_runs=1,  # two looks at once would both report the same media
+    catchup=False,  # one run sees all earlier changes
+    max_active_runs=1,  # two runs at once would both report the same media
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULTS | {"execution_timeout": timedelta(minutes=20)},  # listing a million objects takes minutes
     on_failure_callback=mail_first_failed_run,
@@ -43,9 +43,9 @@ from recsys.media import NEW_MEDIA
     tags=["recsys"],
 )
 def ingest_media() -> None:
-    """Look, then tell."""
+    """Detect changed media, then emit the asset event."""
 
-    # Apart from `discover`, which remembers what it reported: were they one task, its retry would find nothing new.
+    # Separate from `discover`, which records what it reported: in one task, a retry would find nothing new.
     @task(outlets=[NEW_MEDIA])
     def announce(**context: Mapping[Any, Any]) -> None:
         context["outlet_events"][NEW_MEDIA].extra = {"dataset": context["params"]["dataset"]}

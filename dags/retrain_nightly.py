@@ -1,30 +1,29 @@
 """
 # Nightly retraining
 
-Embeds the media that are new, checks everything, trains and evaluates the recommenders and publishes a release. Runs
-every night at 02:00 UTC, when `ingest_media` reports new media, and when somebody presses *Trigger* (the form explains
-its fields). A run that finds nothing new ends at `scan`: its tasks are *skipped*, the run is a success, what is served
-stays.
+Encodes new media, validates the data, trains and evaluates the recommenders and publishes a release. Runs every night
+at 02:00 UTC, when `ingest_media` reports new media, and when somebody presses *Trigger* (the form explains its fields).
+A run that finds nothing new ends at `scan`: its tasks are *skipped*, the run succeeds, and the served release stays.
 
-Each box is `python -m tasks <box> --run <run id> ...`, which can be typed by hand to look closer. Running a box again
-is safe: its artefact under `runs/<run id>/<box>/` in the store is replaced as a whole.
+Each task runs `python -m tasks <step> --run <run id> ...`, which you can also type by hand. Running a step again is
+safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a whole.
 
 ## When this fails
 
-One e-mail says what failed, what was expected, and which release is being served: a failed run never changes it.
+One email says what failed, what was expected, and which release is served. A failed run never changes that release.
 
-* **check-embeddings, check-dataset** (exit code 10): the data broke its contract. Never retried, nothing was trained.
-  The mail lists each failed expectation with item ids; `runs/<run id>/<box>/report.json` has them all. Mend the media
+* **check-embeddings, check-dataset** (exit code 10): the data failed validation. Not retried; nothing was trained. The
+  email lists each failed expectation with item ids; `runs/<run id>/<step>/report.json` has all of them. Fix the media
   or the interactions, then trigger a new run.
-* **exit code 2**, any box: the input or an option is wrong; the last line of the log says what was found and expected.
-  Not retried.
-* **anything else**: a fault, tried four times. Exit code 137 is a lack of memory or a kill from outside. When the cause
-  is gone, *Clear* the failed task: the run goes on from there.
+* **exit code 2**, any task: the input or an option is wrong; the last line of the log says what was found and what was
+  expected. Not retried.
+* **anything else**: a fault, tried four times. Exit code 137 means out of memory or killed from outside. When the
+  cause is fixed, *Clear* the failed task: the run continues from there.
 * **nothing starts**: the pool `gpu` must exist (`airflow pools set gpu 1 GPUs`), and a run waits for the one before it.
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
-RECSYS_ENCODER, RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are the form's defaults, and so what a night uses;
-RECSYS_ALERT_TO gets the mail.
+RECSYS_ENCODER, RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are the form's defaults, which scheduled runs use;
+RECSYS_ALERT_TO receives the email.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ RUN = "{{ run_id }}"
 
 
 @dag(
-    # timedelta(0): switched on for the first time, it waits for the night. (False would run one up to 2.4 h past.)
+    # timedelta(0): when first switched on, it waits for 02:00. (False would start a run up to 2.4 h late.)
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0)), assets=[NEW_MEDIA]
     ),
-    catchup=False,  # a missed night is made up for by the next one, which sees all its media
+    catchup=False,  # after a missed run, the next one sees all its media
     max_active_runs=1,  # two runs would race for the GPU and for the champion
-    dagrun_timeout=timedelta(hours=20),  # a run that hangs is ended, and mailed about, before the next night
+    dagrun_timeout=timedelta(hours=20),  # a run that hangs is ended, with an alert, before the next nightly run
     default_args=DEFAULTS,
     on_failure_callback=mail_failed_run,
     user_defined_macros={"dataset_of": dataset_of},
@@ -57,7 +56,7 @@ RUN = "{{ run_id }}"
     tags=["recsys"],
 )
 def retrain_nightly() -> None:
-    """Boxes and arrows."""
+    """Define the tasks and their order."""
 
     @task
     def modalities(**context: dict[str, Any]) -> list[str]:
@@ -72,7 +71,7 @@ def retrain_nightly() -> None:
         container("extract", "--run", RUN, "--modality", modality, gpu=True)
 
     @task_group(prefix_group_id=False)
-    def each_model(model: str) -> None:  # a slow model does not hold up the evaluation of the others
+    def each_model(model: str) -> None:  # a slow model does not delay the evaluation of the others
         train = container("train", "--run", RUN, "--model", model, gpu=True)
         train >> container("evaluate", "--run", RUN, "--model", model)
 
@@ -93,11 +92,11 @@ def retrain_nightly() -> None:
         scan,
         each_modality.expand(modality=modalities()),
         container("align", "--run", RUN),
-        container("check-embeddings", "--run", RUN),  # vital: what fails here must never be trained on
+        container("check-embeddings", "--run", RUN),  # vital: data that fails here must never be used for training
         container("prepare", "--run", RUN),
         container("check-dataset", "--run", RUN),  # vital
         each_model.expand(model=models()),
-        container("publish", "--run", RUN, trigger_rule="all_success"),  # vital: all models judged
+        container("publish", "--run", RUN, trigger_rule="all_success"),  # vital: all models are evaluated
     )
 
 

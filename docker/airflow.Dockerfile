@@ -1,4 +1,4 @@
-# The control plane: Airflow with the DAGs and plugins of this project. Which part a container is, its command says.
+# The control plane: Airflow with the DAGs and plugins of this project. A container's command selects the component.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS packages
@@ -35,7 +35,7 @@ WORKDIR /opt/airflow
 USER 50000:0
 ENTRYPOINT ["airflow"]
 CMD ["version"]
-# Of the API server; the others are asked about in docker-compose.yaml.
+# For the API server; docker-compose.yaml has the health checks of the other components.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=120s CMD ["airflow-health", "metadatabase"]
 ARG VERSION=0.1.0
 ARG REVISION=unknown

@@ -1,4 +1,4 @@
-# Stands before the engine's socket and lets through only what running a task needs; see engine-proxy/haproxy.cfg.
+# A proxy for the engine's socket that allows only the requests needed to run a task; see engine-proxy/haproxy.cfg.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE}
 # hadolint ignore=DL3008
@@ -12,6 +12,6 @@ HEALTHCHECK --interval=5s --timeout=5s CMD ["python", "-c", "from urllib.request
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="AudioCLIP4Rec engine proxy" \
-      org.opencontainers.image.description="Filter before the container engine's socket" \
+      org.opencontainers.image.description="Filtering proxy for the container engine's socket" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

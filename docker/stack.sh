@@ -1,7 +1,7 @@
 #!/bin/sh
 # The containerised system: docker/stack.sh up | env | down | status | logs [...] | backup | restore FOLDER
 #
-# Needs a POSIX shell, Docker and its Compose plugin, nothing else. The first `up` writes .env with secrets of its own.
+# Needs only a POSIX shell, Docker and its Compose plugin. The first `up` writes .env with new secrets.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,14 +17,14 @@ need_docker() {
     found=$(docker compose version --short 2>/dev/null | tr -d v) || fail "'docker compose' does not work, expected the Compose plugin 2.24 or later"
     minor=${found#*.}
     [ "${found%%.*}" -gt 2 ] || [ "${minor%%.*}" -ge 24 ] || fail "Compose $found found, expected 2.24 or later"
-    docker info >/dev/null 2>&1 || fail "the Docker engine does not answer, expected it to run and you to be allowed to use it: 'docker info' says more"
+    docker info >/dev/null 2>&1 || fail "the Docker engine does not answer, expected it to run and to accept your user: 'docker info' says more"
 }
 
-value() { # of a setting, as Compose sees it: the shell goes before the file
+value() { # of a setting, as Compose sees it: the shell overrides the file
     printenv "$1" || sed -n "s/^$1=//p" .env | tail -n 1
 }
 
-sha256() { # its name on Linux, and on macOS
+sha256() { # has different names on Linux and macOS
     if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
 }
 
@@ -47,7 +47,7 @@ write_env() {
     [ "${memory:-0}" -ge 2 ] || memory=2
     umask 077
     {
-        echo "# Settings of this installation; docker-compose.yaml has all that can be set. Keep it: without these secrets the"
+        echo "# Settings of this installation; docker-compose.yaml shows all of them. Keep this file: without these secrets the"
         echo "# data in the volumes cannot be used. Never commit it."
         echo
         for name in $SECRETS; do echo "$name=$(secret)"; done
@@ -56,20 +56,20 @@ write_env() {
         echo "S3_ACCESS_KEY=recsys-tasks"
         echo "S3_READER_ACCESS_KEY=recsys-reader"
         echo
-        echo "# The engine's socket and its group; limits of a task container: all CPUs and half of the memory of this machine."
+        echo "# The engine's socket and its group. Limits of a task container: all CPUs and half of the memory of this machine."
         echo "DOCKER_SOCK=$path"
         echo "DOCKER_GID=$(stat -Lc %g "$path" 2>/dev/null || echo 0)"
         echo "TASK_CPUS=$(nproc 2>/dev/null || echo 2)"
         echo "TASK_MEMORY=${memory}g"
-        echo "# Of that, what models may take in GiB in commands typed by hand: three quarters, as in the nightly tasks."
+        echo "# GiB of that memory that models may use in commands typed by hand: three quarters, as in scheduled runs."
         echo "RECSYS_MEMORY_GIB=$((memory * 3 / 4))"
         echo
-        echo "# cuda: PyTorch's build for GPUs, which works without one as well. cpu: 5 GB smaller; set TORCH_INDEX_URL to the"
+        echo "# cuda: PyTorch's build for GPUs, which also works without one. cpu: 5 GB smaller; set TORCH_INDEX_URL to the"
         echo "# address of an index that has builds for CPUs (PyTorch's installation page names it)."
         echo "ACCELERATOR=${ACCELERATOR:-cuda}"
         echo "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}"
         echo
-        echo "# Alerts: 'dev' starts a server that catches every mail. With a real one leave it empty, and set SMTP_HOST, SMTP_PORT,"
+        echo "# Alerts: 'dev' starts a server that catches all email. For a real server leave it empty, and set SMTP_HOST, SMTP_PORT,"
         echo "# SMTP_USER, SMTP_PASSWORD, SMTP_FROM, and SMTP_DISABLE_TLS=false or SMTP_DISABLE_SSL=false."
         echo "COMPOSE_PROFILES=dev"
         echo "RECSYS_ALERT_TO=operator@localhost"
@@ -87,31 +87,31 @@ check_env() {
         found=$(value "$name")
         [ "${#found}" -ge $SHORTEST ] || fail "$name in .env has ${#found} characters, expected at least $SHORTEST: 'head -c 24 /dev/urandom | base64' makes a secret"
         case $found in
-            *[!A-Za-z0-9._~-]*) fail "$name in .env has characters that have a meaning in addresses, expected letters, digits and . _ ~ -" ;;
+            *[!A-Za-z0-9._~-]*) fail "$name in .env has characters with a meaning in URLs, expected letters, digits and . _ ~ -" ;;
         esac
         case $(echo "$found" | tr '[:upper:]' '[:lower:]') in
             *password* | *changeme* | *change_me* | *secret* | *12345678* | *example*) fail "$name in .env can be guessed: 'head -c 24 /dev/urandom | base64' makes a secret" ;;
         esac
-        [ "$(printf %s "$found" | fold -w 1 | sort -u | wc -l)" -ge 6 ] || fail "$name in .env has less than six different characters: 'head -c 24 /dev/urandom | base64' makes a secret"
+        [ "$(printf %s "$found" | fold -w 1 | sort -u | wc -l)" -ge 6 ] || fail "$name in .env has less than six different characters, expected at least six: 'head -c 24 /dev/urandom | base64' makes a secret"
     done
 }
 
-need_env() { [ -f .env ] || fail ".env is not there, expected it: 'make up' writes it, or restore yours"; }
+need_env() { [ -f .env ] || fail ".env is missing, expected it: 'make up' writes it, or restore yours"; }
 
 compose() { docker compose "$@"; }
 
 start() {
     if ! compose up --detach --wait --wait-timeout "${UP_TIMEOUT:-900}" --remove-orphans; then
-        # What Compose itself refused, a port that is taken for one, it has just said; what ended or is ill is shown here.
+        # Compose has printed its own errors, such as a port in use; the logs of ended or unhealthy services are shown here.
         for service in $(compose ps --all --format '{{.Service}} {{.Status}}' | grep 'Exited\|Restarting\|unhealthy' | grep -v 'Exited (0)' | cut -d' ' -f1); do
-            echo "== $service said last" >&2
+            echo "== last log lines of $service" >&2
             compose logs --no-log-prefix --tail 8 "$service" >&2 || true
         done
-        fail "Not everything runs; 'make status' shows what does, 'make logs' what it said"
+        fail "not all services are running, expected all: 'make status' shows their state, 'make logs' their output"
     fi
 }
 
-stop_outdated() { # a migration of the database and a scheduler of the version before do not go together
+stop_outdated() { # an old scheduler must not run while the database is migrated
     wanted=$(docker image inspect --format '{{.Id}}' "$(compose config --images airflow-init | grep airflow | head -n 1)")
     for service in $AIRFLOW; do
         container=$(compose ps --quiet "$service")
@@ -137,11 +137,11 @@ up() {
     echo
     echo "Airflow        http://localhost:$(port UI_PORT 8080)   user admin   password $(shown AIRFLOW_ADMIN_PASSWORD)"
     echo "Object store   http://localhost:$(port CONSOLE_PORT 9001)   user $(value OBJECT_STORE_ROOT_USER)   password $(shown OBJECT_STORE_ROOT_PASSWORD)"
-    case ,$(value COMPOSE_PROFILES), in *,dev,*) echo "Mails          http://localhost:$(port MAIL_PORT 8025)" ;; esac
+    case ,$(value COMPOSE_PROFILES), in *,dev,*) echo "Emails         http://localhost:$(port MAIL_PORT 8025)" ;; esac
     echo "Commands       docker compose run --rm tasks --help"
 }
 
-shown() { # to somebody at a terminal; in a log it would stay
+shown() { # a secret, only on a terminal; in a log it would stay
     if [ -t 2 ] && [ -t 0 ]; then value "$1"; else echo "in .env: $1"; fi
 }
 
@@ -150,7 +150,7 @@ port() { found=$(value "$1"); echo "${found:-$2}"; }
 down() {
     need_docker
     need_env
-    compose --profile '*' stop --timeout 60 scheduler >/dev/null 2>&1 || true # it ends its task containers
+    compose --profile '*' stop --timeout 60 scheduler >/dev/null 2>&1 || true # the scheduler ends its task containers
     left=$(docker ps --all --quiet --filter "label=recsys.site=$(project)_tasks")
     # shellcheck disable=SC2086
     [ -z "$left" ] || docker rm --force --volumes $left >/dev/null
@@ -161,7 +161,7 @@ project() { compose config --format json | sed -n 's/^  "name": "\(.*\)",*$/\1/p
 
 need_running() {
     for service in postgres object-store; do
-        [ -n "$(compose ps --status running --quiet "$service")" ] || fail "$service does not run, expected it to: 'make up' starts it"
+        [ -n "$(compose ps --status running --quiet "$service")" ] || fail "$service is not running, expected it to run: 'make up' starts it"
     done
 }
 
@@ -173,14 +173,14 @@ backup() {
     folder=${BACKUPS:-backups}/$(date -u +%Y%m%dT%H%M%SZ)
     mkdir -p "$folder.part"
     trap 'rm -rf "$folder.part"' EXIT
-    # Databases first: what they name is in the store by then, and nothing is ever removed from it.
+    # Databases first: everything they refer to is then in the store, from which nothing is ever removed.
     for name in airflow metrics; do
         compose exec -T postgres pg_dump --username postgres --format custom "$name" >"$folder.part/$name.dump"
     done
     compose run --rm --no-deps -T tasks export-store >"$folder.part/store.tar"
     (cd "$folder.part" && sha256 airflow.dump metrics.dump store.tar >SHA256SUMS)
     mv "$folder.part" "$folder"
-    echo "Backup $folder, $(du -sh "$folder" | cut -f1). The secrets are not in it: keep .env as well, elsewhere."
+    echo "Backup $folder, $(du -sh "$folder" | cut -f1). It does not contain the secrets: also keep a copy of .env elsewhere."
 }
 
 restore() {
@@ -189,7 +189,7 @@ restore() {
     check_env
     folder=${1:-}
     [ -n "$folder" ] || fail "no backup is named, expected 'make restore FROM=backups/...'"
-    [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is not there, expected a folder that 'make backup' made"
+    [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is missing, expected a folder that 'make backup' made"
     (cd "$folder" && sha256 --check SHA256SUMS >/dev/null) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
     compose --profile '*' stop --timeout 60 $AIRFLOW
     compose up --detach --wait postgres object-store
@@ -207,7 +207,7 @@ restore() {
     done
     compose run --rm databases
     start
-    echo "Restored $folder. The databases as they were are airflow_before_$stamp and metrics_before_$stamp; drop them when all is well."
+    echo "Restored $folder. The previous databases are airflow_before_$stamp and metrics_before_$stamp; drop them when you no longer need them."
 }
 
 sql() {

@@ -1,13 +1,13 @@
-# The task image: `python -m tasks COMMAND` for a user without rights, on a read-only file system with one place to write.
+# The task image: runs `python -m tasks COMMAND` as an unprivileged user, on a read-only file system with one writable volume.
 #
-# ACCELERATOR says which build of PyTorch is expected; where pip finds it is TORCH_INDEX_URL (empty: pip's own index).
+# ACCELERATOR is the expected build of PyTorch; TORCH_INDEX_URL is the index where pip finds it (empty: pip's own index).
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS torch
 ARG ACCELERATOR=cuda
 ARG TORCH_INDEX_URL=
 RUN python -m venv --without-pip /opt/venv
-# Not in the lock: its CPU and CUDA builds have the same version and different hashes.
+# Not in the lock: the CPU and CUDA builds have the same version but different hashes.
 # hadolint ignore=DL3013
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python=/opt/venv/bin/python install --disable-pip-version-check ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch==2.13.0
@@ -21,7 +21,7 @@ FROM torch AS packages
 COPY requirements-tasks.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python=/opt/venv/bin/python install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-tasks.txt
-# What only their developers need: 250 MB.
+# Remove files that only developers of these packages need: 250 MB.
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN find . -type d -name tests -prune -exec rm -rf {} + \
     && rm -rf torch/include torch/share \
@@ -43,7 +43,7 @@ COPY --from=packages /opt/venv /opt/venv
 COPY --from=sbom /sbom.cdx.json /usr/share/sbom/python.cdx.json
 COPY tasks /opt/recsys/tasks
 RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/recsys
-# Only the scratch volume can be written to; libraries that keep something in a home or a temporary folder find it there.
+# Only the scratch volume is writable; it is also the home and temporary folder of libraries.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/recsys \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -54,7 +54,7 @@ WORKDIR /scratch
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "tasks"]
 CMD ["--help"]
-# A command runs to its end and says by its exit code how it went; there is nothing to ask it meanwhile.
+# A command runs to its end and reports success or failure by its exit code; there is nothing to check meanwhile.
 HEALTHCHECK NONE
 ARG ACCELERATOR=cuda
 ARG VERSION=0.1.0

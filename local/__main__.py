@@ -1,4 +1,4 @@
-"""`python -m local up | down | status | demo | demo-new | tasks ...`: what the Makefile calls."""
+"""Entry point of the Makefile: `python -m local up | down | status | demo | demo-new | tasks ...`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ STATE = ROOT / ".local"
 
 
 def up(stack: Stack) -> int:
-    """Start what does not run."""
+    """Start all servers that are not running."""
     started = stack.start()
-    print(f"Started: {', '.join(started)}." if started else "Everything was running.")
+    print(f"Started: {', '.join(started)}." if started else "Everything was already running.")
     status(stack)
     return 0
 
@@ -29,32 +29,32 @@ def down(stack: Stack) -> int:
 
 
 def status(stack: Stack) -> int:
-    """Show what runs."""
-    found = stack.status()
-    for name, state in found.items():
+    """Show the state of each server, and how to reach them."""
+    states = stack.status()
+    for name, state in states.items():
         print(f"  {name:<14} {state}")
-    if set(found.values()) == {"stopped"}:
-        print("Nothing runs: `make demo` or `make local-up` starts it.")
+    if set(states.values()) == {"stopped"}:
+        print("Nothing is running: start it with `make demo` or `make local-up`.")
         return 0
     user, password = stack.login
     print(f"Airflow: {stack.url}  user {user}  password {password}")
-    print(f"Mails are files in {stack.mails}. For commands by hand: source .local/env")
+    print(f"Emails are files in {stack.mails}. To type commands by hand: source .local/env")
     return 0
 
 
 def tasks(stack: Stack, arguments: list[str]) -> int:
-    """Become `python -m tasks ...`, speaking to the stack."""
+    """Replace this process by `python -m tasks ...` with the settings of the stack."""
     if stack.postgres.identity is None or stack.s3.identity is None:
-        raise StackError("the servers do not run, expected them to: `make local-up` starts them")
+        raise StackError("the servers are not running, expected them to run: `make local-up` starts them")
     os.chdir(stack.root)
     os.execvpe(sys.executable, [sys.executable, "-m", "tasks", *arguments], os.environ | stack.environment())  # noqa: S606
 
 
 def main() -> int:
-    """Entry point."""
+    """Parse the command line and run one command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "demo", "demo-new", "tasks"])
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of `tasks`")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of `tasks`")
     options = parser.parse_args()
     try:
         stack = Stack(ROOT, STATE, say=lambda line: print(f"  {line}", flush=True))
@@ -70,7 +70,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "interrupted; what was started goes on: `make local-status` shows it, `make local-down` stops it",
+            "interrupted; started servers keep running: `make local-status` shows them, `make local-down` stops them",
             file=sys.stderr,
         )
         return 130

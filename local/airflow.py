@@ -1,4 +1,4 @@
-"""Airflow: API server with UI, scheduler, DAG processor and triggerer, configured by environment variables alone."""
+"""Airflow: API server with UI, scheduler, DAG processor and triggerer, configured only by environment variables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from local.state import State
 
 USER = "admin"
 API = "api-server"
-SCHEMA = "airflow schema"  # fact: the version that the database is at
+SCHEMA = "airflow schema"  # fact: the schema version of the database
 
 
 class Settings:
-    """Configuration of one Airflow of the stack in `root`."""
+    """Configuration of one Airflow installation of the stack in `root`."""
 
     def __init__(self, state: State, root: Path, *, dags: Path, more: Callable[[], Mapping[str, str]]) -> None:
-        """`more` gives the settings that depend on the other servers; they go on top of those made here."""
+        """`more` returns the settings that depend on other servers; they override those made here."""
         self.state = state
         self.root = root
         self.dags = dags
@@ -37,20 +37,20 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """Of the UI and the API."""
+        """URL of the UI and the API."""
         return f"http://{HOST}:{self.state.port(API)}"
 
     @property
     def password(self) -> str:
-        """Of the user `admin`."""
+        """Password of the user `admin`."""
         return self.state.secret("airflow:admin")
 
     def api(self) -> Api:
-        """A client of the API."""
+        """Return a client of the API."""
         return Api(self.url, USER, self.password)
 
     def environment(self) -> dict[str, str]:
-        """The variables that all four parts share: the API server and the rest must agree on every secret."""
+        """Return the environment of all four components: they must agree on every secret."""
         processes = str(max(2, min(4, os.cpu_count() or 2)))
         return {
             "AIRFLOW_HOME": str(self.home),
@@ -70,21 +70,21 @@ class Settings:
             "AIRFLOW__API__SECRET_KEY": self.state.secret("airflow:api", _long_secret),
             "AIRFLOW__API_AUTH__JWT_SECRET": self.state.secret("airflow:jwt", _long_secret),
             "AIRFLOW__API_AUTH__JWT_ISSUER": "recsys",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds; more often costs what a task could use
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds; less would cost CPU time
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # also how late Airflow may see that a task has ended
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # seconds; also delays seeing a task's end
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            "AIRFLOW__OPENLINEAGE__DISABLED": "True",  # there is nobody here to send lineage to
+            "AIRFLOW__OPENLINEAGE__DISABLED": "True",  # there is no lineage server
             **self.more(),
         }
 
     def outdated(self) -> bool:
-        """Whether the database is not at this version's schema."""
+        """Whether the database needs a migration to this version's schema."""
         return self.state.fact(SCHEMA) != self._version()
 
     def prepare(self) -> None:
-        """Write the password file and bring the database to this version's schema; no part may run meanwhile."""
+        """Write the password file and migrate the database to this version's schema; no component may be running."""
         self.home.mkdir(mode=0o700, exist_ok=True)
         passwords = self.home / "passwords.json"
         with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
@@ -100,22 +100,24 @@ class Settings:
 
     def _version(self) -> str:
         if not self.python.exists():
-            raise StackError(f"{self.python} does not exist, expected the control plane there: run `make install`")
+            raise StackError(f"{self.python} does not exist, expected Airflow's environment there: run `make install`")
         folder = self.python.parent.parent
-        found = sorted(folder.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
-        if len(found) != 1:
-            raise StackError(f"{len(found)} versions of Airflow found in {folder}, expected one: run `make install`")
-        return found[0].name.removesuffix(".dist-info").rpartition("-")[2]
+        installed = sorted(folder.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
+        if len(installed) != 1:
+            raise StackError(
+                f"{len(installed)} versions of Airflow found in {folder}, expected one: run `make install`"
+            )
+        return installed[0].name.removesuffix(".dist-info").rpartition("-")[2]
 
 
 class Part(Service):
-    """One of Airflow's processes. Started together they need half a minute on two busy cores."""
+    """One of Airflow's components, a process. Starting all of them takes half a minute on two busy cores."""
 
     deadline = 240.0
     grace = 15.0
     words: ClassVar[list[str]]
-    component: ClassVar[str]  # as the health report names it
-    heartbeat: ClassVar[str | None] = None  # key of its last sign of life there
+    component: ClassVar[str]  # its name in the health report
+    heartbeat: ClassVar[str | None] = None  # key of its last heartbeat in the health report
 
     def __init__(self, airflow: Settings, *, bound: bool = False) -> None:
         super().__init__(airflow.state, bound=bound)
@@ -123,29 +125,29 @@ class Part(Service):
         self._launched: datetime | None = None
 
     def claim_ports(self) -> None:
-        """None: only the API server listens."""
+        """Claim no port: only the API server listens."""
 
     def folder(self) -> Path:
-        """All share Airflow's home."""
+        """Return Airflow's home, which all components share."""
         return self.airflow.home
 
     def command(self) -> list[str]:
-        """As a module: a script's first line cannot hold a path with blanks."""
+        """Return the command: a module, because the first line of a script cannot hold a path with blanks."""
         return [str(self.airflow.python), "-m", "airflow", *self.words]
 
     def settings(self) -> Mapping[str, str]:
-        """The shared environment."""
+        """Return the shared environment."""
         return self.airflow.environment()
 
     def launch(self) -> bool:
-        """Start it; from then on older signs of life do not count."""
+        """Start the component; `ready` then ignores older heartbeats."""
         before = datetime.now(UTC)
         if started := super().launch():
             self._launched = before
         return started
 
     def ready(self) -> bool:
-        """Whether the health report has it healthy, and alive since it was started."""
+        """Whether the health report says healthy, with a heartbeat since the start."""
         report = self.airflow.api().health().get(self.component, {})
         if report.get("status") != "healthy":
             return False
@@ -156,21 +158,21 @@ class Part(Service):
 
 
 class ApiServer(Part):
-    """API and UI."""
+    """API server and UI."""
 
     name, title, component = API, "Airflow's API server", "metadatabase"
     words: ClassVar[list[str]] = ["api-server"]
 
     def claim_ports(self) -> None:
-        """The one port of Airflow."""
+        """Claim the only port of Airflow."""
         self.state.claim_port(self.name)
 
 
 class Scheduler(Part):
-    """Starts what is due; its tasks are its children. Task logs are read from the folder, so it need not serve them."""
+    """Starts due tasks as child processes. Task logs are read from the folder, so it does not serve them."""
 
     name, title, component = "scheduler", "Airflow's scheduler", "scheduler"
-    grace = 3.0  # it would wait for its tasks, which may take hours; after the next start they begin anew
+    grace = 3.0  # it would wait for its tasks, which may take hours; they start again after the next start
     heartbeat = "latest_scheduler_heartbeat"
     words: ClassVar[list[str]] = ["scheduler", "--skip-serve-logs"]
 
@@ -184,7 +186,7 @@ class DagProcessor(Part):
 
 
 class Triggerer(Part):
-    """Waits for what tasks and assets wait for."""
+    """Waits for the events of deferred tasks and assets."""
 
     name, title, component = "triggerer", "Airflow's triggerer", "triggerer"
     heartbeat = "latest_triggerer_heartbeat"

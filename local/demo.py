@@ -1,4 +1,4 @@
-"""The demo: one night, or the next, on a generated catalogue of films, through Airflow and with everything real."""
+"""The demo: a run of the nightly DAG on a generated catalogue of films, with a real Airflow, database and store."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ DAG = "retrain_nightly"
 DATASET = "demo"
 PARAMS = {"dataset": DATASET, "config": "demo"}
 FILMS, VIEWERS, BROKEN, NEW = 300, 400, 3, 3
-LOADED = "demo films"  # fact: how many films have been put into the store
+LOADED = "demo films"  # fact: number of films loaded into the store
 LOG_LINES = 25
 PARSING, MAILING = 120.0, 60.0  # seconds
 
 
 def demo(stack: Stack, *, new_films: bool) -> int:
-    """Start the stack, let films arrive if any are to, run the DAG and show the outcome; returns the exit code."""
+    """Start the stack, load films if needed, run the DAG and show the outcome; returns the exit code."""
     begun = time.monotonic()
     heading("Servers")
-    print(f"  {', '.join(stack.start()) or 'all were running'}: ready after {time.monotonic() - begun:.0f} s")
+    print(f"  {', '.join(stack.start()) or 'all were already running'}: ready after {time.monotonic() - begun:.0f} s")
     tasks(stack, "migrate")
     known = int(stack.state.fact(LOADED) or 0)
     arrived = new_films or not known
     if not known:
         if new_films:
-            print("  there is no catalogue yet: the first night comes first")
+            print("  there is no catalogue yet: running the first demo instead")
         arrive(stack, 0, FILMS, "--corrupt", str(BROKEN))
     elif new_films:
         arrive(stack, known, NEW)
     else:
-        print(f"  the catalogue of {known} films is in the store already; `make demo-new` adds three")
+        print(f"  the catalogue of {known} films is already in the store; `make demo-new` adds three")
     code = night(stack, arrived=arrived)
     seconds = time.monotonic() - begun
-    heading(f"{'The run failed' if code else 'Done'} after {seconds:.0f} s; everything goes on running")
+    heading(f"{'The run failed' if code else 'Done'} after {seconds:.0f} s; all servers keep running")
     farewell(stack)
     return code
 
 
 def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
-    """Make films `first` and following with the log of all views so far, and load both as a user would."""
+    """Generate `count` films from number `first` on and the log of all views so far, and load both as a user would."""
     heading(
         f"{count} films arrive"
         + (f", {BROKEN} of them with a broken file" if options else ", and the views of their first week")
@@ -63,7 +63,10 @@ def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
 
 
 def night(stack: Stack, *, arrived: bool) -> int:
-    """Run the DAG and show what came out. A run that goes on is followed; it knows nothing of what `arrived` since."""
+    """Run the DAG and show the result; returns the exit code.
+
+    A run that is already in progress is followed first; it does not include films that `arrived` after its start.
+    """
     api = stack.api()
     api.wait_for_dag(DAG, PARSING)
     api.unpause(DAG)
@@ -72,7 +75,7 @@ def night(stack: Stack, *, arrived: bool) -> int:
     run = None
     if running:
         run = running[0]["dag_run_id"]
-        heading(f"{DAG}, run {run}, which was going on already")
+        heading(f"{DAG}, run {run}, already in progress")
         state = follow(api, DAG, run)
     if run is None or arrived:
         run = api.trigger(DAG, PARAMS)
@@ -83,9 +86,9 @@ def night(stack: Stack, *, arrived: bool) -> int:
         return show_failure(stack, api, run, instances, before)
     if any(task["task_id"] == "scan" and task["state"] == "skipped" for task in instances):
         heading("Nothing new since the last release")
-        print("  The run was skipped: nothing was extracted, trained or published; what is served stays.")
+        print("  The run was skipped: nothing was encoded, trained or published; the served release stays.")
         return 0
-    heading("What the boxes reported")
+    heading("What the tasks reported")
     for task in sorted(instances, key=lambda task: task["start_date"] or ""):
         known = {DATASET, run, task["rendered_map_index"]}
         if summary := closing_line(api.log(DAG, run, task), known=known):
@@ -96,7 +99,7 @@ def night(stack: Stack, *, arrived: bool) -> int:
 
 
 def show_failure(stack: Stack, api: Api, run: str, instances: Sequence[Task], before: set[Path]) -> int:
-    """Show why the run failed, and the mail about it; returns the exit code."""
+    """Show why the run failed, and the alert email; returns the exit code."""
     for task in instances:
         if task["state"] == "failed":
             heading(f"{label(task)} failed; the last lines of its log")
@@ -105,17 +108,17 @@ def show_failure(stack: Stack, api: Api, run: str, instances: Sequence[Task], be
             print("\n".join(f"  {line}" for line in lines[begun:][-LOG_LINES:]))
     deadline = time.monotonic() + MAILING
     while not (mails := sorted(set(stack.mails.glob("*.eml")) - before)) and time.monotonic() < deadline:
-        time.sleep(1.0)  # it is written by another process, after the run has been declared failed
+        time.sleep(1.0)  # another process writes the email after the run has failed
     heading("The alert")
     for mail in mails:
         show_mail(mail)
     if not mails:
-        print(f"  no mail in {stack.mails} after {MAILING:.0f} s: see .local/logs/dag-processor.log")
+        print(f"  no email in {stack.mails} after {MAILING:.0f} s: see .local/logs/dag-processor.log")
     return 1
 
 
 def show_mail(path: Path) -> None:
-    """Show a mail as a mail program would, and where it lies."""
+    """Print an email as a mail program would, with its path."""
     message = message_from_bytes(path.read_bytes(), policy=default)
     body = message.get_body(("plain",))
     print(f"  {path}\n  To: {message['To']}\n  Subject: {message['Subject']}\n")
@@ -123,39 +126,39 @@ def show_mail(path: Path) -> None:
 
 
 def farewell(stack: Stack) -> None:
-    """How to go on from here."""
+    """Print what the user can do next."""
     user, password = stack.login
     print(f"  Airflow            {stack.url}   user {user}   password {password}")
-    print("  another night      make demo      finds nothing new, so it is skipped")
-    print("  three new films    make demo-new  extracts those three and publishes anew")
+    print("  run again          make demo      finds nothing new, so the run is skipped")
+    print("  three new films    make demo-new  encodes only those three and publishes a new release")
     print("  the metrics again  make local-history")
-    print(f"  mails              {stack.mails}")
-    print("  stop               make local-down  the data stays")
+    print(f"  emails             {stack.mails}")
+    print("  stop               make local-down  the data stay")
 
 
 def tasks(stack: Stack, *arguments: str) -> None:
-    """Run one command of the task package as a user would; StackError when it fails."""
+    """Run one command of the task package as a user would; raises StackError when it fails."""
     python = stack.environment()["RECSYS_PYTHON"]
     done = subprocess.run(
         [python, "-m", "tasks", *arguments], cwd=stack.root, env=os.environ | stack.environment(), check=False
     )
     if done.returncode:
         raise StackError(
-            f"`python -m tasks {arguments[0]}` ended with exit code {done.returncode}; what it said is above"
+            f"`python -m tasks {arguments[0]}` ended with exit code {done.returncode}; its output is above"
         )
 
 
 def closing_line(log: Sequence[str], *, known: Container[str] = ()) -> str:
-    """The numbers and names in the line of JSON with which a command ends, but for those `known`; empty without one."""
+    """Return the numbers and texts of a command's closing line of JSON, without `known` values; empty without one."""
     for line in reversed(log):
         if line.startswith("{") and line.endswith("}"):
             try:
-                found = json.loads(line)
+                summary = json.loads(line)
             except ValueError:
                 continue
             plain = {
                 key: value
-                for key, value in found.items()
+                for key, value in summary.items()
                 if isinstance(value, int | float | str) and value not in known
             }
             return ", ".join(
@@ -165,5 +168,5 @@ def closing_line(log: Sequence[str], *, known: Container[str] = ()) -> str:
 
 
 def heading(text: str) -> None:
-    """Start a new part."""
+    """Print a heading."""
     print(f"\n== {text}", flush=True)

@@ -1,7 +1,7 @@
-"""What can go wrong with the stack."""
+"""Errors of the stack."""
 
 from __future__ import annotations
 
 
 class StackError(RuntimeError):
-    """The stack cannot do what was asked; the message is one sentence, with a log's last lines where one helps."""
+    """The stack cannot do what was asked; the message is one sentence, with the last lines of a log if they help."""

@@ -1,4 +1,4 @@
-"""Following a run of a DAG: a table that is redrawn on a terminal, a line for each change in a log."""
+"""Follow a run of a DAG: on a terminal as a table that is redrawn, elsewhere with one line per change."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from local.rest import FINISHED, Api
 
-INTERVAL = 1.0  # seconds between two looks
+INTERVAL = 1.0  # seconds between two requests
 WAITING = {None, "scheduled", "queued", "deferred"}
 SIGNS = {"success": "+", "failed": "x", "upstream_failed": "-", "skipped": "-", "running": ">", "up_for_retry": "!"}
 Task = Mapping[str, Any]
 
 
 def follow(api: Api, dag: str, run: str) -> str:
-    """Show the run until it has finished; returns its state, success or failed."""
+    """Show the run until it has finished; returns its state, `success` or `failed`."""
     show = Table() if sys.stdout.isatty() else Lines()
     order = sequence(api, dag)
     begun = time.monotonic()
@@ -34,7 +34,7 @@ def follow(api: Api, dag: str, run: str) -> str:
 
 
 def sequence(api: Api, dag: str) -> dict[str, int]:
-    """Task id -> place, so that nothing comes before what it waits for."""
+    """Return task id -> position in a topological order of the DAG."""
     tasks = api.get(f"/dags/{dag}/tasks")["tasks"]
     before: dict[str, set[str]] = {task["task_id"]: set() for task in tasks}
     for task in tasks:
@@ -44,14 +44,14 @@ def sequence(api: Api, dag: str) -> dict[str, int]:
 
 
 def label(task: Task) -> str:
-    """Name of a box, with what it was mapped over."""
+    """Return the name of a task, with the value it is mapped over."""
     if task["map_index"] < 0:
         return str(task["task_id"])
     return f"{task['task_id']} [{task['rendered_map_index'] or task['map_index']}]"
 
 
 def describe(task: Task) -> str:
-    """One line about a box."""
+    """Return one line with the state of a task."""
     state = task["state"]
     seconds = f"{task['duration']:6.1f} s" if task["duration"] else ""
     tries = f"  try {task['try_number']}" if task["try_number"] > 1 else ""
@@ -59,16 +59,16 @@ def describe(task: Task) -> str:
 
 
 class Lines:
-    """A line for each change of state, with the seconds since the start."""
+    """Prints one line per change of state, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], tuple[str, int]] = {}
 
     def __call__(self, tasks: Sequence[Task], seconds: float) -> None:
-        """Print what has changed."""
+        """Print the tasks whose state has changed."""
         for task in tasks:
             key, now = (task["task_id"], task["map_index"]), (task["state"], task["try_number"])
-            # Airflow names it a moment after it has begun; until then it is called by its number.
+            # Airflow sets the name of a mapped task shortly after its start; until then it has only a number.
             nameless = task["map_index"] >= 0 and task["rendered_map_index"] in {None, str(task["map_index"])}
             if task["state"] in WAITING or self._seen.get(key) == now or (nameless and task["state"] == "running"):
                 continue
@@ -77,7 +77,7 @@ class Lines:
 
 
 class Table:
-    """All boxes, redrawn in place; as `Lines` where the terminal is too low for them."""
+    """Redraws all tasks in place; falls back to `Lines` if the terminal has too few lines."""
 
     def __init__(self, write: Callable[[str], object] = sys.stdout.write) -> None:
         self._write = write
@@ -85,7 +85,7 @@ class Table:
         self._lines = Lines()
 
     def __call__(self, tasks: Sequence[Task], seconds: float) -> None:
-        """Draw all."""
+        """Draw all tasks."""
         if len(tasks) + 2 > shutil.get_terminal_size().lines:
             self._lines(tasks, seconds)
             return

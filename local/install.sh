@@ -1,17 +1,17 @@
 #!/bin/sh
 # Build one of the two virtual environments from its locks: local/install.sh tasks | airflow
 #
-# A stamp in the environment says from what it was built, so a second call does nothing and a changed lock installs anew.
-# An environment without a stamp is half made and begun again. Of two calls at once the second waits. PYTHON names the
-# interpreter, TORCH_INDEX_URL an index that has the wanted build of torch (one with CPU builds saves 2.5 GB where there is
-# no GPU).
+# A stamp in the environment records the locks it was built from, so a second call does nothing, and a changed lock causes
+# a new installation. An environment without a stamp is incomplete and is built again. Of two calls at once, the second
+# waits. PYTHON names the interpreter, TORCH_INDEX_URL an index with the wanted build of torch (without a GPU, an index
+# with CPU builds saves 2.5 GB).
 set -eu
 cd "$(dirname "$0")/.."
 
 name=$1
 venv=.venv/$name
 python=${PYTHON:-python3.11}
-# Not in the lock: its CPU and CUDA builds have the same version and different hashes.
+# Not in the lock: the CPU and CUDA builds have the same version but different hashes.
 torch=torch==2.13.0
 
 fail() { echo "$*" >&2; exit 1; }
@@ -38,13 +38,13 @@ flock 9
 [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || exit 0
 
 begun=$(date +%s)
-echo "Installing $venv ($([ "$name" = tasks ] && echo 'PyTorch and all that computes: minutes' || echo 'Airflow: a minute or two'))"
+echo "Installing $venv ($([ "$name" = tasks ] && echo 'PyTorch and its libraries: some minutes' || echo 'Airflow: one or two minutes'))"
 [ -f "$stamp" ] || rm -rf "$venv"
 rm -f "$stamp"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
 quiet=-q
-[ ! -t 1 ] || quiet=  # on a terminal pip shows what it downloads
+[ ! -t 1 ] || quiet=  # on a terminal pip shows its progress
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
 [ "$name" = airflow ] || pip install $quiet ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
 for lock in $locks; do

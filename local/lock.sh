@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve requirements*.in into requirements*.txt, every file with its hash. uv is used for this alone, in its own environment.
+# Resolve requirements*.in into requirements*.txt, every file with its hash. uv is used only for this, in its own environment.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,15 +8,15 @@ if [ ! -x "$uv" ]; then
     "${PYTHON:-python3.11}" -m venv .venv/lock
     .venv/lock/bin/python -m pip install -q --disable-pip-version-check uv
 fi
-# UPGRADE=1 takes the newest versions; without it a locked version stays while it still fits.
+# UPGRADE=1 takes the newest versions; without it a locked version stays as long as it satisfies the requirements.
 compile() { "$uv" pip compile -q ${UPGRADE:+--upgrade} --generate-hashes --python-version 3.11 --no-header "$@"; }
 
 compile requirements.in -o requirements.txt
 compile requirements-airflow-dev.in -o requirements-airflow-dev.txt
 compile requirements-sbom.in -o requirements-sbom.txt
 
-# Packages wanted without what they depend on follow the others in the same lock. Left in it they would look outdated to the
-# next resolve, so both halves are resolved apart.
+# Packages that are installed without their dependencies come after the others in the same lock. The next resolve would
+# treat them as outdated, so the two halves are resolved separately.
 half=$(mktemp -d)
 trap 'rm -rf "$half"' EXIT
 cp requirements-tasks.txt "$half/tasks.txt"

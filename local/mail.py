@@ -1,4 +1,4 @@
-"""A mail server for trying things: every mail becomes a file, so that alerts can be read without an account."""
+"""A mail server for the demo: every email becomes a file, so that alerts can be read without an account."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from local.service import Service
 
 
 class Mail(Service):
-    """The server as a process of the stack; mails are `<state>/mail/*.eml`."""
+    """The server as a process of the stack; emails are `<state>/mail/*.eml`."""
 
     name = "mail"
     title = "the mail server"
 
     def command(self) -> list[str]:
-        """This file, run as a program."""
+        """Return the command that runs this file as a program."""
         return [sys.executable, "-m", "local.mail", str(self.state.port(self.name)), str(self.folder())]
 
     def settings(self) -> Mapping[str, str]:
-        """Where this package is found."""
+        """Return PYTHONPATH, so that the process finds this package."""
         return {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 
     def ready(self) -> bool:
-        """Whether it greets."""
+        """Whether it answers NOOP."""
         try:
             with smtplib.SMTP(HOST, self.state.port(self.name), timeout=5) as client:
                 return client.noop()[0] == 250
@@ -41,13 +41,13 @@ class Mail(Service):
 
 
 class Folder:
-    """Writes each mail to a file of its own, whole or not at all."""
+    """Writes each email to its own file, completely or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's name
-        """Keep one mail."""
+        """Write one email."""
         del server, session
         name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         temporary = self.folder / f"{name}.part"
@@ -57,10 +57,10 @@ class Folder:
 
 
 def serve(port: int, folder: Path) -> None:
-    """Take mails until told to end."""
+    """Accept emails until SIGTERM or SIGINT."""
     loop = asyncio.new_event_loop()
     controller = UnthreadedController(Folder(folder), hostname=HOST, port=port, loop=loop)
-    controller.begin()  # type: ignore[no-untyped-call]  # aiosmtpd has annotations on some functions alone
+    controller.begin()  # type: ignore[no-untyped-call]  # aiosmtpd annotates only some functions
     loop.add_signal_handler(signal.SIGTERM, loop.stop)
     loop.add_signal_handler(signal.SIGINT, loop.stop)
     loop.run_forever()

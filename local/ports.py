@@ -9,17 +9,17 @@ from collections.abc import Container
 from local.errors import StackError
 
 HOST = "127.0.0.1"
-# Below what Linux gives to outgoing connections (32768 and up), so that a port is still free at the next start; and low
-# enough that port + 10000, where SeaweedFS puts gRPC, is below it too.
+# Linux gives ports from 32768 to outgoing connections; lower ports are still free at the next start. SeaweedFS uses
+# port + 10000 for gRPC, which is below that limit too.
 LOWEST, HIGHEST = 15_000, 22_000
 GRPC_OFFSET = 10_000
 ATTEMPTS = 200
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on `port` of the loopback address now."""
+    """Whether a server can listen on `port` of the loopback address now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: a port whose last connections are still winding down is free.
+        # Like servers do: a port whose last connections are in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -34,7 +34,7 @@ def usable(port: int, taken: Container[int] = ()) -> bool:
 
 
 def free_port(taken: Container[int] = ()) -> int:
-    """A free port outside `taken`, chosen at random so that stacks starting at once seldom choose the same."""
+    """Return a free port outside `taken`, at random, so that stacks that start at once seldom choose the same one."""
     for _ in range(ATTEMPTS):
         port = random.randint(LOWEST, HIGHEST)  # noqa: S311  not a secret
         if usable(port, taken):

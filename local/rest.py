@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo and the tests need it."""
+"""A client of Airflow's REST API, for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.errors import StackError
 
 TIMEOUT = 60.0
 FINISHED = {"success", "failed"}
-_DIRECT = build_opener(ProxyHandler({}))  # the server is on loopback, whatever proxy the shell names
+_DIRECT = build_opener(ProxyHandler({}))  # ignores proxy settings: the server is on loopback
 
 
 class RefusedError(StackError):
@@ -27,7 +27,7 @@ class RefusedError(StackError):
 
 
 class Api:
-    """One user's session with one Airflow. Paths are relative to `/api/v2`."""
+    """A session of one user with Airflow's API. Paths are relative to `/api/v2`."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -35,11 +35,11 @@ class Api:
         self._token: str | None = None
 
     def get(self, path: str) -> Any:  # noqa: ANN401  JSON
-        """The resource at `path`."""
+        """Return the resource at `path`."""
         return self._call("GET", path, None)
 
     def post(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401  JSON
-        """Make a resource below `path`."""
+        """Create a resource below `path`."""
         return self._call("POST", path, body)
 
     def patch(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401  JSON
@@ -47,38 +47,37 @@ class Api:
         return self._call("PATCH", path, body)
 
     def health(self) -> dict[str, dict[str, str | None]]:
-        """State of each component, without a login; empty while nobody answers."""
+        """Return the state of each component, without a login; empty while the server does not answer."""
         try:
             with _DIRECT.open(f"{self.url}/api/v2/monitor/health", timeout=TIMEOUT) as answer:
-                found: dict[str, dict[str, str | None]] = json.load(answer)
+                health: dict[str, dict[str, str | None]] = json.load(answer)
         except (OSError, HTTPException, ValueError):
             return {}
-        return found
+        return health
 
     def trigger(self, dag: str, conf: Mapping[str, object]) -> str:
-        """Start a run of `dag` with Params; returns its id."""
+        """Start a run of `dag` with the params `conf`; returns its id."""
         return str(self.post(f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": dict(conf)})["dag_run_id"])
 
     def run(self, dag: str, run: str) -> dict[str, Any]:
-        """One run."""
-        found: dict[str, Any] = self.get(f"/dags/{dag}/dagRuns/{quote(run, safe='')}")
-        return found
+        """Return one run."""
+        answer: dict[str, Any] = self.get(f"/dags/{dag}/dagRuns/{quote(run, safe='')}")
+        return answer
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
-        """All task instances of a run."""
-        found: list[dict[str, Any]] = self.get(f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances?limit=1000")[
-            "task_instances"
-        ]
-        return found
+        """Return all task instances of a run."""
+        answer = self.get(f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances?limit=1000")
+        instances: list[dict[str, Any]] = answer["task_instances"]
+        return instances
 
     def log(self, dag: str, run: str, task: Mapping[str, Any]) -> list[str]:
-        """The lines that the last try of a task instance logged."""
+        """Return the log lines of the last try of a task instance."""
         where = f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task['task_id']}"
         answer = self.get(f"{where}/logs/{task['try_number']}?full_content=true&map_index={task['map_index']}")
         return [str(line["event"]) if isinstance(line, dict) else str(line) for line in answer["content"]]
 
     def wait_for_dag(self, dag: str, seconds: float) -> None:
-        """Wait until the DAG processor has parsed `dag`; StackError with what kept it from it."""
+        """Wait until the DAG processor has parsed `dag`; after `seconds` raises StackError with the import errors."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -89,21 +88,21 @@ class Api:
             else:
                 return
             if time.monotonic() > deadline:
-                found = [
+                errors = [
                     f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}"
                     for e in self.get("/importErrors")["import_errors"]
                 ]
                 raise StackError(
-                    f"DAG {dag} was not there after {seconds:.0f} s; import errors: {'; '.join(found) or 'none'}"
+                    f"DAG {dag} was not there after {seconds:.0f} s; import errors: {'; '.join(errors) or 'none'}"
                 )
             time.sleep(0.5)
 
     def unpause(self, dag: str) -> None:
-        """Let `dag` run."""
+        """Unpause `dag`."""
         self.patch(f"/dags/{dag}", {"is_paused": False})
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
-        """Make a pool when it is not there; one that is keeps its slots, which people may have changed."""
+        """Create a pool if it is missing; an existing pool keeps its slots, which a user may have changed."""
         if not any(pool["name"] == name for pool in self.get("/pools?limit=1000")["pools"]):
             self.post("/pools", {"name": name, "slots": slots, "description": description, "include_deferred": False})
 

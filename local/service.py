@@ -1,4 +1,4 @@
-"""A server of the stack: how it is started, watched and ended. What differs between servers is in their own files."""
+"""Base class of the servers of the stack: how they are started, watched and ended."""
 
 from __future__ import annotations
 
@@ -24,63 +24,63 @@ FOREIGN = ("AIRFLOW", "PG", "AWS_", "RECSYS_", "PYTHONPATH", "PYTHONHOME", "VIRT
 
 
 class Service(ABC):
-    """One server process with its settings, its log and its place in the state."""
+    """One server process with its settings, its log and its entry in the state."""
 
-    name: ClassVar[str]  # in the state, and of its log
-    title: ClassVar[str]  # for people
-    deadline: ClassVar[float] = 60.0  # seconds until it has to be ready; the slowest start seen took a tenth
+    name: ClassVar[str]  # name in the state and of its log
+    title: ClassVar[str]  # name in messages
+    deadline: ClassVar[float] = 60.0  # seconds until it must be ready; the slowest start seen took a tenth of it
     grace: ClassVar[float] = 10.0  # seconds between asking it to end and killing it
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, state: State, *, bound: bool = False) -> None:
-        """`bound`: the server ends when the process that started it does, even when that is killed."""
+        """`bound`: the server ends with the process that started it, even if that is killed."""
         self.state = state
         self.bound = bound
 
     def prepare(self) -> None:  # noqa: B027  most have nothing to prepare
-        """One-time work before a start; safe to repeat."""
+        """Do one-time work before a start; safe to repeat."""
 
     def claim_ports(self) -> None:
-        """Have free ports chosen, before a start."""
+        """Choose free ports before a start."""
         self.state.claim_port(self.name)
 
     @abstractmethod
     def command(self) -> list[str]:
-        """The command line."""
+        """Return the command line."""
 
     def settings(self) -> Mapping[str, str]:
-        """Environment on top of the inherited one."""
+        """Return variables that override the inherited environment."""
         return {}
 
     def prefix(self) -> list[str]:
-        """Words before the command, which set up the process it becomes."""
+        """Return a command prefix that sets up the process."""
         return ["setpriv", "--pdeathsig", self.stop_signal.name.removeprefix("SIG"), "--"] if self.bound else []
 
     def folder(self) -> Path:
-        """Working folder of the server, closed to other users."""
+        """Return the working folder of the server, closed to other users."""
         folder = self.state.folder / self.name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it answers as it should, now."""
+        """Whether the server now answers as expected."""
 
     @property
     def log(self) -> Path:
-        """File with all that the server prints."""
+        """File with the output of the server."""
         return self.state.logs / f"{self.name}.log"
 
     @property
     def identity(self) -> Identity | None:
-        """The running process; None when it does not run."""
+        """The running process; None if it is not running."""
         daemon = self.state.daemon(self.name)
         return daemon.identity if daemon is not None and alive(daemon.identity) else None
 
     def launch(self) -> bool:
-        """Start it unless it runs with these very settings; returns whether it was started."""
+        """Start the server unless it runs with the same settings; returns whether it was started."""
         if self.identity is None:
-            self.stop()  # what a killed server has left behind
+            self.stop()  # child processes that a killed server left behind
             self.claim_ports()
         elif self._up_to_date():
             return False
@@ -97,7 +97,7 @@ class Service(ABC):
         return True
 
     def wait(self) -> None:
-        """Wait until it is ready; StackError with its last lines when it ends, or is not in time."""
+        """Wait until it is ready; raises StackError with the last log lines if it ends or exceeds `deadline`."""
         limit = time.monotonic() + self.deadline
         while not self.ready():
             if self.identity is None:
@@ -107,13 +107,13 @@ class Service(ABC):
             time.sleep(0.1)
 
     def stop(self) -> bool:
-        """End the server and all its children; returns whether there was something to end."""
+        """End the server and all its children; returns whether anything was running."""
         ended = self.shut()
         self.state.remember_daemon(self.name, None)
         return ended
 
     def shut(self) -> bool:
-        """As `stop`, without a word to the state: ask the leader, which ends its children, then end what is left."""
+        """End the server like `stop`, but leave the state unchanged: first the leader, then remaining children."""
         daemon = self.state.daemon(self.name)
         members = family(daemon.identity) if daemon is not None else set()
         if daemon is None or not members:
@@ -123,7 +123,7 @@ class Service(ABC):
         return True
 
     def last_lines(self) -> str:
-        """The end of the log, with its place."""
+        """Return the end of the log, with its path."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
         return f"the last lines of {self.log}:\n" + "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
 
@@ -137,7 +137,7 @@ class Service(ABC):
 
 
 def inherited() -> dict[str, str]:
-    """The caller's environment without what could mislead a server, and never a proxy between servers on loopback."""
+    """Return the caller's environment without settings of other installations, and with no proxy for loopback."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     for name in ("no_proxy", "NO_PROXY"):
         kept[name] = ",".join(filter(None, [kept.get(name, ""), HOST, "localhost"]))
@@ -146,7 +146,7 @@ def inherited() -> dict[str, str]:
 
 @contextmanager
 def running(service: Service) -> Iterator[None]:
-    """The service for as long as the block lasts, alone."""
+    """Run one service for the length of the block."""
     with service.state.lock():
         service.launch()
     try:

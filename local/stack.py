@@ -1,4 +1,4 @@
-"""The whole stack: started, watched and stopped as one."""
+"""The whole stack, which is started, watched and stopped as one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from local.state import State
 
 BUCKET = "recsys"
 GPU_POOL = "gpu"
-# Settings of the task package and the DAGs that the caller's environment may give; the stack itself gives the rest.
+# Settings that the task package and the DAGs take from the caller's environment; the stack sets all others.
 FROM_CALLER = (
     "RECSYS_ALERT_TO",
     "RECSYS_CODE_VERSION",
@@ -44,9 +44,9 @@ FROM_CALLER = (
 
 
 class Stack:
-    """PostgreSQL, S3, mail and Airflow for the project in `root`, with all they keep in `state_dir`.
+    """PostgreSQL, S3, mail and Airflow for the project in `root`, with all their data in `state_dir`.
 
-    Several can run at once, each with its own `state_dir`. As a context manager it is stopped at the end of the block.
+    Several stacks can run at once, each with its own `state_dir`. A context manager: stopped at the end of the block.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class Stack:
         bound: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`dags`: another folder of DAGs. `environment`: settings on top of all others, for Airflow and the tasks.
+        """`dags`: another folder of DAGs. `environment`: settings for Airflow and the tasks that override all others.
 
-        `bound`: all servers end with this process, even when it is killed. `say` gets one line per step.
+        `bound`: all servers end with this process, even if it is killed. `say` gets one line per step.
         """
         if sys.platform != "linux":
             raise StackError(f"platform {sys.platform} found, expected linux: use `docker compose up` here")
         self.root = root.resolve()
         self.state = State(state_dir)
-        self.state.folder.chmod(0o711)  # PostgreSQL may be another user, who has to pass
+        self.state.folder.chmod(0o711)  # PostgreSQL may run as another user, who must be able to enter
         self._more = dict(environment or {})
         self._say = say
         self.postgres = Postgres(self.state, bound=bound)
@@ -82,7 +82,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Of Airflow's UI."""
+        """URL of Airflow's UI."""
         return self.airflow.url
 
     @property
@@ -92,21 +92,21 @@ class Stack:
 
     @property
     def mails(self) -> Path:
-        """Folder in which every mail that was sent becomes a file `*.eml`."""
+        """Folder in which every sent email becomes a file `*.eml`."""
         return self.mail.folder()
 
     def api(self) -> Api:
-        """A client of Airflow's API."""
+        """Return a client of Airflow's API."""
         return self.airflow.api()
 
     def environment(self) -> dict[str, str]:
-        """What `python -m tasks` and `airflow` need to work with this stack, to be put on top of `os.environ`."""
+        """Return the variables, on top of `os.environ`, with which `python -m tasks` and `airflow` use this stack."""
         return self.airflow.environment()
 
     def start(self) -> list[str]:
-        """Start what does not run, or runs with other settings, and wait until all is well; returns what was started.
+        """Start servers that are stopped or have other settings, and wait until all are ready; returns those started.
 
-        Raises StackError when something does not come up. What did come up stays, so that it can be looked at.
+        Raises StackError if a server does not become ready. The others keep running, so that they can be inspected.
         """
         with self.state.lock():
             started = self._start(self.postgres, self.s3, self.mail)
@@ -118,30 +118,30 @@ class Stack:
                 self._shut(self.parts)
                 self.airflow.prepare()
             started += self._start(*self.parts)
-            self.api().ensure_pool(GPU_POOL, 1, "Tasks that need the GPU, or all cores where there is none")
+            self.api().ensure_pool(GPU_POOL, 1, "Tasks that need the GPU, or all cores if there is none")
             self._write_shell_file()
         return started
 
     def stop(self) -> bool:
-        """End all servers and everything they have started; returns whether there was anything."""
+        """End all servers and everything they started; returns whether anything was running."""
         with self.state.lock():
             running = self._shut(self.parts)
             for service in reversed(self.services):
                 running |= service.stop()
-            left = marked(self.state.mark)  # a task whose Airflow process was killed
+            left = marked(self.state.mark)  # tasks whose Airflow process was killed
             end(left, grace=3.0)
         return running or bool(left)
 
     def status(self) -> dict[str, str]:
-        """Each server's name and what it does: ready, running (but not ready) or stopped."""
+        """Return the state of each server by name: ready or not ready, with its pid, or stopped."""
         self.state.reload()
-        found = {}
+        states = {}
         for service in self.services:
             identity = service.identity
-            found[service.name] = (
+            states[service.name] = (
                 "stopped" if identity is None else f"{'ready' if service.ready() else 'not ready'}, pid {identity.pid}"
             )
-        return found
+        return states
 
     def __enter__(self) -> Self:
         try:
@@ -165,7 +165,7 @@ class Stack:
         return [service.name for service in started]
 
     def _shut(self, services: list[Service]) -> bool:
-        """Stop all of them at once: each may take its time."""
+        """Stop all of them at the same time."""
         with ThreadPoolExecutor(len(services)) as pool:
             ended = list(pool.map(lambda service: service.shut(), services))
         for service in services:
@@ -173,7 +173,7 @@ class Stack:
         return any(ended)
 
     def _settings(self) -> dict[str, str]:
-        """Where everything is, for Airflow and the tasks."""
+        """Return the addresses of all servers, for Airflow and the tasks."""
         threads = str(os.cpu_count() or 1)
         sender = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@localhost"}
         smtp = {"conn_type": "smtp", "host": HOST, "port": self.state.port(self.mail.name), "extra": sender}
@@ -196,7 +196,7 @@ class Stack:
         }
 
     def _write_shell_file(self) -> None:
-        """`source .local/env` makes a shell speak to this stack, from any folder."""
+        """Write `.local/env`, which a shell sources to use this stack from any folder."""
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(self.environment().items())]
         lines.append(f"PATH={shlex.quote(str(self.root / '.venv' / 'tasks' / 'bin'))}:$PATH")
         lines.append(f"export PYTHONPATH={shlex.quote(str(self.root))}")

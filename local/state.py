@@ -1,4 +1,4 @@
-"""What a stack remembers between commands: ports, passwords, process ids. One JSON file that its owner alone reads."""
+"""State of a stack between commands: ports, passwords, process ids, in one JSON file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Daemon(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     identity: Identity
-    settings: str = Field(description="hash of its command and environment: when that changes it is started anew")
+    settings: str = Field(description="hash of its command and environment; if it changes, the server is restarted")
 
 
 class Contents(BaseModel):
@@ -34,7 +34,7 @@ class Contents(BaseModel):
     ports: dict[str, int] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
     daemons: dict[str, Daemon] = Field(default_factory=dict)
-    facts: dict[str, str] = Field(default_factory=dict, description="one-time work that is done, and for which version")
+    facts: dict[str, str] = Field(default_factory=dict, description="one-time work that is done, and its version")
 
 
 class State:
@@ -50,7 +50,7 @@ class State:
 
     @property
     def mark(self) -> str:
-        """What tells this stack's processes from all others."""
+        """Mark that distinguishes this stack's processes from all others."""
         return self._contents.mark
 
     @property
@@ -61,36 +61,36 @@ class State:
         return folder
 
     def reload(self) -> None:
-        """Take over what another process has written."""
+        """Read again what another process has written."""
         self._contents = self._read()
 
     def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_hex(12)) -> str:
-        """The secret `name`; made at the first call, the same ever after."""
+        """Return the secret `name`; generated at the first call and the same afterwards."""
         if name not in self._contents.secrets:
             self._contents.secrets[name] = make()
             self._write()
         return self._contents.secrets[name]
 
     def port(self, name: str) -> int:
-        """The port of `name`; chosen at the first call."""
+        """Return the port of `name`; chosen at the first call."""
         if name not in self._contents.ports:
             self._contents.ports[name] = free_port(set(self._contents.ports.values()))
             self._write()
         return self._contents.ports[name]
 
     def claim_port(self, name: str) -> int:
-        """The port of `name` for a server about to start: the remembered one, or another when that is taken."""
+        """Return a port for `name` before its server starts: the remembered one, or another if that is in use."""
         remembered = self._contents.ports.get(name)
         if remembered is not None and not usable(remembered):
             del self._contents.ports[name]
         return self.port(name)
 
     def daemon(self, name: str) -> Daemon | None:
-        """The process last started as `name`, running or not."""
+        """Return the process last started as `name`, running or not."""
         return self._contents.daemons.get(name)
 
     def remember_daemon(self, name: str, daemon: Daemon | None) -> None:
-        """Record (None: forget) the process that is `name`."""
+        """Record the process of `name`; None removes the record."""
         if daemon is None:
             self._contents.daemons.pop(name, None)
         else:
@@ -98,7 +98,7 @@ class State:
         self._write()
 
     def fact(self, name: str) -> str | None:
-        """For which version the one-time work `name` was done."""
+        """Return the version for which the one-time work `name` was done, or None."""
         return self._contents.facts.get(name)
 
     def remember_fact(self, name: str, value: str) -> None:
@@ -108,7 +108,7 @@ class State:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep others from starting or stopping this stack meanwhile; StackError when somebody is at it already."""
+        """Lock the stack against other commands; raises StackError if another command holds the lock."""
         with (self.folder / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,11 +126,11 @@ class State:
             return Contents.model_validate_json(self.path.read_bytes())
         except PermissionError as error:
             raise StackError(
-                f"{self.path} is closed to you, expected your own: go on as the user who made it"
+                f"{self.path} cannot be read, expected your own file: continue as the user who made it"
             ) from error
         except ValidationError as error:
-            found = f"{self.path} is not a state file of this version ({error.error_count()} errors)"
-            raise StackError(f"{found}: end the servers that it names, then remove it") from error
+            message = f"{self.path} is not a state file of this version ({error.error_count()} errors)"
+            raise StackError(f"{message}: end the servers that it names, then remove it") from error
 
     def _write(self) -> None:
         temporary = self.path.with_suffix(".new")

@@ -1,19 +1,19 @@
 #!/bin/bash
-# Run parts of the tests, each in the environment it is for, one after the other:
+# Run parts of the tests one after the other, each in its environment:
 # local/test.sh [install | check | unit | dags | services | e2e | containers] ...
 #
-# Without a name all of them run, those with containers beside the others: the ones wait where the others compute. What they
-# say comes when both have ended. The first failure ends it. Last come the seconds of each part and pytest's closing lines.
+# Without a name all parts run; those with containers run in parallel to the others, because they mostly wait. Their output
+# is shown when both have ended. The first failure ends the run. At the end come the seconds of each part and pytest's summary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tasks=.venv/tasks/bin
 airflow=.venv/airflow/bin
-own="--ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e --ignore=tests/containers"  # these have parts of their own
+own="--ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e --ignore=tests/containers"  # these have their own parts
 more="services or slow or realdata"  # fast tests come first
-spread="--numprocesses $(nproc) --maxprocesses 4 --dist worksteal"  # each process has servers of its own
+spread="--numprocesses $(nproc) --maxprocesses 4 --dist worksteal"  # each process has its own servers
 engine=../shared/bin/docker-engine
-[ $# -gt 0 ] || exec env --default-signal=INT local/test.sh all  # whoever starts it in the background has it ignore that signal
+[ $# -gt 0 ] || exec env --default-signal=INT local/test.sh all  # a shell that starts it in the background makes it ignore that signal
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
@@ -21,7 +21,7 @@ lint() {
     "$tasks/python" -m ruff check .
     "$tasks/python" -m ruff format --check .
     "$tasks/python" -m mypy
-    (cd plugins && "../$airflow/python" -m mypy --strict --config-file= --cache-dir=../.mypy_cache recsys)  # away from the folder docker/
+    (cd plugins && "../$airflow/python" -m mypy --strict --config-file= --cache-dir=../.mypy_cache recsys)  # outside this folder, where docker/ would hide the package
     "$tasks/lint-imports"
     "$tasks/hadolint" docker/*.Dockerfile
 }
@@ -34,14 +34,14 @@ part() {
     printf '%-10s %4d s  %s\n' "$name" $((SECONDS - begun)) "$(closing "$log")" >>"$logs/summary"
 }
 
-install() { # at once; whoever comes second waits and finds it done
+install() { # both at once; a second caller waits and then has nothing to do
     sh local/install.sh airflow &
     local other=$!
     sh local/install.sh tasks
     wait "$other"
 }
 
-images() { # at once, where `make up` takes one after the other; it finds their layers afterwards
+images() { # in parallel; `make up` builds one after the other and reuses their layers afterwards
     local name building=()
     for name in tasks airflow engine-proxy; do
         image "$name" >"$logs/image-$name" 2>&1 || { tail -n 60 "$logs/image-$name" && false; } &
@@ -50,18 +50,18 @@ images() { # at once, where `make up` takes one after the other; it finds their 
     for name in "${building[@]}"; do wait "$name"; done
 }
 
-image() { # under the name that the tests give it, with the arguments of docker-compose.yaml that its layers depend on
+image() { # with the name that the tests use, and the arguments of docker-compose.yaml that affect its layers
     local accelerator=${PYTHON_IMAGE:+cpu}
     docker build --file "docker/$1.Dockerfile" --tag "recsys-test-${1%s}" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}" \
         ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"} --build-arg "ACCELERATOR=${accelerator:-${ACCELERATOR:-cuda}}" .
 }
 
-containers() ( # with an engine that is there, or the one for tests that is beside the checkout
+containers() ( # with an existing engine, or the test engine beside the checkout
     if [ -x "$engine" ] && "$engine" up; then
         trap '"$engine" down' EXIT
         eval "$("$engine" env)"
     elif ! docker info >/dev/null 2>&1; then
-        echo "== containers SKIPPED: no Docker engine can be had here, so no image was built and no container was run" >&2
+        echo "== containers SKIPPED: no Docker engine is available here, so no image was built and no container was run" >&2
         echo "containers    0 s  SKIPPED: no Docker engine" >>"$logs/summary"
         return
     fi
@@ -89,7 +89,7 @@ parts() {
     done
 }
 
-all() { # in two lanes, each a group of processes that can be ended as one
+all() { # in two lanes, each a process group that can be ended as one
     set -m
     parts install check unit dags services e2e </dev/null &
     first=$!

@@ -1,5 +1,5 @@
--- The two databases, each with a role of its own that cannot enter the other, and one role that may only read metrics.
--- Runs at every start, so that passwords follow .env; what is there stays.
+-- The two databases, each with its own role that cannot connect to the other, and one role that may only read metrics.
+-- Runs at every start, so that passwords follow .env; existing roles, databases and data stay.
 \set ON_ERROR_STOP on
 \getenv airflow_password AIRFLOW_DB_PASSWORD
 \getenv metrics_password METRICS_DB_PASSWORD
