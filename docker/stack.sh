@@ -189,7 +189,7 @@ restore() {
     check_env
     folder=${1:-}
     [ -n "$folder" ] || fail "no backup is named, expected 'make restore FROM=backups/...'"
-    [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is missing, expected a folder that 'make backup' made"
+    [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is not there, expected a folder that 'make backup' made"
     (cd "$folder" && sha256 --check SHA256SUMS >/dev/null) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
     compose --profile '*' stop --timeout 60 $AIRFLOW
     compose up --detach --wait postgres object-store

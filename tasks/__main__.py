@@ -1,7 +1,7 @@
-"""The command line: one sub-command per box of the DAG, and the few that people type.
+"""The command line: one sub-command per task of the DAG, and some that people type.
 
-`python -m tasks COMMAND --help` explains one. Only the module of the command asked for is imported. Exit codes: 0 done,
-99 nothing to do, 10 validation failed, 2 bad input, anything else a fault.
+`python -m tasks COMMAND --help` explains a command. Only the module of the requested command is imported. Exit codes:
+0 done, 99 nothing to do, 10 validation failed, 2 bad input, anything else a fault.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ COMMANDS = {
     "train-encoder": "tasks.steps.train_encoder:train_encoder",
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
 }
-# Their output is for people or programs: no log in it, no closing line of JSON.
+# Commands whose output is for people or other programs: no log lines in it, no closing line of JSON.
 QUIET = {"history", "recommend", "export-store"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def summary(name: str) -> str:
-    """First line of the command's docstring, read without importing its module (torch and friends take seconds)."""
+    """Return the first line of the command's docstring without importing its module (torch takes seconds)."""
     module, function = COMMANDS[name].split(":")
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
@@ -69,7 +69,7 @@ def summary(name: str) -> str:
 
 
 def usage() -> str:
-    """The list of commands with one line each."""
+    """Return the list of commands with one line each."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {summary(name)}" for name in COMMANDS]
     debug = "--debug, anywhere after the name of a command, shows the stack trace of an error."
@@ -77,14 +77,14 @@ def usage() -> str:
 
 
 def command(name: str) -> Callable[..., dict[str, object]]:
-    """The function behind a command."""
+    """Import and return the function of a command."""
     module, function = COMMANDS[name].split(":")
-    found: Callable[..., dict[str, object]] = getattr(importlib.import_module(module), function)
-    return found
+    implementation: Callable[..., dict[str, object]] = getattr(importlib.import_module(module), function)
+    return implementation
 
 
 def run(name: str, arguments: list[str]) -> int:
-    """Run one command; returns its exit code. With --debug an error keeps its stack trace."""
+    """Run one command; returns its exit code. --debug shows the stack trace of an error."""
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -117,17 +117,17 @@ def _report(error: BaseException, message: str, code: int, *, debug: bool) -> in
 
 
 class Log(logging.StreamHandler[TextIO]):
-    """Messages to a stream. When nobody reads it any more, that ends the command, as it does for what is printed."""
+    """Writes log messages to a stream. If the stream is closed, the command ends, as for printed output."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        """Called where a message could not be written: logging itself would show a stack trace each time and go on."""
+        """End the command if a message cannot be written; logging would print a stack trace and continue."""
         if isinstance(sys.exception(), BrokenPipeError):
             raise  # noqa: PLE0704  what is being handled
         super().handleError(record)
 
 
 def dispatch(arguments: list[str]) -> int:
-    """Do what is asked for; returns the exit code."""
+    """Run the command in `arguments`; returns the exit code."""
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         sys.stdout.write(usage() + "\n")
         return 0 if arguments else 2
@@ -145,11 +145,11 @@ def dispatch(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; `arguments` without the program's name."""
+    """Run the command line; `arguments` are without the program's name. Returns the exit code."""
     try:
         code = dispatch(arguments)
-        sys.stdout.flush()  # the interpreter would do it at its end, and show a stack trace where nobody reads
-    except BrokenPipeError:  # `... | head -1` has seen enough; what is still in the buffer goes nowhere
+        sys.stdout.flush()  # at its end the interpreter would print a stack trace if the pipe is closed
+    except BrokenPipeError:  # as in `... | head -1`: discard the rest of the buffer
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code

@@ -1,11 +1,11 @@
-"""What can go wrong, and the exit code that tells the scheduler what to do about it.
+"""Errors of the commands, with the exit codes by which the scheduler decides what to do.
 
 TaskError             1   a fault: may be retried
-├── BadInput          2   (ValueError) found something else than expected: retrying cannot help
+├── BadInput          2   (ValueError) the input is not as expected: retrying cannot help
 ├── NotFound          2   (FileNotFoundError) a named thing is absent
-├── Corrupt           1   bytes differ from what their manifest promised
-├── Diverged          1   a training went wrong in its numbers: other hyper-parameters can help
-├── ValidationFailed 10   the data broke its contract: never retried, people are told
+├── Corrupt           1   stored bytes differ from their manifest
+├── Diverged          1   training diverged numerically: other hyperparameters can help
+├── ValidationFailed 10   the data failed validation: never retried, an alert is sent
 └── NothingToDo      99   nothing new: the scheduler shows *skipped*
 """
 
@@ -21,27 +21,27 @@ class TaskError(Exception):
 
 
 class BadInput(TaskError, ValueError):
-    """An option, a file or a table is not what it has to be."""
+    """An option, a file or a table is not as expected."""
 
     exit_code: ClassVar[int] = 2
 
 
 class NotFound(TaskError, FileNotFoundError):
-    """An object, an artefact or a row that was named does not exist."""
+    """A named object, artefact or row does not exist."""
 
     exit_code: ClassVar[int] = 2
 
 
 class Corrupt(TaskError):
-    """Stored bytes are not those their manifest describes."""
+    """Stored bytes differ from those that their manifest describes."""
 
 
 class Diverged(TaskError):
-    """A training whose numbers are not finite, or whose matrix cannot be inverted."""
+    """Training gave values that are not finite, or a matrix that cannot be inverted."""
 
 
 class ValidationFailed(TaskError):
-    """Data was checked and broke its contract; the evidence has been recorded."""
+    """The data failed validation; the report has been stored."""
 
     exit_code: ClassVar[int] = 10
 

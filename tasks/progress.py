@@ -1,4 +1,4 @@
-"""Progress of long work on standard output: a live bar on a terminal, a line every ten seconds in a log."""
+"""Progress on standard output: a live bar on a terminal, a line every ten seconds in a log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def progress(iterable: Iterable[T], *, label: str, total: int | None = None, unit: str = "it") -> Iterable[T]:
-    """Wrap `iterable` so that its progress is shown; yields its elements unchanged."""
+    """Yield the elements of `iterable` unchanged and show the progress."""
     live = sys.stdout.isatty()
     return tqdm(
         iterable,
@@ -29,5 +29,5 @@ def progress(iterable: Iterable[T], *, label: str, total: int | None = None, uni
 
 
 def logs_above() -> AbstractContextManager[None]:
-    """Lines logged in the block stand above a live bar rather than in the middle of it."""
+    """Print lines that are logged in the block above a live bar instead of into it."""
     return logging_redirect_tqdm() if sys.stdout.isatty() else nullcontext()

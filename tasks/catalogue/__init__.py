@@ -1,4 +1,4 @@
-"""A generated world of films: content that drives posters, sounds, synopses and the tastes of its viewers."""
+"""A generated catalogue of films, whose content determines posters, sounds, synopses and the tastes of its viewers."""
 
 from tasks.catalogue.broken import spoil
 from tasks.catalogue.posters import draw_poster, encode_poster

@@ -1,4 +1,4 @@
-"""Broken media files of the kinds that real uploads contain, for showing what a run does with them."""
+"""Broken media files, of the kinds that occur in real uploads, to show how a run handles them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _web_page(data: bytes) -> bytes:
 
 
 def _bomb(data: bytes) -> bytes:
-    """A PNG that claims 60,000 x 60,000 pixels and brings none of them."""
+    """Return a PNG that declares 60,000 x 60,000 pixels but contains none."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -38,7 +38,7 @@ def _blank(data: bytes) -> bytes:
     return b" \n\t " * (1 + len(data) % 3)
 
 
-# (modality, what is done to its file), in the order in which they are dealt out
+# (modality, how its file is broken), in the order of use
 KINDS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
     ("image", _truncated),
     ("audio", _empty),
@@ -53,8 +53,8 @@ KINDS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 def spoil(files: list[dict[str, Path]], count: int) -> list[Path]:
     """Break one file of each of `count` items, spread evenly over `files` (modality -> path, per item).
 
-    The kinds take turns: a truncated picture, an empty sound, bytes that are no UTF-8, a web page saved as sound, a
-    picture claiming 3.6 gigapixels, a blank text, a web page saved as picture. Returns the paths of the broken files.
+    The kinds take turns: a truncated image, an empty audio file, bytes that are not UTF-8, a web page saved as audio,
+    an image that declares 3.6 gigapixels, a blank text, a web page saved as image. Returns the broken files' paths.
     """
     broken = []
     for turn in range(count):

@@ -1,5 +1,5 @@
-"""A poster per film: colours from genre and mood, a scene from the genre, city or hills from the setting, streaks from
-the tempo, and the title."""
+"""Draws a poster per film: colours from genre and mood, a scene from the genre, city or hills from the setting, streaks
+from the tempo, and the title."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.catalogue.synopses import title
 from tasks.catalogue.world import Film
 
 WIDTH, HEIGHT = 240, 360
-_SCALE = 2  # drawn larger, then reduced: smooth edges
+_SCALE = 2  # drawn larger, then scaled down, for smooth edges
 _HUES = {"western": 0.06, "science fiction": 0.7, "romance": 0.93, "horror": 0.38, "seafaring": 0.53, "carnival": 0.15}
 
 
@@ -29,14 +29,14 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def draw_poster(film: Film) -> Image.Image:
-    """The film's poster: RGB, 240 x 360 pixels."""
+    """Return the film's poster: RGB, 240 x 360 pixels."""
     rng = film.stream("poster")
     width, height = WIDTH * _SCALE, HEIGHT * _SCALE
     horizon = int(height * rng.uniform(0.56, 0.66))
     hue = _HUES[film.genre] + rng.uniform(-0.025, 0.025)
     light = film.mood * (0.6 if film.genre == "horror" else 1.0)
     image = _sky(film, hue, light, width, height)
-    draw = ImageDraw.Draw(image, "RGBA")  # colours with a fourth number are blended
+    draw = ImageDraw.Draw(image, "RGBA")  # colours with an alpha value are blended
     canvas = Canvas(draw, rng, width, height, horizon, light, film.tempo, hue)
     _ground(canvas, film.wild)
     SCENES[film.genre](canvas)
@@ -46,14 +46,14 @@ def draw_poster(film: Film) -> Image.Image:
 
 
 def encode_poster(poster: Image.Image) -> bytes:
-    """JPEG, about 15 KB; the same poster gives the same bytes."""
+    """Return the poster as JPEG, about 15 KB; the same poster gives the same bytes."""
     buffer = io.BytesIO()
     poster.save(buffer, "JPEG", quality=84, optimize=True)
     return buffer.getvalue()
 
 
 def _sky(film: Film, hue: float, light: float, width: int, height: int) -> Image.Image:
-    """A vertical gradient from the genre's colour to that of the second genre, as much of it as the film has."""
+    """Return a vertical gradient from the genre's colour to that of the second genre, in proportion to its share."""
     second, share = film.second_genre
     top, low = np.array(hsv(hue, 0.75, 0.18 + 0.55 * light)), np.array(hsv(hue + 0.05, 0.4, 0.45 + 0.5 * light))
     low = (1 - share) * low + share * np.array(hsv(_HUES[second], 0.6, 0.5 + 0.45 * light))
@@ -63,7 +63,7 @@ def _sky(film: Film, hue: float, light: float, width: int, height: int) -> Image
 
 
 def _ground(c: Canvas, wild: float) -> None:
-    """Houses of a city where the film is urban, hills and firs where it is wild; both in between."""
+    """Draw houses for an urban film, hills and firs for a wild one, and both in between."""
     far, near = hsv(c.hue + 0.04, 0.5, 0.15 + 0.4 * c.light), hsv(c.hue, 0.55, 0.1 + 0.25 * c.light)
     across = np.linspace(0, c.width, 80)
     ridge = c.horizon - (20 + 60 * wild) * np.abs(np.sin(across / c.rng.uniform(90, 150) + c.rng.uniform(0, 6)))
@@ -85,7 +85,7 @@ def _ground(c: Canvas, wild: float) -> None:
 
 
 def _streaks(c: Canvas) -> None:
-    """Slanted lines of speed, none in a calm film."""
+    """Draw slanted speed lines; none for a calm film."""
     for _ in range(int(26 * c.energy**1.5)):
         x, y = c.somewhere(0.0, 0.8)
         length = c.rng.uniform(40, 160) * (0.4 + c.energy)
@@ -93,7 +93,7 @@ def _streaks(c: Canvas) -> None:
 
 
 def _caption(c: Canvas, words: str) -> None:
-    """The title on a dark band, on one line or two, as large as it fits."""
+    """Draw the title on a dark band, in one or two lines, as large as it fits."""
     top = int(c.height * 0.83)
     c.draw.rectangle((0, top, c.width, c.height), fill=(12, 12, 20, 205))
     middle = len(words) // 2

@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """A colour by hue (turns), saturation and value, the latter two clipped to [0, 1]."""
+    """Return the RGB colour of a hue (in turns), saturation and value; the latter two are clipped to [0, 1]."""
     saturation, value = min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0)
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
@@ -23,9 +23,9 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where to draw: a surface of `width` x `height` pixels whose ground begins at `horizon`, in a film's light.
+    """A drawing surface of `width` x `height` pixels whose ground begins at `horizon`, with the light of a film.
 
-    light: 0 dark to 1 bright, from the mood. energy: 0 calm to 1 fast, from the tempo. hue: of the genre.
+    light: 0 dark to 1 bright, from the mood. energy: 0 calm to 1 fast, from the tempo. hue: that of the genre.
     """
 
     draw: ImageDraw.ImageDraw
@@ -38,22 +38,22 @@ class Canvas:
     hue: float
 
     def disc(self, x: float, y: float, radius: float, fill: tuple[int, ...]) -> None:
-        """A filled circle."""
+        """Draw a filled circle."""
         self.draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour) -> None:
-        """A disc in a halo that fades outwards."""
+        """Draw a disc in a halo that fades outwards."""
         for step in range(8, 0, -1):
             self.disc(x, y, radius * (1 + step * 0.12), (*colour, 16))
         self.disc(x, y, radius, colour)
 
     def somewhere(self, top: float, bottom: float) -> Point:
-        """A random point of the sky or ground, `top` and `bottom` as shares of the height."""
+        """Return a random point between `top` and `bottom`, which are shares of the height."""
         return self.rng.uniform(0, self.width), self.rng.uniform(top, bottom) * self.height
 
 
 def western(c: Canvas) -> None:
-    """A low sun behind flat-topped mesas, and a cactus."""
+    """Draw a low sun behind flat-topped mesas, and a cactus."""
     c.glow(c.rng.uniform(0.25, 0.75) * c.width, c.horizon - 30, 95, hsv(0.11, 0.55, 0.75 + 0.25 * c.light))
     for _ in range(3):
         x, wide, high = c.rng.uniform(-60, c.width - 60), c.rng.uniform(70, 150), c.rng.uniform(60, 170)
@@ -69,7 +69,7 @@ def western(c: Canvas) -> None:
 
 
 def science_fiction(c: Canvas) -> None:
-    """A ringed planet among stars, and a rocket that leans into its speed."""
+    """Draw a ringed planet among stars, and a rocket that leans with its speed."""
     for _ in range(70):
         x, y = c.somewhere(0.0, 0.62)
         c.disc(x, y, c.rng.uniform(0.8, 2.6), (255, 255, 255, 200))
@@ -99,7 +99,7 @@ def _heart(c: Canvas, x: float, y: float, size: float, fill: tuple[int, ...]) ->
 
 
 def romance(c: Canvas) -> None:
-    """Two hearts before a pale moon, and petals in the wind."""
+    """Draw two hearts before a pale moon, and petals in the wind."""
     x, y = c.rng.uniform(0.35, 0.65) * c.width, c.rng.uniform(0.3, 0.42) * c.height
     c.glow(x, y, 120, hsv(0.1, 0.12, 0.7 + 0.3 * c.light))
     _heart(c, x - 42, y + 14, 62, hsv(0.96, 0.75, 0.5 + 0.45 * c.light))
@@ -110,7 +110,7 @@ def romance(c: Canvas) -> None:
 
 
 def _branch(c: Canvas, foot: Point, angle: float, length: float, fill: Colour) -> None:
-    """A branch and, shorter, those that grow from its end."""
+    """Draw a branch and, recursively, the shorter branches at its end."""
     if length < 12:
         return
     end = foot[0] + math.cos(angle) * length, foot[1] - math.sin(angle) * length
@@ -120,7 +120,7 @@ def _branch(c: Canvas, foot: Point, angle: float, length: float, fill: Colour) -
 
 
 def horror(c: Canvas) -> None:
-    """A house with few lit windows, a bare tree and a moon."""
+    """Draw a house with few lit windows, a bare tree and a moon."""
     moon = hsv(0.16, 0.25, 0.6 + 0.35 * c.light)
     c.glow(c.rng.uniform(0.2, 0.8) * c.width, c.rng.uniform(0.14, 0.28) * c.height, 62, moon)
     black = hsv(0.4, 0.4, 0.04 + 0.1 * c.light)
@@ -140,7 +140,7 @@ def horror(c: Canvas) -> None:
 
 
 def seafaring(c: Canvas) -> None:
-    """A ship under sail; the waves rise with the tempo."""
+    """Draw a ship under sail; the waves rise with the tempo."""
     sun = hsv(0.13, 0.3, 0.7 + 0.3 * c.light)
     c.glow(c.rng.uniform(0.2, 0.8) * c.width, c.rng.uniform(0.2, 0.35) * c.height, 48, sun)
     x, y, cream = c.rng.uniform(0.35, 0.65) * c.width, c.horizon + 26, hsv(0.12, 0.12, 0.6 + 0.4 * c.light)
@@ -159,7 +159,7 @@ def seafaring(c: Canvas) -> None:
 
 
 def carnival(c: Canvas) -> None:
-    """A big wheel, balloons and bunting."""
+    """Draw a Ferris wheel, balloons and bunting."""
     x, y, radius = c.rng.uniform(0.3, 0.7) * c.width, c.horizon - 110.0, 125.0
     for leg in (-70, 70):
         c.draw.line((x, y, x + leg, c.horizon + 30), fill=(245, 245, 250), width=7)

@@ -1,4 +1,4 @@
-"""A few seconds of synthesised music per film: timbre from the genre, notes per second from the tempo, pitch and scale
+"""Synthesises a few seconds of music per film: timbre from the genre, notes per second from the tempo, pitch and scale
 from the mood, background from the setting."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCALES = {
 
 
 def _partials(hertz: float, t: np.ndarray, weights: tuple[float, ...], decay: float) -> np.ndarray:
-    """A sum of harmonics, the higher ones dying sooner."""
+    """Return a sum of harmonics; higher ones decay faster."""
     wave, damping = np.zeros_like(t), np.exp(-0.4 * decay * t)
     envelope = np.exp(-0.6 * decay * t)
     for order, weight in enumerate(weights, start=1):
@@ -86,8 +86,8 @@ VOICES: dict[str, Voice] = {
 
 
 def _coloured(rng: np.random.Generator, size: int, centre: float) -> np.ndarray:
-    """Noise of unit variance around `centre` hertz, about an octave wide: (size,)."""
-    padded = -(-size // 4096) * 4096  # the transform of a size with a large prime factor takes ten times as long
+    """Return noise of unit variance around `centre` hertz, about an octave wide: (size,)."""
+    padded = -(-size // 4096) * 4096  # an FFT whose size has a large prime factor takes ten times as long
     spectrum = np.fft.rfft(rng.standard_normal(padded))
     hertz = np.fft.rfftfreq(padded, 1 / RATE)
     spectrum *= np.exp(-0.5 * (np.log2(np.maximum(hertz, 1.0) / centre) / 0.5) ** 2)
@@ -96,7 +96,7 @@ def _coloured(rng: np.random.Generator, size: int, centre: float) -> np.ndarray:
 
 
 def _melody(film: Film, genre: str, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Notes of one instrument on a regular beat, wandering over the scale: (size,)."""
+    """Return notes of one instrument on a regular beat, as a random walk over the scale: (size,)."""
     voice, scale = VOICES[genre], SCALES[genre][int(film.mood >= 0.5)]
     step = int(RATE / (1.0 + 6.0 * film.tempo))  # samples between notes: one to seven notes per second
     base = 40 + 24 * film.mood  # MIDI number; 69 is 440 Hz
@@ -114,7 +114,7 @@ def _melody(film: Film, genre: str, size: int, rng: np.random.Generator) -> np.n
 
 
 def _background(film: Film, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A city's hum and traffic giving way to wind and birds as the setting grows wild: (size,)."""
+    """Return background sound, from a city's hum and traffic to wind and birds in the wild: (size,)."""
     t = np.arange(size) / RATE
     city = np.sin(2 * np.pi * 100 * t) * 0.5 + _coloured(rng, size, 180.0) * (1 + 0.5 * np.sin(2 * np.pi * 0.4 * t))
     wind = _coloured(rng, size, 900.0) * (0.6 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.2, 0.5) * t))
@@ -125,7 +125,7 @@ def _background(film: Film, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def synthesise(film: Film) -> np.ndarray:
-    """The film's sound: (samples,) float32 in [-0.8, 0.8], mono at RATE, three to four seconds."""
+    """Return the film's sound: (samples,) float32 in [-0.8, 0.8], mono at RATE, three to four seconds."""
     rng = film.stream("sound")
     size = int(RATE * rng.uniform(3.0, 4.0))
     second, share = film.second_genre
@@ -135,17 +135,17 @@ def synthesise(film: Film) -> np.ndarray:
 
 
 def encode_sound(sound: np.ndarray) -> bytes:
-    """Ogg Vorbis, about 30 KB; the same sound gives the same bytes."""
+    """Return the sound as Ogg Vorbis, about 30 KB; the same sound gives the same bytes."""
     buffer = io.BytesIO()
     soundfile.write(buffer, sound, RATE, format="OGG", subtype="VORBIS", compression_level=0.8)
     return _with_serial(buffer.getvalue(), serial=1)
 
 
 def _with_serial(data: bytes, serial: int) -> bytes:
-    """Give every page of an Ogg stream the serial number `serial`: libsndfile draws one from the clock.
+    """Set the serial number of every page of an Ogg stream to `serial`; libsndfile derives one from the clock.
 
-    A page (RFC 3533) starts "OggS", holds its serial number at byte 14, its checksum at 22, the number of its segments
-    at 26 and their lengths from 27.
+    A page (RFC 3533) starts with "OggS"; its serial number is at byte 14, its checksum at 22, the number of its
+    segments at 26 and their lengths from 27 on.
     """
     pages, start = [], 0
     while start < len(data):
@@ -163,6 +163,6 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _ogg_crc(page: bytes) -> int:
-    """Ogg's checksum: CRC-32 with the bits in the other order, starting from zero and not inverted at the end."""
+    """Return Ogg's checksum: CRC-32 with reversed bit order, initial value zero and no final inversion."""
     mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)

@@ -1,4 +1,4 @@
-"""Titles and synopses by a small grammar: the words follow genre, mood, tempo and setting."""
+"""Titles and synopses from a small grammar; the words depend on genre, mood, tempo and setting."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ WORDS = {
         threats=("a humourless mayor", "a rival troupe", "three identical twins", "a runaway lion with stage fright"),
     ),
 }
-# From one end of each trait to the other.
+# From the lowest to the highest value of each trait.
 MOODS = ("bleak", "sombre", "bittersweet", "warm", "radiant")
 ENDINGS = (
     "Nothing is left unbroken, and the night does not end.",
@@ -197,12 +197,12 @@ def _pick(rng: np.random.Generator, words: Sequence[str]) -> str:
 
 
 def _step(value: float) -> int:
-    """A trait from 0 to 1 as one of five steps."""
+    """Return a trait from 0 to 1 as one of five steps."""
     return min(int(value * 5), 4)
 
 
 def title(film: Film) -> str:
-    """The film's title, such as "The Hollow Lighthouse": the adjective follows the mood, the noun the genre."""
+    """Return the film's title, such as "The Hollow Lighthouse": the adjective follows the mood, the noun the genre."""
     rng = film.stream("title")
     noun, quality = _pick(rng, WORDS[film.genre].nouns), _pick(rng, QUALITIES[_step(film.mood)])
     other = _pick(rng, WORDS[film.second_genre[0]].nouns)
@@ -212,7 +212,7 @@ def title(film: Film) -> str:
 
 
 def write_synopsis(film: Film) -> str:
-    """Four to six English sentences: who and where, what for, against whom, at which pace, to which end."""
+    """Return four to six English sentences: hero and place, goal, opponent, pace and ending."""
     rng = film.stream("synopsis")
     words, (second, share) = WORDS[film.genre], film.second_genre
     hero = _pick(rng, words.heroes)

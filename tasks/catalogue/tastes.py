@@ -1,4 +1,4 @@
-"""Who has seen what: choices that follow taste and content, fame, and chance."""
+"""The interaction log of the generated catalogue: views that follow taste and content, fame, and chance."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import pandas as pd
 
 from tasks.catalogue.world import Film, Viewer, film, viewer
 
-# Weights against standard Gumbel noise: content can be found in the log, but does not explain all of it.
+# Weights relative to standard Gumbel noise: content explains a part of the log, but not all of it.
 GENRE, TRAITS, FAME = 5.0, 3.0, 0.8
 START = 1_704_067_200  # 2024-01-01T00:00:00Z
 YEAR, WEEK = 365 * 86_400, 7 * 86_400
 
 
 def content(films: list[Film]) -> np.ndarray:
-    """Everything about the films that decides their appeal: (films, 10) float64, six genres, three traits, fame."""
+    """Return the features that determine appeal: (films, 10) float64 of six genres, three traits and fame."""
     return np.stack([np.concatenate([f.genres, f.traits, [f.fame]]) for f in films])
 
 
 def appeal(who: Viewer, films: np.ndarray) -> np.ndarray:
-    """How much `who` is drawn to each film, before chance: (films,) float64, from `content`."""
+    """Return the appeal of each film to `who`, without noise: (films,) float64, from `content`."""
     distance = ((films[:, 6:9] - who.traits) ** 2).sum(axis=1)
     return np.asarray(GENRE * (films[:, :6] @ who.genres) - TRAITS * distance + FAME * films[:, 9])
 
 
 def viewing_log(seed: int, *, items: int, users: int, opening: int) -> pd.DataFrame:
-    """All views of the first `items` films by the first `users` viewers: user_id, item_id, timestamp (seconds, UTC).
+    """Return all views of the first `items` films by `users` viewers: user_id, item_id, timestamp (seconds, UTC).
 
-    A viewer sees a film when its appeal plus Gumbel noise reaches a bar, set so that of the `opening` films as many are
-    seen as the viewer is active (20 to 40, at most half of them): a draw without replacement from a softmax. The bar
-    does not depend on `items`, so with `opening` kept a longer log contains the shorter one row by row. Films of the
-    opening are seen at some time in the 365 days from START, later ones in the week after. Rows are sorted by time,
-    then viewer, then film.
+    A viewer sees a film if its appeal plus Gumbel noise reaches a threshold. It is set so that the viewer sees as many
+    of the `opening` films as their activity says (20 to 40, at most half of them): sampling without replacement from a
+    softmax. The threshold does not depend on `items`, so with the same `opening` a longer log contains the shorter one.
+    Opening films are seen in the 365 days from START, later ones in the following week. Rows are sorted by time, then
+    viewer, then film.
     """
     films = [film(seed, index) for index in range(max(items, opening))]
     ids, shelf = np.array([f.item_id for f in films], dtype=object), content(films)

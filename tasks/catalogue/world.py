@@ -1,7 +1,7 @@
-"""What the films are and what the viewers like: the hidden cause of everything else in the generated catalogue.
+"""Films and viewers with their latent traits, from which the rest of the generated catalogue follows.
 
-Every film and every viewer is a pure function of (seed, index), drawn from a random stream of its own. So film 300 is
-the same whether it is made with the first 300 or alone, and a catalogue can grow without changing.
+Every film and every viewer is a pure function of (seed, index) with its own random stream. So film 300 is the same
+whether it is generated alone or with the first 300, and a catalogue can grow without changing.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ _STREAMS = ("content", "poster", "sound", "synopsis", "title", "taste", "choice"
 
 
 def stream(seed: int, purpose: str, index: int) -> np.random.Generator:
-    """The random numbers of one purpose of one film or viewer; no two share any."""
+    """Return the random stream for one purpose of one film or viewer; all streams are independent."""
     return np.random.default_rng([seed, _STREAMS.index(purpose), index])
 
 
 @dataclass(frozen=True)
 class Film:
-    """One film's content; everything about it that can be seen, heard, read or liked follows from this.
+    """The content of one film, from which its poster, sound, synopsis and appeal follow.
 
     genres: (6,) float64, shares of GENRES, sum 1. mood: 0 dark to 1 bright. tempo: 0 calm to 1 fast. wild: 0 city to
-    1 wilderness. fame: standard normal, how widely known it is whatever its content.
+    1 wilderness. fame: standard normal, its popularity independent of content.
     """
 
     seed: int
@@ -37,17 +37,17 @@ class Film:
 
     @property
     def item_id(self) -> str:
-        """Its id in the catalogue, such as film-0042."""
+        """The id in the catalogue, such as film-0042."""
         return f"film-{self.index:04d}"
 
     @property
     def genre(self) -> str:
-        """The name of its main genre."""
+        """The name of the main genre."""
         return GENRES[int(np.argmax(self.genres))]
 
     @property
     def second_genre(self) -> tuple[str, float]:
-        """The name and the share, at most one half, of its second genre."""
+        """The name and share (at most one half) of the second genre."""
         index = int(np.argsort(self.genres)[-2])
         return GENRES[index], float(self.genres[index])
 
@@ -57,16 +57,16 @@ class Film:
         return np.array([self.mood, self.tempo, self.wild])
 
     def stream(self, purpose: str) -> np.random.Generator:
-        """This film's random numbers for one purpose."""
+        """Return this film's random stream for one purpose."""
         return stream(self.seed, purpose, self.index)
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """What one viewer likes.
+    """The tastes of one viewer.
 
-    genres: (6,) float64, shares of GENRES, sum 1. traits: (3,) the mood, tempo and wildness liked best. activity: films
-    seen out of an opening catalogue that is large enough.
+    genres: (6,) float64, shares of GENRES, sum 1. traits: (3,) the preferred mood, tempo and wildness. activity: number
+    of films seen from an opening catalogue that is large enough.
     """
 
     seed: int
@@ -81,12 +81,12 @@ class Viewer:
         return f"user-{self.index:04d}"
 
     def stream(self, purpose: str) -> np.random.Generator:
-        """This viewer's random numbers for one purpose."""
+        """Return this viewer's random stream for one purpose."""
         return stream(self.seed, purpose, self.index)
 
 
 def film(seed: int, index: int) -> Film:
-    """Film number `index` of the world `seed`. Genres take turns at random, mostly pure, some mixed about evenly."""
+    """Return film number `index` of the world `seed`. Genres are random; most films have one, some mix two evenly."""
     rng = stream(seed, "content", index)
     main = int(rng.integers(len(GENRES)))
     purity = rng.uniform(0.55, 0.95)
@@ -97,7 +97,7 @@ def film(seed: int, index: int) -> Film:
 
 
 def viewer(seed: int, index: int) -> Viewer:
-    """Viewer number `index` of the world `seed`: one to three favourite genres, 20 to 40 films seen."""
+    """Return viewer number `index` of the world `seed`: one to three favourite genres, 20 to 40 films seen."""
     rng = stream(seed, "taste", index)
     genres = rng.dirichlet(np.full(len(GENRES), 0.35))
     return Viewer(seed, index, genres, rng.uniform(0, 1, size=3), int(rng.integers(20, 41)))

@@ -1,4 +1,4 @@
-"""Interactions, numbering, splits and the dataset that models are given. Knows paths and arrays, no store."""
+"""Interactions, numbering, splits and the dataset for the models. Works on paths and arrays; does not use the store."""
 
 from tasks.data.cold import ColdStart, hold_out_items
 from tasks.data.dataset import Dataset, dataset_of

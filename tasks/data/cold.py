@@ -1,4 +1,4 @@
-"""Items that nobody has taken yet: some are kept from training entirely, so that content alone can rank them."""
+"""Cold items: holds some items out of training entirely, so that only content can rank them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tasks.errors import BadInput
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A dataset of which `items` (m,), column numbers in order, occur in test alone, and what that cost.
+    """A dataset whose `items` (m,), sorted column numbers, occur only in test, and the interactions that were lost.
 
-    Interactions of the dataset it was made from are in `data`, or were of an item that is not held out and in test
-    (`warm_test`), or of one of the `users_untrained` who then have nothing in train (`untrained`).
+    Each interaction of the original dataset is in `data`, or was a test interaction of an item that is not held out
+    (`warm_test`), or belonged to one of the `users_untrained` without training interactions (`untrained`).
     """
 
     data: Dataset
@@ -27,11 +27,11 @@ class ColdStart:
 
 
 def hold_out_items(data: Dataset, *, share: float = 0.1, seed: int = 0) -> ColdStart:
-    """Hold out `share` of all items, drawn by `seed`: all their interactions become test, and test has no others.
+    """Hold out `share` of all items, drawn with `seed`: all their interactions move to test, and test has no others.
 
-    Train and validation keep those of the other items. Users left without train keep their row, for ids and shape stay
-    as they are, but nothing in any part, so they are not evaluated. BadInput when no item or every item is held out, or
-    nothing is left to learn from.
+    Train and validation keep the interactions of the other items. Users without training interactions keep their row,
+    so ids and shapes do not change, but it is empty in every part, so they are not evaluated. Raises BadInput if no
+    item or every item is held out, or if train is empty.
     """
     users, columns = data.shape
     held = round(share * columns)
@@ -50,15 +50,15 @@ def hold_out_items(data: Dataset, *, share: float = 0.1, seed: int = 0) -> ColdS
     valid, test = _part(data.valid, trained, ~cold), _part(taken, trained, cold)
     found = replace(data, train=train, valid=valid, test=test, sequences=sequences)
     warm_test = _part(data.test, everybody, ~cold).nnz
-    kept = found.train.nnz + found.valid.nnz + found.test.nnz
+    kept = held_out.train.nnz + held_out.valid.nnz + held_out.test.nnz
     before = np.diff(taken.indptr) > 0
-    return ColdStart(found, items, warm_test, taken.nnz - warm_test - kept, int((before & ~trained).sum()))
+    return ColdStart(held_out, items, warm_test, taken.nnz - warm_test - kept, int((before & ~trained).sum()))
 
 
 def _part(matrix: sparse.csr_matrix, users: np.ndarray, items: np.ndarray) -> sparse.csr_matrix:
-    """The entries of the users and items in both masks; the shape stays."""
+    """Return the entries of the masked users and items, in a matrix of the same shape."""
     entries = matrix.tocoo()
     kept = users[entries.row] & items[entries.col]
-    found = sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape)
-    found.sort_indices()
-    return found
+    part = sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape)
+    part.sort_indices()
+    return part

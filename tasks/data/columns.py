@@ -1,4 +1,4 @@
-"""Columns of an Arrow table as checked NumPy arrays: ratings, times, labels. Rows in messages count from 1."""
+"""Converts columns of an Arrow table to checked NumPy arrays: ratings, times, labels. Messages count rows from 1."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tasks.data.ids import shown
 from tasks.errors import BadInput
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-LATEST = 100_000_000_000  # seconds: beyond the year 5000, so it is milliseconds that were given
+LATEST = 100_000_000_000  # seconds, beyond the year 5000: larger values are milliseconds
 MICROSECONDS = pa.timestamp("us")
 
 
 def finite(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """(n,) float64 of a column of numbers; BadInput with the first row that has none, or one that is not finite."""
+    """Return (n,) float64; raises BadInput with the first row whose number is missing or not finite."""
     if pa.types.is_null(column.type):
         raise BadInput(f"{name} has no value in any row, expected a number in each")
     if _is_text(column):
@@ -29,17 +29,17 @@ def finite(column: pa.ChunkedArray, name: str) -> np.ndarray:
     wrong = ~np.isfinite(values)
     if wrong.any():
         row = int(np.argmax(wrong))
-        found = "no number" if not column[row].is_valid else "a number that is not finite"
+        problem = "no number" if not column[row].is_valid else "a number that is not finite"
         raise BadInput(
-            f"{name} has {found} in row {row + 1} ({int(wrong.sum())} such rows), expected a finite number in each"
+            f"{name} has {problem} in row {row + 1} ({int(wrong.sum())} such rows), expected a finite number in each"
         )
     return values
 
 
 def seconds(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """(n,) int64 seconds since 1970, of numbers of seconds or of dates and times (ISO 8601); fractions are cut off.
+    """Return (n,) int64 seconds since 1970, from seconds or from ISO 8601 dates and times; fractions are truncated.
 
-    Times without a zone are taken as UTC.
+    Times without a zone are UTC.
     """
     if _is_text(column) and not NUMBER.fullmatch(column[0].as_py() or ""):
         column = _times(column, name)
@@ -60,7 +60,7 @@ def seconds(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def labels(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """(n,) int8 of 0 (train), 1 (valid), 2 (test)."""
+    """Return (n,) int8 labels: 0 (train), 1 (valid), 2 (test)."""
     values = finite(column, name)
     wrong = ~np.isin(values, (0, 1, 2))
     if wrong.any():
@@ -74,7 +74,7 @@ def _is_text(column: pa.ChunkedArray) -> bool:
 
 
 def _parsed(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """Numbers of texts, nulls as NaN: each distinct text is looked at once."""
+    """Return texts as numbers, nulls as NaN; each distinct text is parsed once."""
     encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     words = encoded.dictionary.to_pylist() if len(column) else []
     codes = encoded.indices.fill_null(len(words)).to_numpy()
@@ -85,7 +85,7 @@ def _parsed(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def _times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """Times of texts; Arrow makes times of a whole column itself, so what is still text may be mixed or wrong."""
+    """Return texts as times. Arrow already converts uniform columns, so the remaining ones may be mixed or wrong."""
     zoned = pa.timestamp("us", tz="UTC")
     kind = MICROSECONDS if _casts(column.slice(0, 1), MICROSECONDS) else zoned
     if _casts(column, kind):

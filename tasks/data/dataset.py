@@ -1,4 +1,4 @@
-"""What a recommender is given: matrices of interactions, the ids of their rows and columns, features by modality."""
+"""The input of a recommender: interaction matrices, the ids of their rows and columns, and features by modality."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ("train", "valid", "test")  # labels 0, 1, 2
 
 @dataclass(frozen=True)
 class Dataset:
-    """A prepared dataset; that everything in it belongs together is checked when it is made.
+    """A prepared dataset; its consistency is checked when it is created.
 
     `train`, `valid`, `test`: (users, items) CSR float32 of ones with sorted indices, no pair in two of them.
     `user_ids`, `item_ids`: the user's own ids of rows and columns. `features`: modality -> (items, width) float32, row
@@ -97,19 +97,19 @@ class Dataset:
 
 
 def dataset_of(name: str, interactions: Interactions, features: Mapping[str, np.ndarray]) -> Dataset:
-    """A Dataset from a labelled log whose codes are row and column numbers already."""
+    """Return a Dataset from a labelled log whose codes are row and column numbers."""
     labels = labels_of(interactions)
     shape = (len(interactions.user_ids), len(interactions.item_ids))
 
     def matrix(label: int) -> sparse.csr_matrix:
         rows = labels == label
         ones = np.ones(int(rows.sum()), dtype=np.float32)
-        found = sparse.csr_matrix((ones, (interactions.users[rows], interactions.items[rows])), shape=shape)
-        found.sort_indices()
-        if found.nnz != len(ones):
-            part, repeated = PARTS[label], len(ones) - found.nnz
-            raise BadInput(f"{part} of {name} has {repeated} pairs of user and item again, expected each pair once")
-        return found
+        part_matrix = sparse.csr_matrix((ones, (interactions.users[rows], interactions.items[rows])), shape=shape)
+        part_matrix.sort_indices()
+        if part_matrix.nnz != len(ones):
+            part, repeated = PARTS[label], len(ones) - part_matrix.nnz
+            raise BadInput(f"{part} of {name} has {repeated} repeated pairs of user and item, expected each pair once")
+        return part_matrix
 
     return Dataset(
         name=name,

@@ -1,6 +1,6 @@
-"""Files of interactions as Arrow tables: which format one is in, and only the columns that are wanted.
+"""Reads interaction files as Arrow tables: detects the format and reads only the requested columns.
 
-`::` is MovieLens' separator (ratings.dat, no header), tabs are MMRec's and RecBole's (.inter), commas everybody's.
+MovieLens separates by `::` (ratings.dat, no header), MMRec and RecBole by tabs (.inter); CSV by commas.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ UNREADABLE = (pa.ArrowInvalid, gzip.BadGzipFile, zlib.error, EOFError, UnicodeDe
 
 @dataclass(frozen=True)
 class Source:
-    """A file whose format is known: `columns` are its column names, `why` is how the format was found."""
+    """A file of known format: `columns` are its column names, `why` says how the format was detected."""
 
     path: Path
     format: str
@@ -45,7 +45,7 @@ class Source:
 
 
 def open_source(path: Path, wanted: str) -> Source:
-    """Look at a file's first bytes. `wanted` is one of FORMATS, or `auto` to decide by them and by the file's name."""
+    """Detect a file's format. `wanted` is one of FORMATS, or `auto` to decide by its first bytes and its name."""
     if wanted not in {"auto", *FORMATS}:
         raise BadInput(f"format {wanted!r} found, expected one of auto, {', '.join(FORMATS)}")
     with path.open("rb") as file:
@@ -54,20 +54,21 @@ def open_source(path: Path, wanted: str) -> Source:
         raise BadInput(f"{path.name} is empty, expected interactions")
     named = Path(path.name.lower().removesuffix(".gz")).suffix.lstrip(".")
     if (start == b"PAR1" and wanted == "auto") or wanted == "parquet":
-        return Source(path, "parquet", "as told" if wanted != "auto" else "by its first bytes", _parquet_columns(path))
+        why = "by --format" if wanted != "auto" else "by its first bytes"
+        return Source(path, "parquet", why, _parquet_columns(path))
     try:
         with _unpacked(path) as plain:
             line = plain.readline(LARGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
     except UNREADABLE as error:
         raise BadInput(f"{path.name} is not readable as text: {sentence(error)}") from error
-    kind, why = (wanted, "as told") if wanted != "auto" else _decide(path, named, line)
+    kind, why = (wanted, "by --format") if wanted != "auto" else _decide(path, named, line)
     if kind == "dat":
         return Source(path, kind, why, DAT)
     return Source(path, kind, why, _header(path, line, SEPARATORS[kind]))
 
 
 def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table:
-    """The named columns; of them `ids` are read as text, exactly as written, and kept as dictionaries."""
+    """Return the named columns; those in `ids` are read as text, unchanged, with dictionary encoding."""
     try:
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
@@ -82,7 +83,7 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
                 convert_options=pcsv.ConvertOptions(
                     include_columns=columns,
                     column_types=dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string())),
-                    null_values=[""],  # an item may well be called NA
+                    null_values=[""],  # NA can be the id of an item
                     strings_can_be_null=False,
                 ),
             )
@@ -91,7 +92,7 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
 
 
 def _decide(path: Path, named: str, line: str) -> tuple[str, str]:
-    """Format and reason: the name's, when the first line has its separator; else by the separator that it has."""
+    """Return format and reason: by the file's name if the first line has that separator, else by the first line."""
     if named in SEPARATORS and (SEPARATORS[named] in line):
         return named, "by its name and first line"
     for kind in ("dat", "tsv", "csv"):
@@ -122,7 +123,7 @@ def _parquet_columns(path: Path) -> list[str]:
 
 @contextmanager
 def _unpacked(path: Path, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
-    """The plain bytes of a file that may be gzipped, as a stream; `colons` turns `::` into tabs on the way."""
+    """Return a stream of the unpacked bytes of a file that may be gzipped; `colons` replaces `::` by tabs."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -143,7 +144,7 @@ def _chunks(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
 
 
 def _tabbed(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Whole lines with `::` made a tab, so that Arrow can split them."""
+    """Yield whole lines with `::` replaced by tabs, so that Arrow can split them."""
     rest = b""
     for chunk in chunks:
         lines, newline, rest = (rest + chunk).rpartition(b"\n")
@@ -154,7 +155,7 @@ def _tabbed(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Stream(io.RawIOBase):
-    """A file made of chunks of bytes."""
+    """A readable file from chunks of bytes."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the user's own ids may look like: any text that survives tables, file names and keys unchanged."""
+"""The rule for external ids: any text that tables, file names and keys keep unchanged."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RULE = f"1 to {LONGEST_ID} characters without blanks around them and without con
 
 
 def first_odd(ids: Iterable[str]) -> int | None:
-    """Position of the first id that cannot be used, None when all can."""
+    """Return the position of the first id that breaks the rule, or None."""
     return next((place for place, one in enumerate(ids) if not GOOD.fullmatch(one)), None)
 
 
 def shown(text: str) -> str:
-    """`text` as it may stand in a message: quoted, and cut when it is long."""
+    """Return `text` for a message: quoted, and shortened if it is long."""
     return repr(text if len(text) <= 60 else f"{text[:57]}...")

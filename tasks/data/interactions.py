@@ -1,4 +1,4 @@
-"""The interaction log in columns: integer codes into vocabularies of the user's own ids."""
+"""The interaction log in columns: integer codes into vocabularies of external ids."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Interactions:
     """n interactions of U users with I items.
 
     `users`, `items`: (n,) int32 codes into `user_ids` (U,) and `item_ids` (I,), which hold strings, each once.
-    `timestamps`: (n,) int64 seconds since 1970, `labels`: (n,) int8 of 0 (train), 1 (valid), 2 (test); None where the
-    log has none.
+    `timestamps`: (n,) int64 seconds since 1970, `labels`: (n,) int8 of 0 (train), 1 (valid), 2 (test); None if the log
+    has none.
     """
 
     users: np.ndarray
@@ -51,11 +51,11 @@ class Interactions:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Interactions, users and items."""
+        """Numbers of interactions, users and items."""
         return {"interactions": len(self), "users": len(self.user_ids), "items": len(self.item_ids)}
 
     def take(self, rows: np.ndarray) -> Interactions:
-        """The interactions at `rows` (a mask or positions); ids that are no longer used leave the vocabularies."""
+        """Return the interactions at `rows` (a mask or positions); unused ids are removed from the vocabularies."""
         users, user_ids = _compact(self.users[rows], self.user_ids)
         items, item_ids = _compact(self.items[rows], self.item_ids)
         return Interactions(
@@ -68,11 +68,11 @@ class Interactions:
         )
 
     def with_labels(self, labels: np.ndarray) -> Interactions:
-        """The same interactions with another split."""
+        """Return the same interactions with other split labels."""
         return replace(self, labels=labels.astype(np.int8, copy=False))
 
     def save(self, path: Path) -> None:
-        """Write .parquet with the ids as dictionaries, so that 25 million rows stay small."""
+        """Write a Parquet file; ids are dictionary-encoded, so that 25 million rows stay small."""
         columns = {"user_id": _dictionary(self.users, self.user_ids), "item_id": _dictionary(self.items, self.item_ids)}
         if self.timestamps is not None:
             columns["timestamp"] = pa.array(self.timestamps, pa.int64())
@@ -82,7 +82,7 @@ class Interactions:
 
     @classmethod
     def load(cls, path: Path) -> Interactions:
-        """Read what `save` wrote; BadInput when it is something else."""
+        """Read a file written by `save`; raises BadInput for any other file."""
         try:
             table = pq.read_table(path, read_dictionary=["user_id", "item_id"])
         except (pa.ArrowInvalid, OSError) as error:
@@ -103,9 +103,9 @@ class Interactions:
 
 
 def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (n,) int32 and the ids they stand for, in order of first appearance, of a column of strings or integers.
+    """Return codes (n,) int32 and their ids, in order of first appearance, of a column of strings or integers.
 
-    BadInput, with the first row, for other types, for nulls and for ids that cannot be used; rows count from 1.
+    Raises BadInput with the first bad row (from 1) for other types, nulls and ids that break the rule.
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
@@ -114,7 +114,7 @@ def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray
         row = int(np.argmax(column.is_null().to_numpy())) + 1
         raise BadInput(f"{name} has no id in row {row} ({column.null_count} such rows), expected one in each row")
     if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()  # before anything becomes text: ids are few, rows are many
+        column = column.dictionary_encode()  # before the conversion to text: there are few ids but many rows
     column = column.unify_dictionaries()
     codes = np.empty(len(column), dtype=np.int32)
     start = 0
@@ -130,12 +130,12 @@ def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray
 
 
 def sentence(error: BaseException, longest: int = 300) -> str:
-    """What a library says went wrong, on one line and cut when it is long."""
+    """Return a library's error message on one line, shortened if it is long."""
     return " ".join(str(error).split())[:longest]
 
 
 def _compact(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Renumber `codes` so that every id is used, keeping the order of `ids`."""
+    """Renumber `codes` so that every id is used; keeps the order of `ids`."""
     used = np.bincount(codes, minlength=len(ids)) > 0
     if used.all():
         return codes, ids

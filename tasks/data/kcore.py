@@ -1,4 +1,4 @@
-"""The k-core of an interaction log: what is left when all with fewer than k interactions have gone, again and again."""
+"""The k-core of an interaction log: repeatedly removes users and items with fewer than k interactions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tasks.errors import BadInput
 
 
 def k_core(interactions: Interactions, k: int) -> Interactions:
-    """The largest part of the log in which every user and every item has at least `k` interactions.
+    """Return the largest part of the log in which every user and every item has at least `k` interactions.
 
-    Rows keep their order. BadInput when nothing is left.
+    Rows keep their order. Raises BadInput if nothing is left.
     """
     keep = k_core_rows(interactions.users, interactions.items, k)
     if not keep.any():
@@ -22,7 +22,7 @@ def k_core(interactions: Interactions, k: int) -> Interactions:
 
 
 def k_core_rows(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
-    """(n,) bool: the rows of the k-core. Repeats to convergence, each pass linear in the rows that are left."""
+    """Return an (n,) bool mask of the k-core's rows. Each pass until convergence is linear in the remaining rows."""
     rows = np.arange(len(users))
     while len(rows):
         left_users, left_items = users[rows], items[rows]

@@ -1,7 +1,7 @@
-"""Sorting rows by user and by something within each user, without a sort over all rows.
+"""Sorts rows by user and by a key within each user, without a sort over all rows.
 
-Rows are dealt out to their users by counting and each user's few are sorted, as in building a CSR matrix; on 25 million
-rows that takes about a third of the time of an argsort of combined keys, and far less than a lexsort.
+A counting sort distributes rows to users, and each user's few rows are sorted, as when a CSR matrix is built. On 25
+million rows this takes about a third of the time of an argsort of combined keys, and far less than a lexsort.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from scipy import sparse
 
 
 def order_within(users: np.ndarray, keys: np.ndarray) -> np.ndarray | None:
-    """Positions (n,) that sort rows by user and then by key; None when a user has a key twice.
+    """Return positions (n,) that sort rows by user and then by key; None if a user has a key twice.
 
     `users`, `keys`: (n,) integers from 0.
     """
@@ -27,7 +27,7 @@ def stable_order(users: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def places(users: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row its place (n,) among the rows of its user in `order`, and how many (n,) rows its user has."""
+    """Return each row's place (n,) among its user's rows in `order`, and the number (n,) of its user's rows."""
     sizes = np.bincount(users).astype(np.int32)
     starts = np.cumsum(sizes, dtype=np.int64) - sizes
     place = np.empty(len(users), dtype=np.int32)

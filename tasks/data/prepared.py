@@ -1,7 +1,7 @@
-"""The log of a prepared dataset as MMRec reads it: a tab-separated .inter of numbers, with a label of its split.
+"""The log of a prepared dataset in MMRec's format: a tab-separated .inter of numbers with split labels.
 
-Row and column numbers in `userID` and `itemID`; `x_label` is 0 (train), 1 (valid) or 2 (test); `timestamp` in seconds
-where the log has times.
+`userID` and `itemID` are row and column numbers; `x_label` is 0 (train), 1 (valid) or 2 (test); `timestamp` is in
+seconds and exists if the log has times.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ USER, ITEM, LABEL, TIMESTAMP = "userID", "itemID", "x_label", "timestamp"
 
 
 def columns_of(log: Interactions) -> dict[str, np.ndarray]:
-    """Column -> numbers (n,) of a labelled log, in the order of the file."""
+    """Return column name -> numbers (n,) of a labelled log, in the order of the file."""
     columns = {USER: log.users, ITEM: log.items, LABEL: labels_of(log)}
     return columns if log.timestamps is None else columns | {TIMESTAMP: log.timestamps}
 

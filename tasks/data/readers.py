@@ -1,6 +1,6 @@
-"""Interaction logs as people have them: MMRec `.inter`, MovieLens `ratings.dat`, CSV, TSV, Parquet; plain or gzipped.
+"""Reads interaction logs in common formats: MMRec `.inter`, MovieLens `ratings.dat`, CSV, TSV, Parquet; also gzipped.
 
-Read with Arrow, ids as dictionaries, so that 25 million rows need a few hundred megabytes.
+Uses Arrow with dictionary-encoded ids, so that 25 million rows need a few hundred megabytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tasks.errors import BadInput, NotFound
 
 __all__ = ["FORMATS", "Columns", "Reading", "read_interactions"]
 
-# Names that are found without being told, those of MovieLens, RecBole and MMRec; upper and lower case matter.
+# Column names that are recognised, those of MovieLens, RecBole and MMRec; they are case-sensitive.
 USER = ("user_id", "userID", "userId", "UserID", "user")
 ITEM = ("item_id", "itemID", "itemId", "ItemID", "item", "movieId", "MovieID")
 RATING = ("rating", "Rating")
@@ -31,7 +31,7 @@ TYPES = {"token", "token_seq", "float", "float_seq"}  # of RecBole's headers, `u
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns; None looks for the usual ones."""
+    """Names of the columns; None selects a recognised name."""
 
     user: str | None = None
     item: str | None = None
@@ -41,7 +41,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read, how its format was found, and what was left out of it."""
+    """The interactions, how the format was detected, and how many rows were left out."""
 
     interactions: Interactions
     format: str
@@ -59,11 +59,11 @@ def read_interactions(
     threshold: float | None = None,
     implicit: bool = False,
 ) -> Reading:
-    """Read a log. Of a pair that occurs more than once the earliest row stays (the first, without timestamps).
+    """Read a log. Of repeated pairs only the earliest row is kept (without timestamps, the first row).
 
-    A log with ratings needs `threshold` (rows rated at least that are kept) or `implicit` (every row counts). BadInput
-    when it has neither, and for missing columns, missing or unusable ids, and numbers and times that are none; the rows
-    in messages count from 1, a header apart.
+    A log with ratings needs `threshold` (keeps rows rated at least that) or `implicit` (keeps every row). Raises
+    BadInput if it has neither, and for missing columns, missing or unusable ids, and invalid numbers or times. Messages
+    count rows from 1, without the header.
     """
     columns = columns or Columns()
     if not path.is_file():
@@ -78,7 +78,7 @@ def read_interactions(
     used = [user, item, *([rating] if rating and threshold is not None else [])]
     used += [name for name in (timestamp, label) if name]
     if len(set(used)) < len(used):
-        raise BadInput(f"{path.name} is to be read with columns {used}, expected a different one for each purpose")
+        raise BadInput(f"{path.name} would be read with columns {used}, expected a different one for each purpose")
     table = read_columns(source, used, [user, item])
     if not table.num_rows:
         raise BadInput(f"{path.name} has no rows, expected interactions")
@@ -110,17 +110,17 @@ def _log(table: pa.Table, file: str, ids: list[str], timestamp: str | None, labe
 
 
 def _required(source: Source, what: str, wanted: str | None, usual: tuple[str, ...]) -> str:
-    found = _optional(source, what, wanted, usual)
-    if found is None:
+    name = _optional(source, what, wanted, usual)
+    if name is None:
         raise BadInput(
             f"{source.path.name}, read as {source.format}, has columns {source.columns[:20]}, expected one for the "
             f"{what}: {', '.join(usual)}, or another that --{what}-column names"
         )
-    return found
+    return name
 
 
 def _optional(source: Source, what: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:
-    """A column by name; a name with RecBole's type behind a colon counts as the name alone."""
+    """Return a column by name; RecBole's type after a colon is ignored."""
     plain: dict[str, str] = {}
     for name in source.columns:
         word, _, kind = name.rpartition(":")
@@ -129,12 +129,12 @@ def _optional(source: Source, what: str, wanted: str | None, usual: tuple[str, .
         if wanted not in plain and wanted not in source.columns:
             raise BadInput(f"{source.path.name} has columns {source.columns[:20]}, expected the {what} in {wanted!r}")
         return wanted if wanted in source.columns else plain[wanted]
-    found = [plain[name] for name in usual if name in plain]
-    if len(found) > 1:
+    candidates = [plain[name] for name in usual if name in plain]
+    if len(candidates) > 1:
         raise BadInput(
-            f"{source.path.name} has columns {found} for the {what}, expected one: choose it by --{what}-column"
+            f"{source.path.name} has columns {candidates} for the {what}, expected one: choose it by --{what}-column"
         )
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def _check_threshold(source: Source, rating: str | None, threshold: float | None, *, implicit: bool) -> None:
@@ -154,18 +154,18 @@ def _check_threshold(source: Source, rating: str | None, threshold: float | None
 
 
 def _above(column: pa.ChunkedArray, path: Path, rating: str, threshold: float) -> np.ndarray:
-    """(n,) bool: rows that are kept."""
+    """Return an (n,) bool mask of the rows rated at least `threshold`."""
     values = finite(column, f"column {rating} of {path.name}")
     kept = values >= threshold
     if not kept.any():
         raise BadInput(
-            f"{path.name} has no rating of at least {threshold:g}, expected some (they reach {values.max():g})"
+            f"{path.name} has no rating of at least {threshold:g}, expected some (the highest is {values.max():g})"
         )
     return kept
 
 
 def _first_of_each_pair(log: Interactions) -> np.ndarray:
-    """(n,) bool: of each pair of user and item the earliest row."""
+    """Return an (n,) bool mask of the earliest row of each pair of user and item."""
     if order_within(log.users, log.items) is not None:
         return np.ones(len(log), dtype=bool)
     pairs = log.users.astype(np.int64) * len(log.item_ids) + log.items

@@ -1,4 +1,4 @@
-"""Train, validation and test: which interactions are learned from, which choose, which only report."""
+"""Split rules: interactions for training, for selection (validation) and for reporting (test)."""
 
 from __future__ import annotations
 
@@ -17,53 +17,55 @@ TRAIN, VALID, TEST = np.int8(0), np.int8(1), np.int8(2)
 
 @dataclass(frozen=True)
 class LabelledLog:
-    """A labelled log and what labelling it cost."""
+    """A labelled log, and the rows, users and items that were moved or lost by labelling."""
 
     interactions: Interactions
-    moved_to_train: int  # rows of users or items that would have had none to learn from, and what goes with them
-    dropped: int  # rows that went because nothing could be moved without leaking the future
-    users_lost: int  # with those rows; the log no longer has them
+    moved_to_train: int  # rows of users or items without a training row, and rows that follow them
+    dropped: int  # rows removed because moving them would leak the future
+    users_lost: int  # removed with those rows
     items_lost: int
 
     @property
     def users_unmeasured(self) -> int:
-        """Users without a row of valid or test: they are learned from, and no figure is about them."""
+        """Users without a row in valid or test: they are in training, but in no metric."""
         withheld = self.interactions.users[labels_of(self.interactions) != TRAIN]
         return int((np.bincount(withheld, minlength=len(self.interactions.user_ids)) == 0).sum())
 
 
 def split(interactions: Interactions, method: str, *, seed: int, k: int) -> LabelledLog:
-    """Label the log by one of SPLITS; afterwards every user and item has at least one row of train.
+    """Label the log by one of SPLITS; afterwards every user and item has at least one training row.
 
-    `random` and `leave-one-out` move a row to train where there would be none, the latter without learning from a
-    user's future; `time` and `given` may not (the first would, the second is not ours to change), so they drop such
-    users and items, and what no longer is in the k-core without them, until nothing changes. Labels depend on the seed
-    and on the codes of users and items, not on the order of the rows. BadInput for a log with repeated pairs, and when
-    one of the parts is empty.
+    For users and items without a training row, `random` and `leave-one-out` move a row to train, the latter without
+    training on a user's future. `time` would leak the future and `given` must not be changed, so they drop such users
+    and items, and then all that is outside the k-core, until nothing changes. Labels depend on the seed and on the
+    codes of users and items, not on the order of the rows. Raises BadInput for repeated pairs and if a part is empty.
     """
     if method not in SPLITS:
         raise BadInput(f"split {method!r} found, expected one of {', '.join(SPLITS)}")
     order = order_within(interactions.users, interactions.items)
     if order is None:
         raise BadInput("a user has the same item more than once, expected each pair once")
-    label, mend = SPLITS[method]
+    label, may_move = SPLITS[method]
     labels = label(interactions, order, np.random.default_rng(seed))
     ordered = label is leave_one_out
-    found = _move(interactions, labels, order, ordered=ordered) if mend else _drop(interactions.with_labels(labels), k)
-    present = np.bincount(labels_of(found.interactions), minlength=3)
+    if may_move:
+        labelled = _move(interactions, labels, order, ordered=ordered)
+    else:
+        labelled = _drop(interactions.with_labels(labels), k)
+    present = np.bincount(labels_of(labelled.interactions), minlength=3)
     if not present.all():
         raise BadInput(
             f"the {method} split of {len(interactions)} interactions gives {present.tolist()} rows of train, valid and "
             "test, expected some of each: give more data or another split"
         )
-    return found
+    return labelled
 
 
 def by_user_at_random(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """8:1:1 within each user by the rule of MMRec's published splits.
+    """Split 8:1:1 within each user by the rule of MMRec's published splits.
 
-    Of a user's n shuffled rows the last two are valid and test when n < 10; else with v = int(0.2 n) the first n - v
-    are train, the next v // 2 valid, the rest test.
+    The rows of a user are shuffled. If n < 10, the last two are valid and test; else, with v = int(0.2 n), the first
+    n - v are train, the next v // 2 valid, the rest test.
     """
     draw = np.empty(len(order), dtype=order.dtype)
     draw[order] = rng.permutation(len(order))
@@ -73,7 +75,7 @@ def by_user_at_random(interactions: Interactions, order: np.ndarray, rng: np.ran
 
 
 def leave_one_out(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The last interaction of each user is test, the one before it valid; ties in time fall by the item's number."""
+    """Label the last interaction of each user test and the one before it valid; ties are ordered by item number."""
     del rng
     times = _times(interactions, "leave-one-out")
     rank = np.empty(len(order), dtype=order.dtype)
@@ -83,16 +85,16 @@ def leave_one_out(interactions: Interactions, order: np.ndarray, rng: np.random.
 
 
 def by_time(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The first 80 % of all interactions in time are train, the next 10 % valid, the rest test, for everybody alike."""
+    """Split all interactions by time: the first 80 % are train, the next 10 % valid, the rest test, for all users."""
     del order, rng
     times = _times(interactions, "time")
-    cuts = [len(times) * 8 // 10, len(times) * 9 // 10]  # of the rows in order of time: the first of valid, of test
+    cuts = [len(times) * 8 // 10, len(times) * 9 // 10]  # first row of valid and of test, in order of time
     first, second = np.partition(times, cuts)[cuts]
     return np.where(times < first, TRAIN, np.where(times < second, VALID, TEST))
 
 
 def given(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The labels that came with the log."""
+    """Return the labels that came with the log."""
     del order, rng
     return labels_of(interactions)
 
@@ -106,14 +108,14 @@ SPLITS: dict[str, tuple[Callable[[Interactions, np.ndarray, np.random.Generator]
 
 
 def labels_of(interactions: Interactions) -> np.ndarray:
-    """(n,) int8 labels; BadInput when the log has none."""
+    """Return (n,) int8 labels; raises BadInput if the log has none."""
     if interactions.labels is None:
         raise BadInput("a log without labels found, expected 0 (train), 1 (valid) or 2 (test) in a column x_label")
     return interactions.labels
 
 
 def _labels(past: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Of rows `past` (n,) places behind the end of train: below 0 train, then `valid` (n,) of valid, then test."""
+    """Label rows by their distance `past` (n,) from the end of train: < 0 train, < `valid` (n,) valid, else test."""
     return np.where(past < 0, TRAIN, np.where(past < valid, VALID, TEST))
 
 
@@ -133,10 +135,10 @@ def _times(interactions: Interactions, method: str) -> np.ndarray:
 
 
 def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, ordered: bool) -> LabelledLog:
-    """Give every user and item without a row of train one of its own: the first by user and item number.
+    """Move a row to train for every user and item that has none: the first by user and item number.
 
-    With `ordered` labels, each user's valid row being before the test row, a valid one where there is one; and with a
-    test row that moves goes its user's valid row, so that no user has one of train after one that is withheld.
+    `ordered` labels mean that each user's valid row is before the test row. Then a valid row is preferred, and when a
+    test row moves, its user's valid row moves too, so that no training row of a user is after a held-out one.
     """
     labels = before.copy()
     if ordered:
@@ -155,7 +157,7 @@ def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, 
 
 
 def _drop(interactions: Interactions, k: int) -> LabelledLog:
-    """Leave out users and items without a row of train, and who then is not in the k-core, until all are well."""
+    """Drop users and items without a training row, and rows outside the k-core, until nothing changes."""
     kept = interactions
     while True:
         labels = labels_of(kept)

@@ -1,6 +1,6 @@
-"""From a stranger's bytes to pixels, samples or text: bounded, decoded whole, or refused with a reason.
+"""Decodes untrusted media files to pixels, samples or text: within limits, completely, or refused with a reason.
 
-The content decides what a file is; its ending only says to which modality it may belong.
+The content decides a file's format; its suffix only says to which modality it may belong.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ LARGEST_FILE = max(LARGEST.values())
 
 
 class BadMedia(ValueError):
-    """A file that cannot be used; the message is the reason in a few plain words."""
+    """A file that cannot be used; the message is the reason in a few words."""
 
 
 def too_large(size: int, modality: str) -> str:
-    """The reason why a file of `size` bytes is refused; empty when it is not."""
+    """Return the reason why a file of `size` bytes is refused; empty if it is accepted."""
     return f"{size} bytes, {modality} may have {LARGEST[modality]}" if size > LARGEST[modality] else ""
 
 
 def check_size(data: bytes, modality: str) -> None:
-    """BadMedia for a file that is empty or larger than its modality may be."""
+    """Raise BadMedia for a file that is empty or larger than the limit of its modality."""
     if not data:
         raise BadMedia("empty file")
     if reason := too_large(len(data), modality):
@@ -32,6 +32,6 @@ def check_size(data: bytes, modality: str) -> None:
 
 
 def in_short(error: BaseException) -> str:
-    """The message of a decoder on one line, at most 100 characters."""
+    """Return a decoder's message on one line, at most 100 characters."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split())[:100] or type(error).__name__

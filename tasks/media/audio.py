@@ -1,4 +1,4 @@
-"""Sound as mono samples."""
+"""Decodes audio files to mono samples."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from tasks.media import BadMedia, check_size, in_short
 from tasks.media.containers import check_whole, declares_length, ffmpeg_format
 from tasks.media.resample import resample
 
-LONGEST = 20 * 60  # seconds that are decoded; a longer file is refused
-MOST_SAMPLES = 60_000_000  # of a channel: 20 minutes at 48 kHz, five at 192 kHz
+LONGEST = 20 * 60  # seconds; longer files are refused
+MOST_SAMPLES = 60_000_000  # per channel: 20 minutes at 48 kHz, five at 192 kHz
 MOST_CHANNELS = 32
 RATES = (4_000, 384_000)  # Hz
-LOUDEST = 4.0  # 12 dB above full scale: no decoder overshoots that far, integers stored as floats are far beyond it
+LOUDEST = 4.0  # 12 dB above full scale: decoders do not overshoot that far; integers stored as floats are far above
 FORMATS = frozenset(
     {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3"}
-)  # of libsndfile's; it would shorten others in silence
-BLOCK = 1 << 20  # samples of all channels that are decoded at once
-PADDING = 2 * 1152  # decoders of MP3 disagree by a frame or two on what pads a file
-SLACK = 0.5  # seconds an MP4 may lack of what it declares: edit lists and priming
+)  # of those that libsndfile reads; it would truncate others silently
+BLOCK = 1 << 20  # samples decoded at once, over all channels
+PADDING = 2 * 1152  # MP3 decoders differ by one or two frames of padding
+SLACK = 0.5  # seconds by which an MP4 may be shorter than declared: edit lists and priming
 
 
 def decode_audio(data: bytes, rate: int = 44_100) -> np.ndarray:
-    """(samples,) float32 mono at `rate` Hz: channels averaged, resampled. BadMedia with the reason otherwise.
+    """Return (samples,) float32 mono at `rate` Hz: channels averaged, resampled. Raises BadMedia with the reason.
 
-    Full scale is 1. Peaks between that and LOUDEST are kept as they are: decoders of lossy formats overshoot. Beyond it
-    the file is not in the scale that it claims, and is refused. A truncated file is refused, not shortened, as far as
-    its format tells the length (MP3 without a Xing header, bare AAC and streamed FLAC do not): what is left of a cut
-    download would get a vector of its own.
+    Full scale is 1. Peaks up to LOUDEST are kept, because decoders of lossy formats overshoot; a file with higher peaks
+    does not have the scale that it claims and is refused. A truncated file is refused if its format declares the length
+    (MP3 without a Xing header, bare AAC and streamed FLAC do not): otherwise a partial download would get a wrong
+    embedding.
     """
     check_size(data, "audio")
     check_whole(data)
-    samples, found = _decode(data)
+    samples, native = _decode(data)
     if not len(samples):
         raise BadMedia("no sound in the file")
     peak = float(max(samples.max(), -samples.min()))
@@ -43,12 +43,12 @@ def decode_audio(data: bytes, rate: int = 44_100) -> np.ndarray:
         raise BadMedia("samples that are not numbers")
     if peak > LOUDEST:
         raise BadMedia(f"samples up to {peak:.3g}, full scale is 1")
-    resampled = resample(torch.from_numpy(samples), found, rate).numpy()
+    resampled = resample(torch.from_numpy(samples), native, rate).numpy()
     return np.ascontiguousarray(resampled, dtype=np.float32)
 
 
 def _decode(data: bytes) -> tuple[np.ndarray, int]:
-    """(n,) float32 mono and its rate: by libsndfile, by FFmpeg what libsndfile does not know."""
+    """Return (n,) float32 mono and its rate; uses libsndfile, or FFmpeg for formats unknown to libsndfile."""
     try:
         return _by_soundfile(data)
     except soundfile.SoundFileError as error:
@@ -80,19 +80,19 @@ def _by_ffmpeg(data: bytes, name: str) -> tuple[np.ndarray, int]:
         return _demuxed(data, name)
     except BadMedia:
         raise
-    except Exception as error:  # whatever a parser trips over in a stranger's bytes
+    except Exception as error:  # parsers raise many kinds of errors for untrusted bytes
         raise BadMedia(f"damaged sound ({in_short(error)})") from error
 
 
 def _demuxed(data: bytes, name: str) -> tuple[np.ndarray, int]:
-    """`name` fixes the demuxer: those that FFmpeg would try include playlists, which name other files and addresses."""
+    """Decode with demuxer `name`: FFmpeg's own choice includes playlists, which refer to other files and URLs."""
     import av  # noqa: PLC0415  seldom needed, and slow to import
 
     with av.open(io.BytesIO(data), format=name, metadata_errors="ignore") as container:
         if not container.streams.audio:
             raise BadMedia("no sound in the file")
         stream = container.streams.audio[0]
-        packed = av.AudioResampler(format="flt")  # of planes PyAV counts too many where channels are eight or more
+        packed = av.AudioResampler(format="flt")  # packed, because PyAV miscounts planes of eight or more channels
         parts, length, rate = [], 0, 0
         for frame in container.decode(stream):
             rate = rate or frame.sample_rate
@@ -112,13 +112,13 @@ def _demuxed(data: bytes, name: str) -> tuple[np.ndarray, int]:
 
 
 def check_channels(channels: int) -> None:
-    """BadMedia for more channels than a recording has."""
+    """Raise BadMedia for more than MOST_CHANNELS channels."""
     if channels > MOST_CHANNELS:
         raise BadMedia(f"{channels} channels, more than {MOST_CHANNELS}")
 
 
 def check_amount(rate: int, samples: int) -> None:
-    """BadMedia for a rate no sound has, or more sound than is decoded; asked while decoding, before more is kept."""
+    """Raise BadMedia for an impossible rate or too much audio; called while decoding, before more is stored."""
     if not RATES[0] <= rate <= RATES[1]:
         raise BadMedia(f"{rate} samples a second, expected {RATES[0]} to {RATES[1]}")
     if samples > LONGEST * rate:

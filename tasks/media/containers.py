@@ -1,7 +1,7 @@
-"""What the containers of sound say about themselves, read without decoding anything.
+"""Reads what audio containers declare about their length, without decoding.
 
-libsndfile shortens a truncated WAV, RF64 or Opus file in silence and believes estimates of an MP3's length, so both are
-looked up here.
+libsndfile silently accepts a truncated WAV, RF64 or Opus file and trusts estimates of an MP3's length, so both are
+checked here.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import struct
 
 from tasks.media import BadMedia
 
-UNKNOWN = 0xFFFFFFFF  # a size that a program that streams could not know yet; in RF64: see the chunk `ds64`
+UNKNOWN = 0xFFFFFFFF  # size unknown to a streaming writer; in RF64: see the chunk `ds64`
 LAST_PAGE = 4  # flag of the last page of an Ogg stream
 MP3_HEADERS = (b"Xing", b"Info", b"VBRI")
-FIRST_FRAME = 256  # bytes within which such a header lies
+FIRST_FRAME = 256  # bytes in which such a header must start
 
 
 def check_whole(data: bytes) -> None:
-    """BadMedia for a WAV, RF64 or Ogg file that promises more bytes than there are."""
+    """Raise BadMedia for a WAV, RF64 or Ogg file that declares more bytes than it has."""
     if data[:4] in {b"RIFF", b"RIFX", b"RF64"} and data[8:12] == b"WAVE":
         _check_wave(data)
     elif data[:4] == b"OggS":
@@ -25,8 +25,8 @@ def check_whole(data: bytes) -> None:
 
 
 def declares_length(data: bytes) -> bool:
-    """Whether the file itself says how many samples it has. An MP3 without a Xing header is estimated by its size."""
-    if data[:4] in {b"RIFF", b"RIFX", b"RF64", b"OggS"}:  # looked at by check_whole
+    """Whether the file declares its number of samples. For an MP3 without a Xing header it is only an estimate."""
+    if data[:4] in {b"RIFF", b"RIFX", b"RF64", b"OggS"}:  # checked by check_whole
         return False
     if data[:4] == b"fLaC":  # STREAMINFO comes first: 36 bits of samples after 20 of rate, 3 of channels and 5 of depth
         return len(data) >= 26 and bool(int.from_bytes(data[21:26], "big") & (1 << 36) - 1)
@@ -35,11 +35,11 @@ def declares_length(data: bytes) -> bool:
 
 
 def ffmpeg_format(data: bytes) -> str | None:
-    """FFmpeg's name of the container, for the few that it is asked to read: MP4, bare AAC, MP3, streamed FLAC."""
+    """Return FFmpeg's name of the container if FFmpeg shall read it: MP4, bare AAC, MP3, streamed FLAC."""
     if data[4:8] == b"ftyp":
         return "mp4"
     if data[:4] == b"fLaC" and not declares_length(data):
-        return "flac"  # libsndfile cannot read on where it does not know the end
+        return "flac"  # libsndfile needs a declared length
     start = _after_id3(data)
     head = int.from_bytes(data[start : start + 2], "big")
     if head & 0xFFF6 == 0xFFF0:  # twelve bits of sync, layer 0
@@ -50,7 +50,7 @@ def ffmpeg_format(data: bytes) -> str | None:
 
 
 def _after_id3(data: bytes) -> int:
-    """Where the sound begins: behind an ID3v2 tag, the length of which has seven bits a byte."""
+    """Return the start of the audio after an ID3v2 tag, whose length has seven bits per byte."""
     if data[:3] != b"ID3" or len(data) < 10:
         return 0
     size = 0
@@ -76,7 +76,7 @@ def _check_wave(data: bytes) -> None:
 
 
 def _check_ogg(data: bytes) -> None:
-    """A page is 27 bytes (the sixth flags, the last the number of segments), the segments' lengths, the segments."""
+    """Check that all pages are complete: 27 bytes (byte 5 flags, byte 26 number of segments), lengths, segments."""
     place, last = 0, False
     while data[place : place + 4] == b"OggS":
         table = place + 27

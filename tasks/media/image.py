@@ -1,4 +1,4 @@
-"""Pictures as RGB pixels."""
+"""Decodes image files to RGB pixels."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tasks.media import BadMedia, check_size, in_short
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other parser of Pillow's ever sees the bytes
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other parser of Pillow reads the bytes
 MOST_PIXELS = 50_000_000
 
-# Process-wide and once: filters of warnings cannot be switched per call where threads decode side by side.
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # also bounds what a picture contains: frames of a GIF, tiles of a TIFF
+# Set once per process: warning filters cannot be changed per call while other threads decode.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # also limits frames of a GIF and tiles of a TIFF
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata: the pixels decide
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata do not matter
 
 
 def decode_image(data: bytes) -> np.ndarray:
-    """(height, width, 3) uint8 RGB of the first frame, turned upright as its EXIF says; transparency is laid on white.
+    """Return (height, width, 3) uint8 RGB of the first frame, rotated as its EXIF says, with a white background.
 
-    Decoded whole: Pillow's `verify` lets a truncated JPEG pass. Grey of 16 bits is scaled to 8, where Pillow would clip
-    it to white. BadMedia with the reason otherwise.
+    The whole image is decoded, because Pillow's `verify` accepts a truncated JPEG. 16-bit grey is scaled to 8 bits;
+    Pillow would clip it to white. Raises BadMedia with the reason.
     """
     check_size(data, "image")
     try:
@@ -34,7 +34,7 @@ def decode_image(data: bytes) -> np.ndarray:
         raise BadMedia("not a picture of a known format") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadMedia(f"more than {MOST_PIXELS} pixels") from error
-    except Exception as error:  # whatever a parser trips over in a stranger's bytes
+    except Exception as error:  # parsers raise many kinds of errors for untrusted bytes
         raise BadMedia(f"damaged picture ({in_short(error)})") from error
 
 
@@ -51,7 +51,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.uint32)
         return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")  # 65535 = 257 * 255
-    if image.mode in {"I", "F"}:  # TIFF: nothing says which number is white
+    if image.mode in {"I", "F"}:  # TIFF: the value of white is not defined
         raise BadMedia("a picture of 32-bit numbers, expected 8 or 16 bits")
     if "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")

@@ -1,8 +1,7 @@
-"""torchaudio's resampler, beside a torch whose build differs from torchaudio's.
+"""torchaudio's resampler, also with a torch build that differs from torchaudio's.
 
-PyPI's torchaudio carries extensions for CUDA, and its import fails beside a CPU build of torch, though its resampler is
-plain torch. Where the import fails for that reason, its loader of extensions is replaced by one that says there are
-none.
+PyPI's torchaudio contains CUDA extensions, and its import fails with a CPU build of torch, although its resampler is
+plain torch. If the import fails for that reason, its extension loader is replaced by one that reports no extensions.
 """
 
 from __future__ import annotations
@@ -16,35 +15,34 @@ from typing import Any
 
 import torch
 
-LARGEST_KERNEL = 8 << 20  # numbers in the table of filters, new rate x old rate over their common divisor
+LARGEST_KERNEL = 8 << 20  # size of the filter table: new rate x old rate, each divided by the common divisor
 
 
 def resample(samples: torch.Tensor, rate: int, target: int) -> torch.Tensor:
-    """(n,) float32 at `rate` Hz to `target` Hz, band-limited (windowed sinc, Hann)."""
+    """Resample (n,) float32 from `rate` Hz to `target` Hz, band-limited (windowed sinc, Hann)."""
     if rate == target:
         return samples
     step = ratio(rate, target)
-    found: torch.Tensor = FUNCTIONAL.resample(samples, step.denominator, step.numerator)
-    return found
+    resampled: torch.Tensor = FUNCTIONAL.resample(samples, step.denominator, step.numerator)
+    return resampled
 
 
 def ratio(rate: int, target: int) -> Fraction:
-    """target / rate, or for rates with hardly a common divisor the nearest fraction of small numbers.
+    """Return target / rate, approximated by small numbers if the rates have only a small common divisor.
 
-    The filters' table grows with the product of the two numbers: 44,099 Hz to 44,100 Hz would take gigabytes, and the
-    rate is whatever a stranger's file says. Where it is rounded the sound gets longer or shorter, and its pitch lower
-    or higher, by less than 0.02 %.
+    The filter table grows with the product of the two numbers: 44,099 Hz to 44,100 Hz would need gigabytes, and the
+    rate comes from an untrusted file. The approximation changes duration and pitch by less than 0.02 %.
     """
-    exact = found = Fraction(target, rate)
+    exact = fraction = Fraction(target, rate)
     largest = rate
-    while found.numerator * found.denominator > LARGEST_KERNEL:
+    while fraction.numerator * fraction.denominator > LARGEST_KERNEL:
         largest = largest * 3 // 4
-        found = exact.limit_denominator(largest)
-    return found
+        fraction = exact.limit_denominator(largest)
+    return fraction
 
 
 def import_functional() -> types.ModuleType:
-    """`torchaudio.functional`, with or without torchaudio's compiled extension."""
+    """Import `torchaudio.functional`, with or without torchaudio's compiled extension."""
     try:
         return importlib.import_module("torchaudio.functional")
     except OSError:  # libcudart or libtorch_cuda is absent
@@ -76,4 +74,4 @@ def _no_extension() -> types.ModuleType:
     return module
 
 
-FUNCTIONAL = import_functional()  # here and not at the first sound: that is decoded by several threads at once
+FUNCTIONAL = import_functional()  # at import time: files are decoded by several threads at once

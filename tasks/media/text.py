@@ -1,4 +1,4 @@
-"""Text as Unicode."""
+"""Decodes text files to Unicode."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
 
 def decode_text(data: bytes) -> str:
-    """The text of a UTF-8 file, a byte order mark and blanks around it removed. BadMedia when there is none.
+    """Return the text of a UTF-8 file without byte order mark and surrounding blanks. Raises BadMedia if it is empty.
 
-    An empty text would get a valid vector, the same for every empty file, so it is refused; so is one in which nothing
-    can be seen (zero-width characters alone).
+    An empty text is refused because all empty files would get the same valid embedding; so is a text without visible
+    characters (only zero-width characters).
     """
     check_size(data, "text")
     if data.startswith(UTF_16):

@@ -1,4 +1,4 @@
-"""Ranking metrics; they know whatever gives scores, and no model."""
+"""Ranking metrics of anything that returns scores; independent of models."""
 
 from __future__ import annotations
 

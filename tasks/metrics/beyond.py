@@ -1,10 +1,10 @@
-"""What the first k ranks are like, right or wrong: how much of the catalogue, how well known, how new.
+"""Metrics beyond accuracy of the first k ranks: coverage of the catalogue, popularity and novelty.
 
-With n_i the training interactions of item i and U users: coverage@k is the share of the catalogue that is among
-anybody's first k; popularity@k the mean of n_i over what is recommended; novelty@k the mean of -log2 p(i) (Vargas,
+With n_i the training interactions of item i and U users: coverage@k is the share of the catalogue that is among any
+user's first k; popularity@k is the mean of n_i over the recommended items; novelty@k is the mean of -log2 p(i) (Vargas,
 Castells, Rank and Relevance in Novelty and Diversity Metrics for Recommender Systems, RecSys 2011), with
-p(i) = (n_i + 1) / (U + 1) so that an item nobody has taken yet has a finite one. Where a mask leaves a user
-fewer than k items, those count.
+p(i) = (n_i + 1) / (U + 1), so that it is finite for an item without interactions. If masks leave a user fewer than k
+items, only those are counted.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from tasks.metrics.ranking import Evaluation
 
 
 def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
-    """`{"coverage@5": ..., "novelty@5": ..., "popularity@5": ...}` at every cutoff of the evaluation."""
+    """Return `{"coverage@5": ..., "novelty@5": ..., "popularity@5": ...}` at every cutoff of the evaluation."""
     users, items = data.shape
     taken = np.bincount(data.train.indices, minlength=items)
     novelty = -np.log2((taken + 1) / (users + 1))
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for k in evaluation.cutoffs:
         ranked = evaluation.top[:, :k]
         shown = ranked[ranked >= 0]

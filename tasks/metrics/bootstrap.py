@@ -1,10 +1,10 @@
-"""Is one model better than another, or were the users just so? The paired bootstrap over users.
+"""The paired bootstrap over users: whether one model is significantly better than another.
 
-Of the differences d_u of n users, resampled with replacement B times, the b-th mean is m*_b, and m is that of the users
-themselves. The interval is that of the percentiles of m* (Efron, Tibshirani, An Introduction to the Bootstrap, 1993,
-section 13.3). The test shifts m* to the null hypothesis of no difference (section 16.4; for ranking metrics Sakai,
-Evaluating Evaluation Metrics Based on the Bootstrap, SIGIR 2006): p = (1 + #{|m*_b - m| >= |m|}) / (B + 1). Other than
-there, means are not studentised, which matters for tens of users and not for hundreds.
+The differences d_u of n users have mean m; the b-th of B resamples with replacement has mean m*_b. The interval is
+that of the percentiles of m* (Efron, Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). The test shifts
+m* to the null hypothesis of no difference (section 16.4; for ranking metrics Sakai, Evaluating Evaluation Metrics Based
+on the Bootstrap, SIGIR 2006): p = (1 + #{|m*_b - m| >= |m|}) / (B + 1). Unlike there, means are not studentised, which
+matters for tens of users but not for hundreds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TAIL = 0.025  # on each side of a 95 % interval
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of `one` less that of `other` over the users, its 95 % interval, and the two-sided p of it being chance."""
+    """Mean over users of `one` minus `other`, its 95 % interval, and the two-sided p-value of no difference."""
 
     mean: float
     low: float
@@ -34,9 +34,9 @@ class Difference:
 def paired_bootstrap(
     one: UserValues, other: UserValues, *, resamples: int = 10_000, seed: int = 0
 ) -> dict[str, Difference]:
-    """`{"recall@5": Difference, ...}`, all metrics on the same resamples; p is not corrected for their number.
+    """Return `{"recall@5": Difference, ...}`, all metrics on the same resamples; p is not corrected for their number.
 
-    BadInput when users, metrics or cutoffs are not the same in the same order, for a single user, and for values that
+    Raises BadInput if users, metrics or cutoffs differ or have another order, for a single user, and for values that
     are not finite.
     """
     differences = _differences(one, other)
@@ -50,7 +50,7 @@ def paired_bootstrap(
 
 
 def _differences(one: UserValues, other: UserValues) -> np.ndarray:
-    """(users, metrics * cutoffs) float64, metric by metric."""
+    """Return (users, metrics * cutoffs) float64, metric by metric."""
     if not np.array_equal(one.users, other.users):
         raise BadInput(
             f"values of {len(one.users)} and {len(other.users)} users found that are not the same in the same order, "
@@ -62,17 +62,17 @@ def _differences(one: UserValues, other: UserValues) -> np.ndarray:
             "metrics at the same cutoffs"
         )
     if len(one.users) < 2:
-        raise BadInput(f"{len(one.users)} user found, expected at least two, for one says nothing of how users differ")
-    found = np.concatenate([one.values[metric] - other.values[metric] for metric in one.values], axis=1)
-    if not np.isfinite(found).all():
+        raise BadInput(f"{len(one.users)} user found, expected at least two: one does not show how users differ")
+    differences = np.concatenate([one.values[metric] - other.values[metric] for metric in one.values], axis=1)
+    if not np.isfinite(differences).all():
         raise BadInput("values that are not finite found, expected finite ones")
-    return found
+    return differences
 
 
 def _resampled(differences: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """(resamples, columns) means of users drawn with replacement, a block of resamples at a time.
+    """Return (resamples, columns) means of users drawn with replacement, one block of resamples at a time.
 
-    How often each user is drawn is multinomial; counting draws is several times faster than drawing the counts.
+    The counts of users are multinomial; drawing users and counting them is several times faster than drawing counts.
     """
     users = len(differences)
     block = max(1, CELLS // users)
@@ -80,7 +80,9 @@ def _resampled(differences: np.ndarray, resamples: int, rng: np.random.Generator
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         drawn = rng.integers(users, size=(size, users), dtype=np.int32)
-        drawn += np.arange(size, dtype=np.int32)[:, None] * users  # (resamples, users): each resample counts apart
+        drawn += (
+            np.arange(size, dtype=np.int32)[:, None] * users
+        )  # (resamples, users): separate counts for each resample
         counts = np.bincount(drawn.ravel(), minlength=size * users).reshape(size, users)
         means[start : start + size] = counts.astype(np.float64) @ differences / users
     return means

@@ -1,4 +1,4 @@
-"""How well items are ranked that nobody took in training: among themselves, and against all others."""
+"""How well cold items are ranked: among themselves, and among all items."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ LOWEST = np.finfo(np.float32).min
 
 
 def evaluate_cold(scores: Scores, cold: ColdStart, *, cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, Evaluation]:
-    """`{"all items": ..., "held-out items": ...}`: the catalogue that competes; positives are the held-out items' own.
+    """Return `{"all items": ..., "held-out items": ...}` by candidate set; all positives are held-out items.
 
-    `scores` are those of a model fitted on `cold.data`. Against all items a model also has to tell a held-out item from
-    a known one; among the held-out ones only from each other. What `evaluate` refuses is refused.
+    `scores` come from a model fitted on `cold.data`. Among all items, held-out items also compete with known items;
+    among held-out items only with each other. Raises the errors of `evaluate`.
     """
 
     def among(users: np.ndarray) -> np.ndarray:
-        """The same scores with every other item behind the held-out ones."""
+        """Return the same scores with all other items ranked behind the held-out ones."""
         table = np.asarray(scores(users), dtype=np.float32)
-        found = np.full_like(table, LOWEST)
-        found[:, cold.items] = table[:, cold.items]
-        return found
+        masked = np.full_like(table, LOWEST)
+        masked[:, cold.items] = table[:, cold.items]
+        return masked
 
     whole = evaluate(scores, cold.data, "test", cutoffs=cutoffs)  # first: it checks the scores
     return {"all items": whole, "held-out items": evaluate(among, cold.data, "test", cutoffs=cutoffs)}

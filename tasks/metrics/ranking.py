@@ -1,9 +1,9 @@
-"""Metrics of full rankings: every item of the catalogue competes, seen ones are masked.
+"""Metrics of full rankings: all items of the catalogue are ranked, except those already seen.
 
 For a user with positives P and the ranking after masking, with rel_r = 1 when rank r holds a positive:
 recall@k = hits / |P|; precision@k = hits / k; NDCG@k = sum rel_r / log2(r + 1) over its value for min(k, |P|) hits;
 MAP@k = sum rel_r precision@r / min(k, |P|); MRR@k = 1 / rank of the first hit, 0 without one; hit@k = 1 with a hit.
-Figures are means over the users with positives in the split, unrounded.
+Each metric is the unrounded mean over the users with positives in the split.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class UserValues:
     values: dict[str, np.ndarray]
 
     def means(self) -> dict[str, float]:
-        """`{"recall@5": ..., ...}`, the mean over users."""
+        """Return `{"recall@5": ..., ...}`, means over users."""
         return {
             str(Metric(metric, k)): float(column)
             for metric, table in self.values.items()
@@ -50,7 +50,7 @@ class UserValues:
 class Evaluation(UserValues):
     """Per-user values of one split, and `top`, (len(users), min(largest cutoff, items)) int32.
 
-    `top` holds the columns that were ranked first, best first; -1 where all that is left is masked.
+    `top` holds the highest-ranked columns, best first; -1 where only masked items are left.
     """
 
     top: np.ndarray
@@ -65,18 +65,18 @@ def evaluate(
     exclude_seen: tuple[str, ...] = ("train",),
     label: str | None = None,
 ) -> Evaluation:
-    """Rank the catalogue for every user with positives in `split` and compare.
+    """Rank the catalogue for every user with positives in `split` and compute the metrics.
 
-    `exclude_seen` names the splits whose items are masked. The default masks training items only, on test as on
-    validation, as published figures do; `("train", "valid")` on test is what serving does. Progress is shown under
-    `label`. BadInput when no user has positives, a split is none of the three or both evaluated and excluded, or a
-    cutoff is not positive; TaskError for scores that are not finite or not (users, items).
+    `exclude_seen` names the splits whose items are masked. The default masks only training items, on test and on
+    validation, as in published results; `("train", "valid")` on test is what serving does. Progress is shown under
+    `label`. Raises BadInput if no user has positives, a split is unknown or both evaluated and excluded, or a cutoff is
+    not positive, and TaskError for scores that are not finite or not (users, items).
     """
     if min(cutoffs, default=0) < 1:
         raise BadInput(f"cutoffs {cutoffs} found, expected numbers of ranks from 1 on")
     if split not in PARTS:
         raise BadInput(f"split {split!r} found, expected one of {', '.join(PARTS)}")
-    if not set(exclude_seen) <= set(PARTS):  # nor are the letters of a text
+    if not set(exclude_seen) <= set(PARTS):  # also refuses a plain string
         raise BadInput(f"exclude_seen {exclude_seen!r} found, expected some of {', '.join(PARTS)}")
     if split in exclude_seen:
         raise BadInput(f"split {split} is both evaluated and excluded, expected exclude_seen without it")
@@ -89,26 +89,26 @@ def evaluate(
     masks = [getattr(data, name) for name in exclude_seen]
     batches = _batches(users, positives.shape[1])
     shown = progress(batches, label=label, unit="batch") if label else batches
-    found = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown]
-    hits, top = (np.concatenate(part) for part in zip(*found, strict=True))
+    ranked = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown]
+    hits, top = (np.concatenate(part) for part in zip(*ranked, strict=True))
     return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs), top)
 
 
 def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Per-user values (users, len(cutoffs)) from (users, ranks) bool `hits` and the number of positives (users,)."""
+    """Return per-user values (users, len(cutoffs)) of (users, ranks) bool `hits` and counts of positives (users,)."""
     ranks = np.arange(1, hits.shape[1] + 1)
-    ks = np.minimum(cutoffs, hits.shape[1])  # a catalogue may be shorter than k
-    found = hits.cumsum(axis=1)
+    ks = np.minimum(cutoffs, hits.shape[1])  # a catalogue may have fewer than k items
+    cumulative = hits.cumsum(axis=1)
     discounts = 1.0 / np.log2(np.arange(2, max(cutoffs) + 2))
     gain = (hits * discounts[: hits.shape[1]]).cumsum(axis=1)
-    precision = (hits * (found / ranks)).cumsum(axis=1)
-    first = hits.argmax(axis=1)[:, None] + 1.0  # (users, 1): rank of the first hit, where there is one
-    any_hit = found[:, ks - 1] > 0
+    precision = (hits * (cumulative / ranks)).cumsum(axis=1)
+    first = hits.argmax(axis=1)[:, None] + 1.0  # (users, 1): rank of the first hit, if any
+    any_hit = cumulative[:, ks - 1] > 0
     reachable = np.minimum(np.asarray(cutoffs)[None, :], counts[:, None])  # (users, cutoffs): min(k, |P|)
     return {
-        "recall": found[:, ks - 1] / counts[:, None],
+        "recall": cumulative[:, ks - 1] / counts[:, None],
         "ndcg": gain[:, ks - 1] / discounts.cumsum()[reachable - 1],
-        "precision": found[:, ks - 1] / np.asarray(cutoffs),
+        "precision": cumulative[:, ks - 1] / np.asarray(cutoffs),
         "map": precision[:, ks - 1] / reachable,
         "mrr": any_hit / first,
         "hit": any_hit.astype(np.float64),
@@ -123,9 +123,9 @@ def _batches(users: np.ndarray, items: int) -> list[np.ndarray]:
 def _hits(
     scores: Scores, users: np.ndarray, positives: sparse.csr_matrix, masks: list[sparse.csr_matrix], k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both (len(users), min(k, items)): whether the item at each rank is a positive, and which item it is (int32).
+    """Return, both (len(users), min(k, items)), whether the item at each rank is a positive, and the item (int32).
 
-    -1 is a masked one.
+    A masked item is -1.
     """
     table = np.array(scores(users), dtype=np.float32)  # a copy: masked below
     if table.shape != (len(users), positives.shape[1]) or not np.isfinite(table).all():
@@ -137,13 +137,13 @@ def _hits(
     for mask in masks:
         cells = _cells(mask, users)
         table[cells] = -np.inf
-        wanted[cells] = False  # at the very end of the ranking a masked item is still no hit
+        wanted[cells] = False  # a masked item at the end of the ranking is not a hit
     top = top_items(table, k)
     hits = np.take_along_axis(wanted, top, axis=1)
     return hits, np.where(np.isneginf(np.take_along_axis(table, top, axis=1)), -1, top).astype(np.int32)
 
 
 def _cells(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row (place in `users`) and column of every entry of these users."""
+    """Return row (place in `users`) and column of every entry of these users."""
     part = matrix[users]
     return np.repeat(np.arange(len(users)), np.diff(part.indptr)), part.indices

@@ -1,10 +1,10 @@
-"""For whom, and of what, a model is right: users by the length of their history, items by how well known they are.
+"""Metrics by segment: users by the length of their history, items by their popularity.
 
-Users: `short`, `medium` and `long` histories are parted at the terciles of the training interactions of the users that
-are evaluated; users with equally many are never parted, so the three need not be equally large. Items: `head` is the
-fewest items, most popular first, that hold 80 % of training interactions, `tail` all others; `cold` items have no
-training interaction, `warm` ones have; the splits of `tasks.data` leave no item cold, `hold_out_items` makes some so.
-Of items the metric is recall@k of the positives among them, a mean over the users who have any.
+Users: `short`, `medium` and `long` histories are split at the terciles of the training interactions of the evaluated
+users; users with equal numbers are in the same segment, so the three can differ in size. Items: `head` is the smallest
+set of most popular items with 80 % of the training interactions, `tail` all others; `cold` items have no training
+interactions, `warm` items have some. The splits of `tasks.data` leave no item cold; `hold_out_items` makes cold items.
+The metric of an item segment is recall@k of the positives in it, a mean over the users who have any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEAD_PERCENT = 80
 
 @dataclass(frozen=True)
 class Segment:
-    """Means of a part of the positives, and of how many users, items and positives; no metrics where there is none."""
+    """Mean metrics of a segment, and its numbers of users, items and positives; no metrics if it has no positives."""
 
     segment: str
     users: int
@@ -33,7 +33,7 @@ class Segment:
 
 
 def by_segment(evaluation: Evaluation, data: Dataset, split: EvalSplit) -> list[Segment]:
-    """Of `evaluation` on `split` of `data`: segments short, medium, long, then head, tail, then warm, cold."""
+    """Return the segments short, medium, long, head, tail, warm and cold of `evaluation` on `split` of `data`."""
     positives: sparse.csr_matrix = getattr(data, split)[evaluation.users]  # (n, items)
     histories = np.diff(data.train.indptr)[evaluation.users]
     taken = np.bincount(data.train.indices, minlength=data.shape[1])
@@ -44,14 +44,14 @@ def by_segment(evaluation: Evaluation, data: Dataset, split: EvalSplit) -> list[
 
 
 def terciles(histories: np.ndarray) -> dict[str, np.ndarray]:
-    """(n,) masks of users by the length (n,) of their history: up to the first tercile, to the second, above it."""
+    """Return (n,) masks of users with short, medium and long histories, split at the terciles of the lengths (n,)."""
     first, second = np.quantile(histories, [1 / 3, 2 / 3], method="inverted_cdf")
     short, long = histories <= first, histories > second
     return {"short": short, "medium": ~short & ~long, "long": long}
 
 
 def head_items(taken: np.ndarray) -> np.ndarray:
-    """(items,) mask of the fewest items with HEAD_PERCENT of all interactions `taken` (items,); ties by number."""
+    """Return an (items,) mask of the fewest items with HEAD_PERCENT of interactions, `taken` (items,)."""
     order = np.argsort(-taken, kind="stable")
     held = taken[order].cumsum()
     size = int(np.searchsorted(held * 100, HEAD_PERCENT * held[-1])) + 1
@@ -79,7 +79,7 @@ def _of_items(name: str, evaluation: Evaluation, positives: sparse.csr_matrix, c
 
 
 def _ranks(top: np.ndarray, items: int) -> sparse.csr_matrix:
-    """(n, items): the rank, from 1, of each item among the first of each user."""
+    """Return (n, items): the rank, from 1, of each item in the top list of each user."""
     users, ranks = np.nonzero(top >= 0)
     return sparse.csr_matrix(((ranks + 1).astype(np.float32), (users, top[users, ranks])), shape=(len(top), items))
 

@@ -1,6 +1,6 @@
-"""The one metric that decides: which epoch is kept, which hyper-parameters, which model, and what is published.
+"""The deciding metric: it selects the epoch, the hyperparameters, the model and the release.
 
-On validation; test is reported and never decides.
+It is measured on validation; test metrics are only reported.
 """
 
 from __future__ import annotations

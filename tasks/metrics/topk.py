@@ -1,4 +1,4 @@
-"""The best items of each row of scores, in an order that is the same everywhere."""
+"""The best items of each row of scores, in a deterministic order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def top_items(scores: np.ndarray, k: int) -> np.ndarray:
-    """Columns of the `k` highest scores of each row, best first; of equal scores the lower column comes first.
+    """Return the columns of the `k` highest scores of each row, best first; among equal scores the lower column first.
 
-    (rows, items) float32 -> (rows, min(k, items)) int64. `torch.topk` promises no order among equal scores, so rows
-    where two of the best are equal (few, but for popularity) are ranked again by a key of score and column together.
+    (rows, items) float32 -> (rows, min(k, items)) int64. `torch.topk` gives no order of equal scores, so rows with
+    equal scores at the top (few, except for popularity) are ranked again by a combined key of score and column.
     """
     import torch  # noqa: PLC0415  takes seconds, and who only names a metric ranks nothing
 
@@ -17,20 +17,20 @@ def top_items(scores: np.ndarray, k: int) -> np.ndarray:
     k = min(k, items)
     values, columns = torch.topk(
         torch.from_numpy(scores), min(k + 1, items), dim=1
-    )  # one more: a tie may cross the edge
+    )  # one more: a tie may continue after rank k
     equal = (values[:, 1:] == values[:, :-1]).any(dim=1).numpy()
-    found: np.ndarray = columns[:, :k].numpy()
+    top: np.ndarray = columns[:, :k].numpy()
     if equal.any():
-        found[equal] = _exact(scores[equal], k)
-    return found
+        top[equal] = _exact(scores[equal], k)
+    return top
 
 
 def _exact(scores: np.ndarray, k: int) -> np.ndarray:
-    """As `top_items`, by 64-bit keys: the score as an integer of the same order above, the column reversed below."""
-    bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)  # + 0 makes -0.0 the 0.0 it equals
+    """Like `top_items`, by 64-bit keys: the score as an order-preserving integer, then the reversed column."""
+    bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)  # + 0 turns -0.0 into 0.0
     ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     keys = ordered * 2**32 + (scores.shape[1] - 1 - np.arange(scores.shape[1]))
     import torch  # noqa: PLC0415
 
-    found: np.ndarray = torch.topk(torch.from_numpy(keys), k, dim=1).indices.numpy()
-    return found
+    top: np.ndarray = torch.topk(torch.from_numpy(keys), k, dim=1).indices.numpy()
+    return top

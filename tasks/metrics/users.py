@@ -1,4 +1,4 @@
-"""The values of every user as a table, so that two models can be compared long after they were measured."""
+"""Per-user metrics as a table, so that two models can be compared after their evaluation."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tasks.metrics.ranking import EvalSplit, Evaluation, UserValues
 KEYS = ("split", "user", "user_id")
 
 
-def user_table(found: Mapping[EvalSplit, Evaluation], data: Dataset) -> pd.DataFrame:
-    """One row for each split and user with positives in it: split, user (row number), user_id, recall@5 and so on.
+def user_table(evaluations: Mapping[EvalSplit, Evaluation], data: Dataset) -> pd.DataFrame:
+    """Return one row per split and user with positives in it: split, user (row number), user_id, recall@5 and so on.
 
-    Values are float32: they are rounded by less than 1e-7 of themselves, far below what any comparison tells apart.
+    Values are float32: their relative rounding error is below 1e-7, too small to affect comparisons.
     """
-    return pd.concat([_rows(split, evaluation, data) for split, evaluation in found.items()], ignore_index=True)
+    return pd.concat([_rows(split, evaluation, data) for split, evaluation in evaluations.items()], ignore_index=True)
 
 
 def user_values(table: pd.DataFrame, split: str) -> UserValues:
-    """What `user_table` says of one split, in its order; users are known by their ids, which runs have in common."""
+    """Return the values of one split of `user_table`, in its order; users are identified by ids, which runs share."""
     rows = table[table["split"] == split]
     if rows.empty:
         raise BadInput(f"no row of split {split!r} found, expected one of {table['split'].unique().tolist()}")

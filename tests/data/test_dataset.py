@@ -96,7 +96,7 @@ def test_parts_that_do_not_belong_together_are_refused(changes: dict[str, object
 
 def test_a_log_with_a_repeated_pair_makes_no_dataset() -> None:
     """A pair twice in train would count twice."""
-    with pytest.raises(BadInput, match="train of films has 1 pairs of user and item again"):
+    with pytest.raises(BadInput, match="train of films has 1 repeated pairs of user and item"):
         dataset_of("films", log_of([(0, 0), (1, 1), (0, 0)], labels=[0, 0, 0]), {})
 
 

@@ -169,7 +169,7 @@ def test_implicit_keeps_every_row_and_does_not_look_at_the_ratings(tmp_path: Pat
     [
         (None, False, "'rating' and neither --threshold nor --implicit was given, expected either --threshold"),
         (3.0, True, "'rating' and both --threshold and --implicit was given"),
-        (5.5, False, r"r\.csv has no rating of at least 5\.5, expected some \(they reach 5\)"),
+        (5.5, False, r"r\.csv has no rating of at least 5\.5, expected some \(the highest is 5\)"),
         (float("nan"), False, "--threshold nan found, expected a finite number"),
     ],
 )
@@ -349,7 +349,7 @@ def test_the_format_can_be_told(tmp_path: Path) -> None:
     """What was told is not second-guessed, and an unknown format lists the known."""
     path = write(tmp_path, "x.bin", "user,item\nu1,a\nu1,b\nu2,a\n")
     reading = read_interactions(path, format_name="csv")
-    assert (named(reading.interactions), reading.why) == (PAIRS, "as told")
+    assert (named(reading.interactions), reading.why) == (PAIRS, "by --format")
     with pytest.raises(BadInput, match="format 'xls' found, expected one of auto, inter, dat, csv, tsv, parquet"):
         read_interactions(path, format_name="xls")
     with pytest.raises(BadInput, match="not readable as parquet"):
