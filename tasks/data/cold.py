@@ -48,7 +48,7 @@ def hold_out_items(data: Dataset, *, share: float = 0.1, seed: int = 0) -> ColdS
     taken = (data.train + data.valid + data.test).tocsr()  # no pair is in two of them, so of ones
     sequences = None if data.sequences is None else data.sequences.take(~cold[data.sequences.items])
     valid, test = _part(data.valid, trained, ~cold), _part(taken, trained, cold)
-    found = replace(data, train=train, valid=valid, test=test, sequences=sequences)
+    held_out = replace(data, train=train, valid=valid, test=test, sequences=sequences)
     warm_test = _part(data.test, everybody, ~cold).nnz
     kept = held_out.train.nnz + held_out.valid.nnz + held_out.test.nnz
     before = np.diff(taken.indptr) > 0

@@ -25,7 +25,7 @@ def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
     for k in evaluation.cutoffs:
         ranked = evaluation.top[:, :k]
         shown = ranked[ranked >= 0]
-        found[str(Metric("coverage", k))] = len(np.unique(shown)) / items
-        found[str(Metric("novelty", k))] = float(novelty[shown].mean())
-        found[str(Metric("popularity", k))] = float(taken[shown].mean())
-    return found
+        values[str(Metric("coverage", k))] = len(np.unique(shown)) / items
+        values[str(Metric("novelty", k))] = float(novelty[shown].mean())
+        values[str(Metric("popularity", k))] = float(taken[shown].mean())
+    return values
