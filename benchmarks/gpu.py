@@ -31,8 +31,9 @@ from benchmarks.worlds import draw, fixed_batches, read
 from tasks.data import Dataset
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.families.gradient import GradientModel
-from tasks.training import Batch, NegativeSampler, loop
+from tasks.training import Batch, Triplets
 from tasks.training.allocation import kept_memory
+from tasks.training.loop import run_epoch
 
 STEPS, ON_CPU, ROUNDS, EPOCHS = 10, 3, 2, 3
 GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
@@ -122,13 +123,12 @@ def busy(ours: Ours, batches: list[Batch]) -> float:
 
 def epochs(ours: Ours, data: Dataset, batch: int) -> Iterator[float]:
     """Seconds of one after the other, as the loop goes through them."""
-    sampler, rng = NegativeSampler(data.train), np.random.default_rng(0)
-    pairs = loop._pairs(data.train, sampler)
+    triplets, rng = Triplets(data.train, batch), np.random.default_rng(0)
 
     def epoch() -> None:
         ours.model.train()
         ours.model.start_epoch(rng)
-        loop._epoch(ours.model, ours.optimizer, loop._batches(pairs, sampler, batch, rng, "cuda"))
+        run_epoch(ours.model, ours.optimizer, triplets.draw(rng, torch.device("cuda")))
 
     while True:
         yield waited(epoch)

@@ -30,7 +30,7 @@ from benchmarks.models import Ours, build
 from benchmarks.plain.mmgcn import WideMMGCN
 from benchmarks.worlds import dataset, draw, read
 from tasks.data import Dataset
-from tasks.training import NegativeSampler, loop
+from tasks.training import Triplets
 from tasks.training.allocation import kept_memory
 
 USERS, ITEMS, STEPS, BATCH, PUBLISHED = 162_541, 59_047, 3, 8192, "published-mmgcn"
@@ -71,8 +71,7 @@ def case(name: str, source: str) -> dict[str, float]:
         side = WideMMGCN(model)
         side.build()
     ours.start_epoch()
-    sampler, rng = NegativeSampler(data.train), np.random.default_rng(0)
-    batches = loop._batches(loop._pairs(data.train, sampler), sampler, BATCH, rng, "cpu")
+    batches = Triplets(data.train, BATCH).draw(np.random.default_rng(0), torch.device("cpu"))
     taken = []
     with nullcontext() if name == PUBLISHED else kept_memory():  # as in the training loop
         for batch in itertools.islice(batches, 1 if name == PUBLISHED else STEPS):

@@ -28,8 +28,9 @@ from tasks.data import Dataset
 from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.families.gradient import GradientModel
-from tasks.models.families.graph_content import ItemGraphModel
-from tasks.training import Batch, NegativeSampler, loop
+from tasks.models.layers.content import Content
+from tasks.models.layers.item_graph import KNNGraphs
+from tasks.training import Batch, Triplets
 from tasks.training.allocation import kept_memory
 
 BATCH = 2048  # as published code has it, on both sides
@@ -108,10 +109,9 @@ class Benchmark:
 
     def batching(self) -> tuple[float, float]:
         """An epoch's batches."""
-        sampler, rng = NegativeSampler(self.data.train), np.random.default_rng(0)
-        pairs = loop._pairs(self.data.train, sampler)
+        triplets, rng = Triplets(self.data.train, BATCH), np.random.default_rng(0)
         plain = self.seconds(lambda: loops.batches(self.data, BATCH), times=3)
-        ours = self.seconds(lambda: list(loop._batches(pairs, sampler, BATCH, rng, "cpu")), times=3)
+        ours = self.seconds(lambda: list(triplets.draw(rng, torch.device("cpu"))), times=3)
         self.line("batches of an epoch", plain, ours)
         return plain, ours
 
@@ -122,8 +122,9 @@ class Benchmark:
         if type(plain).build is not Plain.build:
             self.line(f"{name}: construction", *constructing)
         graphs = self.seconds(plain.build_item_graphs)  # once on both sides: ours are kept
-        if isinstance(ours.model, ItemGraphModel):
-            self.line(f"{name}: item graphs", graphs, self.seconds(ours.model.item_graphs))
+        for layer in (module for module in ours.model.modules() if isinstance(module, KNNGraphs)):
+            content = next(module for module in ours.model.modules() if isinstance(module, Content))
+            self.line(f"{name}: item graphs", graphs, self.seconds(partial(layer, content)))
         self.epoch(f"{name}: epoch", plain, ours, batching)
         if name in TRAIN_FEATURES:
             plain, ours = pair(name, self.data, train_features=True)

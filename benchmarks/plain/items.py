@@ -18,7 +18,7 @@ class PlainItemGraph(PlainGraph):
 
     def build_item_graphs(self) -> None:
         """Dense ones."""
-        k, weighted = self.config.neighbours, self.model.weighted
+        k, weighted = self.config.neighbours, self.model.name != "freedom"
         with torch.no_grad():
             self.item_graphs = [graphs.neighbour_graph(rows, k, weighted=weighted) for rows in self.features]
 
@@ -33,7 +33,7 @@ class FREEDOM(PlainItemGraph):
 
     def start_epoch(self) -> None:
         """The edges our model has kept, weighed anew."""
-        kept = self.model.thinned.to_sparse_coo().indices()
+        kept = self.model.sampled.matrix.to_sparse_coo().indices()
         degrees = torch.bincount(kept[0], minlength=len(self.graph)).float()
         weights = (degrees[kept[0]] * degrees[kept[1]]).rsqrt()
         self.thinned = torch.sparse_coo_tensor(kept, weights, self.graph.shape, check_invariants=True)

@@ -14,13 +14,14 @@ from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import GraphConfig, GraphContentModel
-from tasks.models.layers.content import Projection
-from tasks.models.layers.gather import gathered
-from tasks.training import Batch, Real, Space, cosine_distance, squared_norms
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.content import Content, ContentOptions, Projections
+from tasks.models.layers.gather import gather
+from tasks.models.layers.graph import GRAPH_SPACE, BipartiteGraph, GraphOptions, node_table
+from tasks.training import Batch, GradientConfig, Real, Space, cosine_distance, squared_norms
 
 
-class BM3(GraphContentModel):
+class BM3(GradientModel):
     """Vectors are those of LightGCN, of items with their own added; the score is the product of both predictions.
 
     Loss: user and item predict each other, content predicts item and itself, where an item has it. The targets are
@@ -29,14 +30,16 @@ class BM3(GraphContentModel):
     """
 
     name = "bm3"
+    uses_content = True
+    NORMAL = ("nodes",)
     SEARCH: ClassVar[Space] = {
-        **GraphContentModel.SEARCH,
+        **GRAPH_SPACE,
         "dropout": Real(0.1, 0.7),
         "content_weight": Real(0.05, 3, log=True),
         "grounding": Real(0, 0.5),
     }
 
-    class Config(GraphConfig):
+    class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
         layers: int = Field(default=1, ge=1, le=8, description="how far the user-item graph is followed")
@@ -49,13 +52,15 @@ class BM3(GraphContentModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        size = config.embedding_size
+        self.content, size = Content(data, self.name, config), config.embedding_size
+        self.nodes = node_table(data, size)  # (U + I, d), users first
+        self.graph = BipartiteGraph(data.train, config.layers)
         self.predictor = nn.Linear(size, size)
-        self.projections = nn.ModuleList(Projection(width, size) for width in self.content.widths)
+        self.projections = Projections(self.content, size)
         self._chance = torch.Generator().manual_seed(0)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """As all models with a graph; the predictor begins as the identity, which changes nothing yet."""
+        """As all models; the predictor begins as the identity, which changes nothing yet."""
         super().initialise(generator)
         nn.init.eye_(self.predictor.weight)
 
@@ -66,18 +71,18 @@ class BM3(GraphContentModel):
     def loss(self, batch: Batch) -> Tensor:
         """Of the positive pairs of a batch."""
         users, items = self._vectors()
-        (user,), (item,) = gathered(users, batch.users), gathered(items, batch.positives)
+        (user,), (item,) = gather(users, batch.users), gather(items, batch.positives)
         total = cosine_distance(self.predictor(user), self._target(item))
         total = total + cosine_distance(self.predictor(item), self._target(user))
-        features, rows = self.content_of(batch.positives)
-        for place, (layer, table) in enumerate(zip(self.projections, features, strict=True)):
-            (content,) = gathered(layer(table), rows)
-            has, predicted = self.content.having(place, batch.positives), self.predictor(content)
-            weight, grounding = self.config.content_weight, self.config.grounding
-            total = total + weight * cosine_distance(predicted, self._target(item), has)
-            total = total + grounding * cosine_distance(self.predictor(item), self._target(content), has)
-            total = total + weight * cosine_distance(predicted, self._target(content), has)
-        own = gathered(self.nodes, batch.users, batch.positives + self.data.train.shape[0])
+        tables, rows = self.projections.of(self.content, batch.positives)
+        weight, grounding = self.config.content_weight, self.config.grounding
+        for place, table in enumerate(tables):
+            (content,) = gather(table, rows)
+            predicted = self.content.mask(place, self.predictor(content), batch.positives)
+            total = total + weight * cosine_distance(predicted, self._target(item))
+            total = total + grounding * cosine_distance(self.predictor(item), self._target(content))
+            total = total + weight * cosine_distance(predicted, self._target(content))
+        own = gather(self.nodes, batch.users, batch.positives + self.data.train.shape[0])
         return total + self.config.regularization * squared_norms(*own)
 
     def _target(self, rows: Tensor) -> Tensor:
@@ -87,10 +92,10 @@ class BM3(GraphContentModel):
         return rows.detach() * kept / keep
 
     def _vectors(self) -> tuple[Tensor, Tensor]:
-        users, items = self.smoothed()
-        return users, items + self.halves(self.nodes)[1]
+        users, items = self.graph(self.nodes)
+        return users, items + self.graph.split(self.nodes)[1]
 
-    def final(self) -> tuple[Tensor, Tensor]:
+    def representations(self) -> Representations:
         """Predictions."""
         users, items = self._vectors()
-        return self.predictor(users), self.predictor(items)
+        return Representations(self.predictor(users), self.predictor(items))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
-from tasks.models.layers.gather import gathered
+from tasks.models.layers.gather import gather
 from tasks.training import Batch, Choice, GradientConfig, Space, bpr_of_vectors, squared_norms
 
 
@@ -36,15 +36,10 @@ class BPR(GradientModel):
         self.users = nn.Parameter(torch.zeros(users, config.embedding_size))  # (U, d)
         self.items = nn.Parameter(torch.zeros(items, config.embedding_size))  # (I, d)
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Xavier-uniform tables."""
-        nn.init.xavier_uniform_(self.users, generator=generator)
-        nn.init.xavier_uniform_(self.items, generator=generator)
-
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; only the rows of the batch are gathered and penalised."""
-        (user,) = gathered(self.users, batch.users)  # (n, d)
-        positive, negative = gathered(self.items, batch.positives, batch.negatives)
+        (user,) = gather(self.users, batch.users)  # (n, d)
+        positive, negative = gather(self.items, batch.positives, batch.negatives)
         return bpr_of_vectors(user, positive, negative) + self.config.regularization * squared_norms(
             user, positive, negative
         )

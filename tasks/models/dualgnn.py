@@ -13,15 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import GraphConfig, GraphContentModel, pairwise
-from tasks.models.layers.content import Projection
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.fixed_degree_graph import Edges, weighted_sums
-from tasks.models.layers.graph import propagate
+from tasks.models.layers.gather import pairwise
+from tasks.models.layers.graph import GRAPH_SPACE, BipartiteGraph, GraphOptions, layer0_norms, node_table
 from tasks.models.solvers.item_neighbours import neighbours
-from tasks.training import Batch, Real, Space, Whole, squared_norms
+from tasks.training import Batch, GradientConfig, Real, Space, Whole, squared_norms
 
 
-class DualGNN(GraphContentModel):
+class DualGNN(GradientModel):
     """By modality, projected content and a user table are smoothed over the user-item graph, with ids in one more.
 
     Users weigh these by a softmax of their own and add the mean of users alike (by the cosine of whom they share items
@@ -30,13 +31,15 @@ class DualGNN(GraphContentModel):
     """
 
     name = "dualgnn"
+    uses_content = True
+    NORMAL = ("nodes", "users")
     SEARCH: ClassVar[Space] = {
-        **GraphContentModel.SEARCH,
+        **GRAPH_SPACE,
         "user_neighbours": Whole(5, 100, log=True),
         "user_weight": Real(0, 2),
     }
 
-    class Config(GraphConfig):
+    class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
         user_neighbours: PositiveInt = Field(default=40, description="users alike that a user listens to")
@@ -48,10 +51,13 @@ class DualGNN(GraphContentModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
+        self.content = Content(data, self.name, config)
+        self.nodes = node_table(data, config.embedding_size)  # (U + I, d), users first
+        self.graph = BipartiteGraph(data.train, config.layers)
         users, widths = data.train.shape[0], self.content.widths
         self.users = nn.Parameter(torch.zeros(len(widths), users, config.embedding_size))
         self.taste = nn.Parameter(torch.zeros(users, len(widths) + 1))  # softmax of it weighs modalities and ids
-        self.projections = nn.ModuleList(Projection(width, config.embedding_size) for width in widths)
+        self.projections = Projections(self.content, config.embedding_size)
         alike, likeness = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
         share = likeness / likeness.sum(axis=1, keepdims=True).clip(min=1e-12)
         self._listening: Edges | None = None
@@ -59,21 +65,19 @@ class DualGNN(GraphContentModel):
         self.register_buffer("likeness", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1 or 0
 
     def initialise(self, generator: torch.Generator) -> None:
-        """As all models with a graph; user tables as nodes, all modalities alike to all."""
+        """As all models; modalities count equally for all users."""
         super().initialise(generator)
-        nn.init.normal_(self.users, std=0.1, generator=generator)
         nn.init.zeros_(self.taste)
 
-    def final(self) -> tuple[Tensor, Tensor]:
-        """Users with those alike, items as the mean over modalities and ids."""
-        channels = [self.smoothed()]
-        for table, layer, rows in zip(self.users, self.projections, self.content(), strict=True):
-            x = torch.cat([table, functional.leaky_relu(layer(rows))])
-            channels.append(self.halves(propagate(self.graph, x, self.config.layers)))
+    def representations(self) -> Representations:
+        """Users with those similar to them, items as the mean over modalities and ids."""
+        channels = [self.graph(self.nodes)]
+        for table, rows in zip(self.users, self.projections(self.content), strict=True):
+            channels.append(self.graph(torch.cat([table, functional.leaky_relu(rows)])))
         weights = torch.softmax(self.taste, 1).unsqueeze(2)  # (U, modalities + 1, 1)
         users = (weights * torch.stack([channel[0] for channel in channels], 1)).sum(1)
         users = users + self.config.user_weight * weighted_sums(self.listening(), self.likeness, users)
-        return users, torch.stack([channel[1] for channel in channels]).mean(0)
+        return Representations(users, torch.stack([channel[1] for channel in channels]).mean(0))
 
     def listening(self) -> Edges:
         """From each user to those alike."""
@@ -84,5 +88,7 @@ class DualGNN(GraphContentModel):
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; the user tables of a batch are penalised too."""
         tables = [functional.embedding(batch.users, table) for table in self.users]
-        penalty = self.config.regularization * squared_norms(*tables)
-        return pairwise(*self.final(), batch) + self.penalty(batch) + penalty
+        final, weight = self.representations(), self.config.regularization
+        ranking = pairwise(final.users, final.items, batch)
+        norms = layer0_norms(self.nodes, batch, len(final.users))
+        return ranking + weight * norms + weight * squared_norms(*tables)

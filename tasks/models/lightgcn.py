@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
-from tasks.models.layers.gather import gathered
-from tasks.models.layers.graph import normalised_bipartite, propagate, torch_csr
-from tasks.training import Batch, Choice, GradientConfig, Space, Whole, bpr_of_vectors, squared_norms
+from tasks.models.layers.gather import pairwise
+from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
+from tasks.training import Batch, Choice, GradientConfig, Space, Whole
 
 
 class LightGCN(GradientModel):
@@ -29,24 +28,15 @@ class LightGCN(GradientModel):
         "layers": Whole(1, 4),
     }
 
-    class Config(GradientConfig):
-        """Depth and width beside the options of the loop. A step costs a pass over the graph, so batches are large."""
-
-        batch_size: PositiveInt = Field(default=8192, description="interactions per step")
-        learning_rate: PositiveFloat = Field(default=5e-3, le=1, description="of Adam")
-        regularization: NonNegativeFloat = Field(
-            default=1e-3, description="weight of the squared norms of the layer-0 rows"
-        )
-        embedding_size: PositiveInt = Field(default=64, description="d")
-        layers: PositiveInt = Field(default=2, le=8, description="how far the graph is followed")
+    class Config(GraphOptions, GradientConfig):
+        """Beside the options of the loop and the graph, nothing."""
 
     config: Config
-    graph: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.nodes = nn.Parameter(torch.zeros(sum(data.train.shape), config.embedding_size))  # (U + I, d), users first
-        self.register_buffer("graph", torch_csr(normalised_bipartite(data.train)), persistent=False)
+        self.nodes = node_table(data, config.embedding_size)  # (U + I, d), users first
+        self.graph = BipartiteGraph(data.train, config.layers)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Normal with deviation 0.1."""
@@ -54,14 +44,10 @@ class LightGCN(GradientModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss on propagated rows (equation 15)."""
-        users = self.data.train.shape[0]
-        rows = (batch.users, batch.positives + users, batch.negatives + users)
-        user, positive, negative = gathered(propagate(self.graph, self.nodes, self.config.layers), *rows)  # (n, d)
-        own = gathered(self.nodes, *rows)
-        return bpr_of_vectors(user, positive, negative) + self.config.regularization * squared_norms(*own)
+        users, items = self.graph(self.nodes)
+        penalty = layer0_norms(self.nodes, batch, len(users))
+        return pairwise(users, items, batch) + self.config.regularization * penalty
 
     def representations(self) -> Representations:
         """Propagated vectors."""
-        final = propagate(self.graph, self.nodes, self.config.layers)
-        users = self.data.train.shape[0]
-        return Representations(final[:users], final[users:])
+        return Representations(*self.graph(self.nodes))

@@ -9,31 +9,48 @@ import torch
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import chosen
-from tasks.models.families.side_view import SideConfig, SideModel
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.content import Content
+from tasks.models.layers.gather import gather_each
+from tasks.models.layers.graph import BipartiteGraph, node_table
+from tasks.models.layers.item_graph import KNNGraphs
+from tasks.models.layers.side_view import SIDE_SPACE, SideOptions, SideView
+from tasks.training import Batch
 
 
-class MGCN(SideModel):
+class MGCN(GradientModel):
     """Vector = LightGCN of ids + side; side = mean of what modalities share and what is special of each, gated."""
 
     name = "mgcn"
+    uses_content = True
+    NORMAL = ("nodes",)
+    SEARCH = SIDE_SPACE
 
-    class Config(SideConfig):
-        """As of all models with a side view."""
+    Config = SideOptions
+    config: SideOptions
 
-    config: Config
-
-    def __init__(self, config: Config, data: Dataset) -> None:
+    def __init__(self, config: SideOptions, data: Dataset) -> None:
         super().__init__(config, data)
-        size = config.embedding_size
-        self.common = nn.Linear(size, size)
-        self.query = nn.Linear(size, 1, bias=False)
+        self.content, size = Content(data, self.name, config), config.embedding_size
+        self.nodes, self.graph = node_table(data, size), BipartiteGraph(data.train, config.layers)
+        self.side = SideView(self.content, self.graph, config)
+        self.item_graphs = KNNGraphs(self.content, config.neighbours, list)
+        self.common, self.query = nn.Linear(size, size), nn.Linear(size, 1, bias=False)
 
     def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
-        views = self.views(self.projected(), self.item_graphs())
-        behaviour, *views = chosen([self.smoothed_nodes(), *views], rows)
+        own, signals = self.graph.split(self.nodes)[1], self.side.projections(self.content)
+        views = self.side.views(own, signals, self.item_graphs(self.content))
+        behaviour, *views = gather_each([self.graph.smooth(self.nodes), *views], rows)
         attention = torch.softmax(torch.cat([self.query(torch.tanh(self.common(view))) for view in views], 1), 1)
         shared = (attention.unsqueeze(2) * torch.stack(views, 1)).sum(1)
-        special = self.preferred(behaviour, [view - shared for view in views])
+        special = self.side.preferred(behaviour, [view - shared for view in views])
         return behaviour, (shared + special.sum(0)) / (len(views) + 1)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss, and that behaviour and content of one node agree."""
+        return self.side.loss(self.both, self.nodes, batch)
+
+    def representations(self) -> Representations:
+        """The sum of both."""
+        return Representations(*self.graph.split(torch.add(*self.both())))

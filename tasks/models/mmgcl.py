@@ -14,12 +14,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import GraphConfig, contrasted, pairwise
-from tasks.models.families.modality_channels import ChannelModel
-from tasks.training import Batch, Real, Space, info_nce
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.channel_graph import ChannelGraph
+from tasks.models.layers.content import Content, ContentOptions, Projections
+from tasks.models.layers.contrast import contrasted
+from tasks.models.layers.gather import pairwise
+from tasks.models.layers.graph import GRAPH_SPACE, GraphOptions, layer0_norms, node_table
+from tasks.training import Batch, GradientConfig, Real, Space, info_nce
 
 
-class MMGCL(ChannelModel):
+class MMGCL(GradientModel):
     """A channel for ids and one for each modality, smoothed with one user table; the vector is all side by side.
 
     Two views of every epoch: the graph without some edges, and items of which one modality is masked, whose other
@@ -28,14 +32,16 @@ class MMGCL(ChannelModel):
     """
 
     name = "mmgcl"
+    uses_content = True
+    NORMAL = ("nodes",)
     SEARCH: ClassVar[Space] = {
-        **ChannelModel.SEARCH,
+        **GRAPH_SPACE,
         "edge_dropout": Real(0.02, 0.5),
         "masked": Real(0, 0.5),
         "contrast": Real(1e-3, 1, log=True),
     }
 
-    class Config(GraphConfig):
+    class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
         edge_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of edges missing in the first view")
@@ -46,13 +52,14 @@ class MMGCL(ChannelModel):
         temperature: PositiveFloat = Field(default=0.2, description="tau")
 
     config: Config
-    thinned: Tensor
-    thinned_back: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.register_buffer("thinned", self.graph, persistent=False)
-        self.register_buffer("thinned_back", self.back, persistent=False)
+        self.content = Content(data, self.name, config)
+        self.nodes = node_table(data, config.embedding_size)  # (U + I, d), users first
+        self.graph = ChannelGraph(data.train, config.layers)
+        self.sampled = self.graph  # with edge dropout, another one in every epoch
+        self.projections = Projections(self.content, config.embedding_size)
         self.register_buffer("shown", torch.ones(data.train.shape[1], 1), persistent=False)
         self.register_buffer("others", torch.arange(data.train.shape[1]).roll(1), persistent=False)
         self._masked = self._swapped = 0
@@ -64,7 +71,7 @@ class MMGCL(ChannelModel):
         kept = train.copy()
         kept.data = (rng.random(train.nnz) >= self.config.edge_dropout).astype(np.float32)
         kept.eliminate_zeros()
-        self.thinned, self.thinned_back = (side.to(device, self.nodes.dtype) for side in self.edges(kept))
+        self.sampled = ChannelGraph(kept, self.config.layers).to(device, self.nodes.dtype)
         hidden = rng.random(items) < self.config.masked
         self._masked = int(rng.integers(modalities))
         self.shown = torch.from_numpy(~hidden).unsqueeze(1).to(device, self.nodes.dtype)  # (I, 1)
@@ -73,12 +80,13 @@ class MMGCL(ChannelModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss and the contrast of both views."""
-        tables, masked = self.tables(), self._masked + 1
-        one = self.spread(self.thinned, self.thinned_back, tables)
-        whole = self.spread(self.graph, self.back, [*tables, tables[masked] * self.shown])  # the last is of the view
+        tables, masked = self._tables(), self._masked + 1
+        one = self.sampled(self.nodes, tables)
+        whole = self.graph(self.nodes, [*tables, tables[masked] * self.shown])  # the last is of the view
         other = tuple([*side[:masked], side[-1], *side[masked + 1 : -1]] for side in whole)
         users, items = (torch.cat(side[:-1], 1) for side in whole)
-        ranking = pairwise(users, items, batch) + self.penalty(batch)
+        penalty = layer0_norms(self.nodes, batch, len(users))
+        ranking = pairwise(users, items, batch) + self.config.regularization * penalty
         takers, taken = contrasted(batch)
         people = info_nce(_rows(one[0], takers), _rows(other[0], takers), self.config.temperature)
         second = _rows(other[1], taken)
@@ -86,10 +94,14 @@ class MMGCL(ChannelModel):
         things = info_nce(_rows(one[1], taken), torch.cat([second, challenging]), self.config.temperature)
         return ranking + self.config.contrast * (people + things)
 
-    def final(self) -> tuple[Tensor, Tensor]:
+    def representations(self) -> Representations:
         """All channels side by side, on the whole graph with nothing masked."""
-        users, items = self.spread(self.graph, self.back, self.tables())
-        return torch.cat(users, 1), torch.cat(items, 1)
+        users, items = self.graph(self.nodes, self._tables())
+        return Representations(torch.cat(users, 1), torch.cat(items, 1))
+
+    def _tables(self) -> list[Tensor]:
+        """(I, d) of ids, then of each modality."""
+        return [self.graph.split(self.nodes)[1], *self.projections(self.content)]
 
 
 def _rows(channels: list[Tensor], rows: Tensor, swapped: int | None = None, by: Tensor | None = None) -> Tensor:

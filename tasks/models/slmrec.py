@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import GraphConfig
-from tasks.models.families.modality_channels import ChannelModel
-from tasks.models.layers.gather import gathered
-from tasks.training import Batch, Real, Space, info_nce, squared_norms
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.channel_graph import ChannelGraph
+from tasks.models.layers.content import Content, ContentOptions, Projections
+from tasks.models.layers.gather import gather
+from tasks.models.layers.graph import GRAPH_SPACE, GraphOptions, node_table
+from tasks.training import Batch, GradientConfig, Real, Space, info_nce, squared_norms
 
 
-class SLMRec(ChannelModel):
+class SLMRec(GradientModel):
     """A channel for ids and one for each modality, smoothed with one user table, side by side, and fused linearly.
 
     Loss: InfoNCE of a user and the item taken, against the other items of the batch; and, as the paper's task of fine
@@ -28,13 +30,15 @@ class SLMRec(ChannelModel):
     """
 
     name = "slmrec"
+    uses_content = True
+    NORMAL = ("nodes",)
     SEARCH: ClassVar[Space] = {
-        **ChannelModel.SEARCH,
+        **GRAPH_SPACE,
         "temperature": Real(0.05, 0.5, log=True),
         "contrast": Real(1e-3, 1, log=True),
     }
 
-    class Config(GraphConfig):
+    class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
         batch_size: int = Field(default=2048, ge=1, description="interactions per step, each against all its items")
@@ -45,10 +49,18 @@ class SLMRec(ChannelModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        size, widths = config.embedding_size, self.content.widths
+        self.content, size = Content(data, self.name, config), config.embedding_size
+        self.nodes = node_table(data, size)  # (U + I, d), users first
+        self.graph = ChannelGraph(data.train, config.layers)
+        self.projections, widths = Projections(self.content, size), self.content.widths
         self.fusion = nn.Linear(size * (len(widths) + 1), size)
         self.before = nn.ModuleList(nn.Linear(size * (place + 1), size) for place in range(len(widths)))
         self.after = nn.ModuleList(nn.Linear(size, size) for _ in widths)
+
+    def channels(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Users (U, d) and items (I, d) of ids, then of each modality."""
+        own = self.graph.split(self.nodes)[1]
+        return self.graph(self.nodes, [own, *self.projections(self.content)])
 
     def _fused(self, users: list[Tensor], items: list[Tensor]) -> tuple[Tensor, Tensor]:
         found = [functional.normalize(self.fusion(torch.cat(channels, 1)), dim=1) for channels in (users, items)]
@@ -60,15 +72,15 @@ class SLMRec(ChannelModel):
         The sum over candidates is the same in all pairs of a user and made once: what is largest here is (users,
         items) of the batch, each once.
         """
-        channels = self.spread(self.graph, self.back, self.tables())
+        channels = self.channels()
         users, items = self._fused(*channels)
         people, rows = batch.users.unique(return_inverse=True)
         candidates = batch.positives.unique()
         scaled = functional.embedding(people, users) / self.config.temperature  # smaller than the cosines
         sums = torch.logsumexp(scaled @ functional.embedding(candidates, items).T, 1)  # (people,)
-        taken = (gathered(users, batch.users)[0] * gathered(items, batch.positives)[0]).sum(1) / self.config.temperature
+        taken = (gather(users, batch.users)[0] * gather(items, batch.positives)[0]).sum(1) / self.config.temperature
         ranking = (sums[rows] - taken).mean()
-        own = self.halves(self.nodes)
+        own = self.graph.split(self.nodes)
         norms = squared_norms(functional.embedding(batch.users, own[0]), functional.embedding(batch.positives, own[1]))
         return (
             ranking
@@ -85,6 +97,6 @@ class SLMRec(ChannelModel):
         ]
         return torch.stack(losses).sum()
 
-    def final(self) -> tuple[Tensor, Tensor]:
+    def representations(self) -> Representations:
         """Fused channels of length 1."""
-        return self._fused(*self.spread(self.graph, self.back, self.tables()))
+        return Representations(*self._fused(*self.channels()))

@@ -11,34 +11,41 @@ import torch
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import chosen
-from tasks.models.families.side_view import SideConfig, SideModel
-from tasks.models.layers.item_graph import ItemGraph, union
+from tasks.models.families.gradient import GradientModel, Representations
+from tasks.models.layers.content import Content
+from tasks.models.layers.gather import gather_each
+from tasks.models.layers.graph import BipartiteGraph, node_table
+from tasks.models.layers.graph_union import union
+from tasks.models.layers.item_graph import KNNGraphs
+from tasks.models.layers.side_view import SIDE_SPACE, SideOptions, SideView
+from tasks.training import Batch
 
 
-class SMORE(SideModel):
+class SMORE(GradientModel):
     """Vector = LightGCN of ids + side; side = mean of the views of each modality and of their fusion, gated.
 
     A product of spectra is a convolution of signals: the fusion keeps the frequencies that all modalities have.
     """
 
     name = "smore"
+    uses_content = True
+    NORMAL = ("nodes",)
+    SEARCH = SIDE_SPACE
+    Config = SideOptions
+    config: SideOptions
 
-    class Config(SideConfig):
-        """As of all models with a side view."""
-
-    config: Config
-
-    def __init__(self, config: Config, data: Dataset) -> None:
-        super().__init__(config, data, fused=1)
-        size, modalities = config.embedding_size, len(self.content.widths)
+    def __init__(self, config: SideOptions, data: Dataset) -> None:
+        super().__init__(config, data)
+        self.content, size = Content(data, self.name, config), config.embedding_size
+        self.nodes, self.graph = node_table(data, size), BipartiteGraph(data.train, config.layers)
+        self.side, modalities = SideView(self.content, self.graph, config, fused=1), len(self.content.widths)
         # (views, frequencies, 2): real and imaginary part; the last view is the fusion
         self.filters = nn.Parameter(torch.zeros(modalities + 1, size // 2 + 1, 2))
         self.attention = nn.ModuleList(
             nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, size, bias=False))
             for _ in range(modalities)
         )
-        self._joined: tuple[list[ItemGraph], ItemGraph] | None = None
+        self.item_graphs = KNNGraphs(self.content, config.neighbours, lambda graphs: [*graphs, union(graphs)])
 
     def initialise(self, generator: torch.Generator) -> None:
         """As all models with a graph; filters begin near the one that lets all pass."""
@@ -49,22 +56,26 @@ class SMORE(SideModel):
 
     def signals(self) -> list[Tensor]:
         """(I, d) of each modality, filtered, and of the fusion."""
-        spectra = torch.stack([torch.fft.rfft(rows, dim=1, norm="ortho") for rows in self.projected()])
+        spectra = torch.stack(
+            [torch.fft.rfft(rows, dim=1, norm="ortho") for rows in self.side.projections(self.content)]
+        )
         every = torch.cat([spectra, spectra.prod(0, keepdim=True)]) * torch.view_as_complex(self.filters).unsqueeze(1)
         return list(torch.fft.irfft(every, n=self.config.embedding_size, dim=2, norm="ortho"))
 
-    def graphs(self) -> list[ItemGraph]:
-        """The item graph of each modality, and their union."""
-        graphs = self.item_graphs()
-        if self._joined is None or self._joined[0] is not graphs:  # they stay, unless content is learned
-            self._joined = graphs, union(graphs)
-        return [*graphs, self._joined[1]]
-
     def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
-        views = self.views(self.signals(), self.graphs())
-        behaviour, *single, fused = chosen([self.smoothed_nodes(), *views], rows)
+        own = self.graph.split(self.nodes)[1]
+        views = self.side.views(own, self.signals(), self.item_graphs(self.content))
+        behaviour, *single, fused = gather_each([self.graph.smooth(self.nodes), *views], rows)
         attended = [
             torch.softmax(attention(fused), 1) * view for attention, view in zip(self.attention, single, strict=True)
         ]
-        return behaviour, self.preferred(behaviour, [*attended, fused]).mean(0)
+        return behaviour, self.side.preferred(behaviour, [*attended, fused]).mean(0)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Pairwise loss, and that behaviour and content of one node agree."""
+        return self.side.loss(self.both, self.nodes, batch)
+
+    def representations(self) -> Representations:
+        """The sum of both."""
+        return Representations(*self.graph.split(torch.add(*self.both())))

@@ -13,15 +13,14 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.families.content import ContentConfig, ContentModel
 from tasks.models.families.gradient import GradientModel, Representations
-from tasks.models.layers.content import projected
-from tasks.models.layers.gather import gathered
-from tasks.training import Batch, Choice, Space, bpr_loss, squared_norms
+from tasks.models.layers.content import Content, ContentOptions, project
+from tasks.models.layers.gather import distinct, gather
+from tasks.training import Batch, Choice, GradientConfig, Space, bpr_loss, squared_norms
 
 
-class VBPR(ContentModel):
-    """Features of all modalities are standardised (`parts/features.py`) and projected side by side.
+class VBPR(GradientModel):
+    """Features of all modalities are standardised (`solvers/features.py`) and projected side by side.
 
     Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
     The L2 term is on vectors and biases as they enter the score, projected content included: with it on the tables
@@ -29,13 +28,14 @@ class VBPR(ContentModel):
     """
 
     name = "vbpr"
+    uses_content = True
     SEARCH: ClassVar[Space] = {
         **GradientModel.SEARCH,
         "embedding_size": Choice((32, 64, 128)),
         "content_size": Choice((32, 64, 128)),
     }
 
-    class Config(ContentConfig):
+    class Config(ContentOptions, GradientConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""
 
         batch_size: PositiveInt = Field(default=8192, description="interactions a step, which projects many items")
@@ -46,6 +46,7 @@ class VBPR(ContentModel):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
+        self.content = Content(data, self.name, config)
         users, items = data.train.shape
         width = sum(self.content.widths)
         self.users = nn.Parameter(
@@ -64,20 +65,20 @@ class VBPR(ContentModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; each item of the batch is projected once, or all when the batch may hold most of them."""
-        items, places = self.distinct(torch.cat([batch.positives, batch.negatives]))
+        items, places = distinct(torch.cat([batch.positives, batch.negatives]), self.content.count)
         vectors, bias = self._items(items)
-        (user,) = gathered(self.users, batch.users)  # (n, d + c)
-        positive, negative = gathered(vectors, *places.chunk(2))  # (n, d + c) each
-        biases = gathered(bias, *places.chunk(2))  # (n, 1) each
+        (user,) = gather(self.users, batch.users)  # (n, d + c)
+        positive, negative = gather(vectors, *places.chunk(2))  # (n, d + c) each
+        biases = gather(bias, *places.chunk(2))  # (n, 1) each
         further = (user * (negative - positive)).sum(1)  # one product instead of two
         ranking = bpr_loss(biases[0].squeeze(1), further + biases[1].squeeze(1))
         return ranking + self.config.regularization * squared_norms(user, positive, negative, *biases)
 
     def _items(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         """Vectors (n, d + c) and biases (n, 1) of some items, or of all."""
-        own, bias = (table if rows is None else gathered(table, rows)[0] for table in (self.items, self.bias))
+        own, bias = (table if rows is None else gather(table, rows)[0] for table in (self.items, self.bias))
         weights = torch.cat([self.projection, self.content_bias], 1).split(self.content.widths)  # (width, c + 1) each
-        parts = [projected(features, weight) for features, weight in zip(self.content(rows), weights, strict=True)]
+        parts = [project(features, weight) for features, weight in zip(self.content(rows), weights, strict=True)]
         content = torch.stack(parts).sum(0)  # (n, c + 1)
         return torch.cat([own, content[:, :-1]], 1), bias + content[:, -1:]
 

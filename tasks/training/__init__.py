@@ -15,9 +15,10 @@ from tasks.training.options import (
     best_record,
     summarise_epochs,
 )
-from tasks.training.space import Choice, Range, Real, Space, Whole, picked, placed, under, widened
+from tasks.training.space import GRADIENT_SPACE, Choice, Range, Real, Space, Whole, picked, placed, under, widened
 
 __all__ = [
+    "GRADIENT_SPACE",
     "Batch",
     "Choice",
     "EpochRecord",

@@ -37,10 +37,7 @@ def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
     return functional.cross_entropy(cosines, torch.arange(len(one), device=one.device))
 
 
-def cosine_distance(one: Tensor, other: Tensor, counted: Tensor | None = None) -> Tensor:
-    """Mean over rows (n, d) of 1 - cosine; with `counted` (n, 1) over those with a one there, 1 where none has."""
+def cosine_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Mean over rows (n, d) of 1 - cosine; the cosine with a row of zeros is 0 and has no gradient."""
     lengths = [torch.linalg.vector_norm(rows, dim=1).clamp(min=1e-8) for rows in (one, other)]
-    cosines = (one * other).sum(1) / (lengths[0] * lengths[1])
-    if counted is None:
-        return 1 - cosines.mean()
-    return 1 - torch.dot(cosines, counted.squeeze(1).to(cosines)) / counted.sum().clamp(min=1)
+    return 1 - ((one * other).sum(1) / (lengths[0] * lengths[1])).mean()

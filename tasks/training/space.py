@@ -83,3 +83,10 @@ def picked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
         with suppress(KeyError):
             found[key] = reduce(lambda inner, part: inner[part], key.split("."), values)
     return found
+
+
+GRADIENT_SPACE: Space = {
+    "learning_rate": Real(5e-4, 2e-2, log=True),
+    "regularization": Real(1e-5, 1e-1, log=True),
+    "batch_size": Choice((2048, 4096, 8192)),
+}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from tasks.errors import BadInput, Corrupt, TaskError
 from tasks.metrics import evaluate
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.base import Model
-from tasks.models.families.content import ContentModel
 from tasks.models.families.gradient import GradientModel
 from tasks.models.popularity import Popularity
 from tasks.models.saved import load_model, save_model
@@ -28,6 +28,10 @@ from tasks.training import Batch, EpochRecord, TrainingOptions
 from tests.world import checkerboard, content_world, random_world
 
 GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
+CONTENT = [name for name in MODELS if model_class(name).uses_content]
+BLIND = {  # content models whose score of an item that nobody interacted with does not depend on its content, and why
+    "bm3": "content is only a target of the loss of items in a batch, the score is of nodes alone (its equation 13)",
+}
 CHANCE = [*GRADIENT, "ials", "cmf", "hybrid"]  # those that begin somewhere
 STOPPED = ["bm3"]  # whose targets get no gradient: finite differences of the whole loss are others, see its own test
 PERSONAL = [name for name in MODELS if name != "popularity"]  # which is the baseline by knowing no user
@@ -300,7 +304,27 @@ def in_scarcity(name: str, permute: int | None) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in GRADIENT if issubclass(model_class(name), ContentModel)])
+@pytest.mark.parametrize("name", [name for name in GRADIENT if name in CONTENT])
 def test_permuted_content_makes_it_worse(name: str) -> None:
     """Where content decides, rows that belong to other items cost a third of NDCG@20 on test."""
     assert in_scarcity(name, permute=5) < 2 / 3 * in_scarcity(name, permute=None)
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_it_tells_items_apart_that_nobody_interacted_with(name: str) -> None:
+    """By their content: each such item has scores of its own, and other content gives it others."""
+    data = random_world(30, 24)
+    new = np.array([3, 8, 15, 20])
+    train = data.train.tolil()
+    train[:, new] = 0
+    data = replace(data, train=train.tocsr(), sequences=None)
+    other = replace(data, features={key: rows.copy() for key, rows in data.features.items()})
+    for rows in other.features.values():
+        rows[new] = rows[np.roll(new, 1)]
+    model = begun(name, data)
+    scores = model.scores(np.arange(30))[:, new]
+    moved = build_model(name, BRIEF, other).load_state(model.state()) if name in GRADIENT else begun(name, other)
+    apart = [not np.allclose(scores[:, a], scores[:, b], rtol=1e-4, atol=1e-7) for a, b in combinations(range(4), 2)]
+    assert all(apart)
+    changed = np.abs(moved.scores(np.arange(30))[:, new] - scores).max(axis=0) > 1e-5 * np.abs(scores).max()
+    assert changed.all() == (name not in BLIND)

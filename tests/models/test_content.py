@@ -11,16 +11,18 @@ import torch
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models import MODELS, build_model, model_class
-from tasks.models.families.content import ContentModel
+from tasks.models.base import Model
+from tasks.models.families.gradient import GradientModel
 from tasks.models.lattice import LATTICE
 from tasks.models.layers.cliper import FrontEnd
-from tasks.models.layers.content import Content
+from tasks.models.layers.content import Content, ContentOptions, Projection, Projections
 from tasks.models.solvers.features import standardised
+from tasks.models.vbpr import VBPR
 from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax
 from tests.world import random_world
 
-CONTENT = [name for name in MODELS if issubclass(model_class(name), ContentModel)]
+CONTENT = [name for name in MODELS if model_class(name).uses_content and issubclass(model_class(name), GradientModel)]
 BRIEF = {"max_epochs": 2, "batch_size": 16, "embedding_size": 4}
 
 
@@ -62,7 +64,7 @@ def test_an_item_that_lacks_content_does_not_drown_what_others_teach(name: str) 
 
     def gradients(data: Dataset) -> dict[str, float]:
         model = build_model(name, BRIEF, data)
-        assert isinstance(model, ContentModel)
+        assert isinstance(model, GradientModel)
         model.initialise(torch.Generator().manual_seed(0))
         model.start_epoch(np.random.default_rng(0))
         users, items = (torch.from_numpy(rows.astype(np.int64)) for rows in data.train.nonzero())
@@ -90,7 +92,7 @@ def test_what_is_learned_of_an_item_that_lacks_a_modality_stays_nothing() -> Non
     front_end = {"fusion": "mlp", "views": ("title", "plot")}
     joined = build_model("vbpr", BRIEF | {"learning_rate": 0.5, "front_end": front_end}, data)
     joined.fit(TrainingOptions())
-    assert isinstance(joined, ContentModel)
+    assert isinstance(joined, VBPR)
     every, some = joined.content()[-1], joined.content(torch.tensor([5, 0]))[-1]
     assert not every[[2, 5]].any()
     assert not some[0].any()
@@ -104,7 +106,7 @@ def test_views_of_an_item_without_a_picture_count_whole(fusion: str) -> None:
     data.features["image"][[2, 5, 7]] = 0
     front_end = FrontEnd(fusion=fusion, views=("title", "plot"), size=4)
     torch.manual_seed(0)
-    content = Content(data, "vbpr", front_end)
+    content = Content(data, "vbpr", ContentOptions(front_end=front_end))
     found = content()[-1].detach().numpy()
     assert len(np.unique(found[[2, 5, 7]], axis=0)) == 3
     if fusion == "sum":
@@ -119,12 +121,19 @@ def test_every_model_with_content_says_when_there_is_none(name: str) -> None:
         build_model(name, {}, replace(views(), features={}))
 
 
+def content_of(model: Model) -> Content:
+    """Its layer of content."""
+    assert isinstance(model, GradientModel)
+    (content,) = (module for module in model.modules() if isinstance(module, Content))
+    return content
+
+
 @pytest.mark.parametrize("name", CONTENT)
 def test_content_can_be_held_and_projected_in_16_bits(name: str) -> None:
     """Parameters and scores keep 32 bits, and scores of the same parameters differ by little."""
     exact, rough = (build_model(name, BRIEF | {"precision": kind}, views()) for kind in ("float32", "bfloat16"))
-    assert isinstance(rough, ContentModel)
-    assert {rows.dtype for rows in rough.content()} == {torch.bfloat16}
+    assert isinstance(rough, GradientModel)
+    assert {rows.dtype for rows in content_of(rough)()} == {torch.bfloat16}
     rough.fit(TrainingOptions())
     assert {tensor.dtype for tensor in rough.state().values()} == {torch.float32}
     expected = exact.load_state(rough.state()).scores(np.arange(7))
@@ -136,7 +145,7 @@ def test_a_front_end_weighs_views_by_their_cosine_with_the_picture(fusion: str) 
     """Each fusion equals what one writes down in NumPy; the picture stays beside what the views become."""
     data = views()
     torch.manual_seed(0)
-    content = Content(data, "vbpr", FrontEnd(fusion=fusion, views=("title", "plot"), size=4))
+    content = Content(data, "vbpr", ContentOptions(front_end=FrontEnd(fusion=fusion, views=("title", "plot"), size=4)))
     assert content.modalities == ["audio", "image", "views"]
     raw = data.features
     tokens = [standardised(raw["image"], "image")]
@@ -171,7 +180,7 @@ def test_any_model_with_content_takes_a_front_end_and_trains_it(name: str, fusio
     data = views()
     config = BRIEF | {"front_end": {"fusion": fusion, "views": ["title", "plot"], "size": 4}}
     model = build_model(name, config, data)
-    assert isinstance(model, ContentModel)
+    assert isinstance(model, GradientModel)
     model.initialise(torch.Generator().manual_seed(0))
     before = {key: tensor.clone() for key, tensor in model.state().items() if "fuser" in key}
     model.fit(TrainingOptions(seed=0))
@@ -196,3 +205,29 @@ def test_views_of_another_space_are_refused(front_end: dict[str, object]) -> Non
     """The sentence names what was asked for, and the modalities with their widths."""
     with pytest.raises(BadInput, match=r"expected a picture and other modalities of its width among audio \(3\), ima"):
         build_model("vbpr", {"front_end": front_end}, views())
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_missing_modality_is_masked_in_one_way(name: str) -> None:
+    """Whatever a model projects content to, an item without a modality has zeros there, biases or not."""
+    data = views()
+    for place, matrix in enumerate(data.features.values()):
+        matrix[[2, 3 + place]] = 0
+    model = build_model(name, BRIEF | {"learning_rate": 0.1}, data)
+    model.fit(TrainingOptions())
+    assert isinstance(model, GradientModel)
+    alone = [module for module in model.modules() if isinstance(module, Projection)]
+    masked = [module for module in model.modules() if isinstance(module, Projections)]
+    assert {id(layer) for layer in alone} == {id(layer) for layers in masked for layer in layers}
+    assert bool(masked) == (name != "vbpr")  # which has no bias: zeros stay zeros
+    content = content_of(model)
+    names = sorted(data.features)
+    for layers in masked:
+        assert all(layer.bias.any() for layer in layers)
+        for place, (table, some) in enumerate(zip(layers(content), layers(content, torch.tensor([2, 0])), strict=True)):
+            lacking = ~data.features[names[place]].any(axis=1)
+            assert lacking.sum() == 2
+            assert not table[lacking].any()
+            assert table[~lacking].any(1).all()
+            assert not some[0].any()
+            assert some[1].any()

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tasks.data import Dataset
-from tasks.models.families.graph_content import contrasted
 from tasks.models.layers import item_graph as neighbours
+from tasks.models.layers.contrast import contrasted
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
 from tests.world import random_world
@@ -64,7 +64,7 @@ def test_freedom(item_layers: int) -> None:
 
     users, items = vectors(graph_of(data))
     np.testing.assert_allclose(scores_of(model), users @ items.T, rtol=1e-4, atol=1e-6)
-    users, items = vectors(model.thinned.to_dense().numpy())
+    users, items = vectors(model.sampled.matrix.to_dense().numpy())
     towers = [dense.linear(state, f"towers.{place}", rows) for place, rows in enumerate(dense.content(data))]
     expected = dense.ranking_loss(users @ items.T) + 0.7 * content_loss(users, towers)
     assert loss == pytest.approx(expected + dense.penalty(*dense.own_rows(state["nodes"])), rel=1e-5)
@@ -107,10 +107,10 @@ def test_bm3(data: Dataset) -> None:
     user, item = users[TAKERS], items[POSITIVES]
     expected = cosine_distance(predicted(user), item) + cosine_distance(predicted(item), user)
     for place, rows in enumerate(dense.content(data)):
-        has = having(data)[place][POSITIVES, 0] > 0
-        view, own = dense.linear(state, f"projections.{place}", rows)[POSITIVES][has], item[has]
-        expected += 0.3 * cosine_distance(predicted(own), view)
-        expected += 0.4 * (cosine_distance(predicted(view), own) + cosine_distance(predicted(view), view))
+        has = having(data)[place][POSITIVES]  # an item without the modality has zeros, and its losses no gradient
+        view = dense.linear(state, f"projections.{place}", rows)[POSITIVES] * has
+        expected += 0.3 * cosine_distance(predicted(item), view)
+        expected += 0.4 * (cosine_distance(predicted(view) * has, item) + cosine_distance(predicted(view) * has, view))
     expected += dense.penalty(*dense.own_rows(state["nodes"])[:2])
     assert loss == pytest.approx(expected, rel=1e-5)
 
@@ -168,7 +168,7 @@ def contrast(side: np.ndarray, behaviour: np.ndarray) -> float:
 
 def purified(data: Dataset, state: State, place: int, signal: np.ndarray, graph: np.ndarray) -> np.ndarray:
     """A view of MGCN and SMORE: gated ids over alike items, and their sums over a user's."""
-    items = graph @ (state["nodes"][USERS:] * dense.sigmoid(dense.linear(state, f"gates.{place}", signal)))
+    items = graph @ (state["nodes"][USERS:] * dense.sigmoid(dense.linear(state, f"side.gates.{place}", signal)))
     return np.concatenate([to_users(data) @ items, items])
 
 
@@ -180,12 +180,12 @@ def test_mgcn() -> None:
     views = []
     for place, rows in enumerate(dense.content(data)):
         graph = dense.normalised(dense.nearest_graph(rows, K, weighted=True))
-        views.append(purified(data, state, place, dense.linear(state, f"projections.{place}", rows), graph))
+        views.append(purified(data, state, place, dense.linear(state, f"side.projections.{place}", rows), graph))
     weights = [np.tanh(dense.linear(state, "common", view)) @ state["query.weight"].T for view in views]
     attention = dense.softmax(np.concatenate(weights, 1), 1)
     shared = attention[:, :1] * views[0] + attention[:, 1:] * views[1]
     special = [
-        dense.sigmoid(dense.linear(state, f"preferences.{place}", behaviour)) * (view - shared)
+        dense.sigmoid(dense.linear(state, f"side.preferences.{place}", behaviour)) * (view - shared)
         for place, view in enumerate(views)
     ]
     side = (shared + special[0] + special[1]) / 3
@@ -212,7 +212,9 @@ def test_smore(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
     model, state, loss = dense.trained("smore", data, neighbours=K, contrast=0.5)
     behaviour = dense.smoothed(graph_of(data), state["nodes"], 2)
     filters = state["filters"][..., 0] + 1j * state["filters"][..., 1]
-    projected = [dense.linear(state, f"projections.{place}", rows) for place, rows in enumerate(dense.content(data))]
+    projected = [
+        dense.linear(state, f"side.projections.{place}", rows) for place, rows in enumerate(dense.content(data))
+    ]
     spectra = [np.fft.rfft(rows, axis=1, norm="ortho") for rows in projected]
     spectra = [spectrum * kept for spectrum, kept in zip([*spectra, spectra[0] * spectra[1]], filters, strict=True)]
     signals = [np.fft.irfft(spectrum, n=4, axis=1, norm="ortho") for spectrum in spectra]
@@ -228,7 +230,7 @@ def test_smore(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
         return dense.softmax(dense.linear(state, f"attention.{place}.2", hidden), 1)
 
     gated = [attention(0) * views[0], attention(1) * views[1], views[2]]
-    gates = [dense.sigmoid(dense.linear(state, f"preferences.{place}", behaviour)) for place in range(3)]
+    gates = [dense.sigmoid(dense.linear(state, f"side.preferences.{place}", behaviour)) for place in range(3)]
     side = sum(gate * view for gate, view in zip(gates, gated, strict=True)) / 3
     check(model, state, loss, behaviour, side)
 
@@ -315,7 +317,7 @@ def test_mmgcl() -> None:
     shown = np.ones((2, data.train.shape[1], 1))
     shown[model._masked] = model.shown.numpy()
     assert 0 < shown[model._masked].sum() < len(model.shown)
-    between = model.thinned.to_dense().numpy()
+    between = model.sampled.part.to_dense().numpy()
     thinned = np.block([[np.zeros((USERS, USERS)), between], [between.T, np.zeros((len(between.T),) * 2)]])
     one = np.concatenate(channels_of(data, state, thinned), 1)
     parts = channels_of(data, state, graph_of(data), shown)
@@ -333,8 +335,8 @@ def test_views_of_mmgcl_are_what_they_are_called() -> None:
     """Fewer edges in one, one modality hidden for some items in the other, and never an item as its own negative."""
     data = random_world(40, 60)
     model, _, _ = dense.trained("mmgcl", data, edge_dropout=0.3, masked=0.5)
-    edges = (model.thinned.to_dense() > 0).sum() / data.train.nnz
-    np.testing.assert_array_equal(model.thinned_back.to_dense(), model.thinned.to_dense().T)
+    edges = (model.sampled.part.to_dense() > 0).sum() / data.train.nnz
+    np.testing.assert_array_equal(model.sampled.back.to_dense(), model.sampled.part.to_dense().T)
     assert float(edges) == pytest.approx(0.7, abs=0.1)
     assert (1 - model.shown).sum() == pytest.approx(30, abs=12)
     assert (model.others.numpy() != np.arange(60)).all()

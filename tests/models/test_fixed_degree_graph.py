@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tasks.models.layers.fixed_degree_graph import Edges, products, weighted_sums
-from tasks.models.layers.gather import gathered
+from tasks.models.layers.gather import gather
 
 TO = torch.tensor([[1, 2], [0, 2], [1, 3], [2, 2], [0, 1]])  # nobody leads to item 4, item 3 twice to item 2
 
@@ -36,7 +36,7 @@ def test_products_follow_the_edges() -> None:
 def test_rows_that_are_taken_twice_get_both_gradients() -> None:
     """Rows come in the order of their numbers, for each set of them."""
     table = drawn(4, 3)
-    first, second = gathered(table, torch.tensor([2, 0, 2]), torch.tensor([2]))
+    first, second = gather(table, torch.tensor([2, 0, 2]), torch.tensor([2]))
     np.testing.assert_array_equal(first.detach().numpy(), table.detach().numpy()[[2, 0, 2]])
     (first.sum() + 10 * second.sum()).backward()
     assert table.grad is not None

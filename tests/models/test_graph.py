@@ -6,17 +6,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from tasks.models.layers.graph import (
-    mean_over_neighbours,
-    normalised_bipartite,
-    normalised_part,
-    product,
-    propagate,
-    pruned,
-    torch_csr,
-    torch_pair,
-    torch_sides,
-)
+from tasks.models.layers.graph import drop_edges, normalised_bipartite, normalised_part
+from tasks.models.layers.mean_graph import mean_over_neighbours
+from tasks.models.layers.sparse import product, propagate, torch_csr, torch_pair, torch_sides
 from tests.models.dense import dense_graph
 from tests.world import random_world
 
@@ -78,7 +70,7 @@ def test_thinning_leaves_out_edges_of_much_used_nodes_first() -> None:
     """One edge is kept of twelve: each as often as 1 / sqrt(d_u d_i) says, within five standard errors."""
     taken = np.array([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], np.float32)
     matrix, rng, draws = sparse.csr_matrix(taken), np.random.default_rng(0), 5000
-    kept = sum(pruned(matrix, 1 - 1 / matrix.nnz, rng).toarray() for _ in range(draws))
+    kept = sum(drop_edges(matrix, 1 - 1 / matrix.nnz, rng).toarray() for _ in range(draws))
     weights = taken / np.sqrt(np.outer(taken.sum(1), taken.sum(0)))
     expected = weights / weights.sum()
     assert kept.sum() == draws

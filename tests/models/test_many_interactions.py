@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import sparse
 
-from tasks.models.layers.graph import normalised_bipartite, propagate, pruned, torch_csr
+from tasks.models.layers.graph import drop_edges, normalised_bipartite
+from tasks.models.layers.sparse import propagate, torch_csr
 from tasks.training import NegativeSampler
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def test_a_graph_has_every_edge_and_propagates(taken: sparse.csr_matrix) -> None
 
 def test_thinning_keeps_the_share_of_the_first_and_of_the_last(taken: sparse.csr_matrix) -> None:
     """Exactly as many as asked for; within five standard errors the same of all users, of nearly equal degrees."""
-    kept = pruned(taken, 0.7, np.random.default_rng(0))
+    kept = drop_edges(taken, 0.7, np.random.default_rng(0))
     assert kept.nnz == round(taken.nnz * 0.3)
     for users in (slice(0, 500), slice(USERS - 500, USERS)):
         before, after = (int(matrix[users].nnz) for matrix in (taken, kept))

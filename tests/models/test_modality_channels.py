@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tasks.models.families.modality_channels import mean_of_steps
-from tasks.models.layers.graph import normalised_bipartite, normalised_part, propagate, torch_csr, torch_pair
+from tasks.models.layers.channel_graph import mean_of_steps
+from tasks.models.layers.graph import normalised_bipartite, normalised_part
+from tasks.models.layers.sparse import propagate, torch_csr, torch_pair
 from tests.world import random_world
 
 

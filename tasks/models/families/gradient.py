@@ -14,15 +14,14 @@ from torch import Tensor, nn
 from tasks.data import Dataset
 from tasks.errors import TaskError
 from tasks.models.base import Model
+from tasks.models.layers.kept import Kept
 from tasks.models.serving import Factors, Serving
 from tasks.models.solvers.fold_in import calibrated
 from tasks.training import (
+    GRADIENT_SPACE,
     Batch,
-    Choice,
     EpochRecord,
     GradientConfig,
-    Real,
-    Space,
     TrainingOptions,
     Triplets,
     train,
@@ -40,29 +39,32 @@ class Representations:
 
 
 class GradientModel(nn.Module, Model):
-    """A module with `loss(batch)`, `initialise(generator)`, `representations()` and, if needed, `start_epoch(rng)`.
+    """A module with `loss(batch)`, `representations()` and, if needed, `initialise(generator)` and `start_epoch(rng)`.
 
     What is derived from the data (graphs, standardised features) belongs into non-persistent buffers: it moves with the
-    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GradientModel.SEARCH, ...}`.
+    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GRADIENT_SPACE, ...}`.
     """
 
     config: GradientConfig
+    NORMAL: ClassVar[tuple[str, ...]] = ()  # parameters that begin normal with a deviation of 0.1
     remedy = "lower its learning_rate"
-    SEARCH: ClassVar[Space] = {
-        "learning_rate": Real(5e-4, 2e-2, log=True),
-        "regularization": Real(1e-5, 1e-1, log=True),
-        "batch_size": Choice((2048, 4096, 8192)),
-    }
+    SEARCH = GRADIENT_SPACE
 
     def __init__(self, config: GradientConfig, data: Dataset) -> None:
         nn.Module.__init__(self)
         Model.__init__(self, config, data)
-        self._known: Representations | None = None
+        self._known = Kept[Representations]()
         self._triplets: Triplets | None = None
 
-    @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
-        """Set all parameters to where training begins."""
+        """Set all parameters to where training begins: Xavier-uniform matrices, no biases, then NORMAL."""
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter, generator=generator)
+            else:
+                nn.init.zeros_(parameter)
+        for name in self.NORMAL:
+            nn.init.normal_(getattr(self, name), std=0.1, generator=generator)
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
@@ -103,23 +105,21 @@ class GradientModel(nn.Module, Model):
         self.fitted = True  # for the validations in between
         records = train(self, options)
         self._triplets = None
-        self.to("cpu")
+        if torch.device(device).type != "cpu":
+            self.to("cpu")
         self.train(False)
         return records
 
-    def train(self, mode: bool = True) -> GradientModel:
-        """Switch between training and scoring; vectors computed before are forgotten, so that none is ever stale."""
-        self._known = None
-        nn.Module.train(self, mode)
-        return self
-
     def _final(self) -> Representations:
-        if self._known is None or self.training:
-            with torch.no_grad():
-                found = self.representations()
-            bias = None if found.bias is None else found.bias.detach()
-            self._known = Representations(found.users.detach(), found.items.detach(), bias)
-        return self._known
+        """Vectors of all; kept until parameters may change (`Kept`), so that none is ever stale."""
+        known: Representations = self._compute() if self.training else self._known(self._compute)
+        return known
+
+    @torch.no_grad()
+    def _compute(self) -> Representations:
+        final = self.representations()
+        bias = None if final.bias is None else final.bias.detach()
+        return Representations(final.users.detach(), final.items.detach(), bias)
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
         final = self._final()

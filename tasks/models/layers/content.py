@@ -1,33 +1,54 @@
-"""What items look, sound and read like, for every model with content: any number of modalities, any widths."""
+"""What items look, sound and read like, for every model with content: any number of modalities, any widths.
+
+A missing modality is treated in one way: whatever is made of it is multiplied by a mask, so that an item without it has
+a vector of zeros there, before any other layer sees it.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models.layers.cliper import FrontEnd, Fuser
+from tasks.models.layers.gather import distinct
 from tasks.models.solvers.features import standardised
+from tasks.training import ModelConfig
+
+
+class ContentOptions(ModelConfig):
+    """What every gradient model with content has."""
+
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of features and their projection; 16 bits halve their memory"
+    )
+    front_end: FrontEnd | None = Field(
+        default=None, description="CLIPER before the model; none: modalities as they are"
+    )
 
 
 class Content(nn.Module):
     """Standardised features by modality, in the order of their names; with a front end, views joined into one more.
 
-    An item that lacks a modality has zeros there: the mean of all that have it. Features are held in `precision`.
+    An item that lacks a modality has zeros there: the mean of all that have it. Features are held in the precision of
+    `options`. BadInput without features; `model` is named then.
     """
 
-    def __init__(
-        self, data: Dataset, model: str, front_end: FrontEnd | None, precision: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, data: Dataset, model: str, options: ContentOptions) -> None:
         super().__init__()
+        front_end, precision = options.front_end, getattr(torch, options.precision)
         if not data.features:
             raise BadInput(
                 f"dataset {data.name} has no features, expected at least one modality for {model}: use bpr instead"
             )
         self.modalities = sorted(data.features)
+        self.count = data.train.shape[1]
         for place, name in enumerate(self.modalities):
             rows = torch.from_numpy(standardised(data.features[name], name)).to(precision)
             self.register_buffer(f"features_{place}", rows, persistent=False)  # (I, width)
@@ -44,15 +65,12 @@ class Content(nn.Module):
             mask = None if items.all() else torch.from_numpy(items.astype(np.float32)).unsqueeze(1)
             self.register_buffer(f"has_{place}", mask, persistent=False)  # (I, 1), or None: all items have it
 
-    def having(self, place: int, rows: Tensor | None = None) -> Tensor | None:
-        """(n, 1) ones where item numbers `rows` (n,), or all, have modality `place`, zeros elsewhere; None: all."""
+    def mask(self, place: int, vectors: Tensor, rows: Tensor | None = None) -> Tensor:
+        """What was made of modality `place` (n, d), of item numbers `rows` (n,) or all: zeros where it is missing."""
         has: Tensor | None = getattr(self, f"has_{place}")
-        return has if has is None or rows is None else has[rows]
-
-    def of_those_that_have(self, place: int, found: Tensor, rows: Tensor | None = None) -> Tensor:
-        """What was made of modality `place` (n, d), of item numbers `rows` (n,) or all: zeros of those that lack it."""
-        has = self.having(place, rows)
-        return found if has is None else found * has.to(found.dtype)
+        if has is None:
+            return vectors
+        return vectors * (has if rows is None else has[rows]).to(vectors.dtype)
 
     def _join(self, data: Dataset, front_end: FrontEnd) -> None:
         """Put a fuser in the place of the views."""
@@ -90,14 +108,14 @@ class Content(nn.Module):
         views = torch.stack([self._rows(f"features_{place}", rows) for place in self._views], 1)
         picture, cosines = self._rows(f"features_{self._picture}", rows), self._rows("cosines", rows)
         fused = self.fuser(views.to(cosines.dtype), cosines, picture.to(cosines.dtype))
-        return [*kept, self.of_those_that_have(len(kept), fused, rows)]
+        return [*kept, self.mask(len(kept), fused, rows)]
 
     def _rows(self, name: str, rows: Tensor | None) -> Tensor:
         table: Tensor = getattr(self, name)
         return table if rows is None else functional.embedding(rows, table)
 
 
-def projected(rows: Tensor, weight: Tensor) -> Tensor:
+def project(rows: Tensor, weight: Tensor) -> Tensor:
     """(n, d) product of features (n, width) and a weight (width, d), in the precision of both that is less."""
     return rows @ weight if rows.dtype == weight.dtype else (rows @ weight.to(rows.dtype)).to(weight.dtype)
 
@@ -107,7 +125,24 @@ class Projection(nn.Linear):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, d) of (n, width)."""
-        return super().forward(rows) if rows.dtype == self.weight.dtype else projected(rows, self.weight.T) + self.bias
+        return super().forward(rows) if rows.dtype == self.weight.dtype else project(rows, self.weight.T) + self.bias
+
+
+class Projections(nn.ModuleList):
+    """A linear projection to `size` of each modality of `content`; zeros for items that lack it."""
+
+    def __init__(self, content: Content, size: int) -> None:
+        super().__init__(Projection(width, size) for width in content.widths)
+
+    def forward(self, content: Content, rows: Tensor | None = None) -> list[Tensor]:
+        """(n, size) of each modality, for item numbers `rows` (n,) or for all items."""
+        tables = zip(self, content(rows), strict=True)
+        return [content.mask(place, layer(table), rows) for place, (layer, table) in enumerate(tables)]
+
+    def of(self, content: Content, places: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The same for the items in `places` (n,), each once, or for all; and where among them each place is (n,)."""
+        items, rows = distinct(places, content.count)
+        return self(content, items), rows
 
 
 def _widths(data: Dataset) -> str:

@@ -1,14 +1,66 @@
-"""The user-item graph and the product with it, for every model that propagates."""
+"""The user-item graph: how it is normalised, light graph convolution over it, and edge dropout."""
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
-from torch import Tensor
+from torch import Tensor, nn
+
+from tasks.data import Dataset
+from tasks.models.layers.gather import gather
+from tasks.models.layers.sparse import propagate, torch_csr
+from tasks.training import GRADIENT_SPACE, Batch, Choice, ModelConfig, Space, Whole, squared_norms
+
+
+class GraphOptions(ModelConfig):
+    """Depth and width beside the options of the loop. A step costs a pass over the graph, so batches are large."""
+
+    batch_size: PositiveInt = Field(default=8192, description="interactions per step")
+    learning_rate: PositiveFloat = Field(default=5e-3, le=1, description="of Adam")
+    regularization: NonNegativeFloat = Field(default=1e-3, description="weight of the squared norms of layer-0 rows")
+    embedding_size: PositiveInt = Field(default=64, description="d")
+    layers: PositiveInt = Field(default=2, le=8, description="graph convolutions over the user-item graph")
+
+
+GRAPH_SPACE: Space = {**GRADIENT_SPACE, "layers": Whole(1, 4), "embedding_size": Choice((64, 128))}
+
+
+class BipartiteGraph(nn.Module):
+    """Light graph convolution over `matrix`, the normalised graph (U + I, U + I) of interactions (U, I)."""
+
+    matrix: Tensor
+
+    def __init__(self, interactions: sparse.csr_matrix, layers: int) -> None:
+        super().__init__()
+        self.shape: tuple[int, int] = interactions.shape
+        self.layers = layers
+        self.register_buffer("matrix", torch_csr(normalised_bipartite(interactions)), persistent=False)
+
+    def smooth(self, nodes: Tensor) -> Tensor:
+        """Mean over layers of the propagated rows of all nodes (U + I, d)."""
+        return propagate(self.matrix, nodes, self.layers)
+
+    def split(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of users (U, d) and rows of items (I, d)."""
+        users, items = nodes.split(list(self.shape))
+        return users, items
+
+    def forward(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Users (U, d) and items (I, d) after the convolution."""
+        return self.split(self.smooth(nodes))
+
+
+def node_table(data: Dataset, size: int) -> nn.Parameter:
+    """Embeddings (U + I, d) of layer 0, users first."""
+    return nn.Parameter(torch.zeros(sum(data.train.shape), size))
+
+
+def layer0_norms(nodes: Tensor, batch: Batch, users: int) -> Tensor:
+    """Squared norms of the layer-0 rows of a batch: what L2 regularization is on in LightGCN and after."""
+    rows = (batch.users, batch.positives + users, batch.negatives + users)
+    return squared_norms(*gather(nodes, *rows))
 
 
 def normalised_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -17,17 +69,17 @@ def normalised_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
     (U + I, U + I) float32, symmetric. A node without an edge keeps a row of zeros. He et al., LightGCN, SIGIR 2020,
     equation 8.
     """
-    return _both_ways(normalised_part(interactions))
+    return both_ways(normalised_part(interactions))
 
 
 def normalised_part(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
     """D_u^-1/2 R D_i^-1/2, the (U, I) float32 upper right part of the normalised graph."""
-    users, items = (_inverse_root(degrees) for degrees in _degrees(interactions))
+    users, items = (_inverse_root(degrees) for degrees in degrees_of(interactions))
     weights = np.repeat(users, np.diff(interactions.indptr)) * items[interactions.indices] * interactions.data
-    return _with_weights(interactions, weights)
+    return with_weights(interactions, weights)
 
 
-def _both_ways(part: sparse.csr_matrix) -> sparse.csr_matrix:
+def both_ways(part: sparse.csr_matrix) -> sparse.csr_matrix:
     """[[0, R], [R', 0]] of (U, I) R: its rows and those of its transpose, one after the other."""
     users, items = part.shape
     back = part.T.tocsr()
@@ -38,25 +90,25 @@ def _both_ways(part: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix((weights, indices, starts), shape=(users + items, users + items))
 
 
-def _with_weights(matrix: sparse.csr_matrix, weights: np.ndarray) -> sparse.csr_matrix:
+def with_weights(matrix: sparse.csr_matrix, weights: np.ndarray) -> sparse.csr_matrix:
     """The same edges with other weights, in 32 bits; the edges are shared."""
     edges = (weights.astype(np.float32, copy=False), matrix.indices, matrix.indptr)
     return sparse.csr_matrix(edges, shape=matrix.shape)
 
 
-def _degrees(interactions: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+def degrees_of(interactions: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     """(U,) and (I,) float64."""
     users, items = (np.asarray(interactions.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
     return users, items
 
 
-def pruned(interactions: sparse.csr_matrix, share: float, rng: np.random.Generator) -> sparse.csr_matrix:
-    """The interactions without `share` of them, those of much used nodes first (FREEDOM).
+def drop_edges(interactions: sparse.csr_matrix, share: float, rng: np.random.Generator) -> sparse.csr_matrix:
+    """Edge dropout that is sensitive to degrees: interactions without `share` of them (FREEDOM, equation 9).
 
     An edge is kept with a probability that grows with 1 / sqrt(d_u d_i). The draw is without replacement by the
     smallest of exponential times (Efraimidis, Spirakis, 2006), for any number of edges.
     """
-    users, items = _degrees(interactions)
+    users, items = degrees_of(interactions)
     both = np.repeat(users, np.diff(interactions.indptr)) * items[interactions.indices]  # (edges,)
     times = rng.exponential(size=interactions.nnz) * np.sqrt(both)
     count = max(1, round(interactions.nnz * (1 - share)))
@@ -67,91 +119,7 @@ def pruned(interactions: sparse.csr_matrix, share: float, rng: np.random.Generat
     return sparse.csr_matrix(edges, shape=interactions.shape)
 
 
-def mean_over_neighbours(interactions: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """D^-1 A of the bipartite graph and its transpose A D^-1, (U + I, U + I) float32, with the same edges."""
-    graph = _both_ways(interactions)
-    shares = (1 / np.maximum(np.concatenate(_degrees(interactions)), 1)).astype(np.float32)  # (U + I,)
-    forth, back = np.repeat(shares, np.diff(graph.indptr)), shares[graph.indices]
-    return _with_weights(graph, forth * graph.data), _with_weights(graph, back * graph.data)
-
-
 def _inverse_root(degrees: np.ndarray) -> np.ndarray:
     found = np.zeros_like(degrees)
     np.power(degrees, -0.5, where=degrees > 0, out=found)
-    return found
-
-
-def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
-    """The matrix as a torch CSR tensor; 32-bit indices where they suffice, which halves what a product reads."""
-    kind = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
-    return _csr(
-        torch.from_numpy(matrix.indptr.astype(kind, copy=False)),
-        torch.from_numpy(matrix.indices.astype(kind, copy=False)),
-        torch.from_numpy(matrix.data.astype(np.float32, copy=False)),
-        matrix.shape,
-    )
-
-
-def torch_pair(matrix: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
-    """(m, n) and its transpose (n, m), as `torch_csr`: what `product` takes."""
-    return torch_csr(matrix), torch_csr(matrix.T.tocsr())
-
-
-def torch_sides(graph: Tensor, users: int) -> tuple[Tensor, Tensor]:
-    """(U, I) from items to users and (I, U) back of a symmetric graph (U + I, U + I), whose weights they share."""
-    starts, columns, weights = graph.crow_indices(), graph.col_indices(), graph.values()
-    items, edges = len(starts) - 1 - users, int(starts[users])
-    to_users = _csr(starts[: users + 1], columns[:edges] - users, weights[:edges], (users, items))
-    return to_users, _csr(starts[users:] - edges, columns[edges:], weights[edges:], (items, users))
-
-
-def _csr(starts: Tensor, columns: Tensor, weights: Tensor, shape: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
-        return torch.sparse_csr_tensor(starts, columns, weights, size=shape, check_invariants=True)
-
-
-class _Product(torch.autograd.Function):
-    """A x for a constant A. The adjoint of x -> A x is A', which is given: no transpose is built while training."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:  # noqa: ANN401  torch's own object
-        ctx.transposed = transposed
-        return matrix @ x
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:  # noqa: ANN401
-        return None, None, ctx.transposed @ gradients[0]
-
-
-def product(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
-    """(m, d) product of an (m, n) CSR tensor, which gets no gradient, and (n, d) `x`, which does."""
-    found: Tensor = _Product.apply(matrix, transposed, x)  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Propagation(torch.autograd.Function):
-    """Mean of powers of a symmetric matrix times x, which is its own adjoint."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, x: Tensor, layers: int) -> Tensor:  # noqa: ANN401
-        ctx.matrix, ctx.layers = matrix, layers
-        return _mean_of_powers(matrix, x, layers)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:  # noqa: ANN401
-        return None, _mean_of_powers(ctx.matrix, gradients[0], ctx.layers), None
-
-
-def _mean_of_powers(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
-    found = x
-    for layer in range(layers):  # Horner: (x + A (x + A x)) / 3 needs no sum beside the power
-        share = 1 / (layers + 1) if layer == layers - 1 else 1
-        found = torch.addmm(x, matrix, found, beta=share, alpha=share)
-    return found
-
-
-def propagate(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
-    """Mean of x, A x, ..., A^layers x: light graph convolution with equal weights (LightGCN, equations 3 and 4)."""
-    found: Tensor = _Propagation.apply(matrix, x, layers)  # type: ignore[no-untyped-call]
     return found
