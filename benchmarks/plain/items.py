@@ -92,7 +92,7 @@ class MGCN(PlainItemGraph):
         """(U + I, d) by modality."""
         found = []
         for place, (rows, graph) in enumerate(zip(self.features, self.item_graphs, strict=True)):
-            gate = torch.sigmoid(self.linear(f"gates.{place}", self.linear(f"projections.{place}", rows)))
+            gate = torch.sigmoid(self.linear(f"side.gates.{place}", self.linear(f"side.projections.{place}", rows)))
             items = self.own_items * gate
             for _ in range(self.config.item_layers):
                 items = torch.sparse.mm(graph, items)
@@ -106,7 +106,7 @@ class MGCN(PlainItemGraph):
         shares = torch.softmax(torch.cat(queries, 1), 1)
         shared = sum(shares[:, place, None] * view for place, view in enumerate(views))
         special = [
-            torch.sigmoid(self.linear(f"preferences.{place}", behaviour)) * (view - shared)
+            torch.sigmoid(self.linear(f"side.preferences.{place}", behaviour)) * (view - shared)
             for place, view in enumerate(views)
         ]
         side = (shared + sum(special)) / (len(views) + 1)

@@ -1,7 +1,7 @@
 """Whether the same hyperparameters still give the same scores, which kept trials rely on.
 
-`figures.json` holds the mean magnitude of the scores of each model in a small world. The entry of a new model is written
-when the tests first run outside CI; it is to be committed with the model.
+`figures.json` holds the mean magnitude of the scores of each model in a small world. The entry of a new model is
+written when the tests first run outside CI; it is to be committed with the model.
 """
 
 from __future__ import annotations
