@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from tasks.data import Dataset
+from tasks.data import Dataset, Sequences
 
 GROUPS = 4
 
@@ -60,6 +60,11 @@ def dataset(
         item_ids=np.array([f"item {item}" for item in range(items)]),
         features={modality: np.asarray(rows, dtype=np.float32) for modality, rows in (features or {}).items()},
     )
+
+
+def histories(taken: sparse.csr_matrix) -> Sequences:
+    """What the users of `taken` (n, items) took, in the order of the items' numbers."""
+    return Sequences(taken.indptr.astype(np.int64), taken.indices.astype(np.int64))
 
 
 def random_world(users: int, items: int, *, density: float = 0.3, seed: int = 0) -> Dataset:

@@ -13,9 +13,9 @@ from typing import ClassVar
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from tasks.models.families.linear import ItemWeights
-from tasks.models.serving import ItemItem
+from tasks.models.serving import ItemItem, Serving, SparseItemItem
 from tasks.models.solvers.closed_form import gram, peak_bytes, require_memory, weights_in_place
-from tasks.models.solvers.ease_dual import Dual, dual
+from tasks.models.solvers.ease_dual import dual
 from tasks.models.solvers.ease_sparse import pruned_bytes, pruned_weights
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
 
@@ -27,9 +27,9 @@ NEIGHBOURS = 200  # of an item where no more fit
 class EASE(ItemWeights):
     """One of three forms, by size; the log says which.
 
-    Dense: all weights, from the Gram matrix of the items, in place. Dual (`parts/dual.py`): the same scores from that
+    Dense: all weights, from the Gram matrix of the items, in place. Dual (`ease_dual.py`): the same scores from that
     of the users, where these are fewer and the items more than SMALL, or dense does not fit in memory; no item vectors.
-    Pruned (`parts/pruned.py`): the weights of `neighbours`, where neither fits, or where asked for.
+    Pruned (`ease_sparse.py`): the weights of `neighbours`, where neither fits, or where asked for.
     """
 
     name = "ease"
@@ -52,7 +52,7 @@ class EASE(ItemWeights):
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
-    def _solved(self, memory_gib: float) -> ItemItem | Dual:
+    def _solved(self, memory_gib: float) -> Serving:
         train = self.data.train
         users, items = train.shape
         l2 = self.config.relative_l2 * train.nnz / items  # the diagonal of X'X holds each item's interactions
@@ -66,4 +66,4 @@ class EASE(ItemWeights):
         kept = min(kept or NEIGHBOURS, items - 1)
         require_memory(self.name, items, pruned_bytes(items, kept), memory_gib)
         log.info("%s is pruned: weights of the %d nearest of %d items", self.name, kept, items)
-        return ItemItem(pruned_weights(train, kept, l2))
+        return SparseItemItem(pruned_weights(train, kept, l2))

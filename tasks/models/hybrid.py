@@ -21,7 +21,7 @@ from tasks.data import Dataset
 from tasks.errors import Corrupt
 from tasks.models import build_model, model_class
 from tasks.models.base import Model
-from tasks.models.serving import Serving
+from tasks.models.serving import Ensemble, Serving
 from tasks.models.solvers.scores import standard
 from tasks.training import EpochRecord, ModelConfig, Scorer, Space, TrainingOptions, under
 
@@ -117,8 +117,7 @@ class Hybrid(Model):
 
     def serving(self) -> Serving:
         """All members, blended as here."""
-        parts = tuple(part for member in self.members.values() for part in member.serving().parts)
-        return Serving(parts, tuple(self.weights))
+        return Ensemble(tuple(member.serving() for member in self.members.values()), tuple(self.weights))
 
     def state(self) -> dict[str, torch.Tensor]:
         """The state of each member under its name and a dot, and `weights` (members,)."""

@@ -16,13 +16,13 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from tasks.models.base import Model
-from tasks.models.serving import ItemItem, Serving
+from tasks.models.families.linear import ItemWeights
+from tasks.models.serving import SparseItemItem
 from tasks.models.solvers.item_neighbours import neighbours
 from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions, Whole
 
 
-class ItemKNN(Model):
+class ItemKNN(ItemWeights):
     """score_ui = sum of the similarities of i to what u took, over the pairs that are kept; never (items, items)."""
 
     name = "itemknn"
@@ -52,15 +52,8 @@ class ItemKNN(Model):
         self._nearest, self._similarity = nearest, similarity
         starts = np.arange(0, items * kept + 1, kept)
         # Row j holds what speaks for j; the product with a user's row wants it as columns.
-        self._speaks = sparse.csr_matrix((similarity.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
-
-    def _scores(self, users: np.ndarray) -> np.ndarray:
-        found: np.ndarray = (self.data.train[users] @ self._speaks).toarray()
-        return np.asarray(found, dtype=np.float32)
-
-    def serving(self) -> Serving:
-        """The similarities that are kept, sparse."""
-        return Serving((ItemItem(self._speaks),))
+        speaks = sparse.csr_matrix((similarity.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
+        self._part = SparseItemItem(speaks)
 
     def state(self) -> dict[str, torch.Tensor]:
         """`nearest` (items, k) int64 and their `similarity` (items, k) float32; 0 where there are fewer."""

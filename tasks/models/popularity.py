@@ -37,7 +37,7 @@ class Popularity(Model):
     def serving(self) -> Serving:
         """The counts as a bias, with vectors of no width: new users are told what all others are."""
         users, items = (np.zeros((count, 0), dtype=np.float32) for count in self.data.shape)
-        return Serving((Factors(users, items, self._counts, FoldIn(alpha=1.0, l2=1.0)),))
+        return Factors(users, items, self._counts, FoldIn(alpha=1.0, l2=1.0))
 
     def state(self) -> dict[str, torch.Tensor]:
         """`counts` (items,)."""

@@ -1,128 +1,202 @@
-"""What it takes to answer without the dataset: three kinds of scores, and their blend; as plain arrays.
+"""What it takes to answer without the dataset: kinds of scores, for users known from training and for new ones.
 
-Each kind answers for users known from training and for new ones with a history (`models/saved.py` keeps them).
+A new kind is a class that does what `Serving` says, and a line of `KINDS`; `releases/serving_files.py` writes them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import importlib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from scipy import sparse
 
-from tasks.models.solvers.ease_dual import Dual
+from tasks.data import Sequences
+from tasks.errors import BadInput
+from tasks.models.solvers.arrays import shaped, sparse_of
 from tasks.models.solvers.fold_in import FoldIn, gram_of
 from tasks.models.solvers.scores import standard
 
+KINDS: dict[str, str] = {
+    "item-item": "tasks.models.serving:ItemItem",
+    "item-item-sparse": "tasks.models.serving:SparseItemItem",
+    "item-item-dual": "tasks.models.solvers.ease_dual:Dual",
+    "factors": "tasks.models.serving:Factors",
+    "ensemble": "tasks.models.serving:Ensemble",
+}
 
-@dataclass(frozen=True)
-class ItemItem:
-    """score = x B, with x what a user took and B the `weights` (items, items) float32, dense or sparse."""
 
-    weights: np.ndarray | sparse.csr_matrix
-    fold_in: ClassVar[None] = None
+class Serving(Protocol):
+    """Scores of the whole catalogue, (n, items) float32; `tensors()` and `facts()` are all that `read` needs for them.
+
+    Kinds to which the order of a history means nothing give the same to the bit for all orders: `Sequences.matrix`.
+    """
+
+    kind: ClassVar[str]  # its key in KINDS
 
     def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) for row numbers `users`; `taken` (U, items) is what all users took in training."""
-        return self.new(taken[users])
+        """For row numbers `users`, as the model scores them; `taken` (U, items) is what all users took in training."""
 
-    def new(self, taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) for users who took the ones of `taken` (n, items)."""
-        found = taken @ self.weights
-        return np.asarray(found.toarray() if sparse.issparse(found) else found, dtype=np.float32)
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """`weights`, or the three arrays of a sparse one."""
-        if isinstance(self.weights, np.ndarray):
-            return {"weights": torch.from_numpy(np.ascontiguousarray(self.weights))}
-        arrays = {"values": self.weights.data, "indices": self.weights.indices, "starts": self.weights.indptr}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    def new(self, histories: Sequences) -> np.ndarray:
+        """For n users who were not there in training, by what they took, oldest first and each item once."""
 
     @property
     def vectors(self) -> np.ndarray | None:
-        """(items, items): row j is what speaks for item j; None for a sparse one."""
-        return self.weights.T if isinstance(self.weights, np.ndarray) else None
+        """(items, d) whose cosines say how alike two items are; None for a kind that has no such thing."""
+        return None
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """What is written of arrays, under any name but `item_vectors`."""
+
+    def facts(self) -> dict[str, Any]:
+        """What is written beside them, as JSON."""
+        return {}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
+        """From what was written; KeyError or ValueError when it is not for so many users and items."""
 
 
-def linear_part(arrays: Mapping[str, np.ndarray], users: int, items: int) -> ItemItem | Dual:
-    """A linear item-item model from its `tensors()`; KeyError or ValueError when they are not for so many of both."""
-    if "inverse" in arrays:
-        ones = np.ones(len(arrays["indices"]), dtype=np.float32)
-        history = _sparse((ones, arrays["indices"], arrays["starts"]), (users, items))
-        inverse, diagonal = shaped(arrays, "inverse", (users, users)), shaped(arrays, "diagonal", (items,))
-        return Dual(inverse, diagonal, history, float(shaped(arrays, "l2", ())))
-    if "values" in arrays:
-        return ItemItem(_sparse((arrays["values"], arrays["indices"], arrays["starts"]), (items, items)))
-    return ItemItem(shaped(arrays, "weights", (items, items)))
+def kind_class(name: str) -> type[Serving]:
+    """The class behind a name of KINDS; BadInput naming the known ones otherwise."""
+    if name not in KINDS:
+        raise BadInput(f"kind {name!r} found, expected one of {', '.join(KINDS)}")
+    module, attribute = KINDS[name].split(":")
+    kind: type[Serving] = getattr(importlib.import_module(module), attribute)
+    return kind
 
 
-def shaped(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The array `name`; KeyError when it is missing, ValueError when it is of another shape."""
-    if arrays[name].shape != shape:
-        raise ValueError(f"{name} of shape {arrays[name].shape} instead of {shape}")
-    return arrays[name]
-
-
-def _sparse(arrays: tuple[np.ndarray, np.ndarray, np.ndarray], shape: tuple[int, int]) -> sparse.csr_matrix:
-    found = sparse.csr_matrix(arrays, shape=shape)
-    found.check_format(full_check=True)
-    return found
+def linear_kind(names: Collection[str]) -> type[Serving]:
+    """The item-item kind that has tensors of these names; for what is no more than tensors, as a model's state."""
+    return kind_class("item-item" + ("-dual" if "inverse" in names else "-sparse" if "values" in names else ""))
 
 
 @dataclass(frozen=True)
-class Factors:
+class ItemItem(Serving):
+    """score = x B, with x what a user took and B the `weights` (items, items) float32."""
+
+    kind = "item-item"
+    weights: np.ndarray | sparse.csr_matrix
+
+    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
+        scores = taken[users] @ self.weights
+        return np.asarray(scores.toarray() if sparse.issparse(scores) else scores, dtype=np.float32)
+
+    def new(self, histories: Sequences) -> np.ndarray:
+        return self.known(np.arange(len(histories)), histories.matrix(self.weights.shape[0]))
+
+    @property
+    def vectors(self) -> np.ndarray | None:
+        """(items, items), row j what speaks for item j; None for sparse weights."""
+        return None if sparse.issparse(self.weights) else np.asarray(self.weights.T)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {"weights": torch.from_numpy(np.ascontiguousarray(self.weights))}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
+        return cls(shaped(arrays, "weights", (items, items)))
+
+
+class SparseItemItem(ItemItem):
+    """The same with `weights` that are mostly 0, CSR."""
+
+    kind = "item-item-sparse"
+    weights: sparse.csr_matrix
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        arrays = {"values": self.weights.data, "indices": self.weights.indices, "starts": self.weights.indptr}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
+        return cls(sparse_of(arrays["values"], arrays, (items, items)))
+
+
+@dataclass(frozen=True)
+class Factors(Serving):
     """score = users items' + bias: `users` (U, d), `items` (items, d), `bias` (items,), all float32."""
 
+    kind = "factors"
     users: np.ndarray
     items: np.ndarray
     bias: np.ndarray
     fold_in: FoldIn
 
-    def known(self, users: np.ndarray, _taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) for row numbers `users`, by the vectors that they learned."""
+    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
+        """By the vectors that they learned."""
         return self.users[users] @ self.items.T + self.bias
 
-    def new(self, taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) for users who took the ones of `taken` (n, items), by vectors folded in."""
-        vectors = self.fold_in.vectors(self.items, self._gram, taken)
+    def new(self, histories: Sequences) -> np.ndarray:
+        """By vectors folded in."""
+        vectors = self.fold_in.vectors(self.items, self._gram, histories.matrix(len(self.items)))
         return vectors.astype(np.float32) @ self.items.T + self.bias
 
     @cached_property
     def _gram(self) -> np.ndarray:
         return gram_of(self.items)
 
+    @property
+    def vectors(self) -> np.ndarray:
+        return self.items
+
     def tensors(self) -> dict[str, torch.Tensor]:
-        """The three."""
         arrays = {"users": self.users, "items": self.items, "bias": self.bias}
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
-    @property
-    def vectors(self) -> np.ndarray:
-        """(items, d)."""
-        return self.items
+    def facts(self) -> dict[str, Any]:
+        return {"fold_in": asdict(self.fold_in)}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
+        width = arrays["items"].shape[-1]
+        shapes = {"users": (users, width), "items": (items, width), "bias": (items,)}
+        fold_in = TypeAdapter(FoldIn).validate_python(facts["fold_in"])
+        return cls(**{name: shaped(arrays, name, shape) for name, shape in shapes.items()}, fold_in=fold_in)
 
 
 @dataclass(frozen=True)
-class Serving:
-    """One part, or several: each user's scores of a part are then standardised, weighed and added."""
+class Ensemble(Serving):
+    """Scores of the `parts`, standardised by user, weighted and added; the vectors are those of the first."""
 
-    parts: tuple[ItemItem | Dual | Factors, ...]
-    weights: tuple[float, ...] = (1.0,)
+    kind = "ensemble"
+    parts: tuple[Serving, ...]
+    weights: tuple[float, ...]
 
     def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) float32 for row numbers `users` of the dataset, as the model itself scores them."""
         return self._blend([part.known(users, taken) for part in self.parts])
 
-    def new(self, taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) float32 for users who were not there in training and took the ones of `taken` (n, items)."""
-        return self._blend([part.new(taken) for part in self.parts])
+    def new(self, histories: Sequences) -> np.ndarray:
+        return self._blend([part.new(histories) for part in self.parts])
 
     def _blend(self, scores: list[np.ndarray]) -> np.ndarray:
-        if len(scores) == 1:
+        if len(scores) == 1:  # as releases of version 1 were written
             return scores[0]
-        weighed = [np.float32(weight) * standard(part) for weight, part in zip(self.weights, scores, strict=True)]
-        return np.asarray(np.sum(weighed, axis=0), dtype=np.float32)
+        weighted = [np.float32(weight) * standard(part) for weight, part in zip(self.weights, scores, strict=True)]
+        return np.asarray(np.sum(weighted, axis=0), dtype=np.float32)
+
+    @property
+    def vectors(self) -> np.ndarray | None:
+        return self.parts[0].vectors
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {f"{n}.{name}": one for n, part in enumerate(self.parts) for name, one in part.tensors().items()}
+
+    def facts(self) -> dict[str, Any]:
+        parts = [{"kind": part.kind, "facts": part.facts()} for part in self.parts]
+        return {"parts": parts, "weights": list(self.weights)}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
+        parts = []
+        for n, (part, _) in enumerate(zip(facts["parts"], facts["weights"], strict=True)):
+            own = {name.removeprefix(f"{n}."): array for name, array in arrays.items() if name.startswith(f"{n}.")}
+            parts.append(kind_class(part["kind"]).read(own, part["facts"], users, items))
+        if not parts:
+            raise ValueError("no parts")
+        return cls(tuple(parts), tuple(facts["weights"]))

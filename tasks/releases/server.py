@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from tasks.data import Sequences
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.metrics import top_items
-from tasks.models.saved import load_serving
 from tasks.models.solvers.cosines import Cosines, cosines_of
+from tasks.releases.serving_files import load_serving
 from tasks.runs.prepared import external_ids
 from tasks.store import Artefact
 
@@ -68,9 +69,8 @@ class ReleaseServer:
         taken = sorted(set(self.columns(history)))
         if not taken:
             raise BadInput("a history without items found, expected at least one item that the user took")
-        ones = np.ones(len(taken), dtype=np.float32)
-        row = sparse.csr_matrix((ones, taken, [0, len(taken)]), shape=(1, len(self._columns)))
-        return self._best(self._serving.new(row), k, self.columns(exclude) + ([] if include_seen else taken))
+        one = Sequences(np.array([0, len(taken)], dtype=np.int64), np.array(taken, dtype=np.int64))
+        return self._best(self._serving.new(one), k, self.columns(exclude) + ([] if include_seen else taken))
 
     def similar(self, item: str, k: int = 10, *, exclude: Iterable[str] = ()) -> list[Ranked]:
         """The `k` items most like `item`, which is none of them; empty for one that has no direction."""

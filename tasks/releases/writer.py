@@ -14,15 +14,15 @@ from scipy import sparse
 from tasks.data import Dataset
 from tasks.metrics import EVAL_SPLITS, top_items
 from tasks.models.base import Model
-from tasks.models.saved import save_serving
 from tasks.models.solvers.cosines import cosines_of
 from tasks.progress import progress
+from tasks.releases.serving_files import save_serving
 from tasks.runs.prepared import mapping_name
 from tasks.store import Artefact, ArtefactWriter
 
 TOP = 50
 CELLS = 2**24  # scores held at once: 64 MiB of float32
-FORMAT = 3  # raised when the same inputs give another release than before
+FORMAT = 4  # raised when the same inputs give another release than before
 
 
 def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:

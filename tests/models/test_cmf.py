@@ -15,7 +15,7 @@ from tasks.models.base import Model
 from tasks.models.solvers import least_squares
 from tasks.models.solvers.features import standardised
 from tasks.training import TrainingOptions
-from tests.world import GROUPS, checkerboard, content_world, random_world
+from tests.world import GROUPS, checkerboard, content_world, histories, random_world
 
 CONFIG = {"factors": 4, "alpha": 7.0, "relative_l2": 0.2, "l2_exponent": 0.6, "iterations": 200}
 CONTENT = {"text": 0.4, "audio": 0.9}
@@ -85,7 +85,9 @@ def test_users_it_has_not_seen_are_solved_for_as_its_own() -> None:
     """Known users, served as new ones, have the scores that they have."""
     data = world()
     model = fitted(CONFIG | {"iterations": 2}, data)
-    np.testing.assert_allclose(model.serving().new(data.train), model.scores(np.arange(30)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        model.serving().new(histories(data.train)), model.scores(np.arange(30)), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_content_helps_where_it_decides_and_permuted_it_does_not() -> None:

@@ -18,7 +18,7 @@ from tasks.releases.server import ReleaseServer
 from tasks.store import FolderStore
 from tasks.training import TrainingOptions
 from tests.released import released
-from tests.world import dataset, random_world
+from tests.world import dataset, histories, random_world
 
 USERS, ITEMS = 20, 60
 DENSE_ONLY, NO_DENSE = TrainingOptions(), TrainingOptions(memory_gib=3e-5)  # users x users fits in both
@@ -58,7 +58,7 @@ def test_every_form_scores_the_same(form: str, block: int, monkeypatch: pytest.M
     known = model.data.train.toarray() @ exact()
     np.testing.assert_allclose(model.scores(np.arange(USERS)), known, rtol=1e-4, atol=1e-5)
     new = random_world(5, ITEMS, seed=8).train
-    np.testing.assert_allclose(model.serving().new(new), new.toarray() @ exact(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.serving().new(histories(new)), new.toarray() @ exact(), rtol=1e-4, atol=1e-5)
 
 
 def test_pruned_weights_are_those_of_a_regression_on_the_neighbours() -> None:

@@ -9,7 +9,7 @@ from tasks.models import build_model
 from tasks.models.serving import Factors
 from tasks.models.solvers.fold_in import ALPHA, FoldIn, calibrated, gram_of
 from tasks.training import TrainingOptions
-from tests.world import random_world
+from tests.world import histories, random_world
 
 RNG = np.random.default_rng(5)
 ITEMS = RNG.normal(size=(40, 6)).astype(np.float32)
@@ -51,7 +51,7 @@ def test_items_without_vectors_fold_in_to_the_bias() -> None:
     """There is no direction to take, and no division by nothing."""
     none = np.zeros_like(ITEMS)
     fold_in = calibrated(np.zeros((25, 6), dtype=np.float32), none, BIAS, TAKEN)
-    found = Factors(np.zeros((25, 6), dtype=np.float32), none, BIAS, fold_in).new(TAKEN)
+    found = Factors(np.zeros((25, 6), dtype=np.float32), none, BIAS, fold_in).new(histories(TAKEN))
     np.testing.assert_array_equal(found, np.tile(BIAS, (25, 1)))
 
 
@@ -60,5 +60,5 @@ def test_ials_solves_for_new_users_as_for_its_own() -> None:
     data = random_world(60, 40)
     model = build_model("ials", {"factors": 8, "iterations": 60}, data)
     model.fit(TrainingOptions())
-    found = model.serving().new(data.train)
+    found = model.serving().new(histories(data.train))
     np.testing.assert_allclose(found, model.scores(np.arange(60)), atol=0.02)

@@ -18,6 +18,7 @@ from tasks.models import build_model
 from tasks.models.base import Model
 from tasks.models.hybrid import Hybrid
 from tasks.training import TrainingOptions
+from tests.world import histories
 
 pytestmark = pytest.mark.realdata
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,6 @@ def test_known_users_treated_as_new_ones_are_served_nearly_as_well(shared_data: 
     model = of_preset(name, "lfm2k", shared_data)
     data, serving = model.data, model.serving()
     own = evaluate(model.scores, data, "test").means()
-    new = evaluate(lambda users: serving.new(data.train[users]), data, "test").means()
+    new = evaluate(lambda users: serving.new(histories(data.train[users])), data, "test").means()
     for figure in ("recall@20", "ndcg@20"):
         assert new[figure] > own[figure] - 0.01

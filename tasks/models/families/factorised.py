@@ -58,7 +58,7 @@ class Factorised(Model):
     def serving(self) -> Serving:
         """The vectors of both sides."""
         bias = np.zeros(len(self._items), dtype=np.float32)
-        return Serving((Factors(self._users, self._items, bias, self.fold_in()),))
+        return Factors(self._users, self._items, bias, self.fold_in())
 
     def state(self) -> dict[str, torch.Tensor]:
         """`users` (users, factors) and `items` (items, factors)."""

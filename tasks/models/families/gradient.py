@@ -138,7 +138,7 @@ class GradientModel(nn.Module, Model):
         users, items = (np.asarray(side.cpu().numpy(), dtype=np.float32) for side in (final.users, final.items))
         none = np.zeros(len(items), dtype=np.float32)
         bias = none if final.bias is None else np.asarray(final.bias.cpu().numpy(), dtype=np.float32)
-        return Serving((Factors(users, items, bias, calibrated(users, items, bias, self.data.train)),))
+        return Factors(users, items, bias, calibrated(users, items, bias, self.data.train))
 
     def state(self) -> dict[str, Tensor]:
         """The parameters by name."""

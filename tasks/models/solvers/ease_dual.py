@@ -7,13 +7,16 @@ columns, is never made: scores = x B = x - (x P) / diag(P). For the users of tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from scipy import sparse
 
+from tasks.data import Sequences
+from tasks.models.solvers.arrays import shaped, sparse_of
 from tasks.models.solvers.closed_form import BLOCK, gram, inverse_in_place
 
 
@@ -21,19 +24,20 @@ from tasks.models.solvers.closed_form import BLOCK, gram, inverse_in_place
 class Dual:
     """`inverse` K (users, users) and `diagonal` of P (items,), float32; `history` X (users, items); `l2` lambda."""
 
+    kind: ClassVar[str] = "item-item-dual"  # of models/serving.py, where its methods are described
+    vectors: ClassVar[None] = None
     inverse: np.ndarray
     diagonal: np.ndarray
     history: sparse.csr_matrix
     l2: float
-    fold_in: ClassVar[None] = None
-    vectors: ClassVar[None] = None
 
-    def known(self, users: np.ndarray, _taken: sparse.csr_matrix) -> np.ndarray:
+    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
         """(n, items) for row numbers `users` of training."""
         return self._scores(self.history[users].toarray(), self.inverse[users] @ self.history)
 
-    def new(self, taken: sparse.csr_matrix) -> np.ndarray:
-        """(n, items) for users who took the ones of `taken` (n, items)."""
+    def new(self, histories: Sequences) -> np.ndarray:
+        """(n, items) for n users of whom `histories` holds what they took, in any order."""
+        taken = histories.matrix(len(self.diagonal))
         alike = (taken @ self.history.T) @ self.inverse  # (n, users)
         dense = taken.toarray()
         return self._scores(dense, (dense - alike @ self.history) / np.float32(self.l2))
@@ -47,6 +51,15 @@ class Dual:
         arrays = {"starts": self.history.indptr, "indices": self.history.indices}
         arrays |= {"inverse": self.inverse, "diagonal": self.diagonal, "l2": np.array(self.l2)}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], _facts: Mapping[str, Any], users: int, items: int) -> Self:
+        history = sparse_of(np.ones(len(arrays["indices"]), dtype=np.float32), arrays, (users, items))
+        inverse, diagonal = shaped(arrays, "inverse", (users, users)), shaped(arrays, "diagonal", (items,))
+        return cls(inverse, diagonal, history, float(shaped(arrays, "l2", ())))
 
 
 def dual(interactions: sparse.csr_matrix, l2: float) -> Dual:
