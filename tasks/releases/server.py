@@ -62,11 +62,12 @@ class ReleaseServer:
     def recommend_new(
         self, history: Iterable[str], k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
     ) -> list[Ranked]:
-        """The best `k` items for somebody who took the items of `history`; one named twice counts once.
+        """The best `k` items for somebody who took the items of `history`, oldest first.
 
-        They are left out unless `include_seen`. BadInput for an empty history.
+        Of an item named twice the last time counts. They are left out unless `include_seen`. BadInput for an empty
+        history.
         """
-        taken = sorted(set(self.columns(history)))
+        taken = list(dict.fromkeys(reversed(self.columns(history))))[::-1]
         if not taken:
             raise BadInput("a history without items found, expected at least one item that the user took")
         one = Sequences(np.array([0, len(taken)], dtype=np.int64), np.array(taken, dtype=np.int64))

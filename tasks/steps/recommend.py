@@ -22,7 +22,8 @@ def recommend(
     dataset: Dataset,
     user: Annotated[Ids, typer.Option(help="A user of the log; may be given several times.")] = None,
     history: Annotated[
-        Ids, typer.Option(help="Items that somebody new took, with commas between or given several times.")
+        Ids,
+        typer.Option(help="Items that somebody new took, oldest first, with commas between or given several times."),
     ] = None,
     similar_to: Annotated[Ids, typer.Option(help="An item; may be given several times.")] = None,
     k: Annotated[int, typer.Option(min=1, help="How many items, up to the whole catalogue.")] = 10,

@@ -101,8 +101,8 @@ def test_commas_part_items_but_for_an_id_that_has_one(ask: Ask) -> None:
     assert ask("--history", "tt4,tt3")["answers"][0]["history"] == ["tt4", "tt3"]
 
 
-def test_the_order_and_number_of_times_of_a_history_do_not_matter(ask: Ask) -> None:
-    """It is a set."""
+def test_the_order_and_number_of_times_of_a_history_do_not_matter_to_an_item_item_model(ask: Ask) -> None:
+    """To the bit; `test_kinds.py` has one to which order matters."""
     assert ask("--history", "tt5,tt0,tt5")["answers"][0]["items"] == ask("--history", "tt0,tt5")["answers"][0]["items"]
 
 
