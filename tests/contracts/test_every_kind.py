@@ -21,12 +21,12 @@ from tests.world import histories, random_world
 
 USERS, ITEMS = 20, 60
 NO_DENSE = 3e-5  # GiB: users x users fits in it, items x items does not
-MODELS_OF = {  # kind -> a model that is served by it, and the memory it may take
-    "item-item": ("ease", 8.0),
-    "item-item-sparse": ("itemknn", 8.0),
-    "item-item-dual": ("ease", NO_DENSE),
-    "factors": ("ials", 8.0),
-    "ensemble": ("hybrid", 8.0),
+MODELS_OF: dict[str, tuple[str, dict[str, object], float]] = {  # kind -> a model served by it, and its memory in GiB
+    "item-item": ("ease", {}, 8.0),
+    "item-item-sparse": ("itemknn", {}, 8.0),
+    "item-item-dual": ("ease", {}, NO_DENSE),
+    "factors": ("ials", {}, 8.0),
+    "ensemble": ("hybrid", {"weights": [0.3]}, 8.0),
 }
 ORDERED: set[str] = set()  # kinds to which the order of a history means something
 
@@ -34,8 +34,8 @@ ORDERED: set[str] = set()  # kinds to which the order of a history means somethi
 @cache
 def fitted(kind: str) -> Model:
     """A model that is served by a kind, which tests leave as it is."""
-    name, memory_gib = MODELS_OF[kind]
-    model = build_model(name, {}, random_world(USERS, ITEMS))
+    name, hyperparameters, memory_gib = MODELS_OF[kind]
+    model = build_model(name, hyperparameters, random_world(USERS, ITEMS))
     model.fit(TrainingOptions(memory_gib=memory_gib))
     return model
 
