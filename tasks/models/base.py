@@ -24,7 +24,7 @@ class Model(ABC):
 
     Subclasses set `name` and `Config` (and `SEARCH` where there is something to tune) and fill in `_fit`, `_scores`,
     `serving`, `state` and `_set_state`. Models receive arrays, never paths, and whatever they derive from the data they
-    rebuild. Only `data.train` and `data.features` may be learned from.
+    rebuild. Only `train`, `sequences` and `features` of `data` may be learned from.
     """
 
     name: ClassVar[str]
