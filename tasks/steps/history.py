@@ -36,7 +36,7 @@ def history(
 ) -> dict[str, object]:
     """Show the figures of past runs: per run and model, with the change since the run before, what is served marked.
 
-    The change is against the run before of the same dataset, model and encoder.
+    The change is against the run before of the same dataset, model and features.
     """
     with open_history() as opened:
         rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=moment(since))

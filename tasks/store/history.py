@@ -109,16 +109,28 @@ class History(Champions, Comparisons):
             )
 
     def record_training(  # noqa: PLR0917  a row has as many values as columns
-        self, run: str, model: str, encoder: str, seed: int, parameters: Mapping[str, object], artefact: str
+        self,
+        run: str,
+        model: str,
+        encoder: str,
+        seed: int,
+        parameters: Mapping[str, object],
+        artefact: str,
+        *,
+        features: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        """A model was trained; `artefact` is where it lies in the store. A retry counts one attempt more."""
+        """A model was trained; `artefact` is where it lies in the store. A retry counts one attempt more.
+
+        `features`: name -> modality and encoder. Figures are compared with those of an earlier run of the same.
+        """
         with self._transaction() as sql:
             sql.execute(
-                "INSERT INTO rec.training AS t (run, model, encoder, seed, parameters, artefact) "
-                "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (run, model) DO UPDATE SET encoder = excluded.encoder, "
-                "seed = excluded.seed, parameters = excluded.parameters, artefact = excluded.artefact, "
+                "INSERT INTO rec.training AS t (run, model, encoder, seed, parameters, artefact, features) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run, model) DO UPDATE SET "
+                "encoder = excluded.encoder, seed = excluded.seed, parameters = excluded.parameters, "
+                "artefact = excluded.artefact, features = excluded.features, "
                 "attempt = t.attempt + 1, recorded_at = now()",
-                (run, model, encoder, seed, json.dumps(parameters), artefact),
+                (run, model, encoder, seed, json.dumps(parameters), artefact, json.dumps(features or {})),
             )
 
     def record_metrics(self, run: str, model: str, rows: Sequence[MetricValue]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import psycopg2
 import pytest
 
 from tasks.errors import BadInput, NotFound, TaskError
-from tasks.store import History, MetricValue, open_history
+from tasks.store import History, MetricValue, open_history, schema
 from tasks.store.schema import names, unmigrate
 
 pytestmark = pytest.mark.services
@@ -313,6 +314,51 @@ def test_the_table_shows_the_change_since_the_run_before(history: History) -> No
     assert found["change"].iloc[1] == pytest.approx(0.05)
     later = datetime.now(UTC) + timedelta(hours=1)
     assert history.table(dataset=None, model=None, metric=None, split=None, since=later).empty
+
+
+FEATURES = {"image": {"modality": "image", "encoder": "enc"}, "text": {"modality": "text", "encoder": "enc"}}
+
+
+def test_changes_are_between_runs_of_equal_features(history: History, metrics_dsn: str) -> None:
+    """In whatever order they were named; other features, also by the same encoders, are another story."""
+    other = FEATURES | {"sound": {"modality": "audio", "encoder": "enc"}}
+    again = dict(reversed(FEATURES.items()))
+    for n, features in enumerate((FEATURES, other, again, other)):
+        history.start_run(f"r{n}", "d", {})
+        history.record_training(f"r{n}", "ease", "enc", 7, {}, "x", features=features)
+        history.record_metrics(f"r{n}", "ease", [MetricValue("test", "ndcg", 20, 0.1 * 2**n)])
+    found = rows(metrics_dsn, "SELECT run, round(change::numeric, 3)::float FROM rec.metric_change ORDER BY started_at")
+    assert found == [("r0", None), ("r1", None), ("r2", 0.3), ("r3", 0.6)]
+    assert rows(metrics_dsn, "SELECT features FROM rec.metrics_history WHERE run = 'r1'") == [(other,)]
+
+
+def test_a_database_from_before_there_were_features_goes_on(empty_dsn: str) -> None:
+    """Old trainings get the features that follow from their run's modalities and their encoder; changes go on."""
+    with schema._yoyo(empty_dsn) as (backend, migrations), backend.lock():
+        backend.apply_migrations(backend.to_apply(migrations).filter(lambda one: one.id == "0001_metrics"))
+    configs = {"old": {"modalities": ["text", "image"], "encoder": "enc"}, "odd": {"modalities": "text"}, "none": {}}
+    for run, config in configs.items():
+        rows(
+            empty_dsn,
+            "INSERT INTO rec.run (run, dataset, config, started_at) VALUES (%s, 'd', %s, now() - interval '1 day') "
+            "RETURNING run",
+            *(run, json.dumps(config)),
+        )
+        rows(
+            empty_dsn,
+            "INSERT INTO rec.training (run, model, encoder, seed, parameters, artefact) "
+            "VALUES (%s, 'ease', 'enc', 7, '{}', 'x') RETURNING run",
+            run,
+        )
+        rows(empty_dsn, "INSERT INTO rec.metric VALUES (%s, 'ease', 'test', 'ndcg', 20, 0.25) RETURNING 1", run)
+    with History(empty_dsn) as history:
+        assert history.migrate() == names()[1:]
+        history.start_run("new", "d", {})
+        history.record_training("new", "ease", "enc", 7, {}, "x", features=FEATURES)
+        history.record_metrics("new", "ease", [MetricValue("test", "ndcg", 20, 0.5)])
+    found = dict(rows(empty_dsn, "SELECT run, features FROM rec.training"))
+    assert found == {"old": FEATURES, "new": FEATURES, "odd": {}, "none": {}}
+    assert rows(empty_dsn, "SELECT change FROM rec.metric_change WHERE run = 'new'") == [(0.25,)]
 
 
 def test_media_are_new_until_they_were_seen(history: History) -> None:
