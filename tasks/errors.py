@@ -11,7 +11,13 @@ TaskError             1   a fault: may be retried
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+LONGEST = 300  # characters of what a library says that go into a sentence of ours
 
 
 class TaskError(Exception):
@@ -50,3 +56,22 @@ class NothingToDo(TaskError):
     """There is nothing new to work on."""
 
     exit_code: ClassVar[int] = 99
+
+
+def one_line(said: object, longest: int = LONGEST) -> str:
+    """What a library says went wrong, on one line and cut when it is long."""
+    return " ".join(str(said).split())[:longest]
+
+
+def describe_invalid(error: ValidationError, known: Iterable[str], key: str = "key") -> str:
+    """What is wrong with the values of a configuration, in one sentence; `known` are its keys, `key` what they are."""
+    parts = []
+    for one in error.errors():
+        place = ".".join(str(part) for part in one["loc"]) or "config"
+        if one["type"] == "extra_forbidden":
+            parts.append(f"unknown {key} {place}, expected some of {', '.join(sorted(known))}")
+        elif one["type"] == "value_error":  # one of our own sentences
+            parts.append(one["msg"].removeprefix("Value error, "))
+        else:
+            parts.append(f"{place}: {one['msg']}, found {one.get('input')!r}")
+    return "; ".join(parts)

@@ -21,8 +21,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from tasks.data.ids import shown
-from tasks.data.interactions import sentence
-from tasks.errors import BadInput
+from tasks.errors import BadInput, one_line
 from tasks.progress import progress
 
 FORMATS = ("inter", "dat", "csv", "tsv", "parquet")
@@ -60,7 +59,7 @@ def open_source(path: Path, wanted: str) -> Source:
         with _unpacked(path) as plain:
             line = plain.readline(LARGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
     except UNREADABLE as error:
-        raise BadInput(f"{path.name} is not readable as text: {sentence(error)}") from error
+        raise BadInput(f"{path.name} is not readable as text: {one_line(error)}") from error
     kind, why = (wanted, "by --format") if wanted != "auto" else _decide(path, named, line)
     if kind == "dat":
         return Source(path, kind, why, DAT)
@@ -88,7 +87,7 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
                 ),
             )
     except UNREADABLE as error:
-        raise BadInput(f"{source.path.name} is not readable as {source.format}: {sentence(error)}") from error
+        raise BadInput(f"{source.path.name} is not readable as {source.format}: {one_line(error)}") from error
 
 
 def _decide(path: Path, named: str, line: str) -> tuple[str, str]:
@@ -118,7 +117,7 @@ def _parquet_columns(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(f"{path.name} is not readable as parquet: {sentence(error)}") from error
+        raise BadInput(f"{path.name} is not readable as parquet: {one_line(error)}") from error
 
 
 @contextmanager

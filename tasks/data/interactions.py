@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.data.ids import RULE, first_odd, shown
-from tasks.errors import BadInput
+from tasks.errors import BadInput, one_line
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Interactions:
         try:
             table = pq.read_table(path, read_dictionary=["user_id", "item_id"])
         except (pa.ArrowInvalid, OSError) as error:
-            raise BadInput(f"{path.name} is not an interactions file: {sentence(error)}") from error
+            raise BadInput(f"{path.name} is not an interactions file: {one_line(error)}") from error
         missing = {"user_id", "item_id"} - set(table.column_names)
         if missing:
             raise BadInput(f"{path.name} has columns {table.column_names}, expected also {sorted(missing)}")
@@ -127,11 +127,6 @@ def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray
         row = int(np.argmax(codes == odd)) + 1
         raise BadInput(f"{name} has the id {shown(words[odd] or '')} in row {row}, expected {RULE}")
     return _compact(codes, np.array(words, dtype=np.str_))
-
-
-def sentence(error: BaseException, longest: int = 300) -> str:
-    """Return a library's error message on one line, shortened if it is long."""
-    return " ".join(str(error).split())[:longest]
 
 
 def _compact(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

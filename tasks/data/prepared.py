@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from tasks.data.interactions import Interactions, sentence
+from tasks.data.interactions import Interactions
 from tasks.data.splits import labels_of
-from tasks.errors import BadInput
+from tasks.errors import BadInput, one_line
 
 USER, ITEM, LABEL, TIMESTAMP = "userID", "itemID", "x_label", "timestamp"
 
@@ -36,6 +36,6 @@ def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray) -> Int
         table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(delimiter="\t"), convert_options=options)
         users, items, split = (table[name].to_numpy() for name in (USER, ITEM, LABEL))
     except (pa.ArrowInvalid, KeyError) as error:
-        raise BadInput(f"{path.name} is not a prepared log: {sentence(error)}") from error
+        raise BadInput(f"{path.name} is not a prepared log: {one_line(error)}") from error
     times = table[TIMESTAMP].to_numpy() if TIMESTAMP in table.column_names else None
     return Interactions(users, items, user_ids, item_ids, times, split)

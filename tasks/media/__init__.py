@@ -5,6 +5,8 @@ The content decides a file's format; its suffix only says to which modality it m
 
 from __future__ import annotations
 
+from tasks.errors import one_line
+
 EXTENSIONS: dict[str, frozenset[str]] = {
     "image": frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"}),
     "audio": frozenset({"wav", "mp3", "flac", "ogg", "oga", "opus", "m4a", "aac"}),
@@ -34,4 +36,4 @@ def check_size(data: bytes, modality: str) -> None:
 def in_short(error: BaseException) -> str:
     """Return a decoder's message on one line, at most 100 characters."""
     text = getattr(error, "strerror", None) or str(error)
-    return " ".join(text.split())[:100] or type(error).__name__
+    return one_line(text, 100) or type(error).__name__

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from tasks.data import Dataset
-from tasks.errors import BadInput, Corrupt, Diverged, TaskError
+from tasks.errors import BadInput, Corrupt, Diverged, TaskError, describe_invalid
 from tasks.models.serving import Serving
 from tasks.training.device import usable
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
@@ -52,7 +52,8 @@ class Model(ABC):
         try:
             return cls.Config.model_validate(dict(values))
         except ValidationError as error:
-            raise BadInput(f"model {cls.name}: {_sentence(error, sorted(cls.Config.model_fields))}") from error
+            what = describe_invalid(error, cls.Config.model_fields, "hyper-parameter")
+            raise BadInput(f"model {cls.name}: {what}") from error
 
     @classmethod
     def space_of(cls, config: ModelConfig) -> Space:
@@ -136,14 +137,3 @@ class Model(ABC):
         if len(wrong):
             raise BadInput(f"user {wrong[0]} found, expected row numbers from 0 to {count - 1}")
         return np.array(rows, dtype=np.int64, order="C")  # torch takes none that is reversed or read-only
-
-
-def _sentence(error: ValidationError, known: list[str]) -> str:
-    parts = []
-    for e in error.errors():
-        key = ".".join(str(part) for part in e["loc"]) or "config"
-        if e["type"] == "extra_forbidden":
-            parts.append(f"unknown hyper-parameter {key}, expected some of {', '.join(known)}")
-        else:
-            parts.append(f"{key}: {e['msg']}, found {e['input']!r}")
-    return "; ".join(parts)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tasks.errors import one_line
 from tasks.quality.report import SAMPLE, Check, Report
 
 if TYPE_CHECKING:
@@ -200,5 +201,5 @@ def _exception(info: Mapping[str, Any] | None) -> str | None:
     """The message of the first exception; Great Expectations nests it under the metric that raised it, or does not."""
     for entry in (info, *(info or {}).values()):
         if isinstance(entry, Mapping) and entry.get("raised_exception"):
-            return " ".join(str(entry.get("exception_message")).split())
+            return one_line(entry.get("exception_message"))
     return None

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from tasks.errors import BadInput, Corrupt
+from tasks.errors import BadInput, Corrupt, one_line
 from tasks.models.base import Model
 from tasks.models.serving import Serving, kind_class, linear_kind
 from tasks.models.solvers.arrays import shaped
@@ -84,7 +84,7 @@ def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, n
         ) from error
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise Corrupt(
-            f"{artefact.prefix}/serving.json and .safetensors do not hold together ({' '.join(str(error).split())}), "
+            f"{artefact.prefix}/serving.json and .safetensors do not hold together ({one_line(error)}), "
             f"expected tensors for {users} users and {items} items: publish again"
         ) from error
     return serving, vectors

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.errors import BadInput
+from tasks.errors import BadInput, describe_invalid, one_line
 from tasks.models import MODELS
 from tasks.store.layout import NAME
 
@@ -76,24 +76,11 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise BadInput(f"config {preset!r} is not YAML: {' '.join(str(error).split())}") from error
+        raise BadInput(f"config {preset!r} is not YAML: {one_line(error)}") from error
     if not isinstance(values, dict):
         raise BadInput(f"config {preset!r} holds {type(values).__name__}, expected keys and values")
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise BadInput(f"config {preset!r}: {_sentence(error)}") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    found = []
-    for e in error.errors():
-        place = ".".join(str(part) for part in e["loc"]) or "config"
-        if e["type"] == "extra_forbidden":
-            found.append(f"unknown key {place}, expected some of {sorted(RunConfig.model_fields)}")
-        elif e["type"] == "value_error":  # one of our own sentences
-            found.append(e["msg"].removeprefix("Value error, "))
-        else:
-            found.append(f"{place}: {e['msg']}, found {e.get('input')!r}")
-    return "; ".join(found)
+        raise BadInput(f"config {preset!r}: {describe_invalid(error, RunConfig.model_fields)}") from error

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tasks.data import numbering
 from tasks.data.ids import GOOD
-from tasks.errors import BadInput, NotFound
+from tasks.errors import BadInput, NotFound, one_line
 from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
 from tasks.store import ObjectInfo, Store, read_artefact
@@ -188,7 +188,7 @@ def _read_index(store: Store, dataset: str) -> dict[tuple[str, str, int], str]:
     except NotFound:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:100]
+        reason = one_line(error)
         log.warning("the index of content hashes is unreadable (%s): all media are hashed again", reason)
         return {}
 

@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 from tasks.data import RULE, first_odd, shown
-from tasks.errors import BadInput, NotFound
+from tasks.errors import BadInput, NotFound, one_line
 from tasks.runs.config import MODALITIES
 from tasks.steps.options import Dataset, Modality
 from tasks.store import has_artefact, open_store, write_artefact
@@ -84,7 +84,7 @@ def read_matrix(path: Path) -> np.ndarray:
             shape, _, dtype = read(file)
             size = path.stat().st_size - file.tell()
     except ValueError as error:
-        raise BadInput(f"{path.name} is not a .npy array of numbers: {' '.join(str(error).split())[:200]}") from error
+        raise BadInput(f"{path.name} is not a .npy array of numbers: {one_line(error)}") from error
     if len(shape) != 2 or not np.issubdtype(dtype, np.floating):
         raise BadInput(f"{path.name} holds {dtype} of shape {shape}, expected floats of shape (items, width)")
     if shape[0] < 1 or not 0 < shape[1] <= WIDEST:
@@ -108,7 +108,7 @@ def read_ids(path: Path) -> list[str]:
     try:
         ids = _column(path) if path.suffix.lower() == ".csv" else _lines(path)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise BadInput(f"{path.name} is not a list of ids: {' '.join(str(error).split())[:200]}") from error
+        raise BadInput(f"{path.name} is not a list of ids: {one_line(error)}") from error
     odd = first_odd(ids)
     if odd is not None:
         raise BadInput(f"{path.name} has the id {shown(ids[odd])} in row {odd + 1}, expected {RULE}")

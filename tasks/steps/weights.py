@@ -14,7 +14,7 @@ import typer
 from tasks.encoders import ENCODERS, encoder_module
 from tasks.encoders.base import Checkpoint
 from tasks.encoders.weights import put_weights
-from tasks.errors import BadInput, Corrupt, NotFound, TaskError
+from tasks.errors import BadInput, Corrupt, NotFound, TaskError, one_line
 from tasks.progress import progress
 from tasks.store import open_store, sha256_of
 
@@ -71,7 +71,7 @@ def download(url: str, path: Path, size: int) -> None:
                 if not chunk or not left:
                     break
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise TaskError(
             f"{url} cannot be downloaded ({reason}), expected the checkpoint: try again, or give a copy by --path"
         ) from error

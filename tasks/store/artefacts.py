@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from tasks.errors import BadInput, Corrupt, NotFound
+from tasks.errors import BadInput, Corrupt, NotFound, one_line
 from tasks.store.base import Store, sha256_of
 from tasks.store.manifest import MANIFEST, FileEntry, Manifest
 
@@ -156,9 +156,7 @@ class Artefact:
             # and no pickle
             value: np.ndarray = np.lib.format.open_memmap(path, mode="r")
         except ValueError as error:
-            raise Corrupt(
-                f"{self.prefix}/{name} is no .npy array of numbers: {' '.join(str(error).split())}"
-            ) from error
+            raise Corrupt(f"{self.prefix}/{name} is no .npy array of numbers: {one_line(error)}") from error
         if (str(value.dtype), value.shape) != (entry.dtype, entry.shape):
             raise Corrupt(f"{self.prefix}/{name} is {value.dtype} {value.shape}, expected {entry.dtype} {entry.shape}")
         return np.array(value)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import psycopg2
 from psycopg2.extensions import connection, cursor, parse_dsn
 
-from tasks.errors import BadInput, NotFound, TaskError
+from tasks.errors import BadInput, NotFound, TaskError, one_line
 
 CONNECT_SECONDS = 10
 SCHEMES = ("postgresql://", "postgres://")
@@ -35,7 +35,7 @@ class Database:
             self._connection: connection = psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS)
         except psycopg2.OperationalError as error:
             raise TaskError(
-                f"no connection to {self._place}, expected one that exists and answers: {_one_line(error)}"
+                f"no connection to {self._place}, expected one that exists and answers: {one_line(error)}"
             ) from error
 
     def __enter__(self) -> Self:
@@ -59,10 +59,10 @@ class Database:
         except psycopg2.errors.ForeignKeyViolation as error:
             raise NotFound(
                 f"the metrics database lacks a row that this one needs, expected the steps before it to have run: "
-                f"{_one_line(error)}"
+                f"{one_line(error)}"
             ) from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise TaskError(f"{self._place} broke off, expected it to go on answering: {_one_line(error)}") from error
+            raise TaskError(f"{self._place} broke off, expected it to go on answering: {one_line(error)}") from error
 
     def _row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         with self._transaction() as sql:
@@ -73,7 +73,3 @@ class Database:
         with self._transaction() as sql:
             sql.execute(statement, values)
             return sql.fetchall()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

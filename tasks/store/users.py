@@ -9,7 +9,7 @@ from minio import MinioAdmin
 from minio.credentials import StaticProvider
 from minio.error import MinioAdminException
 
-from tasks.errors import TaskError
+from tasks.errors import TaskError, one_line
 from tasks.store.layout import RELEASES
 from tasks.store.s3 import PATIENCE
 
@@ -63,7 +63,7 @@ def reason(error: Exception) -> str:
     try:
         return str(json.loads(body)["Message"])
     except (ValueError, KeyError, TypeError):
-        return " ".join(str(error).split())[:200]
+        return one_line(error)
 
 
 def may_use(bucket: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.base import CONFIG, MODEL
-from tasks.errors import BadInput, Corrupt, TaskError
+from tasks.errors import BadInput, Corrupt, TaskError, one_line
 
 
 def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
@@ -22,9 +22,7 @@ def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler trips over in a stranger's file
-        raise BadInput(
-            f"{path.name} is not a plain PyTorch state dict: {' '.join(str(error).split())[:200]}"
-        ) from error
+        raise BadInput(f"{path.name} is not a plain PyTorch state dict: {one_line(error)}") from error
     model = AudioCLIP(config)
     load_strictly(model, state, path.name)
     return model
@@ -71,12 +69,10 @@ def load_model(folder: Path) -> AudioCLIP:
     try:
         model = AudioCLIP(AudioCLIPConfig.model_validate(json.loads((folder / CONFIG).read_bytes())["model"]))
     except (ValueError, KeyError, ValidationError) as error:
-        raise Corrupt(
-            f"{CONFIG} is not the config of an AudioCLIP model: {' '.join(str(error).split())[:200]}"
-        ) from error
+        raise Corrupt(f"{CONFIG} is not the config of an AudioCLIP model: {one_line(error)}") from error
     try:
         state = load_file(folder / MODEL)
     except SafetensorError as error:
-        raise Corrupt(f"{MODEL} is not a safetensors file: {' '.join(str(error).split())[:200]}") from error
+        raise Corrupt(f"{MODEL} is not a safetensors file: {one_line(error)}") from error
     load_strictly(model, state, MODEL)
     return model.eval()
