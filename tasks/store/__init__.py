@@ -1,4 +1,4 @@
-"""Where things are kept: artefacts in S3 or a folder, the metrics history in PostgreSQL."""
+"""Storage: artefacts in S3 or a folder, and the metrics history in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def open_store(url: str | None = None) -> Store:
-    """The store at `url`, or at RECSYS_STORE: `s3://bucket` (with RECSYS_S3_*) or `file:///folder`."""
+    """Open the store at `url`, or at RECSYS_STORE: `s3://bucket` (with RECSYS_S3_*) or `file:///folder`."""
     url = url or os.environ.get("RECSYS_STORE", "")
     if not url:
         raise BadInput(
@@ -70,14 +70,14 @@ def open_store(url: str | None = None) -> Store:
 
 
 def required(name: str) -> str:
-    """A variable of the environment that a store in S3 needs."""
+    """Return an environment variable that an S3 store needs; raises BadInput if it is not set."""
     if value := os.environ.get(name):
         return value
     raise BadInput(f"{name} is not set, expected it for a store in S3")
 
 
 def flag(name: str) -> bool:
-    """A variable of the environment that is true or false; true when unset."""
+    """Return a boolean environment variable; True if it is not set."""
     value = os.environ.get(name, "true").lower()
     if value not in {"true", "false"}:
         raise BadInput(f"{name} is {value!r}, expected true or false")

@@ -1,7 +1,7 @@
-"""Artefacts: a few files and the manifest that vouches for them.
+"""Artefacts: a few files with a manifest of their hashes.
 
-A manifest is written last and removed first, so a half-written artefact is never seen; every file is verified when
-it is read.
+The manifest is written last and removed first, so a half-written artefact is invisible; every file is verified when it
+is read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LARGEST_MANIFEST = 16 << 20
 
 
 class ArtefactWriter:
-    """Collects the files of an artefact in a temporary folder; the block's end uploads them and then the manifest."""
+    """Collects the files of an artefact in a temporary folder; the end of the block uploads them, the manifest last."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,21 +45,21 @@ class ArtefactWriter:
         self._facts: dict[str, dict[str, Any]] = {}
 
     def file(self, name: str) -> Path:
-        """Where to write the file `name`; it is hashed when the block ends."""
+        """Return the path at which to write the file `name`; it is hashed at the end of the block."""
         if not name or "/" in name or name in {".", "..", MANIFEST}:
             raise BadInput(f"file name {name!r} found in an artefact, expected a plain name other than {MANIFEST}")
         self._facts.setdefault(name, {})
         return self._folder / name
 
     def array(self, name: str, value: np.ndarray) -> None:
-        """A NumPy array as .npy in C order; arrays of objects are refused."""
+        """Write a NumPy array as .npy in C order; raises BadInput for arrays of objects."""
         if value.dtype.hasobject:
             raise BadInput(f"array {name} holds Python objects, expected numbers")
         np.save(self.file(name), np.ascontiguousarray(value), allow_pickle=False)
         self._facts[name] = {"dtype": str(value.dtype), "shape": value.shape, "rows": len(value)}
 
     def frame(self, name: str, value: pd.DataFrame, **options: Any) -> None:  # noqa: ANN401  pandas' own options
-        """A table as .parquet, .csv or .inter (tab separated), by the name's ending."""
+        """Write a table as .parquet, .csv or .inter (tab-separated), by the suffix of `name`."""
         path = self.file(name)
         if path.suffix == ".parquet":
             value.to_parquet(path, index=False, **options)
@@ -70,17 +70,17 @@ class ArtefactWriter:
         self._facts[name] = {"rows": len(value)}
 
     def table(self, name: str, columns: Mapping[str, np.ndarray]) -> None:
-        """Columns of numbers as a tab-separated .inter, written by Arrow: some twenty times faster than `frame`."""
+        """Write columns of numbers as a tab-separated .inter with Arrow, about twenty times faster than `frame`."""
         import pyarrow as pa  # noqa: PLC0415  few steps write millions of rows
         import pyarrow.csv as pcsv  # noqa: PLC0415
 
         options = pcsv.WriteOptions(delimiter="\t", quoting_style="none", quoting_header="none")
-        found = pa.table(dict(columns))
-        pcsv.write_csv(found, self.file(name), options)
-        self._facts[name] = {"rows": found.num_rows}
+        table = pa.table(dict(columns))
+        pcsv.write_csv(table, self.file(name), options)
+        self._facts[name] = {"rows": table.num_rows}
 
     def stream(self, name: str, tables: Iterable[pa.Table]) -> None:
-        """Arrow tables of one schema as the row groups of a .parquet, so that only one is in memory at a time."""
+        """Write Arrow tables of one schema as the row groups of a .parquet; only one is in memory at a time."""
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         rest = iter(tables)
@@ -96,29 +96,29 @@ class ArtefactWriter:
         self._facts[name] = {"rows": rows}
 
     def copy(self, name: str, source: Artefact) -> None:
-        """The file `name` of another artefact, byte for byte and verified."""
+        """Copy the file `name` of another artefact unchanged, after verification."""
         shutil.copyfile(source.path(name), self.file(name))
         self._facts[name] = source.manifest.files[name].model_dump(include={"dtype", "shape", "rows"})
 
     def json(self, name: str, value: object) -> None:
-        """Anything JSON can hold; NaN is refused."""
+        """Write a JSON file; NaN is refused."""
         self.file(name).write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def tensors(self, name: str, value: Mapping[str, torch.Tensor]) -> None:
-        """Tensors by name as .safetensors."""
+        """Write tensors by name as .safetensors."""
         from safetensors.torch import save_file  # noqa: PLC0415  most steps need no torch
 
         save_file({key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}, self.file(name))
 
     def entries(self) -> dict[str, FileEntry]:
-        """Every file with its hash, in order of name."""
-        found = {}
+        """Return the manifest entry of every file, sorted by name."""
+        entries = {}
         for name in sorted(self._facts):
             path = self._folder / name
             if not path.is_file():
                 raise NotFound(f"{name} was announced for the artefact and never written")
-            found[name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size, **self._facts[name])
-        return found
+            entries[name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size, **self._facts[name])
+        return entries
 
 
 class Artefact:
@@ -131,29 +131,29 @@ class Artefact:
         self._paths: dict[str, Path] = {}
 
     def path(self, name: str) -> Path:
-        """A local copy of the file `name`, kept until the process ends. Corrupt when its bytes are not the promised."""
+        """Return a local copy of the file `name`, kept until the process ends. Raises Corrupt if its hash is wrong."""
         if name not in self._paths:
             entry = self.manifest.files.get(name)
             if entry is None:
                 raise NotFound(f"{self.prefix} has no file {name}, expected one of {sorted(self.manifest.files)}")
             target = Path(tempfile.mkdtemp(dir=_scratch())) / name
             self.store.get_file(f"{self.prefix}/{name}", target)
-            found = sha256_of(target)
-            if found != entry.sha256:
+            actual = sha256_of(target)
+            if actual != entry.sha256:
                 target.unlink()
                 raise Corrupt(
-                    f"{self.prefix}/{name} has sha256 {found}, expected {entry.sha256} by its manifest: write it again"
+                    f"{self.prefix}/{name} has sha256 {actual}, expected {entry.sha256} by its manifest: write it again"
                 )
             self._paths[name] = target
         return self._paths[name]
 
     def array(self, name: str) -> np.ndarray:
-        """A NumPy array. Corrupt when its dtype or shape is not as the manifest says."""
+        """Read a NumPy array. Raises Corrupt if its dtype or shape differs from the manifest."""
         path = self.path(name)
         entry = self.manifest.files[name]
         try:
-            # mapped, so that a header that promises more than the file holds costs no memory; takes nothing but .npy,
-            # and no pickle
+            # memory-mapped, so that a header that declares more than the file holds costs no memory; accepts only .npy
+            # without pickles
             value: np.ndarray = np.lib.format.open_memmap(path, mode="r")
         except ValueError as error:
             raise Corrupt(f"{self.prefix}/{name} is no .npy array of numbers: {one_line(error)}") from error
@@ -162,23 +162,23 @@ class Artefact:
         return np.array(value)
 
     def frame(self, name: str, **options: Any) -> pd.DataFrame:  # noqa: ANN401  pandas' own options
-        """A table written by `ArtefactWriter.frame`; `options` go to pandas (`dtype`, `usecols`, ...)."""
+        """Read a table written by `ArtefactWriter.frame`; `options` are passed to pandas (`dtype`, `usecols`, ...)."""
         path = self.path(name)
         if path.suffix == ".parquet":
             return pd.read_parquet(path, **options)
-        found: pd.DataFrame = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
-        return found
+        table: pd.DataFrame = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
+        return table
 
     def text_frame(self, name: str, **kinds: type) -> pd.DataFrame:
-        """A table whose columns stay the text they are, so that ids such as 007 and NA survive; but for `kinds`."""
+        """Read a table with all columns as text, except `kinds`, so that ids such as 007 and NA are unchanged."""
         return self.frame(name, dtype=defaultdict(lambda: str, kinds), keep_default_na=False)
 
     def json(self, name: str) -> Any:  # noqa: ANN401  JSON is any of several types
-        """Whatever the JSON file holds."""
+        """Read a JSON file."""
         return json.loads(self.path(name).read_bytes())
 
     def tensors(self, name: str) -> dict[str, torch.Tensor]:
-        """Tensors by name."""
+        """Read tensors by name."""
         from safetensors.torch import load_file  # noqa: PLC0415  most steps need no torch
 
         return dict(load_file(self.path(name)))
@@ -195,7 +195,7 @@ def write_artefact(
     encoder: str | None = None,
     seed: int | None = None,
 ) -> Iterator[ArtefactWriter]:
-    """Write the artefact `prefix`; an exception inside the block leaves what was there before.
+    """Write the artefact `prefix`; after an exception inside the block the previous artefact remains.
 
     `inputs` are the artefacts it was made from, `sources` what else it was made from (a prefix of the store -> sha256
     over what was used of it), `parameters` what decided it (JSON-able).
@@ -215,14 +215,14 @@ def write_artefact(
             counts=writer.counts,
             files=writer.entries(),
         )
-        store.delete(f"{prefix}/{MANIFEST}")  # a retry must not stand half new under the old manifest
+        store.delete(f"{prefix}/{MANIFEST}")  # a half-written retry must not have the old manifest
         for file in manifest.files:
             store.put_file(f"{prefix}/{file}", folder / file)
         store.put(f"{prefix}/{MANIFEST}", manifest.model_dump_json(indent=1).encode())
 
 
 def has_artefact(store: Store, prefix: str) -> bool:
-    """Whether a complete artefact stands under `prefix`."""
+    """Whether there is a complete artefact under `prefix`."""
     try:
         store.stat(f"{prefix}/{MANIFEST}")
     except NotFound:
@@ -231,7 +231,7 @@ def has_artefact(store: Store, prefix: str) -> bool:
 
 
 def read_artefact(store: Store, prefix: str) -> Artefact:
-    """The artefact under `prefix`. NotFound when none is complete there, Corrupt when its manifest is not one."""
+    """Open the artefact under `prefix`. Raises NotFound if there is no complete one, Corrupt for a bad manifest."""
     try:
         data = store.get(f"{prefix}/{MANIFEST}", limit=LARGEST_MANIFEST)
     except NotFound as error:
@@ -248,7 +248,7 @@ def read_artefact(store: Store, prefix: str) -> Artefact:
 
 
 def code_version() -> str:
-    """RECSYS_CODE_VERSION, else the commit of the checkout, else the package's version."""
+    """Return RECSYS_CODE_VERSION, else the commit of the checkout, else the package's version."""
     return os.environ.get("RECSYS_CODE_VERSION") or _commit() or _package()
 
 
@@ -270,7 +270,7 @@ def _package() -> str:
 
 @cache
 def _scratch() -> Path:
-    """A folder for downloads that goes when the process ends."""
+    """Return a folder for downloads that is removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="recsys-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -1,4 +1,4 @@
-"""The store's interface: named objects of bytes, written whole."""
+"""The interface of a store: named objects of bytes with atomic writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a listing says of one object. `etag` changes when the content does; it is not a hash of it."""
+    """Metadata of one object. `etag` changes with the content, but is not its hash."""
 
     key: str
     size: int
@@ -23,7 +23,7 @@ class ObjectInfo:
 
 
 class Store(Protocol):
-    """Objects by key. Every write is atomic: a reader sees the old bytes or the new, never a mixture."""
+    """Objects by key. Every write is atomic: a reader sees the old or the new bytes, never a mixture."""
 
     url: str
 
@@ -34,29 +34,29 @@ class Store(Protocol):
         """Write the file's content under `key`."""
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """Bytes of `key`. NotFound when absent, BadInput when larger than `limit` bytes."""
+        """Return the bytes of `key`. Raises NotFound if it is absent, BadInput if it is larger than `limit` bytes."""
         ...
 
     def get_file(self, key: str, path: Path) -> None:
-        """Write the bytes of `key` to `path`. NotFound when absent."""
+        """Write the bytes of `key` to `path`. Raises NotFound if it is absent."""
 
     def stat(self, key: str) -> ObjectInfo:
-        """Size and etag of `key`. NotFound when absent."""
+        """Return size and etag of `key`. Raises NotFound if it is absent."""
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose key begins with `prefix`, however deep, sorted by key."""
+        """List all objects whose key starts with `prefix`, at any depth, sorted by key."""
         ...
 
     def copy(self, source: str, target: str) -> None:
-        """Copy an object within the store. NotFound when `source` is absent."""
+        """Copy an object within the store. Raises NotFound if `source` is absent."""
 
     def delete(self, key: str) -> None:
-        """Remove `key`; that it is absent already is fine."""
+        """Remove `key`; does nothing if it is absent."""
 
 
 def checked_key(key: str) -> str:
-    """`key` if it is a plain relative path; BadInput for one that could lead elsewhere."""
+    """Return `key` if it is a plain relative path; raises BadInput otherwise."""
     parts = key.split("/")
     if not key or any(part in {"", ".", ".."} for part in parts) or "\\" in key or "\0" in key:
         raise BadInput(f"store key {key!r} found, expected a relative path without empty parts, '.' or '..'")
@@ -64,13 +64,13 @@ def checked_key(key: str) -> str:
 
 
 def checked_size(info: ObjectInfo, limit: int | None) -> None:
-    """BadInput when the object is larger than `limit` bytes."""
+    """Raise BadInput if the object is larger than `limit` bytes."""
     if limit is not None and info.size > limit:
         raise BadInput(f"{info.key} has {info.size} bytes, expected at most {limit}")
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file, read in chunks."""
+    """Return the hexadecimal sha256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

@@ -1,4 +1,4 @@
-"""Which release of a dataset is served: one row, moved by compare-and-swap in the transaction that records why."""
+"""The champion of a dataset: one row, moved by compare-and-swap in the transaction that records the decision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Champion:
-    """The release of a dataset that is served. `gate` holds the figures it was published on, as `promote` got them."""
+    """The release of a dataset that is served. `gate` is the gate report with which it was promoted."""
 
     dataset: str
     release: str
@@ -31,7 +31,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a run ended: "promoted" with a release, or "rejected"."""
+    """The outcome of a run: "promoted" with a release, or "rejected"."""
 
     run: str
     outcome: str
@@ -40,17 +40,17 @@ class Decision:
 
 
 class Champions(Database):
-    """Releases, decisions and the pointer to what is served."""
+    """Releases, decisions, and the pointer to the champion."""
 
     def champion(self, dataset: str) -> Champion | None:
-        """The release that is served, None when there is none yet."""
+        """Return the champion, or None if nothing is served yet."""
         row = self._row(
             "SELECT dataset, release, model, run, since, version, gate FROM rec.champion WHERE dataset = %s", dataset
         )
         return Champion(*row) if row else None
 
     def last_decision(self, dataset: str) -> Decision | None:
-        """How the last run that came to a decision ended, rejected ones included; None when none has."""
+        """Return the last decision, also a rejection, or None."""
         row = self._row(
             "SELECT run, outcome, release, inputs_hash FROM rec.decision WHERE dataset = %s "
             "ORDER BY decided_at DESC LIMIT 1",
@@ -59,7 +59,7 @@ class Champions(Database):
         return Decision(*row) if row else None
 
     def reject(self, dataset: str, run: str, model: str, gate: Mapping[str, object], inputs_hash: str) -> None:
-        """Record that the best model of `run` was turned down, and why (`gate`)."""
+        """Record that the best model of `run` was rejected, with the gate report."""
         with self._transaction() as sql:
             _decide(sql, (run, dataset, model, "rejected", None, inputs_hash, json.dumps(gate)))
 
@@ -74,10 +74,10 @@ class Champions(Database):
         *,
         seen: Champion | None,
     ) -> bool:
-        """Record the release and make it champion, in one transaction; that it is champion already is fine.
+        """Record the release and make it the champion, in one transaction; it may already be the champion.
 
-        `seen` is the champion that the gate compared with. False, and nothing recorded, when another has become
-        champion since.
+        `seen` is the champion that the gate compared with. If the champion has changed since, nothing is recorded and
+        the result is False.
         """
         evidence = json.dumps(gate)
         with self._transaction() as sql:
@@ -94,7 +94,7 @@ class Champions(Database):
             return moved
 
     def release_before(self, champion: Champion) -> str:
-        """The release that was served when this one was promoted. NotFound when it is the only one there was."""
+        """Return the release served before this one. Raises NotFound if there is none."""
         row = self._row(
             "SELECT previous FROM rec.pointer_move WHERE dataset = %s AND release = %s AND previous IS NOT NULL "
             "ORDER BY (reason = 'promoted') DESC, version DESC LIMIT 1",
@@ -109,7 +109,7 @@ class Champions(Database):
         return str(row[0])
 
     def rollback(self, dataset: str, release: str | None = None) -> Champion:
-        """Serve `release` again, by default the one served before the present; returns the new champion."""
+        """Make `release` the champion again, by default the previous one; returns the new champion."""
         now = self.champion(dataset)
         if now is None:
             raise NotFound(f"dataset {dataset!r} has no release, expected one to go back from")
@@ -127,14 +127,14 @@ class Champions(Database):
                 raise TaskError(
                     f"the champion of {dataset!r} changed meanwhile, expected {now.release}: look again and repeat"
                 )
-        found = self.champion(dataset)
-        if found is None:
+        champion = self.champion(dataset)
+        if champion is None:
             raise TaskError(f"the champion of {dataset!r} is gone, expected {wanted}")
-        return found
+        return champion
 
 
 def _move(sql: cursor, dataset: str, release: str, reason: str, seen: Champion | None) -> bool:
-    """Point at `release` if the pointer still is as `seen`; whether it was."""
+    """Move the pointer to `release` if it is unchanged since `seen`; returns whether it was."""
     if seen is None:
         sql.execute(
             "INSERT INTO rec.pointer (dataset, release, version) VALUES (%s, %s, 1) ON CONFLICT DO NOTHING",

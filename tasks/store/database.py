@@ -17,7 +17,7 @@ SCHEMES = ("postgresql://", "postgres://")
 
 
 class Database:
-    """An open connection; a context manager. Its errors say where, and never a password."""
+    """An open connection; a context manager. Its errors name the server but never the password."""
 
     def __init__(self, dsn: str) -> None:
         try:
@@ -47,12 +47,12 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[cursor]:
-        """Commits at the block's end, undoes everything when it raises."""
+        """Commit at the end of the block; roll back if it raises."""
         try:
             with self._connection, self._connection.cursor() as sql:
                 yield sql

@@ -1,4 +1,4 @@
-"""A store in a folder: for laptops and tests. Same behaviour as S3, seen from outside."""
+"""A store in a local folder, with the same behaviour as S3."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEMPORARY = ".writing-"
 
 
 class FolderStore:
-    """Objects are files below `root`; a write goes to a temporary file that is renamed when complete."""
+    """Objects are files below `root`; each is written to a temporary file that is renamed when complete."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -32,7 +32,7 @@ class FolderStore:
             self._write(key, lambda file: shutil.copyfileobj(source, file))
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """Bytes of `key`."""
+        """Return the bytes of `key`."""
         checked_size(self.stat(key), limit)
         return self._path(key).read_bytes()
 
@@ -42,17 +42,17 @@ class FolderStore:
         shutil.copyfile(self._path(key), path)
 
     def stat(self, key: str) -> ObjectInfo:
-        """Size and etag of `key`; the etag is made of size and time of change."""
+        """Return size and etag of `key`; the etag consists of size and modification time."""
         path = self._path(key)
         if not path.is_file():
             raise NotFound(f"{key} is not in {self.url}, expected an object of that name")
         return self._info(path)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose key begins with `prefix`."""
+        """List all objects whose key starts with `prefix`."""
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
-        found = (path for path in folder.rglob("*") if not path.name.startswith(TEMPORARY))
-        infos = sorted(self._infos(found), key=lambda info: info.key)
+        paths = (path for path in folder.rglob("*") if not path.name.startswith(TEMPORARY))
+        infos = sorted(self._infos(paths), key=lambda info: info.key)
         return (info for info in infos if info.key.startswith(prefix))
 
     def copy(self, source: str, target: str) -> None:
@@ -77,7 +77,7 @@ class FolderStore:
             try:
                 if path.is_file():
                     yield self._info(path)
-            except FileNotFoundError:  # deleted since it was listed, so it is not there
+            except FileNotFoundError:  # deleted after it was listed
                 continue
 
     def _write(self, key: str, write: Callable[[IO[bytes]], object]) -> None:

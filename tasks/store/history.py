@@ -1,6 +1,6 @@
-"""The metrics history in PostgreSQL: what ran, what was checked, how good it was, what is served.
+"""The metrics history in PostgreSQL: runs, validations, metrics, and the champion.
 
-Every write is an idempotent upsert by natural key, in one short transaction: a retried task leaves the same rows.
+Every write is an idempotent upsert by natural key, in one short transaction, so a retried task leaves the same rows.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ COLUMNS = (
 
 
 def metrics_dsn(dsn: str | None = None) -> str:
-    """`dsn`, or RECSYS_METRICS_DSN; BadInput when neither is given."""
-    found = dsn or os.environ.get("RECSYS_METRICS_DSN", "")
-    if not found:
+    """Return `dsn`, or RECSYS_METRICS_DSN; raises BadInput if both are missing."""
+    address = dsn or os.environ.get("RECSYS_METRICS_DSN", "")
+    if not address:
         raise BadInput(
             "RECSYS_METRICS_DSN is not set, expected postgresql://... (`source .local/env` sets it for the local stack)"
         )
-    return found
+    return address
 
 
 def open_history(dsn: str | None = None) -> History:
-    """The history at `dsn`, or at RECSYS_METRICS_DSN. BadInput when unset, or when its schema is not up to date."""
+    """Open the history at `dsn` or RECSYS_METRICS_DSN. Raises BadInput without either or for an outdated schema."""
     history = History(metrics_dsn(dsn))
     try:
         history.require_schema()
@@ -52,11 +52,11 @@ class History(Champions, Comparisons):
     """The metrics database: runs, validations, trainings, metrics; what is served (Champions), and comparisons."""
 
     def migrate(self) -> list[str]:
-        """Bring the schema up to date; returns the names of the migrations applied."""
+        """Apply missing migrations; returns their names."""
         return migrate(self._dsn)
 
     def require_schema(self) -> None:
-        """BadInput unless every migration has been applied; reads only."""
+        """Raise BadInput unless every migration has been applied; only reads."""
         made = self._row("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", TABLE)
         rows = self._rows(f"SELECT migration_id FROM {TABLE}") if made else []  # noqa: S608  a constant
         missing = sorted(set(names()) - {str(row[0]) for row in rows})
@@ -67,7 +67,7 @@ class History(Champions, Comparisons):
             )
 
     def start_run(self, run: str, dataset: str, config: Mapping[str, object], url: str | None = None) -> None:
-        """A run begins, or begins again."""
+        """Record that a run starts, or starts again."""
         with self._transaction() as sql:
             sql.execute(
                 "INSERT INTO rec.run (run, dataset, config, url) VALUES (%s, %s, %s, %s) "
@@ -77,14 +77,14 @@ class History(Champions, Comparisons):
             )
 
     def finish_run(self, run: str, status: str) -> None:
-        """A run ends: published, rejected, skipped or failed."""
+        """Record that a run ends as published, rejected, skipped or failed."""
         with self._transaction() as sql:
             sql.execute("UPDATE rec.run SET status = %s, finished_at = now() WHERE run = %s", (status, run))
             if not sql.rowcount:
                 raise NotFound(f"run {run} is not in the metrics database, expected `scan` to have recorded it")
 
     def record_validation(self, run: str, report: Mapping[str, Any]) -> None:
-        """Keep a report (`Report.model_dump()`): the suite, and each check with expected and observed."""
+        """Record a report (`Report.model_dump()`): the suite, and each check with expected and observed values."""
         suite, results = report["suite"], report["results"]
         failed = sum(not result["success"] for result in results)
         rows = [
@@ -145,7 +145,7 @@ class History(Champions, Comparisons):
             )
 
     def media_changed(self, dataset: str, fingerprint: str) -> bool:
-        """Remember `fingerprint`; returns whether it differs from the one remembered before."""
+        """Record `fingerprint`; returns whether it differs from the previous one."""
         with self._transaction() as sql:
             sql.execute(
                 "INSERT INTO rec.media_seen AS s (dataset, fingerprint) VALUES (%s, %s) ON CONFLICT (dataset) "
@@ -158,7 +158,7 @@ class History(Champions, Comparisons):
     def table(
         self, *, dataset: str | None, model: str | None, metric: str | None, split: str | None, since: datetime | None
     ) -> pd.DataFrame:
-        """Rows of rec.metric_change that match (columns COLUMNS), oldest run first."""
+        """Return the matching rows of rec.metric_change (columns COLUMNS), oldest run first."""
         wanted = {"dataset": dataset, "model": model, "metric": metric, "split": split}
         given = {name: value for name, value in wanted.items() if value is not None}
         conditions = [f"{name} = %s" for name in given] + (["started_at >= %s"] if since else [])

@@ -1,4 +1,4 @@
-"""Where everything lies in the store: every prefix, and which names may be part of one.
+"""The layout of the store: all prefixes, and the names that may be part of them.
 
 media/<dataset>/<modality>/<item>.<ending>   what people drop
 interactions/<dataset>/<sha256>/             logs, by content, with a pointer to the current one
@@ -18,55 +18,55 @@ import re
 
 from tasks.errors import BadInput
 
-MEDIA, INTERACTIONS, MATRICES = "media", "interactions", "matrices"  # what datasets are made of
+MEDIA, INTERACTIONS, MATRICES = "media", "interactions", "matrices"  # the inputs of a dataset
 WEIGHTS, RELEASES = "weights", "releases"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of datasets, models and encoders
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}"
 
 
 def interactions_folder(dataset: str) -> str:
-    """Where the versions of a dataset's log lie."""
+    """Return the folder of all versions of a dataset's interaction log."""
     return f"{INTERACTIONS}/{dataset}"
 
 
 def matrix_folder(dataset: str, modality: str) -> str:
-    """Where the versions of a dataset's ready-made matrix of one modality lie."""
+    """Return the folder of all versions of a dataset's precomputed embeddings of one modality."""
     return f"{MATRICES}/{dataset}/{modality}"
 
 
 def media_folder(dataset: str) -> str:
-    """Where people drop media, ending in a slash."""
+    """Return the folder of a dataset's media, with a final slash."""
     return f"{MEDIA}/{dataset}/"
 
 
 def checked_dataset(name: str) -> str:
-    """`name` if it can be a dataset's."""
+    """Return `name` if it is a valid dataset name; raises BadInput otherwise."""
     if not re.fullmatch(NAME, name):
         raise BadInput(
-            f"dataset {name!r} found, expected at most 64 letters, digits and . _ -, not beginning with a sign"
+            f"dataset {name!r} found, expected at most 64 letters, digits and . _ -, starting with a letter or digit"
         )
     return name
 
 
 def run_name(run: str) -> str:
-    """Return `run` if it may be used in keys; Airflow's run ids may."""
+    """Return `run` if it is a valid run name, as Airflow's run ids are; raises BadInput otherwise."""
     if not re.fullmatch(RUN_NAME, run):
         raise BadInput(f"run name {run!r} found, expected letters, digits and . _ : + - (at most 200)")
     return run
 
 
 def run_key(run: str, step: str) -> str:
-    """Prefix under which `step` of `run` keeps its artefact."""
+    """Return the prefix of the artefact of `step` of `run`."""
     return f"runs/{run_name(run)}/{step}"
 
 
 def release_prefix(dataset: str, release: str) -> str:
-    """Where a release lies."""
+    """Return the prefix of a release."""
     return f"{RELEASES}/{dataset}/{release}"
 
 
 def weights_folder(name: str) -> str:
-    """Where the versions of an encoder's weights lie."""
+    """Return the folder of all versions of an encoder's weights."""
     return f"{WEIGHTS}/{name}"
 
 
@@ -76,15 +76,15 @@ def training_folder(name: str) -> str:
 
 
 def embeddings_folder(identity: str, modality: str) -> str:
-    """Where the vectors lie that an encoder has made of media."""
+    """Return the folder of an encoder's cached embeddings."""
     return f"embeddings/{identity}/{modality}"
 
 
 def quarantine_folder(run: str, modality: str) -> str:
-    """Where the media lie that a run could not use."""
+    """Return the folder of the media that a run could not decode."""
     return f"quarantine/{run}/{modality}"
 
 
 def index_key(dataset: str) -> str:
-    """Where the content hashes lie that are known of a dataset's media."""
+    """Return the key of the known content hashes of a dataset's media."""
     return f"index/{dataset}.parquet"

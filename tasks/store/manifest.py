@@ -1,4 +1,4 @@
-"""What a manifest says: every file of an artefact, and what the artefact was made from."""
+"""The manifest: every file of an artefact, and the inputs that the artefact was made from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANIFEST = "manifest.json"
 
 
 class FileEntry(BaseModel):
-    """One file; dtype, shape and rows where they mean something."""
+    """One file; dtype, shape and rows where they apply."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,12 +42,12 @@ class Manifest(BaseModel):
 
     @property
     def sha256(self) -> str:
-        """Of the canonical JSON of the whole manifest."""
+        """Hash of the canonical JSON of the whole manifest."""
         return _digest(self.model_dump(mode="json"))
 
     @property
     def content(self) -> str:
-        """Of names and hashes of the files alone: equal for two artefacts that hold the same bytes."""
+        """Hash of the names and hashes of the files: equal for two artefacts with the same bytes."""
         return _digest({name: entry.sha256 for name, entry in self.files.items()})
 
 

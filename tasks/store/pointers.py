@@ -1,4 +1,4 @@
-"""The current version of what is kept by content: a small file beside the versions, replaced in one atomic write."""
+"""Pointers to the current version of content-addressed artefacts: a small file beside them, replaced atomically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LARGEST_POINTER = 4096
 
 
 def current(store: Store, folder: str) -> str | None:
-    """Prefix of the current version below `folder`, None when there is none."""
+    """Return the prefix of the current version below `folder`, or None."""
     try:
         data = store.get(f"{folder}/current.json", limit=LARGEST_POINTER)
     except NotFound:
@@ -20,7 +20,7 @@ def current(store: Store, folder: str) -> str | None:
         version = json.loads(data)["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(
-            f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load again what lies there"
+            f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load the data again"
         ) from error
     return f"{folder}/{version}"
 

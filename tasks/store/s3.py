@@ -1,4 +1,4 @@
-"""A store in an S3 bucket, through the minio SDK; uses only what MinIO and its successors all support."""
+"""A store in an S3 bucket, with the minio SDK; uses only features that MinIO and its successors support."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
-# Seconds to wait on the socket. urllib3 uses the *connect* timeout while it sends a body, so it must be long as well.
+# Seconds to wait on the socket. urllib3 uses the *connect* timeout while it sends a body, so it must be long too.
 PATIENCE = 120.0
 RETRIES = urllib3.Retry(total=4, connect=2, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504])
 
 
 class S3Store:
-    """Objects in one bucket, which is made when it does not exist."""
+    """Objects in one bucket, which is created if it does not exist."""
 
     def __init__(self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, secure: bool) -> None:
         if not re.fullmatch(BUCKET, bucket):
@@ -44,7 +44,7 @@ class S3Store:
                 access_key=access_key,
                 secret_key=secret_key,
                 secure=secure,
-                region="us-east-1",  # given, so that it is not looked up
+                region="us-east-1",  # given, so that the client does not request it
                 http_client=urllib3.PoolManager(
                     timeout=urllib3.Timeout(connect=PATIENCE, read=PATIENCE), retries=RETRIES, maxsize=16
                 ),
@@ -59,12 +59,12 @@ class S3Store:
         self._do(lambda: self._client.put_object(self.bucket, key, io.BytesIO(data), len(data)), key)
 
     def put_file(self, key: str, path: Path) -> None:
-        """Write the file's content under `key`, in parts when it is large."""
+        """Write the file's content under `key`, in parts if it is large."""
         checked_key(key)
         self._do(lambda: self._client.fput_object(self.bucket, key, str(path)), key)
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """Bytes of `key`."""
+        """Return the bytes of `key`."""
         checked_size(self.stat(key), limit)
         return self._do(lambda: self._read(key), key)
 
@@ -73,13 +73,13 @@ class S3Store:
         self._do(lambda: self._read_to(checked_key(key), path), key)
 
     def stat(self, key: str) -> ObjectInfo:
-        """Size and etag of `key`."""
+        """Return size and etag of `key`."""
         checked_key(key)
-        found: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
-        return ObjectInfo(key=key, size=int(found.size), etag=str(found.etag))
+        stat: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
+        return ObjectInfo(key=key, size=int(stat.size), etag=str(stat.etag))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose key begins with `prefix`."""
+        """List all objects whose key starts with `prefix`."""
         listing = self._do(lambda: list(self._client.list_objects(self.bucket, prefix=prefix, recursive=True)))
         infos = (
             ObjectInfo(key=str(o.object_name), size=int(o.size or 0), etag=str(o.etag))
@@ -104,7 +104,7 @@ class S3Store:
             if not self._client.bucket_exists(self.bucket):
                 self._client.make_bucket(self.bucket)
         except S3Error as error:
-            if error.code not in MADE_MEANWHILE:  # two tasks may begin at once
+            if error.code not in MADE_MEANWHILE:  # another task may have created it
                 raise
 
     def _read(self, key: str) -> bytes:
@@ -116,7 +116,7 @@ class S3Store:
             response.release_conn()
 
     def _read_to(self, key: str, path: Path) -> None:
-        """A partial download never stands under the final name."""
+        """Download to a temporary file, so that a partial download never has the final name."""
         response = self._client.get_object(self.bucket, key)
         handle, name = tempfile.mkstemp(dir=path.parent)
         try:
@@ -132,7 +132,7 @@ class S3Store:
             response.release_conn()
 
     def _do(self, call: Callable[[], T], key: str = "") -> T:
-        """Run a call of the SDK; its errors become sentences that name the place and never a secret."""
+        """Run a call of the SDK; its errors become sentences that name the server and never a secret."""
         place = f"{self.url}/{key}" if key else self.url
         try:
             return call()

@@ -1,4 +1,4 @@
-"""The schema of the metrics database, moved forward by the numbered files in `migrations/` (yoyo)."""
+"""The schema of the metrics database, with the numbered migrations in `migrations/` (yoyo)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE = "_yoyo_migration"
 
-logging.getLogger("yoyo").setLevel(logging.WARNING)  # it tells every statement
+logging.getLogger("yoyo").setLevel(logging.WARNING)  # it logs every statement
 
 
 def names() -> list[str]:
-    """All migrations, in order."""
+    """Return the names of all migrations, in order."""
     return sorted(path.stem for path in MIGRATIONS.glob("*.sql") if not path.stem.endswith(".rollback"))
 
 
 def migrate(dsn: str) -> list[str]:
-    """Apply what is missing, under a lock; returns the names."""
+    """Apply missing migrations under a lock; returns their names."""
     with _yoyo(dsn) as (backend, migrations), backend.lock():
         todo = backend.to_apply(migrations)
         applied = [migration.id for migration in todo]
@@ -30,7 +30,7 @@ def migrate(dsn: str) -> list[str]:
 
 
 def unmigrate(dsn: str) -> None:
-    """Undo every migration: the rows go too."""
+    """Undo every migration; all rows are lost."""
     with _yoyo(dsn) as (backend, migrations), backend.lock():
         backend.rollback_migrations(backend.to_rollback(migrations))
 

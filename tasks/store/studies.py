@@ -1,7 +1,7 @@
-"""Trials of hyper-parameter searches in PostgreSQL: Optuna's own tables, in a schema of their own beside `rec`.
+"""Trials of hyperparameter searches in PostgreSQL: Optuna's own tables, in a schema separate from `rec`.
 
-Who works on something holds an advisory lock, which PostgreSQL takes back from a process that is gone: so several may
-search at once, and what a killed one left behind is told from what is under way without waiting for it.
+A process holds an advisory lock on its trial; PostgreSQL releases it when the process ends. So several processes can
+search at once, and a trial of a killed process can be distinguished from a running one without waiting.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ class Studies(Database):
             raise
 
     def _opened(self) -> RDBStorage:
-        with self.locked(SCHEMA):  # of two that make the same tables one fails
+        with self.locked(SCHEMA):  # of two processes that create the tables at once, one would fail
             with self._transaction() as sql:
                 sql.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            # A trial may take hours, in which a connection of the pool may break: each is tried before it is used.
+            # During a trial of hours a pooled connection may break, so each is tested before use.
             return RDBStorage("postgresql+psycopg2://", {"creator": self._connect, "pool_pre_ping": True})
 
     def _connect(self) -> connection:
-        """A connection in which names without a schema are Optuna's; the address, and its password, stay here."""
+        """Connect with Optuna's schema as the default; the DSN and its password are not passed to Optuna."""
         made = psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS)
         with made, made.cursor() as sql:
             sql.execute(f"SET search_path TO {SCHEMA}")
         return made
 
     def close(self) -> None:
-        """End all connections, and with them the locks."""
+        """Close all connections, which releases the locks."""
         self.storage.engine.dispose()
         super().close()
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Run the block alone: whoever else wants `name` waits."""
+        """Hold the lock `name` during the block."""
         self.lock(name)
         try:
             yield
@@ -61,21 +61,21 @@ class Studies(Database):
             self.unlock(name)
 
     def lock(self, name: str) -> None:
-        """Wait for `name` and hold it until `unlock`, or until this process or its connection ends."""
+        """Wait for the lock `name` and hold it until `unlock`, or until this process or its connection ends."""
         self._row("SELECT pg_advisory_lock(%s)", _key(name))
 
     def unlock(self, name: str) -> None:
-        """Let go of `name`."""
+        """Release the lock `name`."""
         self._row("SELECT pg_advisory_unlock(%s)", _key(name))
 
     def is_free(self, name: str) -> bool:
-        """Whether nobody else holds `name`."""
-        found = cast(tuple[bool], self._row("SELECT pg_try_advisory_lock(%s)", _key(name)))[0]
-        if found:
+        """Whether no other process holds the lock `name`."""
+        free = cast(tuple[bool], self._row("SELECT pg_try_advisory_lock(%s)", _key(name)))[0]
+        if free:
             self.unlock(name)
-        return found
+        return free
 
 
 def _key(name: str) -> int:
-    """The name as a signed number of 64 bits, which is what PostgreSQL locks."""
+    """Return the name as a signed 64-bit number, the type of PostgreSQL's lock ids."""
     return int.from_bytes(hashlib.sha256(f"{SCHEMA}/{name}".encode()).digest()[:8], "big", signed=True)

@@ -1,4 +1,4 @@
-"""Users of an S3 server with MinIO's admin interface, each with no more rights than it needs."""
+"""Manages the users of an S3 server through MinIO's admin interface, each with only the rights that it needs."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class Users:
         )
 
     def ensure(self, access_key: str, secret_key: str, policy: str, document: dict[str, object]) -> None:
-        """Make the user, or give it this secret and this policy; nothing else is changed.
+        """Create the user, or set its secret and policy; nothing else is changed.
 
-        TaskError when the server refuses, or has no admin interface.
+        Raises TaskError if the server refuses or has no admin interface.
         """
         try:
             self._admin.policy_add(policy, policy=document)
             self._admin.user_add(access_key, secret_key)
             self._admin.policy_set(policy, user=access_key)
-        except (MinioAdminException, ValueError) as error:  # ValueError: an answer that is not the admin interface's
+        except (MinioAdminException, ValueError) as error:  # ValueError: the answer of another interface
             raise TaskError(
                 f"{self._endpoint} did not make user {access_key} ({reason(error)}), expected a server with MinIO's "
                 "admin interface; with another, give the tasks the root user's key and no users are made"
@@ -58,7 +58,7 @@ class Users:
 
 
 def reason(error: Exception) -> str:
-    """What the server said, in some words."""
+    """Return the server's message, shortened."""
     body = getattr(error, "_body", "") or str(error)
     try:
         return str(json.loads(body)["Message"])
@@ -67,12 +67,12 @@ def reason(error: Exception) -> str:
 
 
 def may_use(bucket: str) -> dict[str, object]:
-    """Policy of the tasks: every object of one bucket, and no other bucket; neither make nor remove the bucket."""
+    """Return the tasks' policy: access to all objects of one bucket only; the bucket cannot be created or removed."""
     return _policy(bucket, ("*", READ_WRITE))
 
 
 def may_read_releases(bucket: str) -> dict[str, object]:
-    """Policy of consumers: what has been released, and nothing that is in the making."""
+    """Return the consumers' policy: read access to releases only."""
     return _policy(bucket, (f"{RELEASES}/*", ("s3:GetObject",)))
 
 

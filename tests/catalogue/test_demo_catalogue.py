@@ -17,13 +17,13 @@ from tasks.store import FolderStore
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """Relative path -> sha256 of every file."""
+    """Return relative path -> sha256 of every file."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Two catalogues of one seed are equal file by file, one of another seed has no media file in common."""
+    """Two catalogues with one seed have equal files; one with another seed has no media file in common."""
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
         demo_catalogue(out=tmp_path / name, items=3, users=6, seed=seed)
     first, second, other = (fingerprint(tmp_path / name) for name in "abc")
@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_files_are_named_by_item(tmp_path: Path) -> None:
-    """Every item has a poster, a sound and a synopsis under its id, and the log speaks of these ids."""
+    """Every item has a poster, a sound and a synopsis named by its id, and the log uses these ids."""
     result = demo_catalogue(out=tmp_path, items=6, users=9)
     ids = [f"film-{number:04d}" for number in range(6)]
     for modality, suffix in (("image", ".jpg"), ("audio", ".ogg"), ("text", ".txt")):
@@ -46,7 +46,7 @@ def test_files_are_named_by_item(tmp_path: Path) -> None:
 
 
 def test_later_items_extend_the_catalogue(tmp_path: Path) -> None:
-    """Three more items are those a larger catalogue would have had, and the old log is the beginning of the new."""
+    """Three more items equal those of a larger catalogue, and the new log starts with the old one."""
     demo_catalogue(out=tmp_path / "old", items=4, users=30)
     demo_catalogue(out=tmp_path / "all", items=7, users=30, opening=4)
     demo_catalogue(out=tmp_path / "new", items=3, first_item=4, users=30)
@@ -59,13 +59,13 @@ def test_later_items_extend_the_catalogue(tmp_path: Path) -> None:
 
 
 def test_later_items_bring_no_log_unless_asked(tmp_path: Path) -> None:
-    """New media alone: without --users no log is written."""
+    """Without --users only media are written, no log."""
     assert demo_catalogue(out=tmp_path, items=1, first_item=10)["users"] == 0
     assert not (tmp_path / "interactions.csv").exists()
 
 
 def readable(path: Path) -> bool:
-    """Whether the file decodes and holds something."""
+    """Whether the file can be decoded and is not empty."""
     data = path.read_bytes()
     try:
         if path.suffix == ".jpg":
@@ -80,7 +80,7 @@ def readable(path: Path) -> bool:
 
 
 def test_corrupt_files_are_broken_and_only_those(tmp_path: Path) -> None:
-    """--corrupt 7 leaves seven unreadable files of seven items, and all others whole."""
+    """--corrupt 7 makes one file of each of seven items unreadable; all others stay intact."""
     result = demo_catalogue(out=tmp_path, items=9, users=0, corrupt=7)
     broken = result["broken"]
     assert isinstance(broken, list)
@@ -93,7 +93,7 @@ def test_corrupt_files_are_broken_and_only_those(tmp_path: Path) -> None:
     "options", [{"items": 0}, {"users": -1}, {"seed": -1}, {"items": 3, "corrupt": 4}, {"opening": 0}]
 )
 def test_impossible_numbers_are_refused(tmp_path: Path, options: dict[str, int]) -> None:
-    """An impossible number is named together with what is possible, and nothing is written."""
+    """The error names the invalid number and the valid range, and nothing is written."""
     with pytest.raises(BadInput, match=r"found, expected \d+ to"):
         demo_catalogue(out=tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
@@ -107,7 +107,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 
 
 def test_it_can_be_loaded_into_a_dataset_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Media and log; a dataset that has a log already is left as it is, and no folder is needed."""
+    """It loads media and log; a dataset that already has a log is not changed, and no folder is needed."""
     store = FolderStore(tmp_path / "store")
     monkeypatch.setenv("RECSYS_STORE", (tmp_path / "store").as_uri())
     assert demo_catalogue(load="films", items=5, users=6)["interactions"]
@@ -118,6 +118,6 @@ def test_it_can_be_loaded_into_a_dataset_once(tmp_path: Path, monkeypatch: pytes
 
 
 def test_it_has_to_go_somewhere() -> None:
-    """A folder, a dataset, or both."""
+    """A folder, a dataset, or both must be given."""
     with pytest.raises(BadInput, match="neither --out nor --load found"):
         demo_catalogue(items=5)

@@ -36,7 +36,7 @@ LABELS = np.array([GENRES.index(one.genre) for one in FILMS])
 
 
 def neighbour_accuracy(statistics: np.ndarray) -> float:
-    """Share of films whose nearest other film, by standardised statistics (films, d), is of the same genre."""
+    """Return the share of films whose nearest other film, by standardised statistics (films, d), has the same genre."""
     scaled = (statistics - statistics.mean(axis=0)) / (statistics.std(axis=0) + 1e-9)
     distance = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=2)
     np.fill_diagonal(distance, np.inf)
@@ -44,37 +44,37 @@ def neighbour_accuracy(statistics: np.ndarray) -> float:
 
 
 def colours(one: Film) -> np.ndarray:
-    """Mean colour of each of 4 x 6 cells of the poster: (72,)."""
+    """Return the mean colour of each of 4 x 6 cells of the poster: (72,)."""
     return np.asarray(draw_poster(one).resize((4, 6), Image.Resampling.BOX), dtype=float).ravel()
 
 
 @cache
 def bands(index: int) -> np.ndarray:
-    """Log energy in 24 bands of frequency: (24,)."""
+    """Return the log energy in 24 frequency bands: (24,)."""
     power = np.abs(np.fft.rfft(synthesise(FILMS[index]), 1 << 18)) ** 2
     edges = np.geomspace(40, 16_000, 25) / RATE * (1 << 18)
     return np.log([power[int(low) : int(high)].mean() for low, high in pairwise(edges)])
 
 
 def words(one: Film, vocabulary: list[str]) -> np.ndarray:
-    """Which of the words occur in the synopsis: (words,)."""
-    found = set(re.findall(r"[a-z']+", write_synopsis(one).lower()))
-    return np.array([word in found for word in vocabulary], dtype=float)
+    """Return which of the words occur in the synopsis: (words,)."""
+    used = set(re.findall(r"[a-z']+", write_synopsis(one).lower()))
+    return np.array([word in used for word in vocabulary], dtype=float)
 
 
 def test_genre_can_be_seen_in_the_poster() -> None:
-    """The nearest poster by coarse colours is of the same genre far more often than one time in six."""
+    """The nearest poster by coarse colours has the same genre far more often than one time in six."""
     assert neighbour_accuracy(np.stack([colours(one) for one in FILMS])) > 0.5
 
 
 @pytest.mark.slow
 def test_genre_can_be_heard_in_the_sound() -> None:
-    """The nearest sound by spectrum is of the same genre far more often than one time in six."""
+    """The nearest sound by spectrum has the same genre far more often than one time in six."""
     assert neighbour_accuracy(np.stack([bands(index) for index in range(len(FILMS))])) > 0.4
 
 
 def test_genre_can_be_read_in_the_synopsis() -> None:
-    """The nearest synopsis by its words is of the same genre far more often than one time in six."""
+    """The nearest synopsis by its words has the same genre far more often than one time in six."""
     counts = Counter(word for one in FILMS for word in set(re.findall(r"[a-z']+", write_synopsis(one).lower())))
     vocabulary = sorted(word for word, count in counts.items() if 2 <= count <= 40)
     assert neighbour_accuracy(np.stack([words(one, vocabulary) for one in FILMS])) > 0.5
@@ -82,7 +82,7 @@ def test_genre_can_be_read_in_the_synopsis() -> None:
 
 @pytest.mark.slow
 def test_mood_is_seen_and_heard() -> None:
-    """Brighter films have brighter posters and more high frequencies, genre for genre."""
+    """Within each genre, brighter films have brighter posters and more high frequencies."""
     mood = np.array([one.mood for one in FILMS])
     brightness = np.array([colours(one).mean() for one in FILMS])
     energy = np.exp([bands(index) for index in range(len(FILMS))])
@@ -94,14 +94,14 @@ def test_mood_is_seen_and_heard() -> None:
 
 
 def matrix(log: pd.DataFrame, users: int, items: int) -> np.ndarray:
-    """Views as (users, items) of zeros and ones."""
+    """Return the views as a (users, items) matrix of zeros and ones."""
     seen = np.zeros((users, items))
     seen[log["user_id"].str[5:].astype(int), log["item_id"].str[5:].astype(int)] = 1
     return seen
 
 
 def test_tastes_follow_content_but_not_only_content() -> None:
-    """Viewers see more of their favourite genre than is offered, yet mostly other films, and fame counts."""
+    """Viewers see more than the average share of their favourite genre, but mostly other films; fame matters too."""
     films = [film(7, index) for index in range(300)]
     seen = matrix(viewing_log(7, items=300, users=200, opening=300), 200, 300)
     genre = np.array([GENRES.index(one.genre) for one in films])
@@ -115,7 +115,7 @@ def test_tastes_follow_content_but_not_only_content() -> None:
 
 
 def test_activity_and_popularity_are_as_described() -> None:
-    """Everyone sees 20 to 40 films of the opening catalogue, and the most seen tenth has over a fifth of the views."""
+    """Everyone sees 20 to 40 films of the opening catalogue; the most popular tenth has over a fifth of the views."""
     log = viewing_log(7, items=300, users=200, opening=300)
     per_user = log.groupby("user_id").size()
     assert len(per_user) == 200
@@ -128,7 +128,7 @@ def test_activity_and_popularity_are_as_described() -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**31 - 1), opening=st.integers(2, 40), more=st.integers(1, 10))
 def test_a_longer_log_contains_the_shorter(seed: int, opening: int, more: int) -> None:
-    """New films add rows to the log, later than all others, and change none that were there."""
+    """New films add later rows to the log and change no existing ones."""
     before = viewing_log(seed, items=opening, users=12, opening=opening)
     after = viewing_log(seed, items=opening + more, users=12, opening=opening)
     pd.testing.assert_frame_equal(after.head(len(before)), before)
@@ -169,7 +169,7 @@ def test_media_have_the_promised_form(index: int) -> None:
 
 
 def test_ogg_checksums_survive_the_fixed_serial_number() -> None:
-    """A page whose bytes are changed without its checksum is refused, so the checksums written are the right ones."""
+    """A page that is changed without its checksum is refused, so the checksums that we write are correct."""
     data = bytearray(encode_sound(synthesise(film(7, 0))))
     whole, _ = soundfile.read(io.BytesIO(bytes(data)))
     data[-1000] ^= 0xFF

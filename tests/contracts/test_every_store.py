@@ -1,4 +1,4 @@
-"""What every store promises; one rig for the folder and for a real S3 server."""
+"""The contract of every store, tested on a folder and on a real S3 server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tasks.store import Store, has_artefact, read_artefact, write_artefact
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Each store in turn, empty."""
+    """Return each kind of store in turn, empty."""
     found: Store = request.getfixturevalue(f"{request.param}_store")
     return found
 
 
 def test_what_was_put_is_got(store: Store, tmp_path: Path) -> None:
-    """Bytes and files come back unchanged, by either road."""
+    """Bytes and files are returned unchanged, by either method."""
     store.put("a/b.bin", b"one")
     (tmp_path / "f").write_bytes(b"two" * 100_000)
     store.put_file("a/c.bin", tmp_path / "f")
@@ -32,7 +32,7 @@ def test_what_was_put_is_got(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_second_put_replaces_the_first_and_changes_the_etag(store: Store) -> None:
-    """The etag tells that the content changed."""
+    """The etag changes with the content."""
     store.put("k", b"one")
     before = store.stat("k").etag
     store.put("k", b"three")
@@ -41,7 +41,7 @@ def test_a_second_put_replaces_the_first_and_changes_the_etag(store: Store) -> N
 
 
 def test_listing_is_recursive_sorted_and_by_prefix(store: Store) -> None:
-    """Keys come in order, however deep they lie, and only those asked for."""
+    """Only keys with the prefix are listed, sorted, at any depth."""
     for key in ("m/z/1.jpg", "m/a/b/2.jpg", "m/a/0.jpg", "n/3.jpg", "m/ä é+:.jpg"):
         store.put(key, key.encode())
     assert [info.key for info in store.list("m/")] == ["m/a/0.jpg", "m/a/b/2.jpg", "m/z/1.jpg", "m/ä é+:.jpg"]
@@ -51,13 +51,13 @@ def test_listing_is_recursive_sorted_and_by_prefix(store: Store) -> None:
 
 @pytest.mark.parametrize("verb", ["get", "stat"])
 def test_an_absent_key_is_named(store: Store, verb: str) -> None:
-    """NotFound says which key in which store."""
+    """NotFound names the key and the store."""
     with pytest.raises(NotFound, match="no/such"):
         getattr(store, verb)("no/such")
 
 
 def test_absent_sources_and_targets(store: Store, tmp_path: Path) -> None:
-    """Copying what is absent fails, deleting it is fine, and a failed download leaves no file."""
+    """Copying an absent key fails, deleting it does nothing, and a failed download leaves no file."""
     with pytest.raises(NotFound):
         store.copy("no/such", "x")
     with pytest.raises(NotFound):
@@ -67,14 +67,14 @@ def test_absent_sources_and_targets(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_copy_has_the_same_bytes(store: Store) -> None:
-    """copy() leaves the source alone."""
+    """copy() does not change the source."""
     store.put("a", b"data")
     store.copy("a", "b/c")
     assert store.get("a") == store.get("b/c") == b"data"
 
 
 def test_a_deleted_object_is_gone(store: Store) -> None:
-    """Neither listed nor readable."""
+    """It is neither listed nor readable."""
     store.put("a/b", b"data")
     store.delete("a/b")
     assert list(store.list("a/")) == []
@@ -88,14 +88,14 @@ def test_a_key_that_could_lead_elsewhere_is_refused(store: Store, key: str) -> N
 
 
 def test_a_too_large_object_is_refused_before_it_is_read(store: Store) -> None:
-    """`limit` bounds what an untrusted object may cost."""
+    """`limit` bounds the memory for an untrusted object."""
     store.put("k", b"x" * 100)
     with pytest.raises(BadInput, match="100 bytes, expected at most 99"):
         store.get("k", limit=99)
 
 
 def test_a_reader_never_sees_half_a_write(store: Store) -> None:
-    """While two versions are written in turn, every read is one of them, whole."""
+    """While two versions are written in turn, every read returns one of them completely."""
     versions = [bytes([n]) * 300_000 for n in (1, 2)]
     store.put("k", versions[0])
     done = threading.Event()
@@ -113,7 +113,7 @@ def test_a_reader_never_sees_half_a_write(store: Store) -> None:
 
 
 def test_an_artefact_comes_back_as_it_was(store: Store) -> None:
-    """Arrays, tables, JSON and tensors round-trip, and the manifest says what they are."""
+    """Arrays, tables, JSON and tensors round-trip, and the manifest describes them."""
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     table = pd.DataFrame({"item_id": ["a", "b", "c"], "idx": [0, 1, 2]})
     with write_artefact(store, "runs/r/step", parameters={"k": 5}, seed=3, encoder="e") as out:
@@ -135,7 +135,7 @@ def test_an_artefact_comes_back_as_it_was(store: Store) -> None:
 
 
 def test_a_manifest_names_what_it_was_made_from(store: Store) -> None:
-    """Inputs are pinned by the hash of their manifest."""
+    """Inputs are identified by the hash of their manifest."""
     with write_artefact(store, "a") as out:
         out.json("x.json", 1)
     first = read_artefact(store, "a")
@@ -145,7 +145,7 @@ def test_a_manifest_names_what_it_was_made_from(store: Store) -> None:
 
 
 def test_an_artefact_that_was_not_finished_is_invisible(store: Store) -> None:
-    """No manifest, no artefact: an exception while writing leaves nothing to be read."""
+    """Without a manifest there is no artefact: an exception while writing leaves nothing readable."""
 
     def write() -> None:
         with write_artefact(store, "half") as out:
@@ -160,7 +160,7 @@ def test_an_artefact_that_was_not_finished_is_invisible(store: Store) -> None:
 
 
 def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
-    """Files of the first attempt that the second does not write are no part of it."""
+    """Files of the first attempt that the second does not write are not part of it."""
     for names in (["old.json", "both.json"], ["both.json"]):
         with write_artefact(store, "r") as out:
             for name in names:
@@ -172,7 +172,7 @@ def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
 
 
 def test_a_retry_that_dies_while_uploading_leaves_no_artefact(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old manifest goes first: old and new files are never served together."""
+    """The old manifest is removed first, so old and new files are never mixed."""
     with write_artefact(store, "r") as out:
         out.json("x.json", "old")
     put_file = type(store).put_file
@@ -204,7 +204,7 @@ def test_one_changed_byte_is_noticed(store: Store) -> None:
 
 
 def test_a_manifest_that_is_none_is_refused(store: Store) -> None:
-    """Unknown or missing keys in a manifest mean that somebody else wrote it."""
+    """Unknown or missing keys mean that it is not one of our manifests."""
     store.put("r/manifest.json", b'{"files": {}}')
     with pytest.raises(Corrupt, match="not a manifest"):
         read_artefact(store, "r")
@@ -212,7 +212,7 @@ def test_a_manifest_that_is_none_is_refused(store: Store) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "a/b.json", "..", ""])
 def test_a_file_of_an_artefact_has_a_plain_name(store: Store, name: str) -> None:
-    """No file can stand in for the manifest, or outside the artefact."""
+    """No file can replace the manifest or be outside the artefact."""
 
     def write() -> None:
         with write_artefact(store, "r") as out:
@@ -223,7 +223,7 @@ def test_a_file_of_an_artefact_has_a_plain_name(store: Store, name: str) -> None
 
 
 def test_arrays_of_objects_are_refused(store: Store) -> None:
-    """No pickle leaves."""
+    """No pickles are written."""
 
     def write() -> None:
         with write_artefact(store, "r") as out:

@@ -1,4 +1,4 @@
-"""What early stopping relies on: a validation between epochs measures the state that the epoch ended with."""
+"""The contract for early stopping: validation after an epoch measures the state at the end of that epoch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BRIEF = {"learning_rate": 0.05, "batch_size": 128, "max_epochs": EPOCHS, "evalua
 
 @pytest.mark.parametrize("name", GRADIENT)
 def test_each_validation_is_of_the_state_of_its_epoch(name: str) -> None:
-    """The value of each epoch is what a fresh model has that loads the state of that epoch."""
+    """Each epoch's value equals that of a new model that loads the state of that epoch."""
     data = content_world()
     states: list[dict[str, torch.Tensor]] = []
     measure = partial(selection_metric, data=data)
@@ -33,5 +33,5 @@ def test_each_validation_is_of_the_state_of_its_epoch(name: str) -> None:
     records = build_model(name, BRIEF, data).fit(TrainingOptions(seed=1, validate=validate))
     afresh = [measure(build_model(name, BRIEF, data).load_state(state)) for state in states]
     assert len(afresh) == EPOCHS
-    assert len(set(afresh)) > 1  # otherwise a value that is frozen would pass
+    assert len(set(afresh)) > 1  # otherwise a constant value would pass
     assert [record.valid for record in records] == pytest.approx(afresh, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Files and manifests: what is refused, what is remembered, and what survives a writer that is killed."""
+"""Files and manifests: refusals, recorded facts, and the state after a killed writer."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ with write_artefact(store, "runs/r/step") as out:
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Each store in turn, empty."""
+    """Return each kind of store in turn, empty."""
     found: Store = request.getfixturevalue(f"{request.param}_store")
     return found
 
 
 def save(store: Store, prefix: str, **files: object) -> Artefact:
-    """An artefact of JSON files."""
+    """Write an artefact of JSON files."""
     with write_artefact(store, prefix) as out:
         for name, value in files.items():
             out.json(f"{name}.json", value)
@@ -54,7 +54,7 @@ def save(store: Store, prefix: str, **files: object) -> Artefact:
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("files", [0, 1, 2])
 def test_a_killed_writer_leaves_nothing_to_be_read(store: Store, before: bool, files: int) -> None:
-    """Neither half of the new nor the old under new files; and the retry makes it whole."""
+    """Neither a part of the new nor a mixture with the old; a retry completes the artefact."""
     if before:
         save(store, "runs/r/step", a="old", b="old")
     done = subprocess.run([sys.executable, "-c", KILLED, str(files)], cwd=ROOT, env=os.environ, check=False)
@@ -66,7 +66,7 @@ def test_a_killed_writer_leaves_nothing_to_be_read(store: Store, before: bool, f
 
 
 def npy(header: str, data: bytes = b"") -> bytes:
-    """A .npy file with any header."""
+    """Return a .npy file with any header."""
     line = header.encode() + b" " * (-(10 + len(header) + 1) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + data
 
@@ -84,7 +84,7 @@ def npy(header: str, data: bytes = b"") -> bytes:
     ids=["promises terabytes", "cut off", "pickle", "no header", "empty", "archive"],
 )
 def test_a_file_that_is_no_array_is_corrupt(folder_store: Store, content: bytes) -> None:
-    """It is neither unpickled nor believed, and costs no memory."""
+    """It is not unpickled, its header is not trusted, and it costs no memory."""
     with write_artefact(folder_store, "r") as out:
         out.file("x.npy").write_bytes(content)
     with pytest.raises(Corrupt, match=r"r/x\.npy"):
@@ -92,7 +92,7 @@ def test_a_file_that_is_no_array_is_corrupt(folder_store: Store, content: bytes)
 
 
 def test_ids_that_look_like_numbers_stay_what_they_are(folder_store: Store) -> None:
-    """By the options that are given on; leading zeros and the word NA survive."""
+    """With the options that are passed to pandas, leading zeros and the word NA are unchanged."""
     table = pd.DataFrame({"item_id": ["007", "NA", "1e5", "a,b", 'say "x"']})
     with write_artefact(folder_store, "r") as out:
         out.frame("t.csv", table)
@@ -106,7 +106,7 @@ def test_ids_that_look_like_numbers_stay_what_they_are(folder_store: Store) -> N
 
 
 def test_a_streamed_table_is_one_table(folder_store: Store) -> None:
-    """Its parts follow each other, and the manifest counts all rows."""
+    """Its parts are concatenated, and the manifest counts all rows."""
     with write_artefact(folder_store, "r") as out:
         out.stream("t.parquet", (pa.table({"n": [start, start + 1]}) for start in (0, 2, 4)))
     found = read_artefact(folder_store, "r")
@@ -115,7 +115,7 @@ def test_a_streamed_table_is_one_table(folder_store: Store) -> None:
 
 
 def test_a_streamed_table_has_at_least_its_columns(folder_store: Store) -> None:
-    """Without a part nobody knows them."""
+    """A table without parts has no schema, so it is refused."""
 
     def write() -> None:
         with write_artefact(folder_store, "r") as out:
@@ -126,7 +126,7 @@ def test_a_streamed_table_has_at_least_its_columns(folder_store: Store) -> None:
 
 
 def test_a_copied_file_is_verified_and_keeps_its_facts(folder_store: Store) -> None:
-    """Byte for byte; one that was changed is not copied on."""
+    """The copy has the same bytes; a file that was changed is not copied."""
     with write_artefact(folder_store, "a") as out:
         out.array("x.npy", np.ones((2, 3), dtype=np.float32))
     source = read_artefact(folder_store, "a")
@@ -144,14 +144,14 @@ def test_a_copied_file_is_verified_and_keeps_its_facts(folder_store: Store) -> N
 
 
 def test_equal_files_give_equal_content_whatever_else_differs(folder_store: Store) -> None:
-    """`content` names what is in an artefact, `sha256` this very writing of it."""
+    """`content` identifies the files of an artefact, `sha256` one particular manifest."""
     first, again, other = save(folder_store, "a", x=1), save(folder_store, "b", x=1), save(folder_store, "c", x=2)
     assert first.manifest.content == again.manifest.content != other.manifest.content
     assert first.manifest.sha256 != again.manifest.sha256
 
 
 def test_a_file_that_was_announced_has_to_be_written(folder_store: Store) -> None:
-    """The manifest cannot vouch for what is not there."""
+    """A manifest cannot list a file that does not exist."""
 
     def write() -> None:
         with write_artefact(folder_store, "r") as out:
@@ -162,7 +162,7 @@ def test_a_file_that_was_announced_has_to_be_written(folder_store: Store) -> Non
 
 
 def test_nan_is_not_json(folder_store: Store) -> None:
-    """Most readers would choke on it."""
+    """Most JSON parsers refuse NaN."""
 
     def write() -> None:
         with write_artefact(folder_store, "r") as out:
@@ -173,7 +173,7 @@ def test_nan_is_not_json(folder_store: Store) -> None:
 
 
 def test_what_was_downloaded_goes_with_the_process(folder_store: Store, tmp_path: Path) -> None:
-    """A night leaves no copies behind."""
+    """A run leaves no local copies."""
     save(folder_store, "r", x=1)
     code = "from tasks.store import *; read_artefact(open_store(), 'r').path('x.json')"
     environment = os.environ | {"TMPDIR": str(tmp_path / "t")}
@@ -183,7 +183,7 @@ def test_what_was_downloaded_goes_with_the_process(folder_store: Store, tmp_path
 
 
 def test_the_code_version_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image knows its own; a checkout knows its commit; neither is ever empty."""
+    """An image has its own version, a checkout its commit; the version is never empty."""
     assert code_version()
     monkeypatch.setenv("RECSYS_CODE_VERSION", "2026.11")
     assert code_version() == "2026.11"

@@ -1,4 +1,4 @@
-"""What only a store in a folder has to prove: that files of the file system stay in and strangers stay out."""
+"""Properties of a folder store only: temporary files, permissions, and keys that cannot leave the folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.store import FolderStore, open_store
 
 
 def test_a_file_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
-    """What a killed writer leaves behind is no object."""
+    """The temporary file of a killed writer is not an object."""
     store = FolderStore(tmp_path)
     store.put("a/b", b"data")
     (tmp_path / "a" / ".writing-0123").write_bytes(b"half")
@@ -21,7 +21,7 @@ def test_a_file_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_old_object_and_nothing_else(tmp_path: Path) -> None:
-    """The temporary file goes as well."""
+    """The temporary file is removed too."""
     store = FolderStore(tmp_path / "store")
     store.put("a/b", b"old")
     with pytest.raises(FileNotFoundError):
@@ -33,7 +33,7 @@ def test_a_failed_write_leaves_the_old_object_and_nothing_else(tmp_path: Path) -
 
 
 def test_a_listing_survives_what_is_deleted_meanwhile(tmp_path: Path) -> None:
-    """A link to nowhere stands for a file that went between being seen and being looked at."""
+    """A dangling link simulates a file that was deleted after it was listed."""
     store = FolderStore(tmp_path)
     store.put("a/b", b"data")
     (tmp_path / "a" / "gone").symlink_to(tmp_path / "nowhere")
@@ -41,7 +41,7 @@ def test_a_listing_survives_what_is_deleted_meanwhile(tmp_path: Path) -> None:
 
 
 def test_objects_have_the_permissions_of_the_user(tmp_path: Path) -> None:
-    """Whoever shares the folder by its umask can read what is written there."""
+    """Users who share the folder through the umask can read the objects."""
     before = os.umask(0o027)
     try:
         FolderStore(tmp_path).put("k", b"data")
@@ -52,7 +52,7 @@ def test_objects_have_the_permissions_of_the_user(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["../", "a/../../", "/etc/"])
 def test_a_listing_cannot_leave_the_folder(tmp_path: Path, prefix: str) -> None:
-    """Prefixes obey the rule of keys."""
+    """Prefixes follow the rule for keys."""
     with pytest.raises(BadInput, match="store key"):
         FolderStore(tmp_path).list(prefix)
 
@@ -61,13 +61,13 @@ def test_a_listing_cannot_leave_the_folder(tmp_path: Path, prefix: str) -> None:
     "url", ["", "folder", "file://host/folder", "file:folder", "s3://", "s3://bucket/path", "gs://bucket", "file://"]
 )
 def test_an_address_that_is_no_store_says_what_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no default: nothing is written to an accidental place."""
+    """There is no default, so nothing is written to an unintended place."""
     monkeypatch.setenv("RECSYS_STORE", url)
     with pytest.raises(BadInput, match="expected s3://bucket or file:///folder"):
         open_store()
 
 
 def test_a_folder_with_blanks_in_its_name_can_be_named(tmp_path: Path) -> None:
-    """An address quotes them as addresses do."""
+    """Blanks are percent-encoded in the URL."""
     open_store(f"file://{tmp_path}/my%20store").put("k", b"data")
     assert (tmp_path / "my store" / "k").read_bytes() == b"data"

@@ -44,7 +44,7 @@ REPORT = {
 
 
 def trained(history: History, run: str, model: str = "ease", value: float = 0.3, dataset: str = "d") -> None:
-    """A run with one trained and evaluated model."""
+    """Record a run with one trained and evaluated model."""
     history.start_run(run, dataset, {"k": 5})
     history.record_training(run, model, "enc", 7, {"l2": 1.0}, f"runs/{run}/train-{model}")
     history.record_metrics(
@@ -53,14 +53,14 @@ def trained(history: History, run: str, model: str = "ease", value: float = 0.3,
 
 
 def rows(dsn: str, statement: str, *values: object) -> list[tuple[object, ...]]:
-    """What a query of the database gives."""
+    """Return the result of a query."""
     with closing(psycopg2.connect(dsn)) as database, database, database.cursor() as sql:
         sql.execute(statement, values)
         return sql.fetchall()
 
 
 def test_migrating_twice_changes_nothing_and_can_be_undone(empty_dsn: str) -> None:
-    """Migrations apply once, in order, and their rollbacks leave nothing."""
+    """Migrations are applied once, in order, and their rollbacks remove everything."""
     with History(empty_dsn) as history:
         assert history.migrate() == names()
         assert history.migrate() == []
@@ -69,7 +69,7 @@ def test_migrating_twice_changes_nothing_and_can_be_undone(empty_dsn: str) -> No
 
 
 def test_migrating_at_the_same_time_is_migrating_once(empty_dsn: str) -> None:
-    """Two servers that start together find one schema."""
+    """Two processes that migrate at once create one schema."""
     applied: list[list[str]] = []
 
     def go() -> None:
@@ -85,7 +85,7 @@ def test_migrating_at_the_same_time_is_migrating_once(empty_dsn: str) -> None:
 
 
 def test_every_table_and_view_says_what_it_is_for(metrics_dsn: str) -> None:
-    """Whoever queries the database by hand finds comments there."""
+    """Users who query the database by hand find comments."""
     silent = rows(
         metrics_dsn,
         "SELECT relname FROM pg_class WHERE relnamespace = 'rec'::regnamespace AND relkind IN ('r', 'v') "
@@ -95,27 +95,27 @@ def test_every_table_and_view_says_what_it_is_for(metrics_dsn: str) -> None:
 
 
 def test_an_unmigrated_database_says_what_to_run(empty_dsn: str) -> None:
-    """Nobody guesses why a table is missing."""
+    """The error says how to create the missing tables."""
     with pytest.raises(BadInput, match="python -m tasks migrate"):
         open_history(empty_dsn)
 
 
 def test_an_unreachable_database_is_named_without_its_password() -> None:
-    """The sentence says where, and keeps the secret."""
+    """The error names the server but not the password."""
     with pytest.raises(TaskError, match=r"metrics at 127\.0\.0\.1:1") as caught:
         open_history("postgresql://me:secret@127.0.0.1:1/metrics")
     assert "secret" not in str(caught.value)
 
 
 def test_an_address_that_cannot_be_read_stays_secret() -> None:
-    """What the driver says quotes all of it, so it is not passed on."""
+    """The driver's message quotes the whole DSN, so it is not shown."""
     with pytest.raises(BadInput, match="expected postgresql://") as caught:
         open_history("me:secret@host/metrics")
     assert "secret" not in str(caught.value)
 
 
 def test_a_connection_that_broke_off_is_a_fault(history: History, metrics_dsn: str) -> None:
-    """Which the scheduler may retry; the sentence says where."""
+    """It may be retried; the error names the server."""
     rows(metrics_dsn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
     for _ in range(2):
         with pytest.raises(TaskError, match="broke off") as caught:
@@ -131,7 +131,7 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_retried_task_leaves_the_same_rows(history: History, metrics_dsn: str) -> None:
-    """Everything is an upsert by natural key; only the attempt is counted."""
+    """Every write is an upsert by natural key; only the attempts are counted."""
     for _ in range(2):
         trained(history, "r1")
         history.record_validation("r1", REPORT)
@@ -141,7 +141,7 @@ def test_a_retried_task_leaves_the_same_rows(history: History, metrics_dsn: str)
 
 
 def test_a_retry_with_fewer_figures_leaves_none_behind(history: History, metrics_dsn: str) -> None:
-    """The figures of an earlier attempt do not mix with the new ones."""
+    """The metrics of an earlier attempt are not mixed with the new ones."""
     trained(history, "r1")
     history.record_metrics("r1", "ease", [MetricValue("valid", "ndcg", 10, 0.1)])
     assert rows(metrics_dsn, "SELECT k FROM rec.metric") == [(10,)]
@@ -149,7 +149,7 @@ def test_a_retry_with_fewer_figures_leaves_none_behind(history: History, metrics
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_figure_that_is_not_finite_is_refused(history: History, metrics_dsn: str, value: float) -> None:
-    """By the code with a sentence, and by the database itself."""
+    """The code raises an error, and the database refuses it too."""
     trained(history, "r1")
     with pytest.raises(BadInput, match="finite"):
         history.record_metrics("r1", "ease", [MetricValue("valid", "ndcg", 20, value)])
@@ -158,7 +158,7 @@ def test_a_figure_that_is_not_finite_is_refused(history: History, metrics_dsn: s
 
 
 def test_metrics_of_an_unknown_run_are_refused(history: History) -> None:
-    """Steps out of order are told so."""
+    """The error names the steps that must run first."""
     with pytest.raises(NotFound, match="the steps before it"):
         history.record_metrics("nobody", "ease", [MetricValue("valid", "ndcg", 20, 0.1)])
     with pytest.raises(NotFound, match="nobody"):
@@ -166,7 +166,7 @@ def test_metrics_of_an_unknown_run_are_refused(history: History) -> None:
 
 
 def test_failed_expectations_can_be_read_for_the_alert(history: History, metrics_dsn: str) -> None:
-    """One view has all that the mail says, and nothing that passed."""
+    """One view has everything that the alert email needs, and no expectation that passed."""
     history.start_run("r1", "d", {})
     history.record_validation("r1", REPORT)
     found = rows(
@@ -178,7 +178,7 @@ def test_failed_expectations_can_be_read_for_the_alert(history: History, metrics
 
 
 def test_the_first_release_becomes_champion(history: History) -> None:
-    """Where nothing was served, anything that passed the gate is."""
+    """If nothing is served yet, any release that passed the gate is."""
     trained(history, "r1")
     assert history.champion("d") is None
     assert history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
@@ -191,7 +191,7 @@ def test_the_first_release_becomes_champion(history: History) -> None:
 
 
 def test_promoting_against_a_champion_that_moved_changes_nothing(history: History, metrics_dsn: str) -> None:
-    """Compare-and-swap: who compared with yesterday's champion has to look again, and leaves no trace."""
+    """Compare-and-swap: a run that compared with an outdated champion records nothing and must compare again."""
     for run in ("r1", "r2", "r3"):
         trained(history, run)
     assert history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
@@ -207,7 +207,7 @@ def test_promoting_against_a_champion_that_moved_changes_nothing(history: Histor
 
 
 def test_of_many_promoters_one_wins(metrics_dsn: str, history: History) -> None:
-    """Eight at once, from eight connections."""
+    """Eight connections promote at once."""
     for n in range(8):
         trained(history, f"r{n}")
     won: list[bool] = []
@@ -227,7 +227,7 @@ def test_of_many_promoters_one_wins(metrics_dsn: str, history: History) -> None:
 
 
 def test_promoting_what_is_served_already_moves_nothing(history: History, metrics_dsn: str) -> None:
-    """Repeated, or by another run that made the same release: the decision is recorded, the pointer rests."""
+    """A repeated promotion, or one by another run with the same release, records the decision but moves no pointer."""
     for run in ("r1", "r2"):
         trained(history, run)
     history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
@@ -245,7 +245,7 @@ def test_promoting_what_is_served_already_moves_nothing(history: History, metric
 
 
 def test_a_champion_keeps_the_figures_it_was_promoted_with(history: History) -> None:
-    """Later candidates are compared with these, whatever its run does afterwards."""
+    """Later candidates are compared with these metrics, even if the run changes afterwards."""
     trained(history, "r1")
     history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
     history.reject("d", "r1", "ease", {"margin": -0.3}, "h1")
@@ -255,7 +255,7 @@ def test_a_champion_keeps_the_figures_it_was_promoted_with(history: History) -> 
 
 
 def test_a_decision_ends_its_run(history: History, metrics_dsn: str) -> None:
-    """The run's status says what came of it."""
+    """The run's status shows the outcome."""
     for run in ("r1", "r2", "r3"):
         trained(history, run)
     history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
@@ -268,7 +268,7 @@ def test_a_decision_ends_its_run(history: History, metrics_dsn: str) -> None:
 
 
 def test_a_rejected_run_is_a_decision_and_moves_nothing(history: History) -> None:
-    """What was turned down is remembered, so that it is not repeated while nothing changed."""
+    """A rejection is recorded, so that the run is not repeated while nothing has changed."""
     trained(history, "r1")
     history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
     trained(history, "r2")
@@ -281,7 +281,7 @@ def test_a_rejected_run_is_a_decision_and_moves_nothing(history: History) -> Non
 
 
 def test_a_rollback_serves_what_was_served_before(history: History) -> None:
-    """By default the release before; by name any; and never one that does not exist."""
+    """The default is the previous release; any other can be named; an unknown release is refused."""
     seen = None
     for n in range(3):
         trained(history, f"r{n}")
@@ -297,7 +297,7 @@ def test_a_rollback_serves_what_was_served_before(history: History) -> None:
 
 
 def test_the_only_release_cannot_be_rolled_back(history: History) -> None:
-    """There is nothing before it."""
+    """There is no earlier release."""
     trained(history, "r1")
     history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
     with pytest.raises(NotFound, match="earlier"):
@@ -305,7 +305,7 @@ def test_the_only_release_cannot_be_rolled_back(history: History) -> None:
 
 
 def test_the_table_shows_the_change_since_the_run_before(history: History) -> None:
-    """Per dataset, model, encoder, split, metric and k."""
+    """The change is per dataset, model, encoder, split, metric and k."""
     for n, value in enumerate((0.2, 0.25)):
         trained(history, f"r{n}", value=value)
     trained(history, "elsewhere", value=0.9, dataset="other")
@@ -362,5 +362,5 @@ def test_a_database_from_before_there_were_features_goes_on(empty_dsn: str) -> N
 
 
 def test_media_are_new_until_they_were_seen(history: History) -> None:
-    """The first look and each changed one are news."""
+    """The first fingerprint and each changed one are reported."""
     assert [history.media_changed("d", f) for f in ("a", "a", "b", "a")] == [True, False, True, True]

@@ -1,4 +1,4 @@
-"""What only S3 has to prove: that its faults become sentences, that secrets stay secret, and that waiting ends."""
+"""Properties of an S3 store only: readable errors, no secrets in messages, and bounded waiting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECRET = "very-secret-key"
 
 
 def opened(endpoint: str, bucket: str = "recsys") -> S3Store:
-    """A store at a server that the test chose."""
+    """Open a store at a given server."""
     return S3Store(bucket, endpoint=endpoint, access_key="me", secret_key=SECRET, secure=False)
 
 
@@ -42,13 +42,13 @@ class Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def answering() -> type[Answering]:
-    """A server of its own counter."""
+    """Return a handler class with its own counter."""
     return type("Answering", (Answering,), {"asked": 0})
 
 
 @pytest.fixture
 def endpoint(answering: type[Answering]) -> Iterator[str]:
-    """Where that server listens until the test ends."""
+    """Return the address of that server, which listens until the test ends."""
     with HTTPServer(("127.0.0.1", 0), answering) as server:
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
         thread.start()
@@ -58,16 +58,16 @@ def endpoint(answering: type[Answering]) -> Iterator[str]:
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    """With address and bucket, without the key, and after a bounded number of tries."""
+    """The error has the address and the bucket but not the key, after a bounded number of tries."""
     with pytest.raises(TaskError, match=r"127\.0\.0\.1:1 does not answer for s3://recsys") as caught:
         opened("127.0.0.1:1")
     assert SECRET not in str(caught.value)
     assert caught.value.exit_code == 1
 
 
-@pytest.mark.slow  # it waits longer from try to try
+@pytest.mark.slow  # it waits longer after each try
 def test_a_server_that_goes_on_failing_is_given_up(answering: type[Answering], endpoint: str) -> None:
-    """Five tries, then a fault that the scheduler may retry."""
+    """After five tries there is a fault, which the scheduler may retry."""
     with pytest.raises(TaskError, match=f"{endpoint} does not answer for s3://recsys") as caught:
         opened(endpoint)
     assert answering.asked == 5
@@ -75,7 +75,7 @@ def test_a_server_that_goes_on_failing_is_given_up(answering: type[Answering], e
 
 
 def test_a_server_that_is_no_s3_is_named(answering: type[Answering], endpoint: str) -> None:
-    """Such as a web server at that port."""
+    """For example, a web server may listen at that port."""
     answering.code = 200
     store = opened(endpoint)
     with pytest.raises(TaskError, match=f"{endpoint} answered"):
@@ -84,21 +84,21 @@ def test_a_server_that_is_no_s3_is_named(answering: type[Answering], endpoint: s
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", "host:port"])
 def test_an_endpoint_that_is_none_says_what_is(endpoint: str) -> None:
-    """host:port, without a scheme."""
+    """An endpoint is host:port, without a scheme."""
     with pytest.raises(BadInput, match="expected host:port"):
         opened(endpoint)
 
 
 @pytest.mark.parametrize("bucket", ["A_b", "a", "-ab", "a/b"])
 def test_a_bucket_that_cannot_exist_is_named(bucket: str) -> None:
-    """Before any server is asked."""
+    """The name is checked before any request."""
     with pytest.raises(BadInput, match=f"bucket '{bucket}' found"):
         opened("127.0.0.1:1", bucket=bucket)
 
 
 @pytest.mark.services
 def test_a_wrong_key_is_bad_input_and_stays_secret(s3_server: dict[str, str]) -> None:
-    """The sentence names the settings to look at."""
+    """The error names the settings to check."""
     with pytest.raises(BadInput, match="RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY") as caught:
         S3Store(
             "recsys",
@@ -113,7 +113,7 @@ def test_a_wrong_key_is_bad_input_and_stays_secret(s3_server: dict[str, str]) ->
 @pytest.mark.services
 @pytest.mark.parametrize("name", ["RECSYS_S3_ENDPOINT", "RECSYS_S3_ACCESS_KEY", "RECSYS_S3_SECRET_KEY"])
 def test_a_setting_that_is_missing_is_named(s3_store: Store, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credential has a default."""
+    """Credentials have no default."""
     monkeypatch.delenv(name)
     with pytest.raises(BadInput, match=name):
         open_store(s3_store.url)
@@ -131,7 +131,7 @@ def test_secure_is_true_unless_told_and_nothing_else_than_a_flag(
 
 @pytest.mark.services
 def test_a_bucket_is_made_once_by_many(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tasks that begin at the same time all find it."""
+    """Tasks that start at the same time can all use it."""
     for key, value in s3_server.items():
         monkeypatch.setenv(key, value)
     found: list[Store] = []
