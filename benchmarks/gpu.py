@@ -1,14 +1,14 @@
-"""Seconds of an epoch on a GPU, how much of them it computes, and what share of its peak the models reach.
+"""Time per epoch on a GPU, how much of that time it computes, and the share of its peak that the models reach.
 
     python -m benchmarks.gpu [LOG] [--models NAME ...] [--batches N ...] [--threads N]
 
-LOG is as in `benchmarks.models`. `epoch` is the median of three, with all that the training loop does between
-validations. `step` is one of ten in a row on the same batches, in the fastest round, `CPU` one of three on as many
-threads of the same machine, `times` their ratio. `busy` is the share of a step in which a kernel runs. Peaks are
-measured first, in the same run: a copy within the GPU, and a product of float32 matrices. `of copy` and `of product`
-are the shares that a step reaches of them: the bytes that its operations have to move at least, each input and each
-output once, and the operations of its products of matrices. A cache can serve small tables faster than the memory that
-is measured.
+LOG is as in `benchmarks.models`. `epoch` is the median of three epochs, with all work of the training loop between
+validations. `step` is the mean of ten steps on the same batches in the fastest round, `CPU` that of three steps on the
+given number of threads of the same machine, `times` their ratio. `busy` is the share of a step in which a kernel runs.
+Peaks are measured first, in the same run: a copy within the GPU, and a product of float32 matrices. `of copy` and
+`of product` are the shares of the peaks that a step reaches: the minimum of bytes that its operations move, each input
+and each output once, and the operations of its matrix products. Caches can serve small tables faster than the measured
+memory.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from tasks.training.loop import run_epoch
 
 STEPS, ON_CPU, ROUNDS, EPOCHS = 10, 3, 2, 3
 GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
-PRODUCTS = {"mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}  # where the left matrix stands
-GATHERING = {"index_select", "embedding", "gather", "index"}  # of a table only the rows asked for are read
+PRODUCTS = {"mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}  # position of the left matrix
+GATHERING = {"index_select", "embedding", "gather", "index"}  # only the requested rows of a table are read
 
 
 def size(tensor: Tensor) -> int:
-    """Bytes that it holds."""
+    """Return the size of a tensor in bytes."""
     if tensor.layout == torch.sparse_csr:
         return sum(part.nbytes for part in (tensor.crow_indices(), tensor.col_indices(), tensor.values()))
     return tensor.numel() * tensor.element_size()
 
 
 class Counted(TorchDispatchMode):
-    """Counts what the operations inside of it have to move (bytes) and to multiply and add (operations)."""
+    """Counts the bytes that operations in the block move, and the operations of matrix products."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Counted(TorchDispatchMode):
     ) -> object:
         found = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
-        if func.is_view or "empty" in name:  # nothing is moved
+        if func.is_view or "empty" in name:  # no data are moved
             return found
         inputs = [one for one in tree_leaves((args, dict(kwargs or {}))) if isinstance(one, Tensor)]
         outputs = [one for one in tree_leaves(found) if isinstance(one, Tensor)]
@@ -85,7 +85,7 @@ class Counted(TorchDispatchMode):
 
 
 def waited(work: Callable[[], object]) -> float:
-    """Seconds until all of it is done on the GPU too."""
+    """Return the seconds until the work is complete on the GPU."""
     torch.cuda.synchronize()
     start = time.perf_counter()
     work()
@@ -94,7 +94,7 @@ def waited(work: Callable[[], object]) -> float:
 
 
 def step_seconds(ours: Ours, batches: list[Batch], rounds: int) -> float:
-    """Of one step, when no step is waited for before the next, in the fastest of some rounds."""
+    """Return the seconds per step without synchronisation between steps, in the fastest round."""
 
     def steps() -> None:
         for batch in batches:
@@ -104,7 +104,7 @@ def step_seconds(ours: Ours, batches: list[Batch], rounds: int) -> float:
 
 
 def peaks() -> tuple[float, float]:
-    """Bytes a second of a copy, read and written, and operations a second of a product."""
+    """Return bytes per second of a copy (read and written) and operations per second of a product."""
     table = torch.randn(2**28, device="cuda")
     copy, square = torch.empty_like(table), table[: 2**26].view(2**13, 2**13)
     moving = min(waited(lambda: copy.copy_(table)) for _ in range(STEPS))
@@ -113,7 +113,7 @@ def peaks() -> tuple[float, float]:
 
 
 def busy(ours: Ours, batches: list[Batch]) -> float:
-    """Seconds of a step in which kernels run."""
+    """Return the seconds per step in which kernels run."""
     with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as found:
         for batch in batches:
             ours.step(batch)
@@ -140,7 +140,7 @@ def case(name: str, data: Dataset, batch: int, copying: float, multiplying: floa
     here = Ours(begun(name, data, batch))
     here.start_epoch()
     batches = fixed_batches(data, STEPS, batch)
-    there = Ours(begun(name, data, batch).to("cuda"))  # its parameters are there before the optimiser asks for them
+    there = Ours(begun(name, data, batch).to("cuda"))  # parameters must be on the GPU before the optimiser is created
     moved = [Batch(one.users.cuda(), one.positives.cuda(), one.negatives.cuda()) for one in batches]
     there.start_epoch()
     step = step_seconds(there, moved, ROUNDS)
@@ -159,7 +159,7 @@ def case(name: str, data: Dataset, batch: int, copying: float, multiplying: floa
 
 
 def begun(name: str, data: Dataset, batch: int) -> GradientModel:
-    """A model where training begins."""
+    """Return a model at the start of training."""
     model = build_model(name, {"batch_size": batch, "learning_rate": 1e-3}, data)
     assert isinstance(model, GradientModel)
     model.initialise(torch.Generator().manual_seed(0))
@@ -167,7 +167,7 @@ def begun(name: str, data: Dataset, batch: int) -> GradientModel:
 
 
 def main(log: Path | None, models: list[str], batches: list[int], threads: int) -> None:
-    """Print the peaks and one line a case."""
+    """Print the peaks and one line per case."""
     torch.set_num_threads(threads)
     data = draw(1_250_000) if log is None else read(log)
     copying, multiplying = peaks()
@@ -191,5 +191,5 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        parser.error("there is no GPU here that torch can use, expected one: run it on a machine that has one")
+        parser.error("torch found no GPU, expected one: run this on a machine with a GPU")
     main(options.log, options.models, options.batches, options.threads)

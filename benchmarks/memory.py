@@ -1,12 +1,12 @@
-"""Peak memory of building a model and training it for some steps, as the interactions grow.
+"""Peak memory of building a model and training it for some steps, by number of interactions.
 
     python -m benchmarks.memory [--models NAME ...] [--millions N ...] [--log LOG]
 
-Each case is a process of its own. The interactions are drawn, the users and items of 25 million as many as in
-MovieLens-25M (162,541 and 59,047) and of fewer in proportion to the root; items have two 1024-d feature matrices.
-`data` is what the process holds before the model: interactions, features and the libraries; `a million` is what the
-model and its training added, by million interactions. With a LOG (as in `benchmarks.models`) MMGCN is measured on it
-as well, beside the plain one as published.
+Each case runs in its own process. The interactions are random; 25 million have as many users and items as
+MovieLens-25M (162,541 and 59,047), fewer in proportion to the square root; items have two 1024-d feature matrices.
+`data` is the memory before the model: interactions, features and libraries; `a million` is the memory added by the
+model and its training, per million interactions. With a LOG (as in `benchmarks.models`) MMGCN is also measured on it,
+compared with the plain implementation as published.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ USERS, ITEMS, STEPS, BATCH, PUBLISHED = 162_541, 59_047, 3, 8192, "published-mmg
 
 
 def peak() -> float:
-    """MiB that this process held at most."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) / 1024
+    """Return the peak memory of this process in MiB."""
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert match
+    return int(match[1]) / 1024
 
 
 def save(millions: float, path: Path) -> None:
-    """Write the training interactions of a drawn world, so that drawing them counts for nobody."""
+    """Write random training interactions to a file, so that drawing them is not measured."""
     share = (millions / 25) ** 0.5
     train = draw(int(1.25e6 * millions), int(USERS * share), int(ITEMS * share), content=False).train
     sparse.save_npz(path, train, compressed=False)
 
 
 def load(source: str) -> Dataset:
-    """A saved world, or a log."""
+    """Load saved random interactions, or a log."""
     if not source.endswith(".npz"):
         return read(Path(source))
     train = sparse.load_npz(source)
@@ -60,7 +60,7 @@ def load(source: str) -> Dataset:
 
 
 def case(name: str, source: str) -> dict[str, float]:
-    """Peak before and after, and the seconds of the fastest step."""
+    """Return the peak before and after, and the seconds of the fastest step."""
     data = load(source)
     before = peak()
     model = build("mmgcn" if name == PUBLISHED else name, data)
@@ -82,13 +82,13 @@ def case(name: str, source: str) -> dict[str, float]:
 
 
 def measured(name: str, source: str) -> dict[str, float]:
-    """`case` in a fresh process."""
+    """Run `case` in a new process."""
     command = [sys.executable, "-m", "benchmarks.memory", "--case", name, source]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def main(models: list[str], millions: list[float], log: str | None) -> None:
-    """Print one line a case."""
+    """Print one line per case."""
     print(f"{'model':<18}{'million':>9}{'data MiB':>10}{'peak MiB':>10}{'added':>8}{'a million':>11}{'s a step':>10}")
 
     def line(name: str, source: str) -> None:

@@ -1,10 +1,10 @@
-"""Lay MovieLens-1M with posters, plots and stand-in sounds out as `load-media` and `load-interactions` take them.
+"""Lay out MovieLens-1M with posters, plots and stand-in sounds for `load-media` and `load-interactions`.
 
     python benchmarks/ml1m.py DATA OUT [--items N] [--audio]
 
 DATA holds ml1m/ml1m_implicit.tsv.gz, ml1m/movies_extrainfos.dat, ml1m_posters/images/<MovieID>.jpg and, for --audio,
-esc10/<class>/*.ogg. MovieLens has no sound: with --audio each film gets the ESC-10 clip that a hash of its id chooses,
-so the audio says nothing of the film, and a run with it shows that the machinery holds, not that sound helps.
+esc10/<class>/*.ogg. MovieLens has no sound: with --audio each film gets an ESC-10 clip chosen by a hash of its id. The
+audio is unrelated to the film, so a run with it tests the pipeline, not the benefit of sound.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pathlib import Path
 
 
 def plots(path: Path) -> dict[str, str]:
-    """Film id -> plot, from the `::`-separated table (its tenth field); the 36 films marked N/A are left out."""
+    """Return film id -> plot, the tenth field of the `::`-separated table; the 36 films with N/A are left out."""
     rows = (line.split("::") for line in path.read_text(encoding="utf-8").splitlines() if line)
     return {row[0]: row[9].strip() for row in rows if row[9].strip() not in {"", "N/A"}}
 
 
 def clip_of(item: str, clips: list[Path]) -> Path:
-    """The clip that stands in for the sound of `item`: always the same one."""
+    """Return the stand-in clip of `item`, always the same one."""
     return clips[int.from_bytes(hashlib.sha256(item.encode()).digest()[:8], "big") % len(clips)]
 
 
 def lay_out(data: Path, out: Path, *, items: int | None = None, audio: bool = False) -> dict[str, int]:
     """Write OUT/{image,text[,audio]}/<MovieID>.* as links or files, and OUT/interactions.tsv; returns the counts.
 
-    `items` keeps only that many films (the first by id, of those with a poster) and the interactions with them.
+    `items` limits the number of films (the first by id, of those with a poster) and keeps only their interactions.
     """
     posters = sorted((data / "ml1m_posters" / "images").glob("*.jpg"), key=lambda path: int(path.stem))
     texts = plots(data / "ml1m" / "movies_extrainfos.dat")
@@ -58,7 +58,7 @@ def _link(link: Path, target: Path) -> None:
 
 
 def _interactions(source: Path, target: Path, kept: set[str] | None) -> int:
-    """Copy user and film ids; the order column of the source has unknowns and is no timestamp."""
+    """Copy user and film ids; the order column of the source has missing values and is not a timestamp."""
     count = 0
     with gzip.open(source, "rt", encoding="utf-8") as read, target.open("w", encoding="utf-8") as write:
         next(read)

@@ -1,13 +1,13 @@
-"""How much faster the recommenders are than the plain way of writing them, in one run on one machine.
+"""Speed of the recommenders relative to plain implementations, in one run on one machine.
 
     python -m benchmarks.models [LOG] [--models NAME ...] [--threads N] [--busy]
 
-LOG is a tab-separated table of user, item and 0, 1 or 2 for the split; without it a log the size of MovieLens-1M is
-drawn. `benchmarks/plain` is the plain way. Both sides have the same parameters and batches of 2048: first the losses of
-all batches are compared, then steps are timed, ten of one side after ten of the other, until they have taken ten
-seconds. An epoch is its beginning (edges drawn, neighbours found), the batches with their negatives, the first step,
-and for the rest the fastest of the others, which the machine disturbed least. With --busy, for a machine that others
-use, only the time of the main thread counts.
+LOG is a tab-separated table of user, item and 0, 1 or 2 for the split; without it a random log of the size of
+MovieLens-1M is used. The plain implementations are in `benchmarks/plain`. Both sides have the same parameters and
+batches of 2048. First the losses of all batches are compared; then steps are timed, ten of one side and ten of the
+other in turn, for ten seconds. The time of an epoch is that of its start (edge dropout, neighbours), of its batches with
+negatives, of the first step, and of the fastest later step for all others, which is disturbed least. With --busy, for a
+machine with other users, only the time of the main thread counts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from tasks.models.layers.item_graph import KNNGraphs
 from tasks.training import Batch, Triplets
 from tasks.training.allocation import kept_memory
 
-BATCH = 2048  # as published code has it, on both sides
-LEAST, SECONDS = 10, 10.0  # steps of a model in a row, and how long both sides take together
+BATCH = 2048  # as in published code, on both sides
+LEAST, SECONDS = 10, 10.0  # consecutive steps of a model, and seconds for both sides together
 CLOCKS: dict[bool, Callable[[], float]] = {False: time.perf_counter, True: time.thread_time}
 
 
 @dataclass
 class Ours:
-    """One of our models and its optimiser, as the training loop has them."""
+    """One of our models with its optimiser, as in the training loop."""
 
     model: GradientModel
     optimizer: torch.optim.Optimizer = field(init=False)
@@ -49,12 +49,12 @@ class Ours:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
 
     def start_epoch(self) -> None:
-        """As the loop does."""
+        """Start an epoch like the training loop."""
         self.model.train()
         self.model.start_epoch(np.random.default_rng(0))
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Of the model."""
+        """Return the model's loss."""
         return self.model.loss(batch)
 
     def step(self, batch: Batch) -> None:
@@ -65,21 +65,21 @@ class Ours:
 
 
 def build(name: str, data: Dataset) -> GradientModel:
-    """Our model; its parameters are not set yet."""
+    """Return our model; its parameters are not initialised yet."""
     model = build_model(name, {"batch_size": BATCH, "learning_rate": 1e-3}, data)
     assert isinstance(model, GradientModel)
     return model
 
 
 def pair(name: str, data: Dataset, *, train_features: bool = False) -> tuple[Plain, Ours]:
-    """Both sides with the same parameters; the plain one has no graphs yet."""
+    """Return both sides with the same parameters; the plain one has no graphs yet."""
     ours = Ours(build(name, data))
     ours.model.initialise(torch.Generator().manual_seed(0))
     return PLAIN[name](ours.model, train_features=train_features), ours
 
 
 def difference(plain: Plain, ours: Ours, batches: list[Batch]) -> float:
-    """The largest relative one of their losses, at the same parameters."""
+    """Return the largest relative difference of the losses, at the same parameters."""
     found = []
     for batch in batches:
         with torch.no_grad():
@@ -89,13 +89,13 @@ def difference(plain: Plain, ours: Ours, batches: list[Batch]) -> float:
 
 
 class Benchmark:
-    """Seconds of both sides by one clock, and a line for each part."""
+    """Measures both sides with one clock and prints a line per part."""
 
     def __init__(self, data: Dataset, batches: list[Batch], *, busy: bool) -> None:
         self.data, self.batches, self.clock = data, batches, CLOCKS[busy]
 
     def seconds(self, work: Callable[[], object], *, times: int = 1) -> float:
-        """The fastest of some runs."""
+        """Return the time of the fastest of some runs."""
         found = []
         for _ in range(times):
             start = self.clock()
@@ -116,7 +116,7 @@ class Benchmark:
         return plain, ours
 
     def model(self, name: str, batching: tuple[float, float]) -> None:
-        """Construction, where there is something to construct, and epoch."""
+        """Measure the construction, if the model has any, and an epoch."""
         plain, ours = pair(name, self.data)
         constructing = self.seconds(plain.build, times=3), self.seconds(lambda: build(name, self.data), times=3)
         if type(plain).build is not Plain.build:
@@ -133,8 +133,8 @@ class Benchmark:
             self.epoch(f"{name}: epoch, features too", plain, ours, batching)
 
     def epoch(self, label: str, plain: Plain, ours: Ours, batching: tuple[float, float]) -> None:
-        """Losses compared, then steps timed."""
-        once = [self.seconds(side.start_epoch) for side in (ours, plain)][::-1]  # plain takes over what ours has drawn
+        """Compare the losses, then measure steps."""
+        once = [self.seconds(side.start_epoch) for side in (ours, plain)][::-1]  # plain uses the random draws of ours
         worst = difference(plain, ours, self.batches)
         ours.start_epoch()
         taken: list[list[float]] = []
@@ -146,11 +146,11 @@ class Benchmark:
         steps = self.data.train.nnz / BATCH
         best = np.min(taken[1:], axis=0)
         whole = np.array(once) + batching + taken[0] + (steps - 1) * best
-        note = f"steps of {best[0] * 1e3:.1f} and {best[1] * 1e3:.1f} ms, losses differ by {worst:.1e} at most"
+        note = f"steps of {best[0] * 1e3:.1f} and {best[1] * 1e3:.1f} ms, losses differ by at most {worst:.1e}"
         self.line(label, *whole, note)
 
     def evaluation(self) -> None:
-        """All figures of all users on test."""
+        """Measure the evaluation of all users on test."""
         table = np.random.default_rng(0).normal(size=self.data.shape).astype(np.float32)
         found: list[dict[str, float]] = []
         plain = self.seconds(lambda: found.append(loops.evaluation(lambda users: table[users], self.data)), times=3)
@@ -158,19 +158,19 @@ class Benchmark:
             lambda: found.append(evaluate(lambda users: table[users], self.data, "test").means()), times=3
         )
         worst = max(abs(found[0][key] - found[-1][key]) for key in found[0])
-        note = f"ours has {len(found[-1])} figures, plain {len(found[0])}; they differ by {worst:.1e} at most"
+        note = f"ours has {len(found[-1])} metrics, plain {len(found[0])}; they differ by at most {worst:.1e}"
         self.line("evaluation on test", plain, ours, note)
 
 
 def main(log: Path | None, models: list[str], threads: int, *, busy: bool) -> None:
-    """Print one line a part."""
+    """Print one line per part."""
     torch.set_num_threads(threads)
     data = draw(1_250_000) if log is None else read(log)
     print(f"{data.train.nnz} training interactions, {data.shape[0]} users, {data.shape[1]} items, {threads} threads")
     print(f"{'part':<32}{'plain s':>10}{'ours s':>10}{'ratio':>8}  note")
     benchmark = Benchmark(data, fixed_batches(data, LEAST, BATCH), busy=busy)
     batching = benchmark.batching()
-    for side in pair("bpr", data):  # what torch loads at its first step is no model's
+    for side in pair("bpr", data):  # torch's initialisation at the first step is not part of a model
         side.step(benchmark.batches[0])
     for name in models:
         benchmark.model(name, batching)

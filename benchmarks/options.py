@@ -1,9 +1,9 @@
-"""What bfloat16 and larger batches save and cost: models trained to their end on the dataset of a run.
+"""Time and accuracy of bfloat16 and of larger batches: complete trainings on the dataset of a run.
 
     python -m benchmarks.options RUN [--models NAME ...] [--seeds N] [--threads N]
 
-RUN is a prepared run of the store. Hyper-parameters are those of its preset, in batches of 2048; a variant changes one
-thing. Seconds are of an epoch without validation (median), figures are NDCG@20, all means over seeds.
+RUN is a prepared run of the store. Hyperparameters are those of its preset, with batches of 2048; each variant changes
+one option. Seconds are the median epoch without validation, metrics are NDCG@20; all are means over seeds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VARIANTS: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one training."""
+    """Results of one training."""
 
     epoch_seconds: float
     epochs: int
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def outcome(name: str, hyperparameters: dict[str, object], data: Dataset, seed: int, threads: int) -> Outcome:
-    """Train until validation says stop."""
+    """Train until early stopping."""
 
     model = build_model(name, hyperparameters, data)
     records = model.fit(TrainingOptions(threads=threads, seed=seed, validate=partial(selection_metric, data=data)))
@@ -52,7 +52,7 @@ def outcome(name: str, hyperparameters: dict[str, object], data: Dataset, seed: 
 
 
 def main(run: str, models: list[str], seeds: int, threads: int) -> None:
-    """Print one line a variant."""
+    """Print one line per variant."""
     store = open_store()
     plan, data = read_plan(store, run), load_dataset(store, run)
     print(f"{'model':<10}{'variant':<18}{'epoch s':>9}{'ratio':>7}{'epochs':>8}{'valid':>8}{'test':>8}{'change':>8}")

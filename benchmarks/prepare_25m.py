@@ -1,10 +1,10 @@
-"""Take 25 million interactions through `load-interactions` and `prepare`: peak memory and seconds per stage.
+"""Runs `load-interactions` and `prepare` on 25 million interactions: peak memory and seconds per stage.
 
     PYTHONPATH=. python benchmarks/prepare_25m.py [--interactions 25000000] [--compare 2000000]
 
-Makes a log with the numbers of MovieLens-25M (162,541 users, 59,047 items, uneven activity and popularity), then runs,
-each in a process of its own: the commands; their stages one by one; and, on the smaller size, the same stages beside a
-plain pandas implementation. Needs about 3 GB of disk in the temporary folder. Compare figures of one run only.
+Generates a log of the size of MovieLens-25M (162,541 users, 59,047 items, uneven activity and popularity), then runs,
+each in its own process: the commands; their stages one by one; and, on the smaller size, the same stages compared with
+a plain pandas implementation. Needs about 3 GB of disk in the temporary folder. Compare only values of one run.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     def run(self, name: str, work: Callable[[], T]) -> T:
-        """Do `work` and note how long it took."""
+        """Do `work` and record the time."""
         begun = time.perf_counter()
         result = work()
         self.seconds[name] = time.perf_counter() - begun
@@ -54,7 +54,7 @@ class Stages:
 
 def generate(folder: Path, count: int) -> dict[str, float]:
     """Write ratings.csv of `count` distinct pairs, in random order, users and items in proportion to `count`."""
-    share = min(1.0, (count / 25e6) ** 0.5)  # fewer rows come from fewer of both, so that all stay as busy
+    share = min(1.0, (count / 25e6) ** 0.5)  # fewer users and items for fewer rows, with the same density
     users, items = int(USERS * share), int(ITEMS * share)
     rng = np.random.default_rng(7)
     activity, popularity = rng.lognormal(sigma=1.1, size=users), rng.lognormal(sigma=2.0, size=items)
@@ -76,7 +76,7 @@ def generate(folder: Path, count: int) -> dict[str, float]:
 
 
 def ready(folder: Path) -> dict[str, float]:
-    """Write what `scan` and `align` leave behind: a plan, and features of nine items in ten."""
+    """Write the results of `scan` and `align`: a plan, and features of nine items in ten."""
     del folder
     store = open_store()
     config = RunConfig(dataset=DATASET, modalities=["image"], encoder="none", models=["popularity"], k_core=K)
@@ -92,32 +92,32 @@ def ready(folder: Path) -> dict[str, float]:
 
 
 def with_features() -> list[str]:
-    """Ids of the items that have features."""
+    """Return the ids of the items with features."""
     return [str(7 * item + 1) for item in range(ITEMS) if item % 10]
 
 
 def load(folder: Path) -> dict[str, float]:
-    """The command load-interactions."""
+    """Run the command load-interactions."""
     load_interactions.load_interactions(file=folder / "ratings.csv", dataset=DATASET, threshold=THRESHOLD)
     return {}
 
 
 def prepare_run(folder: Path) -> dict[str, float]:
-    """The command prepare."""
+    """Run the command prepare."""
     del folder
     prepare.prepare(run=RUN)
     return {}
 
 
 def read_back(folder: Path) -> dict[str, float]:
-    """What every training begins with."""
+    """Read the prepared dataset, as every training does."""
     del folder
     load_dataset(open_store(), RUN)
     return {}
 
 
 def ours(folder: Path) -> dict[str, float]:
-    """The stages one by one."""
+    """Run the stages one by one."""
     stages, kept = Stages(), np.array(with_features())
     read = stages.run("read", lambda: read_interactions(folder / "ratings.csv", threshold=THRESHOLD).interactions)
     found = stages.run("filter", lambda: read.take(np.isin(read.item_ids, kept)[read.items]))
@@ -131,7 +131,7 @@ def ours(folder: Path) -> dict[str, float]:
 
 
 def plain_pandas(folder: Path) -> dict[str, float]:
-    """The same stages as one writes them first: groupby, map, a loop over users."""
+    """Run the same stages in plain pandas: groupby, map, a loop over users."""
 
     def core(log: pd.DataFrame) -> pd.DataFrame:
         while True:
@@ -176,7 +176,7 @@ PARTS = {f.__name__: f for f in (ready, load, prepare_run, read_back, ours, plai
 
 
 def measured(part: str, folder: Path, count: int) -> tuple[dict[str, float], float, float]:
-    """Run a part in a process of its own; returns what it says, its seconds and its peak memory in GiB."""
+    """Run a part in its own process; returns its output, its seconds and its peak memory in GiB."""
     command = [sys.executable, __file__, "--part", part, "--folder", str(folder), "--interactions", str(count)]
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -188,7 +188,7 @@ def measured(part: str, folder: Path, count: int) -> tuple[dict[str, float], flo
 
 
 def child(part: str, folder: Path, count: int) -> None:
-    """One part, in this process."""
+    """Run one part in this process."""
     os.environ["RECSYS_STORE"] = f"file://{folder / 'store'}"
     stages = generate(folder, count) if part == "generate" else PARTS[part](folder)
     print(json.dumps({"stages": stages, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))

@@ -1,10 +1,10 @@
-"""Are the models of a run above what others reached on the same split? A paired bootstrap over users.
+"""Compares the models of a run with reference models on the same split, by a paired bootstrap over users.
 
     python -m benchmarks.references RUN MODEL [MODEL ...] [--seeds N] [--threads N]
 
-RUN is a run of the dataset lfm2k or ml1m that `compare` has trained MODEL in. The references are trained here with as
-many seeds: on lfm2k with the hyper-parameters that they were measured with elsewhere; on ml1m, where those are not
-known, with the best on validation of twelve. A blend's weights are the best on validation, as those of any hybrid.
+RUN is a run of the dataset lfm2k or ml1m in which `compare` has trained MODEL. The references are trained here with the
+same number of seeds: on lfm2k with the hyperparameters of the published results; on ml1m, where these are unknown, with
+the best of twelve on validation. The weights of an ensemble are the best on validation, as for any `hybrid`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tasks.store import Store, open_store, read_artefact
 from tasks.store.layout import run_key
 from tasks.training import TrainingOptions
 
-# lambda 60 and 150, content weights 30 and 10 of the Gram matrix: divided as our hyper-parameters are
+# lambda 60 and 150, content weights 30 and 10 of the Gram matrix: scaled like our hyperparameters
 LFM2K_IALS = {"factors": 128, "alpha": 20, "relative_l2": 0.1257}
 CONTENT_EASE = {"relative_l2": 4.82, "dropout": 0, "history_exponent": 0, "content": {"text": 0.965, "audio": 0.322}}
 ML1M_IALS = {"factors": 128, "alpha": 10, "relative_l2": 0.08}
@@ -38,7 +38,7 @@ REFERENCES: dict[str, dict[str, tuple[str, dict[str, object]]]] = {
 
 
 def reference(name: str, given: dict[str, object], data: Dataset, seeds: list[int], threads: int) -> UserValues:
-    """Every user's figures on test, means over seeds."""
+    """Train a reference; returns every user's metrics on test, means over seeds."""
 
     found = []
     for seed in seeds:
@@ -50,13 +50,13 @@ def reference(name: str, given: dict[str, object], data: Dataset, seeds: list[in
 
 
 def kept(store: Store, run: str, model: str, seeds: list[int]) -> UserValues:
-    """The same of trials that `compare` has kept."""
+    """Return the same metrics of the trials stored by `compare`."""
     prefixes = [run_key(run, f"compare-trials/plain/{model}-{seed}") for seed in seeds]
     return mean_of([user_values(read_artefact(store, prefix).frame("users.parquet"), "test") for prefix in prefixes])
 
 
 def lines(run: str, models: list[str], count: int, threads: int) -> Iterator[str]:
-    """A reference, its figures, and what each model has more."""
+    """Yield each reference with its metrics, and the difference of each model."""
     store = open_store()
     config, data = read_plan(store, run).config, load_dataset(store, run)
     if config.dataset not in REFERENCES:

@@ -1,8 +1,8 @@
-"""How long a published release takes to answer, loaded once; the ratio is to one that is loaded for each answer.
+"""Response time of a published release that is loaded once; the ratio is to loading it for each answer.
 
     python -m benchmarks.serving DATASET [--release NAME] [--answers N]
 
-Known users and items are drawn from the release; a new user has taken twenty items.
+Known users and items are drawn from the release; a new user has a history of twenty items.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HISTORY, LOADED = 20, 5
 
 
 def seconds(answer: Callable[[], object], times: int) -> np.ndarray:
-    """Of each call (times,)."""
+    """Return the seconds of each call, (times,)."""
     found = []
     for _ in range(times):
         begun = time.perf_counter()
@@ -30,7 +30,7 @@ def seconds(answer: Callable[[], object], times: int) -> np.ndarray:
 
 
 def main(dataset: str, release: str | None, times: int) -> None:
-    """Print one line for each kind of question."""
+    """Print one line per kind of request."""
     store, name = open_store(), release or champion(dataset)
     served, rng = load(store, dataset, name), np.random.default_rng(0)
     users, items = served.user_ids.astype(str), served.item_ids.astype(str)
@@ -43,7 +43,7 @@ def main(dataset: str, release: str | None, times: int) -> None:
     print(f"release {name} of {served.model}: {len(users)} users, {len(items)} items, loaded in {loading:.2f} s")
     print(f"{'question':<16}{'median ms':>12}{'99% ms':>12}{'ratio':>10}")
     for kind, answer in questions.items():
-        answer()  # similar items prepare themselves with the first
+        answer()  # the first request for similar items prepares them
         taken = seconds(answer, times)
         median, late = np.quantile(taken, [0.5, 0.99])
         print(f"{kind:<16}{median * 1e3:>12.2f}{late * 1e3:>12.2f}{(loading + median) / median:>10.0f}")

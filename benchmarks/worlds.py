@@ -1,4 +1,4 @@
-"""What the benchmarks run on: a log of interactions and two drawn 1024-d feature matrices."""
+"""Datasets of the benchmarks: an interaction log and two random 1024-d feature matrices."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ WIDTH = 1024
 
 
 def read(log: Path) -> Dataset:
-    """A tab-separated table of user, item and 0, 1 or 2 for the split."""
+    """Read a tab-separated table of user, item and 0, 1 or 2 for the split."""
     table = pd.read_csv(log, sep="\t")
     users, items = (np.unique(table.iloc[:, column], return_inverse=True)[1] for column in (0, 1))
     return _dataset(users, items, table.iloc[:, 2].to_numpy())
 
 
 def draw(count: int, users: int = 6040, items: int = 3256, *, content: bool = True) -> Dataset:
-    """At most `count` interactions with items of uneven popularity; by default of the size of MovieLens-1M."""
+    """Draw at most `count` interactions with items of uneven popularity; the default size is that of MovieLens-1M."""
     rng = np.random.default_rng(0)
     keys = rng.integers(0, users, count) * items + (items * rng.random(count) ** 3).astype(np.int64)
-    keys = np.unique(keys)  # a pair drawn twice is one
+    keys = np.unique(keys)  # repeated pairs count once
     labels = rng.choice(3, len(keys), p=[0.8, 0.1, 0.1])
     return _dataset(keys // items, keys % items, labels, content=content)
 
@@ -41,7 +41,7 @@ def _dataset(users: np.ndarray, items: np.ndarray, splits: np.ndarray, *, conten
 
 
 def dataset(*splits: sparse.csr_matrix, content: bool = True) -> Dataset:
-    """Train, valid and test with features."""
+    """Return a dataset of train, valid and test with features."""
     users, items = splits[0].shape
     rng = np.random.default_rng(1)
     names = ("image", "text") if content else ()
@@ -50,7 +50,7 @@ def dataset(*splits: sparse.csr_matrix, content: bool = True) -> Dataset:
 
 
 def fixed_batches(data: Dataset, count: int, size: int) -> list[Batch]:
-    """Batches of interactions drawn at random, each with a negative."""
+    """Return batches of random interactions, each with a negative."""
     rng = np.random.default_rng(2)
     rows = rng.choice(data.train.nnz, count * size)
     users = np.searchsorted(data.train.indptr, rows, side="right") - 1

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: real servers, started once and only when asked for, and the data beside the checkout."""
+"""Fixtures for all tests: real servers, started once if needed, and the data beside the checkout."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
-# Read once, when NumPy or torch is first imported. Tests compute little: two threads would mostly wait for each other.
+# Read when NumPy or torch is first imported. Tests compute little, so two threads would mostly wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if importlib.util.find_spec("hypothesis"):  # not in Airflow's environment
     import hypothesis
 
-    hypothesis.settings.register_profile("project", deadline=None)  # a busy machine is no failure
+    hypothesis.settings.register_profile("project", deadline=None)  # a busy machine must not fail tests
     hypothesis.settings.load_profile("project")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes are named by their argument: some tell when they were made, and every process must name a test alike."""
+    """Name bytes by their argument: some contain a time, and test names must be equal in every process."""
     return argname if isinstance(val, bytes) else None
 
 
 def _beside(name: str) -> Path:
     folder = SHARED / name
     if not folder.is_dir():
-        pytest.skip(f"{name}/ is not beside this checkout: tests on real data are left out")
+        pytest.skip(f"{name}/ is not beside this checkout: tests on real data are skipped")
     return folder
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real data, or a skip that says so."""
+    """Return the folder of real data; skips the test without it."""
     return _beside("data")
 
 
 @pytest.fixture(scope="session")
 def shared_reference() -> Path:
-    """Outputs of the original AudioCLIP, or a skip that says so."""
+    """Return the outputs of the original AudioCLIP; skips the test without them."""
     return _beside("reference")
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """DSN of a real PostgreSQL server's `postgres` database."""
+    """Return the DSN of database `postgres` of a real PostgreSQL server."""
     from local.postgres import start_postgres
 
     with start_postgres(tmp_path_factory.mktemp("postgres")) as dsn:
@@ -63,7 +63,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _database(server: str, name: str) -> str:
-    """DSN of another database of the server."""
+    """Return the DSN of another database of the server."""
     return urlsplit(server)._replace(path=f"/{name}").geturl()
 
 
@@ -89,14 +89,14 @@ def _fresh(server: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_dsn(postgres_server: str) -> Iterator[str]:
-    """DSN of a fresh, empty database."""
+    """Return the DSN of a new, empty database."""
     with _fresh(postgres_server, "template1") as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="session")
 def migrated(postgres_server: str) -> str:
-    """Name of a database with the metrics schema, from which others are copied: a copy takes a tenth of a migration."""
+    """Return the name of a template with the metrics schema: a copy takes a tenth of the time of a migration."""
     from tasks.store import History
 
     _execute(postgres_server, "CREATE DATABASE migrated")
@@ -107,7 +107,7 @@ def migrated(postgres_server: str) -> str:
 
 @pytest.fixture
 def metrics_dsn(postgres_server: str, migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """DSN of a fresh database with the metrics schema, also set as RECSYS_METRICS_DSN."""
+    """Return the DSN of a new database with the metrics schema; also sets RECSYS_METRICS_DSN."""
     with _fresh(postgres_server, migrated) as dsn:
         monkeypatch.setenv("RECSYS_METRICS_DSN", dsn)
         yield dsn
@@ -115,7 +115,7 @@ def metrics_dsn(postgres_server: str, migrated: str, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def history(metrics_dsn: str) -> Iterator[History]:
-    """An open metrics history on a fresh database."""
+    """Return an open metrics history on a new database."""
     from tasks.store import open_history
 
     with open_history(metrics_dsn) as opened:
@@ -124,7 +124,7 @@ def history(metrics_dsn: str) -> Iterator[History]:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """RECSYS_S3_* settings of a real S3 server."""
+    """Return the RECSYS_S3_* settings of a real S3 server."""
     from local.s3 import start_s3
 
     with start_s3(tmp_path_factory.mktemp("s3")) as settings:
@@ -133,7 +133,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 
 @pytest.fixture
 def s3_store(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store in a fresh bucket of a real S3 server, also set in the environment."""
+    """Return a store in a new bucket of a real S3 server; also sets the environment."""
     from tasks.store import open_store
 
     for key, value in s3_server.items():
@@ -144,7 +144,7 @@ def s3_store(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Stor
 
 @pytest.fixture
 def folder_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store in a fresh folder, also set in the environment."""
+    """Return a store in a new folder; also sets the environment."""
     from tasks.store import open_store
 
     monkeypatch.setenv("RECSYS_STORE", f"file://{tmp_path / 'store'}")

@@ -1,4 +1,4 @@
-"""Airflow's settings for tests: a throw-away home, our folders, nothing of the machine's own configuration."""
+"""Airflow's settings for tests: a temporary home, our folders, and no configuration of the machine."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 TASKS_PYTHON = ROOT / ".venv" / "tasks" / "bin" / "python"
 PRESENT = importlib.util.find_spec("airflow") is not None
-# Warnings that Airflow and its own dependencies give each other; everything of ours stays an error.
+# Warnings between Airflow and its dependencies; warnings of our code stay errors.
 IGNORED = (
-    "ignore:GitWildMatchPattern:DeprecationWarning",  # Airflow reads .airflowignore with a name pathspec has retired
+    "ignore:GitWildMatchPattern:DeprecationWarning",  # Airflow uses a deprecated name of pathspec
     "ignore:No path_separator found in configuration:DeprecationWarning",  # Alembic, of the FAB provider
 )
 ABSENT = "Airflow is not in this environment: tests/dags and tests/plugins run in the control plane's"
 
 
 def settle_in() -> None:
-    """Set the environment; has to come before the first import of Airflow, which reads it once."""
+    """Set the environment; must be called before the first import of Airflow, which reads it once."""
     if "RECSYS_TEST_AIRFLOW_HOME" in os.environ:
         return
     home = Path(tempfile.mkdtemp(prefix="recsys-airflow-"))
@@ -48,7 +48,7 @@ def settle_in() -> None:
 
 
 def stand_in(home: Path, program: str) -> dict[str, str]:
-    """A package `tasks` in `home` that is `program`; returns the settings with which the launcher runs it."""
+    """Write a package `tasks` with the code `program` to `home`; returns the launcher's settings to run it."""
     (home / "tasks").mkdir()
     (home / "tasks" / "__main__.py").write_text(program, encoding="utf-8")
     return {"RECSYS_PYTHON": sys.executable, "RECSYS_HOME": str(home)}
@@ -56,7 +56,7 @@ def stand_in(home: Path, program: str) -> dict[str, str]:
 
 @contextmanager
 def servers(folder: Path) -> Iterator[dict[str, Any]]:
-    """`dsn` of a PostgreSQL with the metrics schema, `smtp_port`, and `mails`, the folder of all that was sent."""
+    """Return `dsn` of a PostgreSQL with the metrics schema, `smtp_port`, and `mails`, the folder of sent emails."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "RECSYS_"))}
     command = [str(TASKS_PYTHON), "-m", "tests.servers", str(folder)]
     with subprocess.Popen(
@@ -65,11 +65,11 @@ def servers(folder: Path) -> Iterator[dict[str, Any]]:
         assert process.stdin is not None
         assert process.stdout is not None
         first = process.stdout.readline()
-        assert first, "the servers did not start: what they say is above"
+        assert first, "the servers did not start: see their output above"
         yield json.loads(first)
         process.stdin.close()
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process that is to see the same settings."""
+    """Return the environment for a process with the same settings."""
     return dict(os.environ)

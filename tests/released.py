@@ -1,4 +1,4 @@
-"""A release of any model in a folder, without a run."""
+"""Writes a release of any model to a folder, without a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.store import Artefact, Store, read_artefact, release_prefix, write_ar
 
 
 def released(store: Store, model: Model, data: Dataset, name: str = "r1") -> Artefact:
-    """All that consumers read of a release, of a model that is fitted on `data`."""
+    """Write a release of a model fitted on `data`, with all files that consumers read."""
     prefix = release_prefix(data.name, name)
     with write_artefact(store, prefix, parameters={"model": model.name}) as out:
         for kind, ids in (("user", data.user_ids), ("item", data.item_ids)):

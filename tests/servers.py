@@ -1,6 +1,6 @@
-"""Real servers for tests that run in the control plane's environment, which has none: `python -m tests.servers FOLDER`.
+"""Real servers for tests in Airflow's environment, which has none: `python -m tests.servers FOLDER`.
 
-Run by the task environment's Python. Prints one line of JSON when all is ready, and ends when its standard input does.
+Runs in the task environment. Prints one line of JSON when all servers are ready, and ends with its standard input.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from tasks.store import History
 
 
 def serve(folder: Path) -> None:
-    """PostgreSQL with the metrics schema, and a mail server, until standard input ends."""
+    """Run PostgreSQL with the metrics schema and a mail server until standard input ends."""
     with ExitStack() as stack:
         dsn = stack.enter_context(start_postgres(folder / "postgres"))
         mail = Mail(State(folder / "mail"), bound=True)
         stack.enter_context(running(mail))
         with History(dsn) as history:
             history.migrate()
-        found = {"dsn": dsn, "smtp_port": mail.state.port(mail.name), "mails": str(mail.folder())}
-        sys.stdout.write(json.dumps(found) + "\n")
+        settings = {"dsn": dsn, "smtp_port": mail.state.port(mail.name), "mails": str(mail.folder())}
+        sys.stdout.write(json.dumps(settings) + "\n")
         sys.stdout.flush()
         sys.stdin.read()
 

@@ -1,4 +1,4 @@
-"""The command line, typed as a person would type it."""
+"""The command line, as a user types it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_exists_and_says_what_it_does(name: str) -> None:
-    """A command has a function and a first line of help."""
+    """Each command has a function and a first line of help."""
     assert callable(command(name))
     assert summary(name).endswith(".")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_readme(name: str) -> None:
-    """What can be typed is documented."""
+    """Every command is documented."""
     assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -35,19 +35,19 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
-    """A typo is answered with the commands there are, and exit code 2."""
+    """A typo gives the list of commands and exit code 2."""
     assert main(["trian"]) == 2
     assert "train" in capsys.readouterr().err
 
 
 def test_no_command_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    """Bare `python -m tasks` shows all commands, and is not a success."""
+    """`python -m tasks` shows all commands, and its exit code is not 0."""
     assert main([]) == 2
     assert usage() in capsys.readouterr().out
 
 
 def test_bad_input_is_one_sentence_on_stderr_without_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    """An expected error shows found and expected, and nothing of our code."""
+    """An expected error shows found and expected, and no stack trace."""
     assert main(["align", "--run", "no/such"]) == 2
     shown = capsys.readouterr()
     assert "no/such" in shown.err or "RECSYS_STORE" in shown.err
@@ -56,7 +56,7 @@ def test_bad_input_is_one_sentence_on_stderr_without_a_trace(capsys: pytest.Capt
 
 
 def test_an_unknown_option_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistyped option names itself and the way to help."""
+    """The error names the mistyped option and the help command."""
     assert main(["align", "--rnu", "x"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("No such option: --rnu")
@@ -67,7 +67,7 @@ def test_an_unknown_option_is_bad_input(capsys: pytest.CaptureFixture[str]) -> N
 def test_an_unknown_log_level_lists_the_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    """One sentence and exit code 2, before the command begins."""
+    """It gives one sentence and exit code 2, before the command starts."""
     monkeypatch.setenv("RECSYS_LOG_LEVEL", "loud")
     assert main(words) == 2
     assert capsys.readouterr().err == ("RECSYS_LOG_LEVEL of 'loud' found, expected DEBUG, INFO, WARNING or ERROR\n")
@@ -75,7 +75,7 @@ def test_an_unknown_log_level_lists_the_known(
 
 @pytest.mark.parametrize("word", ["--help", "align"])
 def test_a_closed_pipe_ends_a_command_quietly(word: str) -> None:
-    """As in `... | head -1`: no stack trace from the log, nor from the interpreter's end for what is printed."""
+    """As in `... | head -1`: there is no stack trace from logging or from the interpreter's exit."""
     code = (
         "import logging, sys; from tasks import __main__ as line; "
         "line.run = lambda *_: logging.info('said') or 0; sys.exit(line.main(sys.argv[1:]))"
@@ -90,14 +90,14 @@ def test_a_closed_pipe_ends_a_command_quietly(word: str) -> None:
 
 
 def test_debug_keeps_the_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    """--debug may stand anywhere after the command, as the list of commands says."""
+    """--debug is accepted anywhere after the command, as the usage says."""
     assert main(["align", "--debug", "--run", "no/such"]) == 2
     assert "Traceback" in capsys.readouterr().err
     assert usage().endswith("--debug, anywhere after the name of a command, shows the stack trace of an error.")
 
 
 def test_the_last_line_of_output_is_json(tmp_path: Path) -> None:
-    """A finished command closes with one line of JSON, and exits with 0."""
+    """A successful command ends with one line of JSON and exit code 0."""
     done = subprocess.run(
         [sys.executable, "-m", "tasks", "demo-catalogue", "--out", str(tmp_path / "c"), "--items", "3", "--users", "5"],
         cwd=ROOT,
@@ -109,7 +109,7 @@ def test_the_last_line_of_output_is_json(tmp_path: Path) -> None:
 
 
 def test_listing_the_commands_imports_no_torch() -> None:
-    """Help is quick: nothing heavy is imported for it."""
+    """Help is fast: no slow packages are imported for it."""
     code = (
         "import sys; from tasks.__main__ import usage; usage(); print('torch' in sys.modules, 'pandas' in sys.modules)"
     )
@@ -118,7 +118,7 @@ def test_listing_the_commands_imports_no_torch() -> None:
 
 
 def test_commands_that_rank_nothing_import_no_torch() -> None:
-    """It takes seconds, which people who look at the history or drop files would wait for."""
+    """The import takes seconds, which users of commands such as `history` would have to wait for."""
     light = ("load-media", "load-interactions", "load-embeddings", "discover", "scan", "align", "prepare", "history")
     light += ("check-embeddings", "check-dataset", "migrate", "rollback", "provision", "export-store")
     code = (

@@ -1,4 +1,4 @@
-"""Tiny worlds whose right answers are known, for every recommender."""
+"""Small datasets with known answers, for all recommenders."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ GROUPS = 4
 
 
 def checkerboard(size: int = 30) -> Dataset:
-    """Even users like even items, odd users odd ones; the item with a user's own number is withheld for test.
+    """Return a dataset in which even users like even items, odd users odd ones; item u of user u is the test item.
 
-    The next item that the user likes is the validation item. Features are noise.
+    The next item that the user likes is the validation item. The features are noise.
     """
     users, items = np.indices((size, size))
     likes = (users + items) % 2 == 0
@@ -26,9 +26,9 @@ def checkerboard(size: int = 30) -> Dataset:
 
 
 def content_world(users: int = 80, items: int = 120, *, taken: int = 6, permute: int | None = None) -> Dataset:
-    """Each user likes one of four groups of items and has taken six of thirty: the group of an item decides.
+    """Return a dataset in which each user likes one of four groups of items and has `taken` of its items.
 
-    Two modalities of different widths and scales tell the group, with noise. `permute` shuffles their rows by it.
+    Two modalities of different widths and scales encode the group, with noise. `permute` is a seed that shuffles rows.
     """
     rng = np.random.default_rng(1)
     group_of_user, group_of_item = np.arange(users) % GROUPS, np.arange(items) % GROUPS
@@ -37,11 +37,11 @@ def content_world(users: int = 80, items: int = 120, *, taken: int = 6, permute:
         liked = rng.permutation(np.flatnonzero(group_of_item == group_of_user[user]))
         for split, chosen in enumerate((liked[:taken], liked[taken : taken + 3], liked[taken + 3 : taken + 8])):
             splits[split, user, chosen] = True
-    told = np.eye(GROUPS)[group_of_item]
+    one_hot = np.eye(GROUPS)[group_of_item]
     rows = np.arange(items) if permute is None else np.random.default_rng(permute).permutation(items)
     features = {
-        "image": (told @ rng.normal(size=(GROUPS, 12)) + 0.1 * rng.normal(size=(items, 12)))[rows],
-        "audio": (900 + 100 * told @ rng.normal(size=(GROUPS, 5)) + 10 * rng.normal(size=(items, 5)))[rows],
+        "image": (one_hot @ rng.normal(size=(GROUPS, 12)) + 0.1 * rng.normal(size=(items, 12)))[rows],
+        "audio": (900 + 100 * one_hot @ rng.normal(size=(GROUPS, 5)) + 10 * rng.normal(size=(items, 5)))[rows],
     }
     return dataset("content", *splits, features)
 
@@ -49,7 +49,7 @@ def content_world(users: int = 80, items: int = 120, *, taken: int = 6, permute:
 def dataset(
     name: str, train: np.ndarray, valid: np.ndarray, test: np.ndarray, features: Mapping[str, np.ndarray] | None = None
 ) -> Dataset:
-    """A Dataset from three (users, items) tables of flags; ids are no row numbers."""
+    """Return a Dataset from three (users, items) tables of flags; ids differ from row numbers."""
     users, items = train.shape
     return Dataset(
         name=name,
@@ -68,7 +68,7 @@ def histories(taken: sparse.csr_matrix) -> Sequences:
 
 
 def random_world(users: int, items: int, *, density: float = 0.3, seed: int = 0) -> Dataset:
-    """Every pair falls at random into train (with `density`), validation or test (a tenth of that each), or nowhere."""
+    """Return a random dataset: a pair is in train with probability `density`, in valid and test with a tenth of it."""
     rng = np.random.default_rng(seed)
     draw = rng.random((users, items))
     train = draw < density

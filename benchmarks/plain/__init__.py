@@ -1,7 +1,7 @@
-"""The recommenders as papers publish them, to be compared with ours: the same losses of the same parameters.
+"""Plain implementations of the recommenders, like published code: the same losses for the same parameters as ours.
 
-Graphs are made edge by edge and multiplied as COO under autograd, graphs of items are tables of all cosines, all items
-are projected in every step, negatives are drawn again until they fit, Adam is unfused and metrics are a loop.
+Graphs are built edge by edge and multiplied as COO under autograd, item graphs are tables of all cosines, all items are
+projected in every step, negatives are drawn by rejection sampling, Adam is unfused and metrics are a loop.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from benchmarks.plain.factors import BPR, VBPR, LightGCN
 from benchmarks.plain.items import FREEDOM, LATTICE, MGCN
 from benchmarks.plain.mmgcn import MMGCN
 
-TRAIN_FEATURES = {"freedom", "lattice", "bm3", "mgcn"}  # whose public code does
+TRAIN_FEATURES = {"freedom", "lattice", "bm3", "mgcn"}  # models whose published code trains the features
 PLAIN: dict[str, type[Plain]] = {
     "bpr": BPR,
     "vbpr": VBPR,

@@ -1,4 +1,4 @@
-"""What the plain models share: a copy of the parameters, an unfused Adam and losses over whole tables."""
+"""Base classes of the plain models: a copy of the parameters, an unfused Adam and losses over whole tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tasks.training import Batch
 
 
 class Plain:
-    """The loss of one of our models written as papers publish it; `build` makes what is derived from the data.
+    """The loss of one of our models, written like published code; `build` computes everything derived from the data.
 
-    With `train_features` the feature tables are parameters too, as in the public code of LATTICE, FREEDOM, BM3 and
-    MGCN; ours leaves them as they are. The loss of the same parameters is the same.
+    With `train_features` the feature tables are parameters too, as in the published code of LATTICE, FREEDOM, BM3 and
+    MGCN; ours are frozen. The same parameters give the same loss.
     """
 
     def __init__(self, model: GradientModel, *, train_features: bool = False) -> None:
@@ -27,13 +27,13 @@ class Plain:
         self.optimizer = torch.optim.Adam(trained, lr=1e-3, foreach=False, fused=False)
 
     def build(self) -> None:
-        """The user-item graph, for a model with one."""
+        """Build the user-item graph, for a model with one."""
 
     def build_item_graphs(self) -> None:
-        """Graphs of items, for a model with them."""
+        """Build the item graphs, for a model with them."""
 
     def start_epoch(self) -> None:
-        """What every epoch begins with, on what our model has drawn for it."""
+        """Start an epoch, with the random draws of our model."""
 
     def loss(self, batch: Batch) -> Tensor:
         """Scalar."""
@@ -46,30 +46,30 @@ class Plain:
         self.optimizer.step()
 
     def linear(self, name: str, x: Tensor) -> Tensor:
-        """A linear layer by its name."""
+        """Apply a linear layer by its name."""
         return functional.linear(x, self.parameters[f"{name}.weight"], self.parameters.get(f"{name}.bias"))
 
     def norms(self, *rows: Tensor) -> Tensor:
-        """The L2 term of the rows of a batch."""
+        """Return the L2 term of the rows of a batch."""
         return self.config.regularization * sum(part.pow(2).sum() for part in rows) / (2 * len(rows[0]))
 
 
 class PlainGraph(Plain):
-    """With `nodes` on the user-item graph, a COO tensor."""
+    """A model with `nodes` on the user-item graph, a COO tensor."""
 
     graph: Tensor
 
     def build(self) -> None:
-        """The graph, edge by edge."""
+        """Build the graph edge by edge."""
         self.graph = graphs.bipartite(self.data)
 
     @property
     def own_items(self) -> Tensor:
-        """Layer-0 vectors of all items."""
+        """Return the layer-0 embeddings of all items."""
         return self.parameters["nodes"][self.users :]
 
     def smoothed(self, graph: Tensor) -> tuple[Tensor, Tensor]:
-        """Users and items, the mean over layers."""
+        """Return the embeddings of users and items, means over layers."""
         layers = [self.parameters["nodes"]]
         for _ in range(self.config.layers):
             layers.append(torch.sparse.mm(graph, layers[-1]))
@@ -77,7 +77,7 @@ class PlainGraph(Plain):
         return final[: self.users], final[self.users :]
 
     def penalty(self, batch: Batch) -> Tensor:
-        """The L2 term of layer 0."""
+        """Return the L2 term of layer 0."""
         nodes = self.parameters["nodes"]
         return self.norms(nodes[batch.users], nodes[self.users + batch.positives], nodes[self.users + batch.negatives])
 

@@ -1,4 +1,4 @@
-"""BM3 the plain way: all items are projected, smoothed and predicted in every step."""
+"""BM3, plain: all items are projected, propagated and predicted in every step."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tasks.training import Batch
 
 
 class BM3(PlainGraph):
-    """Targets lose the same numbers as those of our model."""
+    """BM3; targets have the same dropout masks as those of our model."""
 
     def start_epoch(self) -> None:
-        """From the state of our model's generator on."""
+        """Start with the state of our model's generator."""
         self.chance = torch.Generator()
         self.chance.set_state(self.model._chance.get_state())
 
     def loss(self, batch: Batch) -> Tensor:
-        """Of partner, content and self."""
+        """Return the sum of the losses on the partner, the content and the node itself."""
         users, items = self.smoothed(self.graph)
         items = items + self.own_items
         foretold_users, foretold_items = self.linear("predictor", users), self.linear("predictor", items)
@@ -37,7 +37,7 @@ class BM3(PlainGraph):
         return total + self.norms(nodes[batch.users], nodes[self.users + batch.positives])
 
     def distance(self, online: Tensor, target: Tensor) -> Tensor:
-        """1 - cosine of a vector and a disturbed target that gets no gradient."""
+        """Return 1 - cosine of a vector and a perturbed target without gradient."""
         keep = 1 - self.config.dropout
         target = target.detach() * (torch.rand(target.shape, generator=self.chance) < keep) / keep
         return 1 - functional.cosine_similarity(online, target, dim=1).mean()

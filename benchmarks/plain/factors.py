@@ -1,4 +1,4 @@
-"""BPR, VBPR and LightGCN the plain way: all items are projected and all tables stepped in every step."""
+"""BPR, VBPR and LightGCN, plain: all items are projected and all tables updated in every step."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class BPR(Plain):
     """Two tables."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR and the rows' norms."""
+        """Return the BPR loss and the norms of the rows."""
         users, items = self.parameters["users"], self.parameters["items"]
         rows = users[batch.users], items[batch.positives], items[batch.negatives]
         return pairwise(users, items, batch) + self.norms(*rows)
 
 
 class VBPR(Plain):
-    """Own and projected vectors of all items side by side."""
+    """VBPR: ID embeddings and projected features of all items, concatenated."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR with biases, and the norms of what enters the score."""
+        """Return the BPR loss with biases, and the norms of the vectors in the score."""
         features, own = torch.cat(self.features, 1), self.parameters
         items = torch.cat([own["items"], features @ own["projection"]], 1)
         bias = own["bias"] + features @ own["content_bias"]
@@ -34,8 +34,8 @@ class VBPR(Plain):
 
 
 class LightGCN(PlainGraph):
-    """Sparse products of COO tensors under autograd."""
+    """LightGCN: sparse products of COO tensors under autograd."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR of smoothed vectors, norms of layer 0."""
+        """Return the BPR loss of the propagated embeddings and the norms of layer 0."""
         return pairwise(*self.smoothed(self.graph), batch) + self.penalty(batch)

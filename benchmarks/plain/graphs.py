@@ -1,4 +1,4 @@
-"""Graphs made edge by edge in Python, as COO tensors, and graphs of items from all cosines at once."""
+"""User-item graphs built edge by edge as COO tensors, and item graphs from all cosines at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.data import Dataset
 
 
 def bipartite(data: Dataset) -> Tensor:
-    """D^-1/2 A D^-1/2, (U + I, U + I), through a dict of edges."""
+    """Return D^-1/2 A D^-1/2, (U + I, U + I), built with a dict of edges."""
     users, items = data.train.shape
     edges: dict[tuple[int, int], float] = {}
     for user, item in zip(*data.train.nonzero(), strict=True):
@@ -26,7 +26,7 @@ def bipartite(data: Dataset) -> Tensor:
 
 
 def to_users(graph: Tensor, users: int) -> Tensor:
-    """(U, I) upper right part of the graph."""
+    """Return the (U, I) upper right part of the graph."""
     (rows, columns), weights = graph._indices(), graph._values()
     kept = rows < users
     places = torch.stack([rows[kept], columns[kept] - users])
@@ -34,25 +34,25 @@ def to_users(graph: Tensor, users: int) -> Tensor:
 
 
 def alike(rows: Tensor) -> Tensor:
-    """(I, I) cosines, with gradients."""
+    """Return (I, I) cosine similarities, with gradients."""
     units = torch.nn.functional.normalize(rows, eps=1e-12)
     return units @ units.T
 
 
 def nearest(rows: Tensor, k: int) -> Tensor:
-    """(I, I) bool: whether an item is one of the `k` nearest others of another."""
+    """Return (I, I) bool: whether an item is one of the `k` nearest neighbours of another."""
     with torch.no_grad():
         cosines = alike(rows).fill_diagonal_(-math.inf)
         return torch.zeros_like(cosines, dtype=torch.bool).scatter_(1, cosines.topk(k, dim=1).indices, True)
 
 
 def normalised(weights: Tensor) -> Tensor:
-    """D^-1/2 A D^-1/2 of a dense (I, I) graph."""
+    """Return D^-1/2 A D^-1/2 of a dense (I, I) graph."""
     root = weights.sum(1).clamp(min=1e-12).rsqrt()
     return root[:, None] * weights * root
 
 
 def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> Tensor:
-    """Dense normalised (I, I) graph of the `k` nearest, its edges cosines or ones."""
+    """Return the dense normalised (I, I) KNN graph, with cosines or ones as edges."""
     weights = alike(rows).clamp(min=0) * nearest(rows, k)
     return normalised(weights if weighted else (weights > 0).float())

@@ -1,4 +1,4 @@
-"""FREEDOM, LATTICE and MGCN the plain way: item graphs come from an (items, items) table of cosines."""
+"""FREEDOM, LATTICE and MGCN, plain: item graphs come from an (items, items) table of cosines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.training import Batch
 
 
 class PlainItemGraph(PlainGraph):
-    """With a graph of items for each modality."""
+    """A model with one item graph per modality."""
 
     item_graphs: list[Tensor]
 
@@ -24,10 +24,10 @@ class PlainItemGraph(PlainGraph):
 
 
 class FREEDOM(PlainItemGraph):
-    """The item graph is frozen and sparse; content of all items is projected in every step."""
+    """FREEDOM: the item graph is frozen and sparse; features of all items are projected in every step."""
 
     def build_item_graphs(self) -> None:
-        """Mixed into one."""
+        """Build the item graphs and sum them into one."""
         super().build_item_graphs()
         self.item_graph = sum(self.item_graphs).div(len(self.item_graphs)).to_sparse_coo()
 
@@ -39,7 +39,7 @@ class FREEDOM(PlainItemGraph):
         self.thinned = torch.sparse_coo_tensor(kept, weights, self.graph.shape, check_invariants=True)
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR, and BPR of projected content."""
+        """Return the BPR loss, and that of projected features."""
         users, items = self.smoothed(self.thinned)
         alike = self.own_items
         for _ in range(self.config.item_layers):
@@ -50,19 +50,19 @@ class FREEDOM(PlainItemGraph):
 
 
 class LATTICE(PlainItemGraph):
-    """The learned graph is dense and weighed anew in every step; who is near is found once an epoch, as in ours."""
+    """LATTICE: the learned graph is dense and weighted in every step; neighbours change once per epoch, as in ours."""
 
     def start_epoch(self) -> None:
-        """The nearest by projected content."""
+        """Find the nearest neighbours by projected features."""
         with torch.no_grad():
             self.near = [graphs.nearest(rows, self.config.neighbours) for rows in self.projected()]
 
     def projected(self) -> list[Tensor]:
-        """Content of all items."""
+        """Return the projected features of all items."""
         return [self.linear(f"projections.{place}", rows) for place, rows in enumerate(self.features)]
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR; items have the direction of what both graphs say."""
+        """Return the BPR loss; item embeddings are combined with the normalised output of the item graph."""
         importance = torch.softmax(self.parameters["importance"], 0)
         graph, skip = torch.zeros(()), self.config.skip
         for share, initial, near, rows in zip(importance, self.item_graphs, self.near, self.projected(), strict=True):
@@ -76,10 +76,10 @@ class LATTICE(PlainItemGraph):
 
 
 class MGCN(PlainItemGraph):
-    """Sparse item graphs; every view is a COO product, and two more of its sums over users."""
+    """MGCN: sparse item graphs; every view is a COO product, and two more for its sums over users."""
 
     def build(self) -> None:
-        """The (U, I) part of the graph too."""
+        """Build the graph and its (U, I) part."""
         super().build()
         self.to_users = graphs.to_users(self.graph, self.users)
 
@@ -89,7 +89,7 @@ class MGCN(PlainItemGraph):
         self.item_graphs = [graph.to_sparse_coo() for graph in self.item_graphs]
 
     def views(self) -> list[Tensor]:
-        """(U + I, d) by modality."""
+        """Return (U + I, d) per modality."""
         found = []
         for place, (rows, graph) in enumerate(zip(self.features, self.item_graphs, strict=True)):
             gate = torch.sigmoid(self.linear(f"side.gates.{place}", self.linear(f"side.projections.{place}", rows)))
@@ -100,7 +100,7 @@ class MGCN(PlainItemGraph):
         return found
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR of the sum of both terms, and their contrast over the nodes of the batch."""
+        """Return the BPR loss of the sum of both terms, and their contrastive loss over the nodes of the batch."""
         behaviour, views = torch.cat(self.smoothed(self.graph)), self.views()
         queries = [self.linear("query", torch.tanh(self.linear("common", view))) for view in views]
         shares = torch.softmax(torch.cat(queries, 1), 1)
@@ -118,7 +118,7 @@ class MGCN(PlainItemGraph):
         return ranking + self.penalty(batch) + self.config.contrast * contrast
 
     def info_nce(self, one: Tensor, other: Tensor) -> Tensor:
-        """Mean of -log of the share of a row's partner."""
+        """Return the InfoNCE loss: the mean of -log softmax at a row's partner."""
         one, other = functional.normalize(one, dim=1), functional.normalize(other, dim=1)
         own = torch.exp((one * other).sum(1) / self.config.temperature)
         return -torch.log(own / torch.exp(one @ other.T / self.config.temperature).sum(1)).mean()

@@ -13,7 +13,7 @@ from tasks.data import Dataset
 
 
 def batches(data: Dataset, size: int) -> int:
-    """An epoch's batches, each negative drawn again while the user has taken it; returns how many there were."""
+    """Draw the batches of an epoch; negatives by rejection sampling. Returns the number of batches."""
     taken = [set(data.train[user].indices.tolist()) for user in range(data.train.shape[0])]
     triples = []
     for user, items in enumerate(taken):
@@ -27,7 +27,7 @@ def batches(data: Dataset, size: int) -> int:
 
 
 def evaluation(scores: Callable[[np.ndarray], np.ndarray], data: Dataset) -> dict[str, float]:
-    """Recall and NDCG at 20, user by user."""
+    """Return recall and NDCG at 20, computed user by user."""
     users = [user for user in range(data.test.shape[0]) if len(data.test[user].indices)]
     recall = ndcg = 0.0
     for user in users:

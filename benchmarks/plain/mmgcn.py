@@ -1,4 +1,4 @@
-"""MMGCN the plain way: every edge has a message of its own, as wide as the model's vectors or as the features."""
+"""MMGCN, plain: every edge has its own message, as wide as the embeddings or as the features."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ NARROW = 256
 
 
 class MMGCN(Plain):
-    """The loss of our model: content is projected before it is passed on."""
+    """The loss of our model: features are projected before propagation."""
 
     def build(self) -> None:
-        """(2, edges) in both directions, collected in a list, and the nodes' degrees."""
+        """Build (2, edges) in both directions, from a list, and the degrees of the nodes."""
         edges = [(int(user), self.users + int(item)) for user, item in zip(*self.data.train.nonzero(), strict=True)]
         edges += [(item, user) for user, item in edges]
         self.edges = torch.tensor(edges).T
         self.degrees = torch.bincount(self.edges[1], minlength=sum(self.data.train.shape)).clamp(min=1)[:, None]
 
     def passed(self, x: Tensor) -> Tensor:
-        """The mean over neighbours."""
+        """Return the mean over neighbours."""
         messages = x.index_select(0, self.edges[0])  # (edges, width)
         into = self.edges[1][:, None].expand_as(messages)
         return torch.zeros_like(x).scatter_add(0, into, messages) / self.degrees
 
     def loss(self, batch: Batch) -> Tensor:
-        """BPR of the mean over modalities."""
+        """Return the BPR loss of the mean over modalities."""
         found = [self.last(place) for place in range(len(self.features))]
         final = torch.stack(found).mean(0)
         nodes, preferences = self.parameters["nodes"], self.parameters["users"]
@@ -39,12 +39,12 @@ class MMGCN(Plain):
         return ranking + self.norms(*own) + self.norms(*(table[batch.users] for table in preferences))
 
     def first(self, modality: int) -> Tensor:
-        """Preferences of users and what items look like."""
+        """Return the users' preferences and the items' projected features."""
         items = self.linear(f"projections.{modality}", self.features[modality])
         return torch.cat([self.parameters["users"][modality], items])
 
     def last(self, modality: int) -> Tensor:
-        """(U + I, d) of one modality."""
+        """Return (U + I, d) of one modality."""
         x = functional.normalize(self.first(modality), dim=1)
         for layer in range(self.config.layers):
             place = modality * self.config.layers + layer
@@ -55,10 +55,10 @@ class MMGCN(Plain):
 
 
 class WideMMGCN(MMGCN):
-    """As published: preferences are as wide as what items have, and the first layer passes on rows of that width.
+    """MMGCN as published: preferences are as wide as the item features, and the first layer propagates that width.
 
-    The last modality (text) is as wide as its features, the others are projected to 256. The loss is not ours, of
-    course; memory is edges times the width of a feature.
+    The last modality (text) keeps the width of its features, the others are projected to 256. So the loss differs from
+    ours; memory is proportional to edges times feature width.
     """
 
     def __init__(self, model: GradientModel) -> None:
@@ -78,7 +78,7 @@ class WideMMGCN(MMGCN):
         self.optimizer = torch.optim.Adam(self.parameters.values(), lr=1e-3, foreach=False, fused=False)
 
     def first(self, modality: int) -> Tensor:
-        """As wide as the features, or 256."""
+        """Return rows as wide as the features, or 256."""
         preferences, items = self.parameters[f"preferences.{modality}"], self.features[modality]
         if preferences.shape[1] != items.shape[1]:
             items = self.linear(f"narrow.{modality}", items)

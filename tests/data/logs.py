@@ -11,7 +11,7 @@ Pair = tuple[int, int]
 
 
 def log_of(pairs: list[Pair], *, times: list[int] | None = None, labels: list[int] | None = None) -> Interactions:
-    """Users u0, u1, ... and items 0, 10, 20, ... as `pairs` of their numbers; ids in order of first appearance."""
+    """Return a log of `pairs` of numbers; users are u0, u1, ..., items 0, 10, 20, ..., ids in order of appearance."""
     users, user_codes = np.unique([user for user, _ in pairs], return_inverse=True)
     items, item_codes = np.unique([item for _, item in pairs], return_inverse=True)
     return Interactions(
@@ -25,26 +25,26 @@ def log_of(pairs: list[Pair], *, times: list[int] | None = None, labels: list[in
 
 
 def named(log: Interactions) -> set[tuple[str, str]]:
-    """The pairs of a log in its own ids."""
+    """Return the pairs of a log as ids."""
     return set(zip(log.user_ids[log.users].tolist(), log.item_ids[log.items].tolist(), strict=True))
 
 
 def split_by_name(log: Interactions) -> dict[tuple[str, str], int]:
-    """Pair in the log's own ids -> label."""
+    """Return pair of ids -> label."""
     assert log.labels is not None
     users, items = log.user_ids[log.users].tolist(), log.item_ids[log.items].tolist()
     return dict(zip(zip(users, items, strict=True), log.labels.tolist(), strict=True))
 
 
 def pairs(users: int = 12, items: int = 12, least: int = 1) -> st.SearchStrategy[list[Pair]]:
-    """Distinct pairs of a few users and items, in any order."""
+    """Draw distinct pairs of a few users and items, in any order."""
     one = st.tuples(st.integers(0, users - 1), st.integers(0, items - 1))
     return st.lists(one, min_size=least, max_size=users * items, unique=True)
 
 
 def dense(users: int, items: int, seed: int, share: float = 0.7) -> list[Pair]:
-    """A seeded random choice of all pairs, in random order."""
+    """Return a seeded random subset of all pairs, in random order."""
     rng = np.random.default_rng(seed)
     drawn = rng.random(users * items)
-    chosen = rng.permutation(np.flatnonzero(drawn < max(share, drawn.min() + 1e-9)))  # never none at all
+    chosen = rng.permutation(np.flatnonzero(drawn < max(share, drawn.min() + 1e-9)))  # never empty
     return [(int(place) // items, int(place) % items) for place in chosen]

@@ -1,4 +1,4 @@
-"""Items held out of training entirely."""
+"""Items that are held out of training entirely."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ SHARES = st.sampled_from([0.15, 0.3, 0.5])
 
 
 def possible(data: Dataset, share: float, seed: int = 0) -> ColdStart:
-    """Leaving out worlds of which nothing to learn from is left."""
+    """Hold out items; skips worlds without training interactions."""
     try:
         return hold_out_items(data, share=share, seed=seed)
     except BadInput as error:
-        assert "to learn from" in str(error)  # noqa: PT017  the only excuse
+        assert "to learn from" in str(error)  # noqa: PT017  the only accepted error
         assume(False)
         raise
 
 
 def pairs(matrix: sparse.csr_matrix) -> set[tuple[int, int]]:
-    """User and item of every entry."""
+    """Return user and item of every entry."""
     found = matrix.tocoo()
     return set(zip(found.row.tolist(), found.col.tolist(), strict=True))
 
@@ -41,7 +41,7 @@ def pairs(matrix: sparse.csr_matrix) -> set[tuple[int, int]]:
 @settings(max_examples=40)
 @given(data=WORLDS, share=SHARES)
 def test_nothing_of_a_held_out_item_is_learned_from_or_chosen_by(data: Dataset, share: float) -> None:
-    """Train and validation have no interaction of it, and test of no other."""
+    """Train and validation have no interactions of held-out items, and test has no others."""
     cold = possible(data, share)
     held = set(cold.items.tolist())
     assert len(held) == round(share * data.shape[1])
@@ -52,7 +52,7 @@ def test_nothing_of_a_held_out_item_is_learned_from_or_chosen_by(data: Dataset, 
 @settings(max_examples=40)
 @given(data=WORLDS, share=SHARES)
 def test_every_interaction_is_accounted_for(data: Dataset, share: float) -> None:
-    """Each stays, becomes a test positive, was test of a known item, or is of a user with nothing left in train."""
+    """Each interaction stays, moves to test, was in test of a known item, or is of a user without training."""
     cold = possible(data, share)
     held = set(cold.items.tolist())
     train = {pair for pair in pairs(data.train) if pair[1] not in held}
@@ -72,13 +72,13 @@ def test_every_interaction_is_accounted_for(data: Dataset, share: float) -> None
 @settings(max_examples=40)
 @given(data=WORLDS, share=SHARES)
 def test_who_has_nothing_in_train_is_not_evaluated(data: Dataset, share: float) -> None:
-    """Users with a test positive have something to be known by."""
+    """Users with a test positive have training interactions."""
     cold = possible(data, share)
     assert {user for user, _ in pairs(cold.data.test)} <= {user for user, _ in pairs(cold.data.train)}
 
 
 def test_a_user_of_held_out_items_alone_leaves_every_part() -> None:
-    """Also validation, and both interactions are counted."""
+    """Their validation interactions are removed too, and both are counted."""
     held = hold_out_items(random_world(2, 2, density=1.0), share=0.5).items[0]
     train = np.zeros((2, 2), dtype=bool)
     train[0, 1 - held] = train[1, held] = True
@@ -90,7 +90,7 @@ def test_a_user_of_held_out_items_alone_leaves_every_part() -> None:
 
 
 def test_ids_and_features_stay_in_place() -> None:
-    """Rows and columns are those of the dataset it was made from."""
+    """Rows and columns are those of the original dataset."""
     data = random_world(20, 30)
     found = hold_out_items(data).data
     assert found.shape == data.shape
@@ -99,7 +99,7 @@ def test_ids_and_features_stay_in_place() -> None:
 
 
 def test_the_seed_decides_which_items() -> None:
-    """The same gives the same, another one others."""
+    """The same seed gives the same items, another seed others."""
     data = random_world(20, 30)
     first, again, other = (hold_out_items(data, seed=seed).items.tolist() for seed in (1, 1, 2))
     assert first == again
@@ -107,7 +107,7 @@ def test_the_seed_decides_which_items() -> None:
 
 
 def test_every_item_is_held_out_about_as_often() -> None:
-    """Over 300 seeds, each of ten items in 3 of 10: expected 90 times, deviation 8."""
+    """Over 300 seeds each of ten items is held out with probability 0.3: 90 times expected, standard deviation 8."""
     data = random_world(20, 10, density=0.6)
     times = sum(np.bincount(hold_out_items(data, share=0.3, seed=seed).items, minlength=10) for seed in range(300))
     assert np.abs(times - 90).max() < 35
@@ -115,13 +115,13 @@ def test_every_item_is_held_out_about_as_often() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 1.0, -0.5])
 def test_a_share_of_none_or_all_is_an_error(share: float) -> None:
-    """The message says how many items it would be."""
+    """The message gives the number of items."""
     with pytest.raises(BadInput, match=r"a share of .* of 10 items found, which is .* expected some and not all"):
         hold_out_items(random_world(20, 10), share=share)
 
 
 def test_nothing_left_to_learn_from_is_an_error() -> None:
-    """Where only held-out items were ever taken."""
+    """This happens if all interactions are of held-out items."""
     train = np.zeros((3, 2), dtype=bool)
     train[:, 0] = True
     data = dataset("one item", train, np.zeros_like(train), np.zeros_like(train))

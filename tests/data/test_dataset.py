@@ -1,4 +1,4 @@
-"""A Dataset belongs together, or does not come into being."""
+"""A Dataset is consistent, or cannot be created."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.data.logs import Pair, log_of, pairs
 
 
 def sound() -> Dataset:
-    """Two users, three items, two modalities."""
+    """Return the arguments of a dataset with two users, three items and two modalities."""
     log = log_of([(0, 0), (0, 1), (1, 1), (1, 2), (0, 2)], labels=[0, 0, 0, 1, 2])
     features = {"image": np.ones((3, 4), np.float32), "text": np.arange(6, dtype=np.float32).reshape(3, 2)}
     return dataset_of("films", in_order(log), features)
@@ -24,7 +24,7 @@ def sound() -> Dataset:
 
 @given(pairs())
 def test_matrices_hold_exactly_the_labelled_pairs(log: list[Pair]) -> None:
-    """Each part has a one where the log has a row of its label, and nothing else."""
+    """Each part has ones exactly at the log's rows with its label."""
     labels = [(3 * user + item) % 3 for user, item in log]
     assume(0 in labels)
     labelled = log_of(log, labels=labels)
@@ -43,19 +43,19 @@ def test_matrices_hold_exactly_the_labelled_pairs(log: list[Pair]) -> None:
 
 
 def test_features_and_ids_are_kept() -> None:
-    """Rows of the features are the items, by their own ids."""
+    """Row i of the features is that of item i, by external id."""
     data = sound()
     assert data.item_ids.tolist() == ["0", "10", "20"]
     assert data.features["text"][1].tolist() == [2, 3]
 
 
 def matrix(values: list[list[float]], kind: type[np.generic] = np.float32) -> sparse.csr_matrix:
-    """A sparse matrix."""
+    """Return a sparse matrix."""
     return sparse.csr_matrix(np.array(values, dtype=kind))
 
 
 def unsorted() -> sparse.csr_matrix:
-    """The indices of a row are out of order."""
+    """Return a matrix with unsorted indices in a row."""
     ones = np.ones(2, np.float32)
     return sparse.csr_matrix((ones, np.array([1, 0]), np.array([0, 2, 2])), shape=(2, 3))
 
@@ -89,19 +89,19 @@ def unsorted() -> sparse.csr_matrix:
     ],
 )
 def test_parts_that_do_not_belong_together_are_refused(changes: dict[str, object], message: str) -> None:
-    """Shapes, values, order, overlaps, ids and features are checked, and the message names what was found."""
+    """Shapes, values, order, overlaps, ids and features are checked, and the message says what was found."""
     with pytest.raises(BadInput, match=re.escape(message)):
         replace(sound(), **changes)
 
 
 def test_a_log_with_a_repeated_pair_makes_no_dataset() -> None:
-    """A pair twice in train would count twice."""
+    """A repeated pair in train would count twice."""
     with pytest.raises(BadInput, match="train of films has 1 repeated pairs of user and item"):
         dataset_of("films", log_of([(0, 0), (1, 1), (0, 0)], labels=[0, 0, 0]), {})
 
 
 def test_a_log_without_labels_makes_no_dataset() -> None:
-    """Nothing is taken for train silently."""
+    """No rows are silently used as train."""
     log: Interactions = log_of([(0, 0)])
     with pytest.raises(BadInput, match="without labels"):
         dataset_of("films", log, {})

@@ -1,4 +1,4 @@
-"""The log in columns, and its file."""
+"""The columnar log, and its file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.data.logs import Pair, log_of, named, pairs
 def test_a_saved_log_is_read_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, log: list[Pair], timed: bool, labelled: bool
 ) -> None:
-    """Rows in order, ids, times and labels survive the file."""
+    """Order of rows, ids, times and labels are unchanged after saving and loading."""
     times = [-5 + 7 * row for row in range(len(log))] if timed else None
     labels = [row % 3 for row in range(len(log))] if labelled else None
     saved = log_of(log, times=times, labels=labels)
@@ -38,14 +38,14 @@ def test_a_saved_log_is_read_back_as_it_was(
 
 
 def test_the_same_log_gives_the_same_bytes(tmp_path: Path) -> None:
-    """The file's hash can stand for the log."""
+    """So the file's hash identifies the log."""
     for name in ("a", "b"):
         log_of([(0, 0), (1, 1), (0, 1)], times=[1, 2, 3]).save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_large_vocabulary_stays_a_dictionary(tmp_path: Path) -> None:
-    """More ids than fit into Parquet's default dictionary page are not written out row by row."""
+    """Dictionary encoding is kept for more ids than fit into Parquet's default dictionary page."""
     size, rounds = 100_000, 20
     codes = np.tile(np.arange(size, dtype=np.int32), rounds)
     ids = np.array([f"user-with-a-long-name-{number:09d}" for number in range(size)])
@@ -54,12 +54,12 @@ def test_a_large_vocabulary_stays_a_dictionary(tmp_path: Path) -> None:
     )
     log.save(tmp_path / "log.parquet")
     group = pq.ParquetFile(tmp_path / "log.parquet").metadata.row_group(0).column(0)
-    assert group.total_uncompressed_size < 5 * size * 31  # far less than one id a row
+    assert group.total_uncompressed_size < 5 * size * 31  # far less than one id per row
     np.testing.assert_array_equal(Interactions.load(tmp_path / "log.parquet").users, codes)
 
 
 def test_ids_that_are_no_longer_used_leave_the_vocabularies() -> None:
-    """A part of a log knows its own users and items only, by mask and by position."""
+    """A part of a log, by mask or by position, has only its own users and items."""
     log = log_of([(0, 0), (1, 1), (2, 2), (0, 2)])
     part = log.take(np.array([True, False, False, True]))
     assert part.user_ids.tolist() == ["u0"]
@@ -80,7 +80,7 @@ def test_ids_that_are_no_longer_used_leave_the_vocabularies() -> None:
     ],
 )
 def test_columns_that_do_not_fit_each_other_are_refused(changes: dict[str, np.ndarray], message: str) -> None:
-    """Lengths, codes and labels are checked when a log is made."""
+    """Lengths, codes and labels are checked when a log is created."""
     columns = {"users": np.array([0, 1], np.int32), "items": np.array([0, 1], np.int32)}
     ids = np.array(["a", "b"])
     with pytest.raises(BadInput, match=message):

@@ -1,4 +1,4 @@
-"""The k-core against its definition."""
+"""The k-core, compared with its definition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.data.logs import Pair, log_of, named, pairs
 
 
 def by_definition(found: set[Pair], k: int) -> set[Pair]:
-    """Peel one user or item at a time."""
+    """Remove one user or item at a time."""
     while True:
         users, items = Counter(user for user, _ in found), Counter(item for _, item in found)
         poor = next((pair for pair in found if users[pair[0]] < k or items[pair[1]] < k), None)
@@ -26,14 +26,14 @@ def by_definition(found: set[Pair], k: int) -> set[Pair]:
 
 
 def rows(log: list[Pair], k: int) -> np.ndarray:
-    """The rows that stay."""
+    """Return the rows of the k-core."""
     users, items = (np.array(column, dtype=np.int32) for column in zip(*log, strict=True))
     return k_core_rows(users, items, k)
 
 
 @given(pairs(), st.integers(1, 6))
 def test_what_is_left_is_the_largest_core(log: list[Pair], k: int) -> None:
-    """It equals what peeling one row at a time leaves, in any order of rows."""
+    """It equals the result of removing one user or item at a time, in any order of rows."""
     kept = rows(log, k)
     assert {pair for pair, keep in zip(log, kept, strict=True) if keep} == by_definition(set(log), k)
 
@@ -52,7 +52,7 @@ def test_everybody_left_has_k_and_a_second_time_changes_nothing(log: list[Pair],
 
 
 def test_one_departure_can_take_all_with_it() -> None:
-    """A chain in which each needs the next falls whole, and its ids leave the vocabularies."""
+    """A chain of users and items that depend on each other is removed completely, also from the vocabularies."""
     chain = [(n, n) for n in range(50)] + [(n, n + 1) for n in range(50)]
     block = [(100 + n, 200 + m) for n in range(2) for m in range(2)]
     core = k_core(log_of(chain + block), 2)

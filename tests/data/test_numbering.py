@@ -1,4 +1,4 @@
-"""In which order users and items get their numbers."""
+"""The order in which users and items are numbered."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_numbering_is_a_bijection_that_depends_on_the_ids_alone(ids: list[str]) 
     ],
 )
 def test_numbers_go_by_value_and_everything_else_by_code_point(ids: list[str], expected: list[str]) -> None:
-    """Only when all ids are integers written the usual way do they count as numbers."""
+    """Ids are numbers only if all of them are canonical integers."""
     array = np.array(ids, dtype=np.str_)
     assert array[numbering(array)].tolist() == expected
 
 
 def test_padded_or_huge_numbers_are_no_canonical_integers() -> None:
-    """'07' is a name: a program that turned it into 7 would lose it; so is what no int64 can hold."""
+    """'07' is text, since 7 would be another id; so is a number beyond int64."""
     assert canonical_integers(np.array(["7", "12"])) is not None
     assert canonical_integers(np.array(["7", "07"])) is None
     assert canonical_integers(np.array(["9" * 19])) is None
@@ -52,7 +52,7 @@ def test_padded_or_huge_numbers_are_no_canonical_integers() -> None:
 
 @given(pairs())
 def test_in_order_changes_codes_and_not_what_they_mean(log: list[Pair]) -> None:
-    """The same pairs, vocabularies in order, whatever order the vocabularies had before."""
+    """The pairs are the same and the vocabularies sorted, whatever their previous order."""
     known = log_of(log)
     shuffle = np.random.default_rng(len(log)).permutation(len(known.item_ids))
     place = np.argsort(shuffle).astype(np.int32)

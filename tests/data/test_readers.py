@@ -1,4 +1,4 @@
-"""Logs in every format people have them in, and in every state."""
+"""Logs in all supported formats, valid and broken."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIRS = {("u1", "a"), ("u1", "b"), ("u2", "a")}
 
 
 def write(tmp_path: Path, name: str, text: str | bytes) -> Path:
-    """A file of that text, gzipped when the name says so."""
+    """Write a file with that text, gzipped for a name with .gz."""
     data = text.encode() if isinstance(text, str) else text
     path = tmp_path / name
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
@@ -32,7 +32,7 @@ def write(tmp_path: Path, name: str, text: str | bytes) -> Path:
 
 
 def rows(log: Interactions) -> list[tuple[str, str]]:
-    """The pairs in order."""
+    """Return the pairs in order."""
     users, items = log.user_ids[log.users].tolist(), log.item_ids[log.items].tolist()
     return list(zip(users, items, strict=True))
 
@@ -53,7 +53,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_text_format_is_recognised_and_read(tmp_path: Path, name: str) -> None:
-    """The same three interactions come out of each, with no word about the format."""
+    """Each file gives the same three interactions, without a format option."""
     text, kind = FILES[name]
     reading = read_interactions(write(tmp_path, name, text))
     assert named(reading.interactions) == PAIRS
@@ -62,7 +62,7 @@ def test_every_text_format_is_recognised_and_read(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("name", ["ratings.dat", "ratings.dat.gz", "ml-1m.txt", "bom.dat"])
 def test_movielens_ratings_are_read(tmp_path: Path, name: str) -> None:
-    """user::item::rating::timestamp without a header; whole rating and time survive."""
+    """user::item::rating::timestamp is read without a header; ratings and times are complete."""
     text = (
         "\ufeff" if name == "bom.dat" else ""
     ) + "1::1193::5::978300760\n1::661::3::978302109\n12::1193::4::978298413"
@@ -75,7 +75,7 @@ def test_movielens_ratings_are_read(tmp_path: Path, name: str) -> None:
 
 
 def test_double_colons_are_split_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A separator that falls on the border of two blocks of the file is still one."""
+    """A separator at the border of two blocks is recognised."""
     monkeypatch.setattr(formats_module, "CHUNK", 7)
     lines = [f"{user}::{item}::5::{100 + user}" for user in range(9) for item in range(9)]
     log = read_interactions(write(tmp_path, "ratings.dat", "\n".join(lines)), implicit=True).interactions
@@ -84,7 +84,7 @@ def test_double_colons_are_split_across_blocks(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("kind", ["string", "large_string", "int64", "categorical", "pandas"])
 def test_parquet_is_read_whatever_type_its_ids_have(tmp_path: Path, kind: str) -> None:
-    """Text, whole numbers and categories become the ids they show."""
+    """Text, integers and categories become ids with their displayed text."""
     users, items = ["5", "5", "7"], ["10", "9", "10"]
     columns: dict[str, object] = {
         "string": pa.array(users),
@@ -104,7 +104,7 @@ def test_parquet_is_read_whatever_type_its_ids_have(tmp_path: Path, kind: str) -
     "ids", [["007", "7"], ["NA", "null"], ["1.0", "1"], ["a b", "ü::ñ"], ["-1", "0"], ["x" * 255, "y"]]
 )
 def test_ids_stay_exactly_as_written(tmp_path: Path, ids: list[str]) -> None:
-    """Zeros in front, words that others take for missing, decimals: distinct text is a distinct id."""
+    """Leading zeros, words such as NA, decimals: each distinct text is a distinct id."""
     text = "user,my item\n" + "".join(f"u,{one}\n" for one in ids)
     log = read_interactions(write(tmp_path, "log.csv", text), columns=Columns(item="my item")).interactions
     assert log.item_ids.tolist() == ids
@@ -120,7 +120,7 @@ def test_ids_stay_exactly_as_written(tmp_path: Path, ids: list[str]) -> None:
 def test_of_repeated_pairs_the_earliest_row_stays(
     tmp_path_factory: pytest.TempPathFactory, log: list[tuple[int, int, int, int]]
 ) -> None:
-    """What is left is each pair once, in the order of the file, with the time and label of its earliest, first row."""
+    """Each pair is kept once, in file order, with the time and label of its earliest row."""
     frame = pd.DataFrame(log, columns=["userID", "itemID", "timestamp", "x_label"])
     path = tmp_path_factory.mktemp("log") / "log.inter"
     frame.to_csv(path, sep="\t", index=False)
@@ -136,7 +136,7 @@ def test_of_repeated_pairs_the_earliest_row_stays(
 
 
 def test_without_times_the_first_of_repeated_rows_stays(tmp_path: Path) -> None:
-    """The order of the file decides."""
+    """The first row in the file is kept."""
     reading = read_interactions(write(tmp_path, "l.inter", "userID\titemID\tx_label\n1\t1\t2\n2\t1\t0\n1\t1\t0\n"))
     assert reading.interactions.labels is not None
     assert reading.interactions.labels.tolist() == [2, 0]
@@ -144,13 +144,13 @@ def test_without_times_the_first_of_repeated_rows_stays(tmp_path: Path) -> None:
 
 
 def ratings(tmp_path: Path, *, threshold: float | None = None, implicit: bool = False) -> Reading:
-    """A log of ratings 1, 3.5 and 5."""
+    """Write a log with the ratings 1, 3.5 and 5."""
     path = write(tmp_path, "r.csv", "user_id,item_id,rating\na,x,1\nb,y,3.5\nc,z,5\n")
     return read_interactions(path, threshold=threshold, implicit=implicit)
 
 
 def test_ratings_count_from_the_threshold_up(tmp_path: Path) -> None:
-    """Rows rated at least that stay, the rest is counted, and users and items only of the rest are gone."""
+    """Rows rated at least the threshold are kept, the others counted; users and items without rows are removed."""
     reading = ratings(tmp_path, threshold=3.5)
     assert named(reading.interactions) == {("b", "y"), ("c", "z")}
     assert (reading.rows, reading.below_threshold) == (3, 1)
@@ -158,7 +158,7 @@ def test_ratings_count_from_the_threshold_up(tmp_path: Path) -> None:
 
 
 def test_implicit_keeps_every_row_and_does_not_look_at_the_ratings(tmp_path: Path) -> None:
-    """Whoever says so may even have ratings that are no numbers."""
+    """With --implicit the ratings need not be numbers."""
     assert len(ratings(tmp_path, implicit=True).interactions) == 3
     path = write(tmp_path, "odd.csv", "user_id,item_id,rating\na,x,good\nb,y,\n")
     assert len(read_interactions(path, implicit=True).interactions) == 2
@@ -176,13 +176,13 @@ def test_implicit_keeps_every_row_and_does_not_look_at_the_ratings(tmp_path: Pat
 def test_what_ratings_mean_has_to_be_said(
     tmp_path: Path, threshold: float | None, implicit: bool, message: str
 ) -> None:
-    """Nothing is guessed of explicit ratings."""
+    """There is no default for explicit ratings."""
     with pytest.raises(BadInput, match=message):
         ratings(tmp_path, threshold=threshold, implicit=implicit)
 
 
 def test_a_threshold_needs_ratings(tmp_path: Path) -> None:
-    """A threshold for a log without ratings is a mistake, and another column can be named."""
+    """A threshold for a log without ratings is an error, which names the option for the column."""
     path = write(tmp_path, "s.csv", "user_id,item_id,stars\na,x,1\nb,y,5\n")
     with pytest.raises(BadInput, match=r"--threshold 3 found for s\.csv with columns .*'stars'.*--rating-column"):
         read_interactions(path, threshold=3)
@@ -202,7 +202,7 @@ def test_a_threshold_needs_ratings(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_times_become_whole_seconds(tmp_path: Path, times: list[str], expected: list[int], kind: str) -> None:
-    """Numbers of seconds and ISO 8601, with or without a zone, as text, numbers or dates."""
+    """Times can be seconds or ISO 8601, with or without a zone, as text, numbers or dates."""
     if kind == "csv":
         path = write(
             tmp_path, "t.csv", "user_id,item_id,timestamp\n" + "".join(f"u,{row},{t}\n" for row, t in enumerate(times))
@@ -218,7 +218,7 @@ def test_times_become_whole_seconds(tmp_path: Path, times: list[str], expected: 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_times_of_parquet_may_have_any_unit(tmp_path: Path, unit: str) -> None:
-    """A timestamp is a moment, whatever it is counted in."""
+    """Arrow timestamps of any unit give the same seconds."""
     moments = pa.array([60, 120], pa.timestamp("s")).cast(pa.timestamp(unit, tz="UTC"))
     pq.write_table(
         pa.table({"user_id": ["u", "u"], "item_id": ["0", "1"], "timestamp": moments}), tmp_path / "t.parquet"
@@ -267,14 +267,14 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named_with_its_column_and_row(tmp_path: Path, fault: str) -> None:
-    """What was found, where, and what was expected."""
+    """The error says what was found, where, and what was expected."""
     body, message = FAULTS[fault]
     with pytest.raises(BadInput, match=message):
         read_interactions(write(tmp_path, "f.csv", HEADER + body), threshold=0)
 
 
 def test_rows_of_faults_are_rows_of_the_file(tmp_path: Path) -> None:
-    """Rows below the threshold are counted when a later row is at fault."""
+    """Row numbers in errors include the rows below the threshold."""
     with pytest.raises(BadInput, match="in row 3"):
         read_interactions(write(tmp_path, "f.csv", HEADER + "a,x,1,1,0\nb,x,1,1,0\nc, y,5,1,0\n"), threshold=4)
 
@@ -303,7 +303,7 @@ def test_rows_of_faults_are_rows_of_the_file(tmp_path: Path) -> None:
 def test_a_file_that_is_no_log_is_refused_in_a_sentence(
     tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
-    """Empty, binary, broken, headless and mislabelled files."""
+    """Empty, binary and broken files and files with a wrong header or suffix are refused."""
     if content is None:
         path = tmp_path / name
         path.write_bytes(gzip.compress(b"user_id,item_id\n" + b"1,2\n" * 50_000)[:80])
@@ -334,19 +334,19 @@ def test_a_parquet_with_unusable_columns_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_named_columns_have_to_be_there(tmp_path: Path, columns: Columns, message: str) -> None:
-    """A name that is not in the file is never replaced by a usual one."""
+    """A named column that is missing is never replaced by a recognised one."""
     with pytest.raises(BadInput, match=message):
         read_interactions(write(tmp_path, "o.csv", "user_id,item_id\n1,2\n"), columns=columns)
 
 
 def test_a_named_column_settles_which_of_two_counts(tmp_path: Path) -> None:
-    """Where two columns could be the user's the option decides."""
+    """If two columns could be the user's, the option decides."""
     path = write(tmp_path, "two.csv", "user_id,userId,item_id\n1,2,3\n")
     assert read_interactions(path, columns=Columns(user="userId")).interactions.user_ids.tolist() == ["2"]
 
 
 def test_the_format_can_be_told(tmp_path: Path) -> None:
-    """What was told is not second-guessed, and an unknown format lists the known."""
+    """A format given by option is used as it is, and the error for an unknown format lists the known ones."""
     path = write(tmp_path, "x.bin", "user,item\nu1,a\nu1,b\nu2,a\n")
     reading = read_interactions(path, format_name="csv")
     assert (named(reading.interactions), reading.why) == (PAIRS, "by --format")
@@ -357,14 +357,14 @@ def test_the_format_can_be_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
-    """Nor is a folder."""
+    """A folder is refused too."""
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(NotFound, match="does not exist, expected a file of interactions"):
             read_interactions(path)
 
 
 def test_what_unpacks_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small file that unpacks to a huge one is stopped on the way."""
+    """Unpacking a small file to a huge one is stopped."""
     monkeypatch.setattr(formats_module, "LARGEST", 1 << 20)
     bomb = write(tmp_path, "bomb.csv.gz", b"user_id,item_id\n" + b"1,2\n" * (1 << 20))
     assert bomb.stat().st_size < 20_000
@@ -373,13 +373,13 @@ def test_what_unpacks_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch:
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
-    """Of double colons nothing is kept that is longer than a line can be."""
+    """A line longer than the limit is refused."""
     with pytest.raises(BadInput, match="has a line of more than 65536 bytes"):
         read_interactions(write(tmp_path, "r.dat", "1::2::3::4\n" + "1::" * 50_000), implicit=True)
 
 
 def test_a_prepared_log_is_read_by_its_columns(tmp_path: Path) -> None:
-    """Row and column numbers with the ids of the mappings; other files are refused."""
+    """It has row and column numbers and the ids of the mappings; other files are refused."""
     path = write(tmp_path, "p.inter", "userID\titemID\tx_label\ttimestamp\n0\t1\t0\t9\n1\t0\t2\t9\n")
     log = read_prepared(path, np.array(["a", "b"]), np.array(["x", "y"]))
     assert rows(log) == [("a", "y"), ("b", "x")]

@@ -1,4 +1,4 @@
-"""Published logs of MovieLens and Last.fm: the counts that their makers and the literature state."""
+"""Published logs of MovieLens and Last.fm have the counts stated by their authors and the literature."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ RUN = "movielens"
 
 @pytest.fixture(scope="module")
 def films(shared_data: Path) -> Interactions:
-    """All of MovieLens-1M."""
+    """Return all interactions of MovieLens-1M."""
     return read_interactions(shared_data / "ml1m" / "ml1m_implicit.tsv.gz").interactions
 
 
 @pytest.fixture(scope="module")
 def with_poster(shared_data: Path) -> set[str]:
-    """Films that have a poster."""
+    """Return the films that have a poster."""
     return {path.stem for path in (shared_data / "ml1m_posters" / "images").glob("*.jpg")}
 
 
 @pytest.fixture(scope="module")
 def with_plot(shared_data: Path) -> set[str]:
-    """Films that have a plot: the tenth field of eleven, N/A where there is none."""
+    """Return the films that have a plot: the tenth of eleven fields, N/A if there is none."""
     text = (shared_data / "ml1m" / "movies_extrainfos.dat").read_text(encoding="utf-8")
     fields = [line.split("::") for line in text.splitlines() if line]
     return {row[0] for row in fields if row[9].strip() not in {"", "N/A"}}
 
 
 def part(log: Interactions, items: set[str]) -> Interactions:
-    """The interactions with these items."""
+    """Return the interactions with these items."""
     return log.take(np.isin(log.item_ids, sorted(items))[log.items])
 
 
 def test_all_of_movielens_and_its_core(films: Interactions) -> None:
-    """1,000,209 ratings of 6,040 users and 3,706 films, of which the 5-core has 999,611 and 3,416."""
+    """There are 1,000,209 ratings of 6,040 users and 3,706 films; the 5-core has 999,611 ratings and 3,416 films."""
     assert films.counts == {"interactions": 1_000_209, "users": 6_040, "items": 3_706}
     assert k_core(films, 5).counts == {"interactions": 999_611, "users": 6_040, "items": 3_416}
 
 
 def test_films_with_poster_and_plot(films: Interactions, with_poster: set[str], with_plot: set[str]) -> None:
-    """3,251 films have poster, plot and interactions; the 5-core takes nothing of their 997,559 interactions."""
+    """3,251 films have poster, plot and interactions; the 5-core keeps all of their 997,559 interactions."""
     both = with_poster & with_plot & set(films.item_ids.tolist())
     assert (len(with_poster), len(with_plot), len(both)) == (3_256, 3_845, 3_251)
     filtered = part(films, both)
@@ -61,7 +61,7 @@ def test_films_with_poster_and_plot(films: Interactions, with_poster: set[str], 
 
 
 def test_the_random_split_has_the_shares_of_the_published_one(films: Interactions, with_poster: set[str]) -> None:
-    """By the same rule over the same interactions each label occurs exactly as often as in the published split."""
+    """The same rule on the same interactions gives each label exactly as often as in the published split."""
     log = in_order(k_core(part(films, with_poster), 5))
     labels = labels_of(split(log, "random", seed=7, k=5).interactions)
     assert np.bincount(labels).tolist() == [800_869, 97_158, 100_081]
@@ -70,7 +70,7 @@ def test_the_random_split_has_the_shares_of_the_published_one(films: Interaction
 def test_the_published_poster_split_is_kept_whole(
     shared_data: Path, films: Interactions, with_poster: set[str]
 ) -> None:
-    """As a given split: 998,108 interactions, 6,040 users, 3,256 films, nothing lost and no label changed."""
+    """The given split has 998,108 interactions, 6,040 users and 3,256 films; nothing is lost and no label changed."""
     log = read_interactions(shared_data / "ml1m" / "ml1m_posters_split.tsv.gz").interactions
     done = split(in_order(k_core(log, 5)), "given", seed=7, k=5)
     assert done.interactions.counts == {"interactions": 998_108, "users": 6_040, "items": 3_256}
@@ -81,7 +81,7 @@ def test_the_published_poster_split_is_kept_whole(
 
 @pytest.mark.parametrize("name", ["lfm2k.inter", "lfm2k_og_ids.inter"])
 def test_lastfm_in_the_format_of_mmrec(shared_data: Path, name: str) -> None:
-    """56,345 interactions of 1,858 users with 1,425 artists in a given split, with original and with new ids."""
+    """The given split has 56,345 interactions of 1,858 users with 1,425 artists, with original and with new ids."""
     reading = read_interactions(shared_data / "lfm2k" / name, implicit=True)
     assert (reading.format, reading.duplicates) == ("inter", 0)
     done = split(in_order(reading.interactions), "given", seed=7, k=1)
@@ -92,8 +92,8 @@ def test_lastfm_in_the_format_of_mmrec(shared_data: Path, name: str) -> None:
 def test_movielens_from_file_to_dataset(
     shared_data: Path, folder_store: Store, with_poster: set[str], with_plot: set[str]
 ) -> None:
-    """Loaded and prepared by the commands: the stated counts, and every feature row that of its own film."""
-    ids = sorted(with_poster & with_plot)  # as text: another order than the prepared one
+    """Loaded and prepared by the commands, it has the stated counts, and every feature row belongs to its film."""
+    ids = sorted(with_poster & with_plot)  # as text, so in another order than the prepared one
     source = np.random.default_rng(1).normal(size=(len(ids), 8)).astype(np.float32)
     closing = load_interactions(file=shared_data / "ml1m" / "ml1m_implicit.tsv.gz", dataset="ml1m")
     config = RunConfig(dataset="ml1m", modalities=["image"], encoder="none", models=["ease"])

@@ -1,4 +1,4 @@
-"""Every split: what it promises to all, and its own rule."""
+"""The contract of all splits, and the rule of each."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LOGS = st.builds(
 
 
 def labelled(log: list[Pair], method: str, *, seed: int = 7, k: int = 1) -> LabelledLog:
-    """Split a log whose times and given labels are some function of the pair."""
+    """Split a log whose times and given labels are functions of the pair."""
     times = [(31 * user + 17 * item) % 53 for user, item in log]
     labels = [(user + 2 * item) % 7 % 3 for user, item in log]
     return split(in_order(log_of(log, times=times, labels=labels)), method, seed=seed, k=k)
 
 
 def possible(log: list[Pair], method: str, *, k: int = 1) -> LabelledLog:
-    """The same, leaving out logs too small to have all three parts."""
+    """Split a log; skips logs too small for three parts."""
     try:
         return labelled(log, method, k=k)
     except BadInput as error:
@@ -41,7 +41,7 @@ def possible(log: list[Pair], method: str, *, k: int = 1) -> LabelledLog:
 
 
 def mmrec(count: int) -> tuple[int, int, int]:
-    """How many of a user's rows are train, valid and test by MMRec's rule."""
+    """Return how many of a user's rows are train, valid and test by MMRec's rule."""
     if count < 10:
         return count - 2, 1, 1
     held = int(0.2 * count)
@@ -51,7 +51,7 @@ def mmrec(count: int) -> tuple[int, int, int]:
 @pytest.mark.parametrize("method", METHODS)
 @given(log=LOGS, k=st.integers(1, 3))
 def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log: list[Pair], k: int) -> None:
-    """Every user and item of the result has a row of train; rows are those that came in, less the counted ones."""
+    """Every user and item of the result has a training row; all rows are kept except those counted as dropped."""
     done = possible(log, method, k=k)
     found = done.interactions
     labels = labels_of(found)
@@ -70,7 +70,7 @@ def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log:
 def test_the_same_seed_gives_the_same_labels_whatever_the_order_of_rows(
     method: str, log: list[Pair], shuffle: object
 ) -> None:
-    """Rows can come in any order: labels belong to pairs."""
+    """Labels depend on the pairs, not on the order of rows."""
     first = possible(log, method)
     mixed = list(log)
     shuffle.shuffle(mixed)  # type: ignore[attr-defined]
@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_labels_whatever_the_order_of_rows(
 
 
 def test_another_seed_gives_other_labels_of_the_random_split() -> None:
-    """The seed matters."""
+    """Another seed gives another split."""
     log = dense(20, 20, seed=1)
     one, other = (split_by_name(labelled(log, "random", seed=seed).interactions) for seed in (1, 2))
     assert one != other
@@ -105,16 +105,16 @@ def test_two_tenths_in_integers_are_two_tenths_in_floats() -> None:
 
 
 def test_the_random_split_is_random() -> None:
-    """Over many users each of twenty items is held out about as often: neither place nor number decides."""
+    """Over many users each of twenty items is held out about equally often, whatever its place and number."""
     users, items = 3000, 20
     log = in_order(log_of([(user, item) for user in range(users) for item in range(items)]))
     labels = labels_of(split(log, "random", seed=5, k=1).interactions)
-    held = np.bincount(log.items[labels > 0], minlength=items) / users  # expected 0.2, deviation 0.0073
+    held = np.bincount(log.items[labels > 0], minlength=items) / users  # expected 0.2, standard deviation 0.0073
     assert np.abs(held - 0.2).max() < 0.035
 
 
 def test_leave_one_out_takes_the_last_two_of_each_user() -> None:
-    """The latest row is test, the one before it valid, and of equal times the item with the higher number is later."""
+    """The latest row is test, the one before it valid; for equal times the higher item number is later."""
     log = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)]
     times = [40, 30, 20, 10, 5, 5, 5, 5]
     found = split_by_name(split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1).interactions)
@@ -123,7 +123,7 @@ def test_leave_one_out_takes_the_last_two_of_each_user() -> None:
 
 
 def test_leave_one_out_works_with_any_number_of_rows_and_negative_times() -> None:
-    """Times before 1970 order like all others."""
+    """Times before 1970 are sorted correctly."""
     log = dense(40, 30, seed=2)
     times = [user * 7 - (item * 13 + user * 5) % 30 * 1_000_003 for user, item in log]
     done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
@@ -135,7 +135,7 @@ def test_leave_one_out_works_with_any_number_of_rows_and_negative_times() -> Non
 
 
 def test_the_split_by_time_has_one_moment_for_everybody() -> None:
-    """All of train is before all of valid, and that before all of test, at 80 and 90 per cent of the rows."""
+    """All train rows are before all valid rows, and these before all test rows, at 80 and 90 % of the rows."""
     log = dense(50, 40, seed=3)
     times = np.random.default_rng(1).permutation(len(log))
     done = split(in_order(log_of(log, times=times.tolist())), "time", seed=0, k=1)
@@ -148,7 +148,7 @@ def test_the_split_by_time_has_one_moment_for_everybody() -> None:
 
 
 def test_rows_of_one_moment_are_never_parted() -> None:
-    """Ties go to the later part as a whole, so nothing is learned of the moment that is tested."""
+    """All rows of equal time are in the later part, so no training row has the time of a test row."""
     log = dense(30, 30, seed=4)
     times = [row * 20 // len(log) for row in range(len(log))]
     done = split(in_order(log_of(log, times=times)), "time", seed=0, k=1)
@@ -160,7 +160,7 @@ def test_rows_of_one_moment_are_never_parted() -> None:
 
 @pytest.mark.parametrize("method", ["time", "given"])
 def test_who_comes_too_late_to_be_trained_is_dropped_with_all_that_depends_on_it(method: str) -> None:
-    """An item first seen in test goes, then the user who falls below k without it, and both are counted."""
+    """An item that occurs only in test is dropped, then the user who falls below k without it; both are counted."""
     block = dense(20, 20, seed=5, share=1.0)
     late = [(0, 99), (50, 99), (50, 0)]
     log = block + late
@@ -173,8 +173,8 @@ def test_who_comes_too_late_to_be_trained_is_dropped_with_all_that_depends_on_it
 
 
 def test_the_first_row_of_an_untrained_item_moves_to_train() -> None:
-    """Where an item would never be learned its row of the first user moves, with the user's earlier one of validation,
-    and no other label changes."""
+    """An item without training rows moves the first user's row to train, with that user's earlier valid row; no other
+    label changes."""
     log = [(user, item) for user in range(6) for item in range(4)] + [(4, 50), (5, 50)]
     times = [(item + user) % 4 for user, item in log[:-2]] + [1000, 1000]
     done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
@@ -186,7 +186,7 @@ def test_the_first_row_of_an_untrained_item_moves_to_train() -> None:
 
 
 def test_leave_one_out_moves_a_row_of_validation_where_there_is_one() -> None:
-    """Rather than two of a user whose test row it is, though that user is the first; so do users of two rows."""
+    """A valid row is preferred, even if the first user has a test row; users with two rows are handled likewise."""
     log = [(user, item) for user in range(4) for item in range(4)] + [
         (0, 50),
         (1, 50),
@@ -205,7 +205,7 @@ def test_leave_one_out_moves_a_row_of_validation_where_there_is_one() -> None:
 
 
 def test_users_who_are_in_train_alone_are_counted() -> None:
-    """As the first of two whose latest item nobody has in train: they stay, and no figure is about them."""
+    """If all rows of a user move to train, the user stays but is in no metric."""
     log = [(user, item) for user in range(2) for item in range(5)]
     done = split(in_order(log_of(log, times=[item for _, item in log])), "leave-one-out", seed=0, k=1)
     assert (done.moved_to_train, done.users_unmeasured, done.users_lost) == (2, 1, 0)
@@ -215,7 +215,7 @@ def test_users_who_are_in_train_alone_are_counted() -> None:
 
 @given(log=LOGS)
 def test_leave_one_out_never_learns_from_a_users_future(log: list[Pair]) -> None:
-    """Whatever has to move, no user has a row of train that is later than one of valid or test."""
+    """Whatever moves, no user has a training row later than a valid or test row."""
     found = possible(log, "leave-one-out").interactions
     labels, times = labels_of(found), found.timestamps
     assert times is not None
@@ -227,7 +227,7 @@ def test_leave_one_out_never_learns_from_a_users_future(log: list[Pair]) -> None
 
 
 def test_given_labels_stay_as_they_are() -> None:
-    """A published split is not ours to change."""
+    """A published split must not be changed."""
     log = dense(20, 20, seed=6, share=1.0)
     labels = [(user + item) % 5 % 3 for user, item in log]
     done = split(in_order(log_of(log, labels=labels)), "given", seed=0, k=5)
@@ -245,20 +245,20 @@ def test_given_labels_stay_as_they_are() -> None:
     ],
 )
 def test_a_split_says_what_it_misses(method: str, message: str) -> None:
-    """Without times or labels there is nothing to split by, and nothing is made up."""
+    """A split by time or by given labels is refused without them."""
     with pytest.raises(BadInput, match=message):
         split(log_of([(0, 0), (0, 1), (1, 0)]), method, seed=0, k=1)
 
 
 def test_an_empty_part_is_an_error() -> None:
-    """A split without test rows would report figures of nothing."""
+    """Without test rows there would be no metrics."""
     log = dense(10, 10, seed=7)
     with pytest.raises(BadInput, match=r"the given split of .* gives .* rows of train, valid and test, expected some"):
         split(log_of(log, labels=[0] * len(log)), "given", seed=0, k=1)
 
 
 def test_nothing_left_is_an_error() -> None:
-    """Where everything is untrained the message says so."""
+    """If no training rows remain, the message says so."""
     log = dense(10, 10, seed=8)
     with pytest.raises(BadInput, match="nothing is left of"):
         split(log_of(log, labels=[2] * len(log)), "given", seed=0, k=1)
@@ -266,7 +266,7 @@ def test_nothing_left_is_an_error() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_repeated_pairs_are_refused(method: str) -> None:
-    """The same pair in train and test would be a leak, whichever rule would put it there."""
+    """The same pair in train and test would be a leak, under any rule."""
     log = log_of([(0, 0), (0, 1), (0, 0)], times=[1, 2, 3], labels=[0, 1, 2])
     with pytest.raises(BadInput, match="same item more than once"):
         split(log, method, seed=0, k=1)
@@ -276,7 +276,7 @@ def test_repeated_pairs_are_refused(method: str) -> None:
 @settings(max_examples=25)
 @given(log=LOGS)
 def test_no_pair_is_in_two_parts(method: str, log: list[Pair]) -> None:
-    """A Dataset, which refuses such pairs, can be made of every split, and holds each row once."""
+    """A Dataset, which refuses repeated pairs, can be made from every split and has each row once."""
     found = possible(log, method).interactions
     data = dataset_of("drawn", found, {})
     assert data.train.nnz + data.valid.nnz + data.test.nnz == len(found) == len(named(found))
@@ -284,7 +284,7 @@ def test_no_pair_is_in_two_parts(method: str, log: list[Pair]) -> None:
 
 @given(pairs())
 def test_order_within_sorts_like_a_lexsort(log: list[Pair]) -> None:
-    """The counting sort gives what sorting all rows by user and item gives, and the places that follow from it."""
+    """The counting sort equals sorting all rows by user and item, and gives the corresponding places."""
     known = log_of(log)
     order = order_within(known.users, known.items)
     assert order is not None
@@ -298,7 +298,7 @@ def test_order_within_sorts_like_a_lexsort(log: list[Pair]) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_splits_hold_after_a_core_is_taken(method: str) -> None:
-    """On a log as `prepare` gives it, numbered and with a core, no split with times for all loses the core."""
+    """On a log as `prepare` returns it, numbered and a k-core, no split breaks the k-core."""
     rng = np.random.default_rng(9)
     log = log_of(dense(60, 50, seed=9, share=0.4))
     labels = rng.choice(3, len(log), p=[0.8, 0.1, 0.1]).astype(np.int8)

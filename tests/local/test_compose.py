@@ -1,4 +1,4 @@
-"""What docker-compose.yaml and the first .env say, where no engine is needed to see it."""
+"""Properties of docker-compose.yaml and the first .env that can be tested without an engine."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ case "$*" in "compose version"*) echo 2.30.0 ;; "volume inspect"*) exit 1 ;; esa
 
 
 def composed(service: str) -> dict[str, Any]:
-    """One service, as it is written."""
-    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
-    return dict(found["services"][service])
+    """Return one service of docker-compose.yaml."""
+    compose: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
+    return dict(compose["services"][service])
 
 
 def default(value: str) -> str:
@@ -34,7 +34,7 @@ def default(value: str) -> str:
 
 
 def test_a_command_typed_by_hand_plans_with_memory_that_it_has() -> None:
-    """Without .env: the limit of the service, less what the interpreter and its libraries take."""
+    """Without .env the models' limit is below that of the service, with room for the interpreter and libraries."""
     tasks = composed("tasks")
     assert default(tasks["mem_limit"]).endswith("g")
     limit = float(default(tasks["mem_limit"]).removesuffix("g"))
@@ -43,7 +43,7 @@ def test_a_command_typed_by_hand_plans_with_memory_that_it_has() -> None:
 
 
 def test_the_first_env_plans_with_memory_that_there_is(tmp_path: Path) -> None:
-    """With its limit, which depends on the machine."""
+    """The memory limit depends on the machine."""
     (tmp_path / "docker").mkdir()
     (tmp_path / "bin").mkdir()
     shutil.copy(ROOT / "docker/stack.sh", tmp_path / "docker")
@@ -58,7 +58,7 @@ def test_the_first_env_plans_with_memory_that_there_is(tmp_path: Path) -> None:
 
 
 def test_what_the_form_reads_reaches_airflow() -> None:
-    """With Docker from .env, without it from the environment of who starts the stack."""
+    """With Docker the variables come from .env, without it from the environment of the user."""
     form = (ROOT / "plugins/recsys/form.py").read_text(encoding="utf-8")
     read = set(re.findall(r'"(RECSYS_[A-Z_]+)"', form))
     assert {"RECSYS_DATASET", "RECSYS_K", "RECSYS_SPLIT"} <= read

@@ -1,4 +1,4 @@
-"""What the demo shows of a run."""
+"""The output of the demo during a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.follow import Lines, Table, describe, label
 
 
 def task(name: str, state: str | None, **more: object) -> dict[str, object]:
-    """A task instance as the API has it."""
+    """Return a task instance like the API."""
     return {
         "task_id": name,
         "map_index": -1,
@@ -23,21 +23,21 @@ def task(name: str, state: str | None, **more: object) -> dict[str, object]:
 
 
 def test_a_mapped_box_is_named_by_what_it_was_mapped_over() -> None:
-    """People know `image`, not index 0; the index stands in until the name is known."""
+    """Users know `image`, not index 0; the index is shown until the name is known."""
     assert label(task("scan", "running")) == "scan"
     assert label(task("extract", "running", map_index=0, rendered_map_index="image")) == "extract [image]"
     assert label(task("extract", None, map_index=0)) == "extract [0]"
 
 
 def test_a_line_tells_state_seconds_and_repeated_tries() -> None:
-    """What one wants to know at a glance."""
+    """One line has all that users need to know."""
     line = describe(task("train", "up_for_retry", duration=12.34, try_number=2))
     assert line.split() == ["!", "train", "up_for_retry", "12.3", "s", "try", "2"]
     assert describe(task("train", None)).split() == ["train", "waiting"]
 
 
 def test_a_log_gets_a_line_for_each_change_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    """Looking every second does not fill a log."""
+    """Polling every second does not fill a log."""
     show = Lines()
     show([task("scan", None)], 0.0)
     show([task("scan", "running")], 1.0)
@@ -50,7 +50,7 @@ def test_a_log_gets_a_line_for_each_change_and_no_other(capsys: pytest.CaptureFi
 
 
 def test_a_mapped_box_is_not_shown_twice_under_two_names(capsys: pytest.CaptureFixture[str]) -> None:
-    """Airflow knows what it was mapped over a moment after it has begun."""
+    """Airflow sets the name of a mapped task shortly after its start."""
     show = Lines()
     show([task("extract", "running", map_index=0)], 1.0)
     show([task("extract", "running", map_index=0, rendered_map_index="0")], 1.5)
@@ -63,7 +63,7 @@ def test_a_mapped_box_is_not_shown_twice_under_two_names(capsys: pytest.CaptureF
 
 
 def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second drawing goes back over all lines of the first."""
+    """The second table overwrites all lines of the first."""
     monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((80, 24)))
     written: list[str] = []
     show = Table(written.append)
@@ -75,7 +75,7 @@ def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_terminal_too_low_gets_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Going back over lines that have scrolled away would garble them."""
+    """Lines that have scrolled away cannot be overwritten."""
     monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((80, 3)))
     written: list[str] = []
     Table(written.append)([task("scan", "running"), task("align", None)], 1.0)
@@ -84,7 +84,7 @@ def test_a_terminal_too_low_gets_lines(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_the_closing_line_of_a_box_is_found_in_its_log() -> None:
-    """Its plain values are shown, what is nested is not; what only looks like JSON is passed over."""
+    """Plain values are shown, nested ones are not; a line that only looks like JSON is skipped."""
     log = [
         "python -m tasks extract",
         '{"encoded": 3, "cached": 300, "share": 0.01, "ids": [1, 2]}',

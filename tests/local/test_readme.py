@@ -1,4 +1,4 @@
-"""The front page is true: its targets, commands and variables are those of the code."""
+"""The README is correct: its targets, commands and variables are those of the code."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 VARIABLE = re.compile(r"\bRECSYS_[A-Z][A-Z0-9_]*[A-Z0-9]\b")
-INNER = {"RECSYS_RUN_URL", "RECSYS_STACK", "RECSYS_TASK"}  # set by one process for its children, never by people
+INNER = {"RECSYS_RUN_URL", "RECSYS_STACK", "RECSYS_TASK"}  # set by one process for its children, never by users
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
-    """And every target is named."""
+    """The README also names every target."""
     named = set(re.findall(r"(?:`|^|=1 )make ([a-z][a-z0-9-]+)", README, re.MULTILINE))
     assert named == set(TARGETS) - {"help"}
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_make_target_has_a_line_of_help(target: str) -> None:
-    """`make` without a target lists it."""
+    """`make` without a target shows it."""
     assert re.search(rf"^{target}:.*## \S", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_readme_with_its_own_words(name: str) -> None:
-    """The table says what `python -m tasks` says."""
+    """The table has the same summaries as `python -m tasks`."""
     assert f"| `{name}` | {summary(name)} |" in README
 
 
 def test_every_variable_that_the_code_reads_is_in_the_readme() -> None:
-    """And none that it does not."""
+    """The README names no other variables."""
     code = [path for folder in ("dags", "plugins", "tasks", "local") for path in (ROOT / folder).rglob("*.py")]
     read = {name for path in code for name in VARIABLE.findall(path.read_text(encoding="utf-8"))} - INNER
     documented = set(VARIABLE.findall(README))
@@ -48,14 +48,14 @@ def test_every_variable_that_the_code_reads_is_in_the_readme() -> None:
 
 
 def test_hyperparameters_that_the_readme_shows_are_accepted() -> None:
-    """Under names that models have."""
+    """The models have hyperparameters of these names."""
     (shown,) = re.findall(r"```yaml\n(hyperparameters:.*?)```", README, re.DOTALL)
     for name, values in yaml.safe_load(shown)["hyperparameters"].items():
         assert model_class(name).configure(values)
 
 
 def test_every_threshold_of_a_preset_is_in_the_readme_with_its_default() -> None:
-    """What the form does not have and is no hyper-parameter."""
+    """A threshold is a field of a preset that is neither in the form nor a hyperparameter."""
     for name, field in RunConfig.model_fields.items():
         if not field.is_required() and name not in {"k_core", "split", "seed", "hyperparameters"}:
             default = json.dumps(field.default)

@@ -12,24 +12,24 @@ from local.ports import GRPC_OFFSET, HOST, free_port, is_free, usable
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port that a server listens on while the test runs."""
+    """Return a port on which a server listens during the test."""
     with socket.create_server((HOST, free_port())) as server:
         yield server.getsockname()[1]
 
 
 def test_a_chosen_port_can_be_listened_on() -> None:
-    """A free port is one that a server can really use."""
+    """A server can use a port that is reported free."""
     with socket.create_server((HOST, free_port())):
         pass
 
 
 def test_a_port_with_a_server_is_not_free(listening: int) -> None:
-    """What somebody listens on is not free."""
+    """A port is not free while a server listens on it."""
     assert not is_free(listening)
 
 
 def test_taken_ports_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ports that the caller has given away already are left out."""
+    """Ports that the caller has already assigned are not chosen."""
     monkeypatch.setattr("local.ports.LOWEST", 15_000)
     monkeypatch.setattr("local.ports.HIGHEST", 15_009)
     taken = set(range(15_000, 15_009))
@@ -37,5 +37,5 @@ def test_taken_ports_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_port_whose_grpc_companion_is_taken_is_of_no_use(listening: int) -> None:
-    """SeaweedFS needs both."""
+    """SeaweedFS needs both ports."""
     assert not usable(listening - GRPC_OFFSET)

@@ -1,4 +1,4 @@
-"""Processes are ended exactly: all of ours, and nobody else's."""
+"""All processes of a stack are ended, and no others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 
 from local.processes import MARK, Identity, alive, end, family, marked, process, send, spawn
 
-PATIENCE = 20.0  # seconds before a test gives up on what happens within milliseconds
+PATIENCE = 20.0  # seconds until a test fails; the event usually takes milliseconds
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether `condition` comes true in time."""
+    """Whether `condition` becomes true in time."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -29,7 +29,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[str], Identity]]:
-    """Starts a shell script as a server; ends it, and all that carries this test's mark, afterwards."""
+    """Return a function that starts a shell script as a server; ends all processes with this test's mark."""
     mark = f"test-{os.getpid()}-{tmp_path.name}"
     started: list[Identity] = []
 
@@ -44,7 +44,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Identity]]:
 
 
 def test_a_started_server_is_alive_until_it_is_ended(start: Callable[[str], Identity]) -> None:
-    """`end` returns when the process is gone."""
+    """`end` returns when the process has ended."""
     server = start("exec sleep 600")
     assert alive(server)
     end([server], grace=PATIENCE)
@@ -52,7 +52,7 @@ def test_a_started_server_is_alive_until_it_is_ended(start: Callable[[str], Iden
 
 
 def test_a_server_that_ignores_the_signal_is_killed(start: Callable[[str], Identity], tmp_path: Path) -> None:
-    """After its grace nothing is asked any more."""
+    """After the grace period it is killed."""
     server = start("trap '' TERM; touch ready; while :; do sleep 1; done")
     assert eventually((tmp_path / "ready").exists)
     end([server], grace=0.2)
@@ -60,7 +60,7 @@ def test_a_server_that_ignores_the_signal_is_killed(start: Callable[[str], Ident
 
 
 def test_an_ended_server_leaves_no_zombie(start: Callable[[str], Identity]) -> None:
-    """It is reaped as soon as somebody looks."""
+    """It is reaped at the next check."""
     server = start("exit 3")
     assert eventually(lambda: not alive(server))
     with pytest.raises(ChildProcessError):
@@ -68,7 +68,7 @@ def test_an_ended_server_leaves_no_zombie(start: Callable[[str], Identity]) -> N
 
 
 def test_a_recycled_pid_is_never_signalled(start: Callable[[str], Identity]) -> None:
-    """A process that got the pid of a server of ours is not ours."""
+    """Another process that got a server's pid is not ours."""
     stranger = start("exec sleep 600")
     remembered = stranger.model_copy(update={"started": stranger.started - 1})
     assert not alive(remembered)
@@ -79,7 +79,7 @@ def test_a_recycled_pid_is_never_signalled(start: Callable[[str], Identity]) -> 
 
 
 def test_a_pid_of_before_the_last_boot_is_never_signalled(start: Callable[[str], Identity]) -> None:
-    """Clock ticks since boot say nothing after a boot."""
+    """Start times in clock ticks are not comparable across boots."""
     stranger = start("exec sleep 600")
     remembered = stranger.model_copy(update={"boot": "another"})
     assert not send(remembered, signal.SIGKILL)
@@ -88,7 +88,7 @@ def test_a_pid_of_before_the_last_boot_is_never_signalled(start: Callable[[str],
 
 
 def test_the_family_holds_children_of_other_process_groups(start: Callable[[str], Identity], tmp_path: Path) -> None:
-    """As the scheduler's tasks are, which have groups of their own."""
+    """The scheduler's tasks have their own process groups."""
     script = "\"$PYTHON\" -c \"import os, time; os.setpgid(0, 0); open('ready', 'w').close(); time.sleep(600)\" & wait"
     server = start(script)
     assert eventually((tmp_path / "ready").exists)
@@ -99,7 +99,7 @@ def test_the_family_holds_children_of_other_process_groups(start: Callable[[str]
 
 
 def test_orphans_of_a_killed_server_are_found_in_its_session(start: Callable[[str], Identity], tmp_path: Path) -> None:
-    """A killed leader does not hide what it has left behind."""
+    """The children of a killed leader are found."""
     server = start("sleep 600 & echo $! > child; wait")
     assert eventually(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
     child = process(int((tmp_path / "child").read_text()))
@@ -110,7 +110,7 @@ def test_orphans_of_a_killed_server_are_found_in_its_session(start: Callable[[st
 
 
 def test_the_mark_finds_what_left_its_session(start: Callable[[str], Identity], tmp_path: Path) -> None:
-    """A task's command has a session of its own, and its parents may all be gone."""
+    """A task's command has its own session, and its parents may all have ended."""
     server = start("setsid sh -c 'touch ready; exec sleep 600' & wait")
     assert eventually((tmp_path / "ready").exists)
     send(server, signal.SIGKILL)
@@ -122,13 +122,13 @@ def test_the_mark_finds_what_left_its_session(start: Callable[[str], Identity], 
 
 
 def test_the_mark_leaves_other_stacks_alone(start: Callable[[str], Identity]) -> None:
-    """Another mark is another stack."""
+    """Another mark belongs to another stack."""
     server = start("exec sleep 600")
     assert server not in marked("somebody-else")
 
 
 def test_the_log_of_the_last_start_is_kept(start: Callable[[str], Identity], tmp_path: Path) -> None:
-    """Why a server ended can still be read after it was started again."""
+    """The reason why a server ended can be read after a restart."""
     server = start("echo first; exec sleep 600")
     assert eventually(lambda: (tmp_path / "log").read_text() == "first\n")
     end([server], grace=PATIENCE)
@@ -137,7 +137,7 @@ def test_the_log_of_the_last_start_is_kept(start: Callable[[str], Identity], tmp
 
 
 def test_a_process_whose_name_has_blanks_and_brackets_is_read(tmp_path: Path) -> None:
-    """The process table is not fooled by names."""
+    """Unusual process names do not confuse the parser."""
     program = tmp_path / "a ) b ("
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([str(program), "600"]) as child:

@@ -1,4 +1,4 @@
-"""The servers of the stack, for real: PostgreSQL, S3 and mail."""
+"""The real servers of the stack: PostgreSQL, S3 and mail."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from local.stack import Stack
 from local.state import State
 
 pytestmark = pytest.mark.services
-PATIENCE = 20.0  # seconds before a test gives up on what happens within milliseconds
+PATIENCE = 20.0  # seconds until a test fails; the event usually takes milliseconds
 
 
 @pytest.fixture
 def mail(tmp_path: Path) -> Iterator[Mail]:
-    """A mail server: the one that starts fastest."""
+    """Return a mail server, the service that starts fastest."""
     server = Mail(State(tmp_path / "state"), bound=True)
     with running(server):
         yield server
 
 
 def test_postgres_asks_for_the_password(tmp_path: Path) -> None:
-    """Other users of the machine do not get in."""
+    """Other users of the machine cannot connect."""
     with start_postgres(tmp_path) as dsn:
         login = urlsplit(dsn)
         with pytest.raises(psycopg2.OperationalError, match="password"):
@@ -50,7 +50,7 @@ def test_postgres_asks_for_the_password(tmp_path: Path) -> None:
 
 
 def test_postgres_listens_on_loopback_alone(tmp_path: Path) -> None:
-    """Nothing of the demo can be reached from outside."""
+    """The demo cannot be reached from other machines."""
     with start_postgres(tmp_path) as dsn:
         connection = psycopg2.connect(dsn)
         with connection.cursor() as cursor:
@@ -60,7 +60,7 @@ def test_postgres_listens_on_loopback_alone(tmp_path: Path) -> None:
 
 
 def test_postgres_runs_in_a_folder_with_blanks_that_others_cannot_enter(tmp_path: Path) -> None:
-    """A checkout in /root, whose PostgreSQL must not run as root, works like any other."""
+    """A checkout in /root works too, although PostgreSQL must not run as root."""
     closed = tmp_path / "my own"
     closed.mkdir(mode=0o700)
     with start_postgres(closed / "state") as dsn:
@@ -69,7 +69,7 @@ def test_postgres_runs_in_a_folder_with_blanks_that_others_cannot_enter(tmp_path
 
 
 def test_postgres_keeps_its_data_and_its_port(tmp_path: Path) -> None:
-    """Stopping loses nothing, and the same DSN holds afterwards."""
+    """Stopping loses no data, and the DSN stays valid."""
     server = Postgres(State(tmp_path), bound=True)
     with running(server):
         dsn = server.ensure_database("metrics")
@@ -87,7 +87,7 @@ def test_postgres_keeps_its_data_and_its_port(tmp_path: Path) -> None:
 
 
 def test_postgres_refuses_data_of_another_version(tmp_path: Path) -> None:
-    """Said before PostgreSQL would say it less clearly."""
+    """Our error is clearer than that of PostgreSQL."""
     server = Postgres(State(tmp_path), bound=True)
     with running(server):
         pass
@@ -105,7 +105,7 @@ def test_two_stores_at_once_keep_apart(tmp_path: Path) -> None:
 
 
 def test_the_store_keeps_its_objects_when_its_ports_change(tmp_path: Path) -> None:
-    """A stranger on a remembered port costs the address, not the data."""
+    """If another process uses a remembered port, the port changes but the data stay."""
     server = S3(State(tmp_path), bound=True)
     with running(server):
         server.ensure_bucket("kept")
@@ -121,13 +121,13 @@ def test_the_store_keeps_its_objects_when_its_ports_change(tmp_path: Path) -> No
 
 
 def test_the_store_refuses_other_keys(tmp_path: Path) -> None:
-    """Only the generated key may read or write."""
+    """Only the generated key can read or write."""
     with start_s3(tmp_path) as settings, pytest.raises(S3Error, match="SignatureDoesNotMatch"):
         client(dict(settings) | {"RECSYS_S3_SECRET_KEY": "wrong"}).list_buckets()
 
 
 def test_a_sent_mail_is_a_file(mail: Mail) -> None:
-    """What was sent can be read in the folder."""
+    """A sent email can be read in the folder."""
     with smtplib.SMTP(HOST, mail.state.port("mail")) as connection:
         connection.sendmail("a@localhost", ["b@localhost"], b"Subject: checks failed\r\n\r\nthree items\r\n")
     (kept,) = mail.folder().glob("*.eml")
@@ -136,7 +136,7 @@ def test_a_sent_mail_is_a_file(mail: Mail) -> None:
 
 
 def test_starting_what_runs_does_nothing(mail: Mail) -> None:
-    """The same process goes on."""
+    """The same process keeps running."""
     before = mail.identity
     assert not Mail(State(mail.state.folder), bound=True).launch()
     assert mail.identity == before
@@ -155,7 +155,7 @@ def test_a_killed_server_is_started_again_on_its_port(mail: Mail) -> None:
 
 
 class Lively(Mail):
-    """A mail server with a setting."""
+    """A mail server with an additional setting."""
 
     colour = "red"
 
@@ -165,7 +165,7 @@ class Lively(Mail):
 
 
 def test_a_server_with_other_settings_is_replaced(tmp_path: Path) -> None:
-    """A running server never keeps a port or a password that is no longer true."""
+    """A running server never keeps an outdated port or password."""
     server = Lively(State(tmp_path), bound=True)
     with running(server):
         before = server.identity
@@ -177,12 +177,12 @@ def test_a_server_with_other_settings_is_replaced(tmp_path: Path) -> None:
 
 
 class Broken(Service):
-    """Says why and ends."""
+    """A server that prints a reason and ends."""
 
     name, title = "broken", "the broken server"
 
     def command(self) -> list[str]:
-        """A sentence, and an error."""
+        """Return a command that prints a sentence and fails."""
         return ["sh", "-c", "echo no more room; exit 3"]
 
     def ready(self) -> bool:
@@ -191,18 +191,18 @@ class Broken(Service):
 
 
 class Slow(Broken):
-    """Neither ends nor gets ready."""
+    """A server that neither ends nor becomes ready."""
 
     deadline = 0.5
 
     def command(self) -> list[str]:
-        """Something to read, then nothing."""
+        """Return a command that prints a sentence and sleeps."""
         return ["sh", "-c", "echo still thinking; exec sleep 600"]
 
 
 @pytest.mark.parametrize(("kind", "sentence"), [(Broken, "ended while starting"), (Slow, "was not ready after")])
 def test_a_server_that_does_not_come_up_says_why(tmp_path: Path, kind: type[Service], sentence: str) -> None:
-    """The error has the log's place and its last lines, and nothing stays behind."""
+    """The error has the log's path and last lines, and no process is left."""
     server = kind(State(tmp_path), bound=True)
     with pytest.raises(StackError, match=sentence) as caught, running(server):
         pass
@@ -212,7 +212,7 @@ def test_a_server_that_does_not_come_up_says_why(tmp_path: Path, kind: type[Serv
 
 
 def test_a_bound_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
-    """A killed test run leaves no servers."""
+    """A killed test run leaves no servers running."""
     program = (
         "import sys, time; from pathlib import Path; from local.mail import Mail; from local.state import State\n"
         "server = Mail(State(Path(sys.argv[1])), bound=True)\n"
@@ -229,7 +229,7 @@ def test_a_bound_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
 
 
 def test_servers_do_not_see_settings_of_other_installations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An Airflow or PostgreSQL that the shell is set up for is not ours."""
+    """Settings of another Airflow or PostgreSQL in the shell are not inherited."""
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
     monkeypatch.setenv("PGHOST", "elsewhere")
     monkeypatch.setenv("no_proxy", "intern")
@@ -241,7 +241,7 @@ def test_servers_do_not_see_settings_of_other_installations(monkeypatch: pytest.
 
 
 def test_the_stack_passes_on_what_the_caller_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dataset named in the shell reaches the DAGs; a store named there does not: the stack has its own."""
+    """A dataset set in the shell reaches the DAGs; a store does not, because the stack has its own."""
     monkeypatch.setenv("RECSYS_DATASET", "films")
     monkeypatch.setenv("RECSYS_STORE", "s3://elsewhere")
     settings = Stack(tmp_path, tmp_path / "state", environment={"RECSYS_ALERT_TO": "me@localhost"}).environment()
@@ -251,14 +251,14 @@ def test_the_stack_passes_on_what_the_caller_chose(tmp_path: Path, monkeypatch: 
 
 
 def test_a_stack_that_never_ran_is_stopped_without_a_word(tmp_path: Path) -> None:
-    """Stopping is safe to repeat."""
+    """Stopping twice does nothing."""
     stack = Stack(tmp_path, tmp_path / "state")
     assert not stack.stop()
     assert set(stack.status().values()) == {"stopped"}
 
 
 def client(settings: Mapping[str, str]) -> Minio:
-    """A client as the task package makes it."""
+    """Return a client like that of the task package."""
     return Minio(
         settings["RECSYS_S3_ENDPOINT"],
         access_key=settings["RECSYS_S3_ACCESS_KEY"],

@@ -1,4 +1,4 @@
-"""Sound: every accepted format gives the samples one hears, every broken file is refused with its reason."""
+"""Audio: every accepted format gives the right samples, every broken file is refused with a reason."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ NOISE = np.random.default_rng(0).normal(size=3 * RATE) * 0.1
 
 
 def pitch(samples: np.ndarray, rate: int = RATE) -> float:
-    """The strongest frequency in Hz."""
+    """Return the strongest frequency in Hz."""
     window = samples[: rate // 2] * np.hanning(rate // 2)
     return float(np.abs(np.fft.rfft(window)).argmax() * 2)
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_format_gives_its_tone(name: str) -> None:
-    """A second of 440 Hz at half scale comes out as that, whatever held it; the ending of a name plays no part."""
+    """Every format returns a second of 440 Hz at half scale; the suffix of the name does not matter."""
     samples = decode_audio(WHOLE[name]())
     assert (samples.ndim, samples.dtype) == (1, np.float32)
-    assert abs(len(samples) - RATE) < 0.07 * RATE  # lossy formats and ADPCM fill their last block
+    assert abs(len(samples) - RATE) < 0.07 * RATE  # lossy formats and ADPCM pad their last block
     assert pitch(samples) == 440
-    middle = samples[RATE // 4 : -RATE // 4]  # coders smear the sudden end
+    middle = samples[RATE // 4 : -RATE // 4]  # codecs blur the abrupt end
     assert np.abs(middle).max() == pytest.approx(0.5, abs=0.03)
 
 
@@ -85,7 +85,7 @@ def test_channels_are_averaged(form: str) -> None:
 
 
 def test_six_channels_are_averaged() -> None:
-    """All alike, none left out."""
+    """All channels have equal weight."""
     channels = np.zeros((RATE, 6))
     channels[:, 5] = tone()
     assert np.abs(decode_audio(sound(channels))).max() == pytest.approx(0.5 / 6, abs=1e-3)
@@ -93,7 +93,7 @@ def test_six_channels_are_averaged() -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_254, 44_056, 44_099, 48_000, 96_000, 192_000])
 def test_other_rates_are_resampled(rate: int) -> None:
-    """The tone keeps its pitch and its length, at rates without a common divisor too."""
+    """The tone keeps its pitch and its length, also for rates without a common divisor."""
     samples = decode_audio(sound(tone(rate=rate), rate))
     assert abs(len(samples) - RATE) <= 0.0002 * RATE + 1
     exact = tone()[: len(samples)]
@@ -103,20 +103,20 @@ def test_other_rates_are_resampled(rate: int) -> None:
 
 
 def test_another_rate_can_be_asked_for() -> None:
-    """16 kHz, say."""
+    """The target can be 16 kHz, for example."""
     assert len(decode_audio(WHOLE["wav 16 bit"](), 16_000)) == 16_000
 
 
 @given(st.integers(*audio.RATES), st.sampled_from([16_000, 44_100, 48_000]))
 def test_no_rate_makes_a_large_table_of_filters(rate: int, target: int) -> None:
-    """Rates are a stranger's choice: the table stays small, and the rate is met within 0.02 %."""
+    """For any rate in a file the filter table stays small, and the rate is accurate to 0.02 %."""
     found = ratio(rate, target)
     assert found.numerator * found.denominator <= LARGEST_KERNEL
     assert float(found) * rate / target == pytest.approx(1.0, abs=2e-4)
 
 
 def test_the_resampler_takes_away_what_the_new_rate_cannot_hold() -> None:
-    """A tone above half the new rate does not come back as another one."""
+    """A tone above half the new rate is not aliased."""
     high = torch.from_numpy(tone(rate=48_000, pitch=15_000).astype(np.float32))
     assert resample(high, 48_000, 16_000)[1_000:-1_000].abs().max() < 1e-3
 
@@ -138,14 +138,14 @@ CUT: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.75, 0.9])
 @pytest.mark.parametrize("name", CUT)
 def test_a_truncated_file_is_refused(name: str, share: float) -> None:
-    """Decoders give what is left of it without a word, or in the end a length that is wrong."""
+    """Decoders would silently return the rest of a truncated file, or a wrong length."""
     data = CUT[name]()
     with pytest.raises(BadMedia, match=r"^(truncated|damaged|no sound|not sound)"):
         decode_audio(data[: round(len(data) * share)])
 
 
 def test_a_file_cut_between_two_packets_is_refused() -> None:
-    """What is there is whole: only a page that is not the last, or the declared length, tells that there was more."""
+    """A cut at a page boundary is detected by the missing last page or by the declared length."""
     ogg, m4a = CUT["vorbis"](), CUT["m4a for the web"]()
     with pytest.raises(BadMedia, match=r"^truncated: its last page is missing$"):
         decode_audio(ogg[: ogg.rindex(b"OggS")])
@@ -156,7 +156,7 @@ def test_a_file_cut_between_two_packets_is_refused() -> None:
 
 
 def header_of(data: bytes) -> bytes:
-    """A WAV file without its samples, and saying so."""
+    """Return a WAV file that declares no samples."""
     place = data.index(b"data") + 4
     return data[:place] + bytes(4)
 
@@ -184,13 +184,13 @@ def header_of(data: bytes) -> bytes:
     ],
 )
 def test_what_is_no_sound_is_refused(data: bytes, reason: str) -> None:
-    """Each with its reason."""
+    """Each file is refused with its reason."""
     with pytest.raises(BadMedia, match=f"^{reason}"):
         decode_audio(data)
 
 
 def test_a_small_file_may_not_become_a_large_sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence compresses to nothing: the limit is on samples, and holds while decoding."""
+    """Silence compresses well, so the limit is on samples and is checked while decoding."""
     monkeypatch.setattr(audio, "MOST_SAMPLES", 100_000)
     for data in (sound(np.zeros(100_001), form="FLAC"), ffmpeg_sound(np.zeros(110_000), "mp4")):
         with pytest.raises(BadMedia, match=r"^more than 100000 samples of sound"):
@@ -198,26 +198,26 @@ def test_a_small_file_may_not_become_a_large_sound(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_limit_on_bytes_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the bytes are."""
+    """The size limit is checked before decoding."""
     monkeypatch.setitem(LARGEST, "audio", 1_000)
     with pytest.raises(BadMedia, match=r"^88244 bytes, audio may have 1000$"):
         decode_audio(sound(tone()))
 
 
 def test_overshoot_is_kept() -> None:
-    """Twice full scale is neither clipped nor scaled: lossy decoders overshoot."""
+    """Peaks of twice full scale are neither clipped nor scaled, because lossy decoders overshoot."""
     assert LOUDEST > 2
     assert np.abs(decode_audio(sound(tone(level=2.0), subtype="FLOAT"))).max() == pytest.approx(2.0, abs=1e-3)
 
 
 def test_silence_is_sound() -> None:
-    """Not an error: some recordings are silent."""
+    """Silence is not an error: some recordings are silent."""
     assert not decode_audio(sound(np.zeros(100))).any()
 
 
 @pytest.mark.parametrize("form", ["m3u8", "ffconcat", "sdp"])
 def test_a_file_that_names_other_files_is_refused(form: str, tmp_path: Path) -> None:
-    """Playlists could make a decoder open what the store's owner never gave it."""
+    """Playlists could make a decoder open other files or URLs."""
     other = tmp_path / "other.aac"
     other.write_bytes(WHOLE["bare AAC"]())
     data = {
@@ -241,12 +241,12 @@ SHORT: dict[str, Callable[[], bytes]] = {
 
 @cache
 def short(name: str) -> bytes:
-    """Made once, damaged often."""
+    """Return valid files, to be damaged by tests."""
     return SHORT[name]()
 
 
 def outcome(data: bytes) -> str:
-    """The number of samples, or the reason why there are none."""
+    """Return the number of samples, or the reason of refusal."""
     try:
         return f"{len(decode_audio(data))} samples"
     except BadMedia as error:
@@ -254,7 +254,7 @@ def outcome(data: bytes) -> str:
 
 
 def test_eight_channels_are_averaged_like_two() -> None:
-    """As a film has them; the tone is low, for one of the eight is kept for what is low. Eight are coded coarsely."""
+    """Films may have eight channels. The tone is low because one channel is for low frequencies only."""
     once = tone(pitch=60)
     eight, two = (decode_audio(ffmpeg_sound(np.stack([once] * count, axis=1), "mp4")) for count in (8, 2))
     assert len(eight) == len(two)
@@ -263,7 +263,7 @@ def test_eight_channels_are_averaged_like_two() -> None:
 
 
 def test_more_channels_than_there_is_memory_of_are_refused() -> None:
-    """Two damaged bytes that make of one channel 35: they are counted before any is looked at."""
+    """Two damaged bytes declare 35 channels instead of one: the number is checked before decoding."""
     content = bytearray(short("aac"))
     content[3], content[35] = 243, 99
     assert outcome(bytes(content)) == f"35 channels, more than {MOST_CHANNELS}"
@@ -272,7 +272,7 @@ def test_more_channels_than_there_is_memory_of_are_refused() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(SHORT)), st.data())
 def test_damaged_files_are_decoded_or_refused(name: str, data: st.DataObject) -> None:
-    """Whatever a few bytes are changed to, mostly at the beginning: no exception but BadMedia, with a reason."""
+    """Changing a few bytes, mostly at the beginning, raises no exception but BadMedia with a reason."""
     content = bytearray(short(name))
     for _ in range(data.draw(st.integers(1, 4))):
         last = data.draw(st.sampled_from([64, len(content)])) - 1
@@ -282,7 +282,7 @@ def test_damaged_files_are_decoded_or_refused(name: str, data: st.DataObject) ->
 
 @pytest.mark.realdata
 def test_real_recordings_are_decoded(shared_data: Path) -> None:
-    """The 200 of ESC-10, none of which is truncated, as long as libsndfile says they are."""
+    """The 200 intact clips of ESC-10 have the length that libsndfile reports."""
     paths = sorted((shared_data / "esc10").glob("*/*.ogg"))
     for path in paths:
         assert len(decode_audio(path.read_bytes())) == soundfile.info(path).frames
@@ -291,7 +291,7 @@ def test_real_recordings_are_decoded(shared_data: Path) -> None:
 
 @pytest.mark.realdata
 def test_real_recordings_cut_short_are_refused(shared_data: Path) -> None:
-    """The case that the seed of this project met as one corrupt file among 3,096."""
+    """The original study met this case as one corrupt file among 3,096."""
     for path in sorted((shared_data / "esc10").glob("*/*.ogg"))[::10]:
         data = path.read_bytes()
         with pytest.raises(BadMedia, match=r"^truncated"):

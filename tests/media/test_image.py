@@ -1,4 +1,4 @@
-"""Pictures: every accepted kind gives the pixels one sees, every broken kind is refused with its reason."""
+"""Images: every accepted kind gives the visible pixels, every broken kind is refused with a reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORIENTATION = 0x0112
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "JPEG"])
 def test_every_format_gives_its_pixels(form: str) -> None:
-    """(height, width, 3) uint8 that can be written to, of the colour that was saved."""
+    """The result is writable (height, width, 3) uint8 with the saved colour."""
     pixels = decode_image(saved(Image.new("RGB", (7, 5), (200, 40, 90)), form))
     assert (pixels.shape, pixels.dtype) == ((5, 7, 3), np.uint8)
     assert pixels.flags.writeable
@@ -47,7 +47,7 @@ def test_every_format_gives_its_pixels(form: str) -> None:
 def test_every_mode_becomes_the_rgb_one_sees(
     mode: str, colour: int | tuple[int, ...], form: str, seen: tuple[int, int, int]
 ) -> None:
-    """Transparency shows white behind it, ink and grey become RGB."""
+    """Transparent pixels get a white background; CMYK and grey become RGB."""
     options = {"lossless": True} if form == "WEBP" else {}
     pixels = decode_image(saved(Image.new(mode, (4, 4), colour), form, **options))
     np.testing.assert_allclose(pixels, np.broadcast_to(seen, (4, 4, 3)), atol=2)
@@ -55,7 +55,7 @@ def test_every_mode_becomes_the_rgb_one_sees(
 
 @pytest.mark.parametrize("transparent", [0, bytes([0, 255])], ids=["one index", "alpha of each index"])
 def test_transparent_palettes_are_laid_on_white(transparent: int | bytes) -> None:
-    """A palette may name one transparent colour, or the opacity of each."""
+    """A palette may have one transparent colour or an alpha value per colour."""
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 255, 0, 0])
     image.putpixel((1, 0), 1)
@@ -65,7 +65,7 @@ def test_transparent_palettes_are_laid_on_white(transparent: int | bytes) -> Non
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_grey_of_16_bits_is_scaled(form: str) -> None:
-    """Every level of 16 bits goes to the nearest of 8, and is not clipped to white."""
+    """Every 16-bit level is rounded to the nearest 8-bit level and not clipped to white."""
     levels = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
     pixels = decode_image(saved(Image.fromarray(levels), form))
     np.testing.assert_array_equal(pixels[..., 0], np.rint(levels / 257.0).astype(np.uint8))
@@ -74,7 +74,7 @@ def test_grey_of_16_bits_is_scaled(form: str) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_turned_as_its_exif_says(orientation: int) -> None:
-    """A camera stores what it sees and says how to hold it: after decoding the mark is where people see it."""
+    """The EXIF rotation of a camera is applied: after decoding the mark is where viewers show it."""
     corners = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
     image = Image.new("RGB", (6, 4), WHITE)
     image.putpixel((0, 0), RED)
@@ -87,14 +87,14 @@ def test_a_picture_is_turned_as_its_exif_says(orientation: int) -> None:
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_of_an_animation_the_first_frame_counts(form: str) -> None:
-    """The frames behind it do not."""
+    """Later frames do not matter."""
     frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, WHITE, (0, 0, 0))]
     pixels = decode_image(saved(frames[0], form, save_all=True, append_images=frames[1:]))
     np.testing.assert_allclose(pixels, np.broadcast_to(RED, (4, 4, 3)), atol=4)
 
 
 def flipped(data: bytes, place: int) -> bytes:
-    """One byte changed."""
+    """Return the data with one byte changed."""
     return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
 
 
@@ -122,29 +122,29 @@ def flipped(data: bytes, place: int) -> bytes:
     ],
 )
 def test_what_is_no_whole_picture_is_refused(data: bytes, reason: str) -> None:
-    """Each with its reason, and a picture that is too large before its pixels are made."""
+    """Each file is refused with its reason, and a too large image before its pixels are decoded."""
     with pytest.raises(BadMedia, match=f"^({reason})"):
         decode_image(data)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_bomb_is_refused_where_warnings_are_switched_off() -> None:
-    """Pillow alone would only warn."""
+    """Pillow itself would only warn."""
     with pytest.raises(BadMedia, match=rf"^10000 x 5001 pixels, more than {MOST_PIXELS}$"):
         decode_image(png_claiming(10_000, 5_001))
 
 
 def test_a_gif_whose_frame_is_larger_than_itself_is_refused() -> None:
-    """The first frame of a small GIF may claim 65,535 x 65,535 pixels."""
+    """The first frame of a small GIF may declare 65,535 x 65,535 pixels."""
     data = bytearray(saved(Image.new("P", (8, 8)), "GIF"))
-    place = data.index(b"\x2c\0\0\0\0\x08\0\x08\0")  # the frame's descriptor: where it is, then its size
+    place = data.index(b"\x2c\0\0\0\0\x08\0\x08\0")  # the frame's descriptor: its position, then its size
     data[place + 5 : place + 9] = struct.pack("<HH", 65_535, 65_535)
     with pytest.raises(BadMedia):
         decode_image(bytes(data))
 
 
 def test_the_limit_on_bytes_is_said() -> None:
-    """Whatever the bytes are."""
+    """The size limit is checked before decoding."""
     with pytest.raises(BadMedia, match=rf"bytes, image may have {LARGEST['image']}$"):
         decode_image(bytes(LARGEST["image"] + 1))
 
@@ -153,7 +153,7 @@ FORMS = {form: saved(picture((16, 12)), form) for form in ("PNG", "JPEG", "GIF",
 
 
 def outcome(data: bytes) -> str:
-    """The shape of the picture, or the reason why there is none."""
+    """Return the shape of the image, or the reason of refusal."""
     try:
         return " x ".join(map(str, decode_image(data).shape))
     except BadMedia as error:
@@ -163,7 +163,7 @@ def outcome(data: bytes) -> str:
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(FORMS)), st.data())
 def test_damaged_files_are_decoded_or_refused(form: str, data: st.DataObject) -> None:
-    """Whatever a few bytes are changed to: no exception but BadMedia, with a reason on one line."""
+    """Changing a few bytes raises no exception but BadMedia with a reason on one line."""
     content = bytearray(FORMS[form])
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -171,7 +171,7 @@ def test_damaged_files_are_decoded_or_refused(form: str, data: st.DataObject) ->
 
 
 def test_threads_decode_side_by_side() -> None:
-    """The same pixels as one after the other; bombs among them are refused in every thread."""
+    """Threads decode the same pixels as sequential calls, and refuse decompression bombs."""
     whole = [saved(picture(seed=seed), "PNG") for seed in range(4)]
     expected = [decode_image(data) for data in whole]
 
@@ -191,7 +191,7 @@ def test_threads_decode_side_by_side() -> None:
 
 @pytest.mark.realdata
 def test_real_posters_are_decoded(shared_data: Path) -> None:
-    """Every eighth of the posters; all of them upright, as posters are."""
+    """Every eighth poster is decoded, in portrait format."""
     paths = sorted((shared_data / "ml1m_posters" / "images").glob("*.jpg"))[::8]
     shapes = np.array([decode_image(path.read_bytes()).shape for path in paths])
     assert len(shapes) > 400

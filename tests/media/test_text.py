@@ -1,4 +1,4 @@
-"""Text files: what is read, and what is refused with which reason."""
+"""Text files: accepted ones, and the reasons of refusal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.media.text import decode_text
     ids=["UTF-8", "with a byte order mark", "with blanks around"],
 )
 def test_utf8_is_read(data: bytes, text: str) -> None:
-    """A byte order mark and blanks around the text are no part of it, line ends within are."""
+    """A byte order mark and surrounding blanks are removed; line ends within the text are kept."""
     assert decode_text(data) == text
 
 
@@ -40,13 +40,13 @@ def test_utf8_is_read(data: bytes, text: str) -> None:
     ],
 )
 def test_what_is_no_text_is_refused(data: bytes, reason: str) -> None:
-    """The reason names what is wrong with the encoding, or that there is nothing to read."""
+    """The reason names the error of the encoding, or says that the text is empty."""
     with pytest.raises(BadMedia, match=f"^{reason}"):
         decode_text(data)
 
 
 def test_a_text_may_be_as_large_as_the_limit_and_no_larger() -> None:
-    """The limit is on bytes, and is said."""
+    """The limit is on bytes, and the reason names it."""
     limit = LARGEST["text"]
     assert len(decode_text(b"a" * limit)) == limit
     with pytest.raises(BadMedia, match=rf"^{limit + 1} bytes, text may have {limit}$"):
@@ -55,12 +55,12 @@ def test_a_text_may_be_as_large_as_the_limit_and_no_larger() -> None:
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
 def test_every_visible_text_survives(text: str) -> None:
-    """Decoding undoes encoding for anything that can be seen."""
+    """Decoding inverts encoding for any visible text."""
     assert decode_text(text.encode()) == text
 
 
 def outcome(data: bytes) -> str:
-    """The text, or the reason why there is none."""
+    """Return the text, or the reason of refusal."""
     try:
         return decode_text(data)
     except BadMedia as error:
@@ -69,5 +69,5 @@ def outcome(data: bytes) -> str:
 
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    """No other exception, and never an empty text."""
+    """There is no other exception and never an empty text."""
     assert outcome(data).strip()

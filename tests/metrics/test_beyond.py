@@ -1,4 +1,4 @@
-"""What is recommended, whether right or not."""
+"""Coverage, novelty and popularity of recommendations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.world import dataset, random_world
 
 
 def test_hand_values() -> None:
-    """Two users, four items; both are shown the same two items that they have not taken, in the same order."""
+    """Two users and four items: both get the same two unseen items in the same order."""
     train = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool)
     test = np.array([[0, 0, 1, 0], [0, 0, 0, 1]], dtype=bool)
     data = dataset("hand", train, np.zeros((2, 4), dtype=bool), test)
@@ -25,7 +25,7 @@ def test_hand_values() -> None:
 
 
 def test_what_is_masked_is_never_recommended() -> None:
-    """Where k is more than is left to a user, what follows is not counted: of users and items as above."""
+    """If k exceeds the number of a user's unseen items, only these are counted."""
     train = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool)
     test = np.array([[0, 0, 1, 0], [0, 0, 0, 1]], dtype=bool)
     data = dataset("hand", train, np.zeros((2, 4), dtype=bool), test)
@@ -39,7 +39,7 @@ def test_what_is_masked_is_never_recommended() -> None:
 
 
 def test_popularity_recommends_the_known_and_little_of_the_catalogue() -> None:
-    """Against scores by chance: less of the catalogue, better known, less new."""
+    """Compared with random scores, popularity has less coverage, more popular and less novel items."""
     data = random_world(60, 40, density=0.2)
     taken = np.asarray(data.train.sum(axis=0)).ravel().astype(np.float32)
     chance = np.random.default_rng(0).random((60, 40)).astype(np.float32)
@@ -53,7 +53,7 @@ def test_popularity_recommends_the_known_and_little_of_the_catalogue() -> None:
 
 
 def test_what_was_seen_is_not_recommended() -> None:
-    """Masked items are beyond the first ranks."""
+    """Masked items are not in the top list."""
     data = random_world(30, 40, density=0.2)
     scores = data.train.toarray().astype(np.float32)
     found = evaluate(lambda users: scores[users], data, "test", cutoffs=(5,))

@@ -1,4 +1,4 @@
-"""The paired bootstrap: what theory says of it, and what it refuses."""
+"""The paired bootstrap: comparison with theory, and refused inputs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tasks.metrics import UserValues, bootstrap, paired_bootstrap
 RNG = np.random.default_rng(0)
 BASE = RNG.random(400)
 NOISE = RNG.normal(size=400)
-NOISE = (NOISE - NOISE.mean()) / NOISE.std()  # mean 0, deviation 1
+NOISE = (NOISE - NOISE.mean()) / NOISE.std()  # mean 0, standard deviation 1
 
 
 def values(*columns: np.ndarray) -> UserValues:
-    """A column for each cutoff of one metric."""
+    """Return values of one metric with a column per cutoff."""
     table = np.stack(columns, axis=1)
     return UserValues(np.arange(len(table)), tuple(range(1, len(columns) + 1)), {"ndcg": table})
 
 
 @pytest.mark.parametrize("effect", [0.0, 0.5, 1.0, 2.0, -2.0, 3.0])
 def test_it_agrees_with_the_normal_approximation(effect: float) -> None:
-    """For 400 users whose mean difference is `effect` standard errors: interval and p are those of the normal law."""
+    """For 400 users with a mean difference of `effect` standard errors, interval and p are those of a normal law."""
     error = 0.2 / math.sqrt(400)
     found = paired_bootstrap(values(BASE + effect * error + 0.2 * NOISE), values(BASE), seed=3)["ndcg@1"]
     assert found.mean == pytest.approx(effect * error)
@@ -34,7 +34,7 @@ def test_it_agrees_with_the_normal_approximation(effect: float) -> None:
 
 
 def test_models_that_swap_places_swap_the_sign() -> None:
-    """Mean and interval are mirrored, p stays."""
+    """Mean and interval change sign, p stays."""
     one, other = values(BASE + 0.02 + 0.2 * NOISE), values(BASE)
     found, swapped = (paired_bootstrap(*pair, resamples=500)["ndcg@1"] for pair in ((one, other), (other, one)))
     assert (swapped.mean, swapped.p) == (-found.mean, found.p)
@@ -48,14 +48,14 @@ def test_a_model_is_no_better_than_itself() -> None:
 
 
 def test_better_for_everybody_by_the_same_is_no_chance() -> None:
-    """p is the least that so many resamples can tell, and the interval is that one difference."""
+    """p is the minimum for that number of resamples, and the interval is the constant difference."""
     found = paired_bootstrap(values(BASE + 0.1), values(BASE), resamples=999)["ndcg@1"]
     assert found.p == 1 / 1000
     assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
 
 
 def test_the_seed_decides() -> None:
-    """The same gives the same, another one another interval."""
+    """The same seed gives the same interval, another seed another one."""
     pair = values(BASE + 0.2 * NOISE), values(BASE)
     first, again, other = (paired_bootstrap(*pair, resamples=200, seed=seed) for seed in (1, 1, 2))
     assert first == again
@@ -63,7 +63,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_blocks_bound_the_memory_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resamples one at a time are those of all at once."""
+    """Resampling in blocks of one gives the same result as all at once."""
     pair = values(BASE + 0.2 * NOISE), values(BASE)
     whole = paired_bootstrap(*pair, resamples=50)["ndcg@1"]
     monkeypatch.setattr(bootstrap, "CELLS", 1)
@@ -72,7 +72,7 @@ def test_blocks_bound_the_memory_and_change_nothing(monkeypatch: pytest.MonkeyPa
 
 
 def test_metrics_are_told_apart() -> None:
-    """Each has its own difference under its own name."""
+    """Each metric and cutoff has its own difference."""
     found = paired_bootstrap(values(BASE + 0.1, BASE), values(BASE, BASE + 0.2), resamples=50)
     assert {name: one.mean for name, one in found.items()} == pytest.approx({"ndcg@1": 0.1, "ndcg@2": -0.2})
 
@@ -88,12 +88,12 @@ def test_metrics_are_told_apart() -> None:
     ],
 )
 def test_values_that_make_no_pairs_are_refused(one: UserValues, said: str) -> None:
-    """Other users, another order, other cutoffs, other metrics, or no numbers."""
+    """Different users, order, cutoffs or metrics, and values that are not finite, are refused."""
     with pytest.raises(BadInput, match=said):
         paired_bootstrap(one, values(BASE))
 
 
 def test_one_user_is_too_few() -> None:
-    """There is nothing to resample."""
+    """A single user cannot be resampled."""
     with pytest.raises(BadInput, match="1 user found, expected at least two"):
         paired_bootstrap(values(BASE[:1]), values(BASE[:1]))

@@ -1,4 +1,4 @@
-"""Items without training interactions, ranked."""
+"""Metrics of cold items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.world import content_world, dataset, random_world
 
 
 def test_a_known_item_stands_in_the_way_only_where_all_compete() -> None:
-    """The held-out item is first of its kind, and second where an item that everybody knows competes too."""
+    """The held-out item is first among held-out items, and second when a known item also competes."""
     taken = np.array([[1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 1, 1]] * 3, dtype=bool)
     nothing = np.zeros_like(taken)
     cold = hold_out_items(dataset("small", taken, nothing, nothing), share=1 / 3, seed=0)
@@ -28,12 +28,12 @@ def test_a_known_item_stands_in_the_way_only_where_all_compete() -> None:
 
 
 def test_among_themselves_is_a_catalogue_of_held_out_items_alone() -> None:
-    """The figures are those of a dataset that has no other columns."""
+    """The metrics equal those of a dataset with only the held-out columns."""
     cold = hold_out_items(random_world(30, 40), share=0.3)
     scores = np.random.default_rng(0).normal(size=(30, 40)).astype(np.float32)
     alone = cold.data.test[:, cold.items].toarray() > 0
     train = np.zeros((30, 1), dtype=bool)
-    train[0] = True  # a dataset has something to learn from: a column that nobody wants, ranked last
+    train[0] = True  # a dataset needs training interactions: one more item, ranked last
     columns = np.concatenate([alone, np.zeros((30, 1), dtype=bool)], axis=1)
     data = dataset("alone", np.concatenate([np.zeros_like(alone), train], axis=1), np.zeros_like(columns), columns)
     table = np.concatenate([scores[:, cold.items], np.full((30, 1), -99, np.float32)], axis=1)
@@ -42,7 +42,7 @@ def test_among_themselves_is_a_catalogue_of_held_out_items_alone() -> None:
 
 
 def test_content_finds_what_nobody_took() -> None:
-    """CEASE puts a user's own group among the first five of twelve held-out items; popularity is at chance, 5 / 12."""
+    """CEASE ranks a user's group among the first five of twelve held-out items; popularity is at chance, 5 / 12."""
     cold = hold_out_items(content_world(), seed=1)
     recall = {}
     for name in ("popularity", "cease"):
@@ -54,7 +54,7 @@ def test_content_finds_what_nobody_took() -> None:
 
 
 def test_scores_that_are_not_of_the_catalogue_are_refused() -> None:
-    """The whole is looked at before the part."""
+    """The scores of all items are checked first."""
     cold = hold_out_items(random_world(30, 40))
     with pytest.raises(TaskError, match="expected finite ones of shape"):
         evaluate_cold(lambda users: np.zeros((len(users), 3), dtype=np.float32), cold)

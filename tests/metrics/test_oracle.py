@@ -1,4 +1,4 @@
-"""Our ranking metrics against trec_eval, which `ir-measures` calls."""
+"""Our ranking metrics compared with trec_eval, which `ir-measures` calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USERS, ITEMS = 8, 15
 def judged(
     measures: list[Measure], scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...]
 ) -> dict[tuple[str, str], float]:
-    """(user, measure) -> value by trec_eval, which is handed what is not masked and its scores, unsorted."""
+    """Return (user, measure) -> value by trec_eval, from the scores of the items that are not masked, unsorted."""
     positives = getattr(data, split)
     wanted = {str(user): {str(item): 1 for item in positives[user].indices} for user in range(USERS)}
     wanted = {user: items for user, items in wanted.items() if items}
@@ -41,7 +41,7 @@ def judged(
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), masked=st.sampled_from([("train",), ("train", "valid")]))
 def test_trec_eval_gives_the_same_figures_user_by_user(seed: int, masked: tuple[str, ...]) -> None:
-    """Recall, NDCG, precision and hit rate as they are; MAP and MRR after their definitions are brought together.
+    """Recall, NDCG, precision and hit rate agree directly; MAP and MRR after adapting their definitions.
 
     trec_eval divides the sum of AP@k by |P| where ours divides by min(k, |P|), the most hits that k ranks can hold, and
     its reciprocal rank has no cutoff, so ours is it where it is at least 1 / k.

@@ -1,4 +1,4 @@
-"""Ranking metrics: hand values, a slow reference, and what is masked."""
+"""Ranking metrics: hand-computed values, a slow reference, and masking."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_hand_values() -> None:
 
 
 def test_the_first_hit_counts_from_its_rank_on() -> None:
-    """Before it there is none."""
+    """There is no hit before its rank."""
     found = ranking_metrics(np.array([[0, 0, 1, 1]], dtype=bool), np.array([3]), (1, 2, 3, 4))
     np.testing.assert_allclose(found["mrr"], [[0, 0, 1 / 3, 1 / 3]])
     np.testing.assert_allclose(found["hit"], [[0, 0, 1, 1]])
 
 
 def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...], k: int) -> dict[str, float]:
-    """One user at a time, as one writes it down."""
+    """Compute the metrics of one user at a time, from their definitions."""
     totals = {"recall": 0.0, "ndcg": 0.0, "precision": 0.0, "map": 0.0, "mrr": 0.0, "hit": 0.0}
     users = 0
     for user, row in enumerate(scores):
@@ -65,7 +65,7 @@ def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...
     seed=st.integers(0, 500), split=st.sampled_from(["valid", "test"]), both=st.booleans(), levels=st.integers(1, 30)
 )
 def test_it_agrees_with_a_slow_reference(seed: int, split: str, both: bool, levels: int) -> None:
-    """For any scores (few levels: many ties), split and mask, and with a k beyond the catalogue."""
+    """This holds for any scores (few levels, many ties), split and mask, and for a k beyond the catalogue."""
     data = random_world(8, 12, density=0.5, seed=seed)
     if not getattr(data, split).nnz:
         return
@@ -78,19 +78,19 @@ def test_it_agrees_with_a_slow_reference(seed: int, split: str, both: bool, leve
 
 
 def tiny() -> Dataset:
-    """One user took item 0, validates on 1 and tests on 2; another only took; five items."""
+    """One user has item 0 in train, 1 in valid and 2 in test; another only has training items; five items."""
     tables = np.zeros((3, 2, 5), dtype=bool)
     tables[0, :, 0] = tables[1, 0, 1] = tables[2, 0, 2] = True
     return dataset("tiny", *tables)
 
 
 def scores(users: np.ndarray) -> np.ndarray:
-    """Item 0 before 1 before 2 and so on."""
+    """Return scores that rank the items by number."""
     return np.tile(-np.arange(5, dtype=np.float32), (len(users), 1))
 
 
 def test_what_is_masked_is_what_is_asked_for() -> None:
-    """On test, the validation item stands in the way unless it is excluded; the taken one never does."""
+    """On test, the validation item is ranked unless it is excluded; the training item never is."""
     recall = {
         masked: evaluate(scores, tiny(), "test", cutoffs=(1,), exclude_seen=masked).means()["recall@1"]
         for masked in [("train",), ("train", "valid"), ("valid",)]
@@ -100,7 +100,7 @@ def test_what_is_masked_is_what_is_asked_for() -> None:
 
 @pytest.mark.parametrize("masked", [("train",), ("train", "valid")])
 def test_what_is_excluded_is_ranked_behind_everything_else(masked: tuple[str, ...]) -> None:
-    """Though scored highest it is not shown; what is not excluded is."""
+    """A masked item is not in the top list even with the highest score; other items are."""
     data = random_world(30, 40, density=0.2)
     seen = (data.train + data.valid).toarray()
     found = evaluate(lambda users: seen[users], data, "test", cutoffs=(5,), exclude_seen=masked)
@@ -110,7 +110,7 @@ def test_what_is_excluded_is_ranked_behind_everything_else(masked: tuple[str, ..
 
 
 def test_training_items_alone_are_masked_unless_asked_otherwise() -> None:
-    """As in published figures."""
+    """This is the protocol of published results."""
     data = random_world(30, 40, density=0.2)
     seen = (data.train + data.valid).toarray()
     default = evaluate(lambda users: seen[users], data, "test").means()
@@ -119,7 +119,7 @@ def test_training_items_alone_are_masked_unless_asked_otherwise() -> None:
 
 
 def test_users_without_positives_are_left_out() -> None:
-    """They are neither zeros in the mean nor asked for."""
+    """They are not zeros in the mean, and the model is not asked for their scores."""
     asked: list[int] = []
 
     def remember(users: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def test_users_without_positives_are_left_out() -> None:
 
 
 def test_selection_is_on_validation() -> None:
-    """NDCG@20 there; test has no say."""
+    """The deciding metric is NDCG@20 on validation; test has no influence."""
     found = selection_metric(SimpleNamespace(scores=scores), tiny())
     assert found == evaluate(scores, tiny(), "valid").means()["ndcg@20"] == 1.0
 
@@ -143,7 +143,7 @@ def test_a_k_beyond_the_catalogue_still_divides_by_k() -> None:
 
 
 def test_batches_are_bounded_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One user at a time gives the same figures as all at once."""
+    """One user at a time gives the same metrics as all at once."""
     data = random_world(30, 40)
     table = np.random.default_rng(0).normal(size=(30, 40)).astype(np.float32)
     whole = evaluate(lambda users: table[users], data, "test").means()
@@ -159,7 +159,7 @@ def test_batches_are_bounded_and_change_nothing(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_scores_are_not_overwritten() -> None:
-    """A model may hand out its own table."""
+    """A model may return its own table, which must not be changed."""
     table = scores(np.arange(1))
     evaluate(lambda _: table, tiny(), "test")
     np.testing.assert_array_equal(table, scores(np.arange(1)))
@@ -170,13 +170,13 @@ def test_scores_are_not_overwritten() -> None:
     [(np.full((1, 5), np.nan), "expected finite ones of shape"), (np.zeros((1, 4)), r"shape \(1, 4\) found")],
 )
 def test_scores_that_are_none_are_an_error(given_scores: np.ndarray, said: str) -> None:
-    """NaN never ranks, and a catalogue cut short is not evaluated."""
+    """NaN is refused, and so are scores for a part of the catalogue."""
     with pytest.raises(TaskError, match=said):
         evaluate(lambda _: given_scores, tiny(), "test")
 
 
 def test_an_empty_split_is_an_error() -> None:
-    """No figure is made up for it."""
+    """There is no default metric for it."""
     data = dataset("tiny", *np.stack([np.ones((2, 5)), np.zeros((2, 5)), np.zeros((2, 5))]).astype(bool))
     with pytest.raises(BadInput, match="split test of tiny has no interactions"):
         evaluate(scores, data, "test")
@@ -189,14 +189,14 @@ def test_a_split_cannot_be_evaluated_and_excluded() -> None:
 
 
 def test_a_split_that_is_none_is_an_error() -> None:
-    """By its name, with those there are."""
+    """The error names it and lists the known ones."""
     with pytest.raises(BadInput, match=r"^split 'tset' found, expected one of train, valid, test$"):
         evaluate(lambda users: np.zeros((len(users), 5)), tiny(), "tset")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("excluded", [("trian",), ("features",), ("train", "shape"), "train"])
 def test_what_is_excluded_is_a_split(excluded: Any) -> None:
-    """Not a name that is mistyped, another attribute of a dataset, or a text in place of a tuple."""
+    """A mistyped name, another attribute of a dataset, or a string instead of a tuple is refused."""
     with pytest.raises(
         BadInput, match=rf"^exclude_seen {re.escape(repr(excluded))} found, expected some of train, valid, test$"
     ):
@@ -205,6 +205,6 @@ def test_what_is_excluded_is_a_split(excluded: Any) -> None:
 
 @pytest.mark.parametrize("cutoffs", [(), (0,), (5, -1)])
 def test_a_cutoff_is_at_least_one(cutoffs: tuple[int, ...]) -> None:
-    """Rather than a figure of nothing."""
+    """Otherwise the metric would be meaningless."""
     with pytest.raises(BadInput, match="expected numbers of ranks from 1 on"):
         evaluate(scores, tiny(), "valid", cutoffs=cutoffs)

@@ -1,4 +1,4 @@
-"""Figures by segment: hand values, and that the parts make up the whole."""
+"""Metrics by segment: hand-computed values, and the segments add up to the whole."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hand() -> Dataset:
 
 
 def test_hand_values() -> None:
-    """Everybody is shown the items in order of their number, less what they took."""
+    """All users get the items by number, without those in training."""
     scores = np.tile(np.array([5, 4, 3, 2, 1], dtype=np.float32), (3, 1))
     found = segments(hand(), scores)
     assert [found[name].users for name in NAMES] == [1, 1, 1, 1, 3, 2, 2]
@@ -44,7 +44,7 @@ def test_hand_values() -> None:
 @settings(max_examples=40)
 @given(seed=st.integers(0, 500))
 def test_parts_make_up_the_whole(seed: int) -> None:
-    """Users, items and positives are in one part of each kind, and recall of users' parts averages to that of all."""
+    """Each user, item and positive is in one segment of each kind; recall of user segments averages to the total."""
     data = random_world(12, 15, density=0.4, seed=seed)
     if not data.test.nnz:
         return
@@ -63,7 +63,7 @@ def test_parts_make_up_the_whole(seed: int) -> None:
 @settings(max_examples=40)
 @given(seed=st.integers(0, 500), k=st.integers(1, 20))
 def test_recall_of_items_is_that_of_their_positives_alone(seed: int, k: int) -> None:
-    """By a slow reference that looks at one user at a time."""
+    """A slow reference computes one user at a time."""
     data = random_world(10, 12, density=0.4, seed=seed)
     if not data.test.nnz:
         return
@@ -85,19 +85,19 @@ def test_recall_of_items_is_that_of_their_positives_alone(seed: int, k: int) -> 
     [([8, 1, 1, 0], [0]), ([1, 0, 8, 1], [2]), ([4, 4, 4], [0, 1, 2]), ([1, 4, 4, 1], [1, 2]), ([79, 20, 1], [0, 1])],
 )
 def test_the_head_is_the_fewest_items_with_four_fifths(taken: list[int], head: list[int]) -> None:
-    """Most popular first, and of equally popular ones the lower number; exactly four fifths are enough."""
+    """The most popular come first, ties by the lower number; exactly four fifths are enough."""
     assert np.flatnonzero(head_items(np.array(taken))).tolist() == head
 
 
 def test_equal_histories_are_not_parted() -> None:
-    """Also where the parts then are not equally large, or empty."""
+    """Segments may therefore differ in size or be empty."""
     found = terciles(np.array([3, 3, 3, 3, 4, 9]))
     assert {name: mask.tolist().count(True) for name, mask in found.items()} == {"short": 4, "medium": 0, "long": 2}
     assert terciles(np.array([5, 5, 5]))["short"].all()
 
 
 def test_a_segment_of_nothing_has_no_figures() -> None:
-    """Where every item was taken the cold ones are none, and no mean is made up."""
+    """If every item has training interactions, there are no cold items and no mean."""
     data = random_world(20, 10, density=0.6)
     cold = segments(data, np.ones(data.shape, dtype=np.float32))["cold"]
     assert cold == Segment("cold", users=0, items=0, positives=0, metrics={})

@@ -1,4 +1,4 @@
-"""The best items, in one order everywhere."""
+"""The best items, in a deterministic order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCORES = arrays.arrays(
 
 @given(scores=SCORES, k=st.integers(1, 12))
 def test_equal_scores_are_ranked_by_item_number(scores: np.ndarray, k: int) -> None:
-    """For any scores: highest first, of equal ones (-0 equals 0) the lower number first; never more than there are."""
+    """For any scores: highest first, ties (-0 equals 0) by the lower number, at most as many as there are items."""
     before = scores.copy()
     found = top_items(scores, k)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -27,7 +27,7 @@ def test_equal_scores_are_ranked_by_item_number(scores: np.ndarray, k: int) -> N
 
 
 def test_large_rows_agree_with_a_full_sort() -> None:
-    """Also where few rows have ties and the tie crosses the edge."""
+    """This also holds if few rows have ties, and for a tie across rank k."""
     scores = np.random.default_rng(0).normal(size=(50, 3000)).astype(np.float32)
     scores[7] = np.round(scores[7], 1)
     np.testing.assert_array_equal(top_items(scores, 50), np.argsort(-scores, axis=1, kind="stable")[:, :50])

@@ -1,4 +1,4 @@
-"""Values of every user, kept in a table."""
+"""The table of per-user values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def measured(seed: int) -> dict[str, Evaluation]:
 
 
 def test_every_user_has_a_row_in_each_split_with_its_own_id() -> None:
-    """Values stand under their metric and cutoff, in single precision."""
+    """Columns are named by metric and cutoff, values are float32."""
     found = measured(0)
     table = user_table(found, DATA)
     assert len(table) == sum(len(evaluation.users) for evaluation in found.values())
@@ -30,7 +30,7 @@ def test_every_user_has_a_row_in_each_split_with_its_own_id() -> None:
 
 
 def test_a_table_gives_the_values_back() -> None:
-    """Cutoffs, metrics and values, and users by their ids."""
+    """Cutoffs, metrics and values are read back, with user ids."""
     found = measured(0)
     again = user_values(user_table(found, DATA), "valid")
     assert again.users.tolist() == DATA.user_ids[found["valid"].users].tolist()
@@ -39,7 +39,7 @@ def test_a_table_gives_the_values_back() -> None:
 
 
 def test_two_tables_are_compared_as_the_evaluations_they_keep() -> None:
-    """The difference of two models, its interval and its p are those of the values before they were written."""
+    """The difference of two models, its interval and its p equal those of the values before writing."""
     one, other = measured(0), measured(1)
     expected = paired_bootstrap(one["test"], other["test"], resamples=200)
     tables = (user_values(user_table(found, DATA), "test") for found in (one, other))
@@ -51,6 +51,6 @@ def test_two_tables_are_compared_as_the_evaluations_they_keep() -> None:
 
 
 def test_a_split_that_is_not_there_is_an_error() -> None:
-    """It names those that are."""
+    """The error lists the existing splits."""
     with pytest.raises(BadInput, match=r"no row of split 'train' found, expected one of \['valid', 'test'\]"):
         user_values(user_table(measured(0), DATA), "train")
