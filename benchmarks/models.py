@@ -5,7 +5,7 @@
 LOG is a tab-separated table of user, item and 0, 1 or 2 for the split; without it a random log of the size of
 MovieLens-1M is used. The plain implementations are in `benchmarks/plain`. Both sides have the same parameters and
 batches of 2048. First the losses of all batches are compared; then steps are timed, ten of one side and ten of the
-other in turn, for ten seconds. The time of an epoch is that of its start (edge dropout, neighbours), of its batches with
+other in turn, for ten seconds. The time of an epoch is that of its start (edge dropout, neighbours), its batches with
 negatives, of the first step, and of the fastest later step for all others, which is disturbed least. With --busy, for a
 machine with other users, only the time of the main thread counts.
 """
