@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -16,13 +17,13 @@ from tasks.errors import BadInput, Corrupt, Diverged, TaskError, describe_invali
 from tasks.models.serving import Serving
 from tasks.training.device import usable
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
-from tasks.training.space import Space
+from tasks.training.space import Space, declared_space
 
 
 class Model(ABC):
     """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
 
-    Subclasses set `name` and `Config` (and `SEARCH` where there is something to tune) and fill in `_fit`, `_scores`,
+    Subclasses set `name` and `Config`, whose annotations say where `tune` looks, and fill in `_solve`, `_scores`,
     `serving`, `state` and `_set_state`. Models receive arrays, never paths, and whatever they derive from the data they
     rebuild. Only `train`, `sequences` and `features` of `data` may be learned from.
     """
@@ -45,6 +46,10 @@ class Model(ABC):
         self.config = config
         self.data = data
         self.fitted = False
+
+    def __init_subclass__(cls) -> None:
+        if "Config" in cls.__dict__:
+            cls.SEARCH = declared_space(cls.Config)
 
     @classmethod
     def configure(cls, values: Mapping[str, object]) -> ModelConfig:
@@ -76,9 +81,16 @@ class Model(ABC):
         with threadpool_limits(options.threads, "blas"):
             return self._fit(options)
 
-    @abstractmethod
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
-        """As `fit`, with BLAS on no more than `options.threads` threads."""
+        """As `fit`, with BLAS on no more than `options.threads` threads. What learns in epochs overrides it."""
+        start = time.perf_counter()
+        valid = self._solve(options)
+        self.fitted = True
+        return [EpochRecord(epoch=1, loss=None, valid=valid, seconds=time.perf_counter() - start)]
+
+    def _solve(self, options: TrainingOptions) -> float | None:
+        """Learn in one go; the metric on validation, where it was asked for it."""
+        raise NotImplementedError
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Scores of the whole catalogue, seen items included: (len(users), items) float32, finite, higher is better.

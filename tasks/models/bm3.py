@@ -6,7 +6,7 @@ Zhou, Zhou, Liu, Zeng, Miao, Wang, You, Jiang, Bootstrap Latent Representations 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.gather import gather
-from tasks.models.layers.graph import GRAPH_SPACE, BipartiteGraph, GraphOptions, node_table
-from tasks.training import Batch, GradientConfig, Real, Space, cosine_distance, squared_norms
+from tasks.models.layers.graph import BipartiteGraph, GraphOptions, node_table
+from tasks.training import Batch, GradientConfig, Real, cosine_distance, squared_norms
 
 
 class BM3(GradientModel):
@@ -32,21 +32,20 @@ class BM3(GradientModel):
     name = "bm3"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH: ClassVar[Space] = {
-        **GRAPH_SPACE,
-        "dropout": Real(0.1, 0.7),
-        "content_weight": Real(0.05, 3, log=True),
-        "grounding": Real(0, 0.5),
-    }
 
     class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
         layers: int = Field(default=1, ge=1, le=8, description="how far the user-item graph is followed")
-        dropout: float = Field(default=0.3, ge=0, lt=1, description="share of a target's numbers that are dropped")
-        content_weight: NonNegativeFloat = Field(default=2.0, description="of the two losses of content")
-
-        grounding: NonNegativeFloat = Field(default=0.1, description="of items foretelling their content; paper: 0")
+        dropout: Annotated[float, Real(0.1, 0.7)] = Field(
+            0.3, ge=0, lt=1, description="share of a target's numbers that are dropped"
+        )
+        content_weight: Annotated[NonNegativeFloat, Real(0.05, 3, log=True)] = Field(
+            2.0, description="of the two losses of content"
+        )
+        grounding: Annotated[NonNegativeFloat, Real(0, 0.5)] = Field(
+            0.1, description="of items predicting their content; paper: 0"
+        )
 
     config: Config
 

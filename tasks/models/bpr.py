@@ -5,7 +5,7 @@ Rendle, Freudenthaler, Gantner, Schmidt-Thieme, BPR: Bayesian Personalized Ranki
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveInt
@@ -14,19 +14,18 @@ from torch import Tensor, nn
 from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.gather import gather
-from tasks.training import Batch, Choice, GradientConfig, Space, bpr_of_vectors, squared_norms
+from tasks.training import Batch, Choice, GradientConfig, bpr_of_vectors, squared_norms
 
 
 class BPR(GradientModel):
     """Score s_ui = p_u . q_i (section 4.3.1); -log sigmoid(s_ui - s_uj) and an L2 term on the rows in use, by Adam."""
 
     name = "bpr"
-    SEARCH: ClassVar[Space] = {**GradientModel.SEARCH, "embedding_size": Choice((32, 64, 128))}
 
     class Config(GradientConfig):
         """Size of the vectors beside the options of the loop."""
 
-        embedding_size: PositiveInt = Field(default=64, description="d")
+        embedding_size: Annotated[PositiveInt, Choice((32, 64, 128))] = Field(64, description="d")
 
     config: Config
 

@@ -9,8 +9,7 @@ decide what goes together.
 
 from __future__ import annotations
 
-import time
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -20,8 +19,8 @@ from tasks.data import Dataset
 from tasks.models.families.linear import ItemWeights
 from tasks.models.serving import ItemItem
 from tasks.models.solvers.closed_form import BLOCK, gram, peak_bytes, require_memory, weights_in_place
-from tasks.models.solvers.features import weighed
-from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
+from tasks.models.solvers.standardise import weight_features
+from tasks.training import ModelConfig, Real, TrainingOptions
 
 
 class CEASE(ItemWeights):
@@ -33,32 +32,31 @@ class CEASE(ItemWeights):
 
     name = "cease"
     uses_content = True
-    SEARCH: ClassVar[Space] = {
-        "relative_l2": Real(0.1, 10, log=True),
-        "dropout": Real(0, 0.9),
-        "history_exponent": Real(0, 1),
-        "content": Real(0, 3),
-    }
 
     class Config(ModelConfig):
         """L2, dropout, and what long histories and content count."""
 
-        relative_l2: PositiveFloat = Field(default=1.5, description="lambda over the mean diagonal of the Gram matrix")
-        dropout: NonNegativeFloat = Field(default=0.5, lt=1, description="p of the input, in expectation")
-        history_exponent: NonNegativeFloat = Field(default=0.5, le=1, description="a: 0 counts every interaction alike")
-        content: NonNegativeFloat | dict[str, NonNegativeFloat] = Field(
-            default=0.6, description="w over the mean diagonal, for all modalities or for each by its name"
+        relative_l2: Annotated[PositiveFloat, Real(0.1, 10, log=True)] = Field(
+            1.5, description="lambda over the mean diagonal of the Gram matrix"
+        )
+        dropout: Annotated[NonNegativeFloat, Real(0, 0.9)] = Field(
+            0.5, lt=1, description="of the input, in expectation"
+        )
+        history_exponent: Annotated[NonNegativeFloat, Real(0, 1)] = Field(
+            0.5, le=1, description="a: 0 counts every interaction equally"
+        )
+        content: Annotated[NonNegativeFloat | dict[str, NonNegativeFloat], Real(0, 3)] = Field(
+            0.6, description="w over the mean diagonal, for all modalities or for each by its name"
         )
 
     config: Config
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self._content = weighed(data, config.content, self.name)
+        self._content = weight_features(data, config.content, self.name)
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> None:
         """Invert; BadInput when the matrix would pass `options.memory_gib`."""
-        start = time.perf_counter()
         items = self.data.train.shape[1]
         require_memory(self.name, items, peak_bytes(items), options.memory_gib)
         matrix = gram(by_history(self.data.train, self.config.history_exponent))
@@ -68,8 +66,6 @@ class CEASE(ItemWeights):
             add_content(matrix, features, weight * mean)
         dropout = self.config.dropout / (1 - self.config.dropout) * diagonal
         self._part = ItemItem(weights_in_place(matrix, self.config.relative_l2 * mean + dropout))
-        self.fitted = True
-        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
 
 def by_history(interactions: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:

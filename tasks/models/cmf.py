@@ -10,9 +10,8 @@ nobody took is where its content puts it.
 
 from __future__ import annotations
 
-import time
 from functools import partial
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat
@@ -22,10 +21,10 @@ from threadpoolctl import threadpool_limits
 from tasks.data import Dataset
 from tasks.errors import Diverged
 from tasks.models.families.factorised import Factorised, FactorisedConfig
-from tasks.models.solvers.features import weighed
 from tasks.models.solvers.fold_in import FoldIn
 from tasks.models.solvers.least_squares import growth, rows_solved
-from tasks.training import EpochRecord, Real, Space, TrainingOptions
+from tasks.models.solvers.standardise import weight_features
+from tasks.training import Real, TrainingOptions
 
 
 class CMF(Factorised):
@@ -36,14 +35,15 @@ class CMF(Factorised):
 
     name = "cmf"
     uses_content = True
-    SEARCH: ClassVar[Space] = {**Factorised.SEARCH, "l2_exponent": Real(0, 1), "content": Real(0, 3)}
 
     class Config(FactorisedConfig):
         """Beside what all such models have: how L2 grows, and what content counts."""
 
-        l2_exponent: NonNegativeFloat = Field(default=0.5, le=1, description="how lambda grows with what was taken")
-        content: NonNegativeFloat | dict[str, NonNegativeFloat] = Field(
-            default=0.3, description="w over alpha times the mean interactions of an item; one, or each by its name"
+        l2_exponent: Annotated[NonNegativeFloat, Real(0, 1)] = Field(
+            0.5, le=1, description="how lambda grows with the number of interactions"
+        )
+        content: Annotated[NonNegativeFloat | dict[str, NonNegativeFloat], Real(0, 3)] = Field(
+            0.3, description="w over alpha times the mean interactions of an item; one, or each by its name"
         )
 
     config: Config
@@ -53,15 +53,14 @@ class CMF(Factorised):
         scale = config.alpha * data.train.nnz / data.train.shape[1]
         self._told: list[np.ndarray] = []  # sqrt(w) f (I, width) of each modality that counts
         have = np.zeros(data.train.shape[1], dtype=np.int64)  # bit m: the item has modality m of those
-        for name, (rows, weight) in weighed(data, config.content, self.name).items():
+        for name, (rows, weight) in weight_features(data, config.content, self.name).items():
             if weight:
                 have |= data.features[name].any(axis=1).astype(np.int64) << len(self._told)
                 self._told.append(np.float32(np.sqrt(weight * scale)) * rows)
         self._patterns, self._kinds = np.unique(have, return_inverse=True)
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> None:
         """Solve in turns; the same seed gives the same vectors on any number of threads."""
-        start = time.perf_counter()
         taken, takers = self.data.train, self.data.train.T.tocsr()
         of_user, of_item = (self._l2(side) for side in (taken, takers))
         solved = partial(rows_solved, alpha=self.config.alpha, threads=options.threads)
@@ -76,8 +75,6 @@ class CMF(Factorised):
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise Diverged(f"model {self.name} found vectors that are not finite, expected finite ones: {self.remedy}")
         self._users, self._items = users, items
-        self.fitted = True
-        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
     def _of_content(self, items: np.ndarray, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What items have to fit: X'X and V'V of the modalities of each pattern (patterns, d, d); w F V (I, d)."""

@@ -5,7 +5,7 @@ Wang, Wei, Yin, Wu, Song, Nie, DualGNN: Dual Graph Neural Network for Multimedia
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
@@ -17,9 +17,9 @@ from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.fixed_degree_graph import Edges, weighted_sums
 from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import GRAPH_SPACE, BipartiteGraph, GraphOptions, layer0_norms, node_table
+from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
 from tasks.models.solvers.item_neighbours import neighbours
-from tasks.training import Batch, GradientConfig, Real, Space, Whole, squared_norms
+from tasks.training import Batch, GradientConfig, Real, Whole, squared_norms
 
 
 class DualGNN(GradientModel):
@@ -33,17 +33,14 @@ class DualGNN(GradientModel):
     name = "dualgnn"
     uses_content = True
     NORMAL = ("nodes", "users")
-    SEARCH: ClassVar[Space] = {
-        **GRAPH_SPACE,
-        "user_neighbours": Whole(5, 100, log=True),
-        "user_weight": Real(0, 2),
-    }
 
     class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
-        user_neighbours: PositiveInt = Field(default=40, description="users alike that a user listens to")
-        user_weight: NonNegativeFloat = Field(default=1.0, description="how much, against the user's own")
+        user_neighbours: Annotated[PositiveInt, Whole(5, 100, log=True)] = Field(
+            40, description="similar users that a user listens to"
+        )
+        user_weight: Annotated[NonNegativeFloat, Real(0, 2)] = Field(1.0, description="against the user's own")
 
     config: Config
     alike: Tensor

@@ -7,8 +7,7 @@ P = (X'X + lambda I)^-1 and B_ij = -P_ij / P_jj off the diagonal, 0 on it (equat
 from __future__ import annotations
 
 import logging
-import time
-from typing import ClassVar
+from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -17,7 +16,7 @@ from tasks.models.serving import ItemItem, Serving, SparseItemItem
 from tasks.models.solvers.closed_form import gram, peak_bytes, require_memory, weights_in_place
 from tasks.models.solvers.ease_dual import dual
 from tasks.models.solvers.ease_sparse import pruned_bytes, pruned_weights
-from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions
+from tasks.training import ModelConfig, Real, TrainingOptions
 
 log = logging.getLogger(__name__)
 SMALL = 10_000  # items whose dense weights are made in half a minute: kept even where users are fewer
@@ -33,24 +32,22 @@ class EASE(ItemWeights):
     """
 
     name = "ease"
-    SEARCH: ClassVar[Space] = {"relative_l2": Real(0.1, 30, log=True)}
 
     class Config(ModelConfig):
         """L2, stated relative to the data so that one default suits sparse and dense logs alike; and which items."""
 
-        relative_l2: PositiveFloat = Field(default=3.25, description="lambda over the mean of the diagonal of X'X")
+        relative_l2: Annotated[PositiveFloat, Real(0.1, 30, log=True)] = Field(
+            3.25, description="lambda over the mean of the diagonal of X'X"
+        )
         neighbours: PositiveInt | None = Field(
             default=None, description=f"nearest items that speak for an item; none: all, {NEIGHBOURS} of very many"
         )
 
     config: Config
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> None:
         """Solve; BadInput when not even the pruned form fits in `options.memory_gib`."""
-        start = time.perf_counter()
         self._part = self._solved(options.memory_gib)
-        self.fitted = True
-        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
     def _solved(self, memory_gib: float) -> Serving:
         train = self.data.train

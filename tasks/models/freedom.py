@@ -5,7 +5,7 @@ Zhou, Shen, A Tale of Two Graphs: Freezing and Denoising Graph Structures for Mu
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections, modality_weights
 from tasks.models.layers.gather import gather
 from tasks.models.layers.graph import BipartiteGraph, GraphOptions, drop_edges, layer0_norms, node_table
-from tasks.models.layers.item_graph import ITEM_GRAPH_SPACE, ItemGraph, ItemGraphOptions, KNNGraphs, join_edges, mix
-from tasks.training import Batch, GradientConfig, Real, Space, bpr_of_vectors
+from tasks.models.layers.item_graph import ItemGraph, ItemGraphOptions, KNNGraphs, join_edges, mix
+from tasks.training import Batch, GradientConfig, Real, bpr_of_vectors
 
 
 class FREEDOM(GradientModel):
@@ -32,20 +32,17 @@ class FREEDOM(GradientModel):
     name = "freedom"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH: ClassVar[Space] = {
-        **ITEM_GRAPH_SPACE,
-        "dropout": Real(0, 0.9),
-        "content_weight": Real(1e-4, 1, log=True),
-    }
 
     class Config(ItemGraphOptions, GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graphs."""
 
-        dropout: float = Field(default=0.8, ge=0, lt=1, description="share of interactions left out of an epoch")
+        dropout: Annotated[float, Real(0, 0.9)] = Field(0.8, ge=0, lt=1, description="share of edges dropped per epoch")
         modality_weights: dict[str, NonNegativeFloat] | None = Field(
             default=None, description="of the item graphs; none: equal"
         )
-        content_weight: NonNegativeFloat = Field(default=1e-3, description="of the loss of projected content")
+        content_weight: Annotated[NonNegativeFloat, Real(1e-4, 1, log=True)] = Field(
+            1e-3, description="of the loss of projected content"
+        )
 
     config: Config
 

@@ -8,7 +8,6 @@ z(first) + w z(second) + ... The weights are the best of a few on validation.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self, cast
@@ -22,8 +21,8 @@ from tasks.errors import Corrupt
 from tasks.models import build_model, model_class
 from tasks.models.base import Model
 from tasks.models.serving import Ensemble, Serving
-from tasks.models.solvers.scores import standard
-from tasks.training import EpochRecord, ModelConfig, Scorer, Space, TrainingOptions, under
+from tasks.models.solvers.standardise import standardise_scores
+from tasks.training import ModelConfig, Scorer, Space, TrainingOptions, under
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)
 MEMBERS: dict[str, dict[str, Any]] = {"cease": {}, "ials": {}}  # closed form and least squares: seconds
@@ -32,7 +31,8 @@ MEMBERS: dict[str, dict[str, Any]] = {"cease": {}, "ials": {}}  # closed form an
 class Hybrid(Model):
     """Members are fitted one after the other, each as it would be alone; then the weights are chosen.
 
-    Weight after weight is the best of WEIGHTS on validation with those before it, and then, but for the last, with all.
+    Coordinate search: each weight in turn is set to the best of WEIGHTS on validation; then one more pass over all but
+    the last.
     """
 
     name = "hybrid"
@@ -79,25 +79,23 @@ class Hybrid(Model):
         """The same members, each with its own."""
         return cls.configure({"members": {name: {} for name in cast("Hybrid.Config", config).members}})
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> float | None:
         """Fit all, then choose the weights by `options.validate` where there is one."""
-        start = time.perf_counter()
         for name, member in self.members.items():
             kept = options.checkpoints and options.checkpoints.part(name)
             member.fit(replace(options, checkpoints=kept))
         self.fitted = True
-        best = None
-        if options.validate is not None:
-            best = self._chosen(options.validate) if self.config.weights is None else options.validate(self)
-        return [EpochRecord(epoch=1, loss=None, valid=best, seconds=time.perf_counter() - start)]
+        if options.validate is None:
+            return None
+        return self._choose(options.validate) if self.config.weights is None else options.validate(self)
 
-    def _chosen(self, validate: Callable[[Scorer], float]) -> float:
-        """Set the weights; returns the figure on validation that they have."""
+    def _choose(self, validate: Callable[[Scorer], float]) -> float:
+        """Set the weights; returns the metric on validation that they have."""
         best, others = 0.0, range(1, len(self.weights))
         self.weights[1:] = [0.0 for _ in others]
         for place in (*others, *others[: len(others) - 1]):  # the last needs no second look
-            found = {weight: validate(self._with(place, weight)) for weight in WEIGHTS}
-            self.weights[place], best = max(found.items(), key=lambda item: item[1])
+            tried = {weight: validate(self._with(place, weight)) for weight in WEIGHTS}
+            self.weights[place], best = max(tried.items(), key=lambda item: item[1])
         return best
 
     def _with(self, place: int, weight: float) -> Hybrid:
@@ -108,7 +106,7 @@ class Hybrid(Model):
         found = np.zeros((len(users), self.data.train.shape[1]), dtype=np.float32)
         for member, weight in zip(self.members.values(), self.weights, strict=True):
             if weight:
-                found += np.float32(weight) * standard(member.scores(users))
+                found += np.float32(weight) * standardise_scores(member.scores(users))
         return found
 
     def item_vectors(self) -> np.ndarray | None:

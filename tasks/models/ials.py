@@ -8,15 +8,13 @@ RecSys 2011).
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import Diverged
 from tasks.models.families.factorised import Factorised, FactorisedConfig
 from tasks.models.solvers.fold_in import FoldIn
-from tasks.training import EpochRecord, TrainingOptions
+from tasks.training import TrainingOptions
 
 
 class IALS(Factorised):
@@ -25,12 +23,11 @@ class IALS(Factorised):
     name = "ials"
     Config = FactorisedConfig
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> None:
         """Solve in turns; the same seed gives the same vectors on any number of threads."""
         from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  not needed to score
         from implicit.recommender_base import ModelFitError  # noqa: PLC0415
 
-        start = time.perf_counter()
         # Its own threads solve one row each; BLAS threads on top would fight them, which it warns of when it is made.
         with threadpool_limits(1, "blas"):
             solver = AlternatingLeastSquares(
@@ -46,8 +43,6 @@ class IALS(Factorised):
             except ModelFitError as error:
                 raise Diverged(f"model {self.name}: {error}, expected finite factors: {self.remedy}") from error
         self._users, self._items = np.array(solver.user_factors), np.array(solver.item_factors)
-        self.fitted = True
-        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
     def fold_in(self) -> FoldIn:
         """By the step that makes the known ones, but solved exactly and for the items as they are at the end."""

@@ -7,9 +7,8 @@ c_ij / (sqrt(c_ii c_jj) + shrink) with c = X'X.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -19,30 +18,28 @@ from scipy import sparse
 from tasks.models.families.linear import ItemWeights
 from tasks.models.serving import SparseItemItem
 from tasks.models.solvers.item_neighbours import neighbours
-from tasks.training import EpochRecord, ModelConfig, Real, Space, TrainingOptions, Whole
+from tasks.training import ModelConfig, Real, TrainingOptions, Whole
 
 
 class ItemKNN(ItemWeights):
     """score_ui = sum of the similarities of i to what u took, over the pairs that are kept; never (items, items)."""
 
     name = "itemknn"
-    SEARCH: ClassVar[Space] = {"neighbours": Whole(10, 1000, log=True), "shrink": Real(0, 100)}
 
     class Config(ModelConfig):
         """How many neighbours, and how much two items must have in common to be believed."""
 
-        neighbours: PositiveInt = Field(default=100, description="items kept for each item")
-        shrink: NonNegativeFloat = Field(default=10.0, description="added to the norm: few common users count less")
+        neighbours: Annotated[PositiveInt, Whole(10, 1000, log=True)] = Field(100, description="kept for each item")
+        shrink: Annotated[NonNegativeFloat, Real(0, 100)] = Field(
+            10.0, description="added to the norm: few common users count less"
+        )
 
     config: Config
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> None:
         """Similarities by blocks of items."""
-        start = time.perf_counter()
         nearest, similarity = neighbours(self.data.train, self._kept(), self.config.shrink)
         self._take(nearest, similarity)
-        self.fitted = True
-        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
     def _kept(self) -> int:
         return min(self.config.neighbours, self.data.train.shape[1])

@@ -5,7 +5,7 @@ Zhang, Zhu, Liu, Wu, Wang, Wang, Mining Latent Structures for Multimedia Recomme
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -19,7 +19,6 @@ from tasks.models.layers.fixed_degree_graph import Edges
 from tasks.models.layers.gather import pairwise
 from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
 from tasks.models.layers.item_graph import (
-    ITEM_GRAPH_SPACE,
     ItemGraph,
     ItemGraphOptions,
     KNNGraphs,
@@ -30,7 +29,7 @@ from tasks.models.layers.item_graph import (
     normalised,
 )
 from tasks.models.layers.kept import Kept
-from tasks.training import Batch, GradientConfig, Real, Space
+from tasks.training import Batch, GradientConfig, Real
 
 
 class LATTICE(GradientModel):
@@ -43,12 +42,11 @@ class LATTICE(GradientModel):
     name = "lattice"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH: ClassVar[Space] = {**ITEM_GRAPH_SPACE, "skip": Real(0.3, 1)}
 
     class Config(ItemGraphOptions, GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graphs."""
 
-        skip: float = Field(default=0.9, ge=0, le=1, description="lambda: share of the initial graph")
+        skip: Annotated[float, Real(0.3, 1)] = Field(0.9, ge=0, le=1, description="lambda: share of the initial graph")
         projection_size: int = Field(default=64, ge=1, description="width of the projected content")
 
     config: Config
@@ -61,7 +59,7 @@ class LATTICE(GradientModel):
         self.projections = Projections(self.content, config.projection_size)
         self.importance = nn.Parameter(torch.zeros(len(self.content.widths)))  # softmax of it weights the modalities
         self.initial = KNNGraphs(self.content, config.neighbours, list)
-        self.learned = Kept[tuple[list[Edges], Edges]]()  # neighbours by projected content, of one epoch
+        self.learned = Kept()  # neighbours by projected content, of one epoch
 
     def item_graph(self) -> ItemGraph:
         """Initial and learned graphs of all modalities, by skip and importance."""

@@ -6,30 +6,28 @@ SIGIR 2020.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.gather import pairwise
 from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
-from tasks.training import Batch, Choice, GradientConfig, Space, Whole
+from tasks.training import Batch, Choice, GradientConfig
 
 
 class LightGCN(GradientModel):
     """Score e_u . e_i with e the mean over layers of the propagated embeddings; BPR loss, L2 on layer 0."""
 
     name = "lightgcn"
-    SEARCH: ClassVar[Space] = {
-        **GradientModel.SEARCH,
-        "embedding_size": Choice((32, 64, 128)),
-        "layers": Whole(1, 4),
-    }
 
     class Config(GraphOptions, GradientConfig):
-        """Beside the options of the loop and the graph, nothing."""
+        """Narrower vectors than with content."""
+
+        embedding_size: Annotated[PositiveInt, Choice((32, 64, 128))] = Field(64, description="d")
 
     config: Config
 

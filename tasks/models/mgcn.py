@@ -14,7 +14,7 @@ from tasks.models.layers.content import Content
 from tasks.models.layers.gather import gather_each
 from tasks.models.layers.graph import BipartiteGraph, node_table
 from tasks.models.layers.item_graph import KNNGraphs
-from tasks.models.layers.side_view import SIDE_SPACE, SideOptions, SideView
+from tasks.models.layers.side_view import SideOptions, SideView
 from tasks.training import Batch
 
 
@@ -24,7 +24,6 @@ class MGCN(GradientModel):
     name = "mgcn"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH = SIDE_SPACE
 
     Config = SideOptions
     config: SideOptions

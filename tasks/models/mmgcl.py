@@ -5,7 +5,7 @@ Yi, Wang, Ounis, Macdonald, Multi-modal Graph Contrastive Learning for Micro-vid
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -17,10 +17,9 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.channel_graph import ChannelGraph
 from tasks.models.layers.content import Content, ContentOptions, Projections
-from tasks.models.layers.contrast import contrasted
-from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import GRAPH_SPACE, GraphOptions, layer0_norms, node_table
-from tasks.training import Batch, GradientConfig, Real, Space, info_nce
+from tasks.models.layers.gather import contrasted, pairwise
+from tasks.models.layers.graph import GraphOptions, layer0_norms, node_table
+from tasks.training import Batch, GradientConfig, Real, info_nce
 
 
 class MMGCL(GradientModel):
@@ -34,21 +33,19 @@ class MMGCL(GradientModel):
     name = "mmgcl"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH: ClassVar[Space] = {
-        **GRAPH_SPACE,
-        "edge_dropout": Real(0.02, 0.5),
-        "masked": Real(0, 0.5),
-        "contrast": Real(1e-3, 1, log=True),
-    }
 
     class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
-        edge_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of edges missing in the first view")
-        masked: float = Field(
-            default=0.2, ge=0, lt=1, description="share of items with a masked modality in the second"
+        edge_dropout: Annotated[float, Real(0.02, 0.5)] = Field(
+            0.05, ge=0, lt=1, description="share of edges missing in the first view"
         )
-        contrast: NonNegativeFloat = Field(default=0.01, description="weight of the contrast of both views")
+        masked: Annotated[float, Real(0, 0.5)] = Field(
+            0.2, ge=0, lt=1, description="share of items with a masked modality in the second"
+        )
+        contrast: Annotated[NonNegativeFloat, Real(1e-3, 1, log=True)] = Field(
+            0.01, description="weight of the contrast of both views"
+        )
         temperature: PositiveFloat = Field(default=0.2, description="tau")
 
     config: Config

@@ -14,7 +14,7 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import GRAPH_SPACE, GraphOptions, layer0_norms, node_table
+from tasks.models.layers.graph import GraphOptions, layer0_norms, node_table
 from tasks.models.layers.mean_graph import MeanGraph
 from tasks.training import Batch, GradientConfig, squared_norms
 
@@ -31,7 +31,6 @@ class MMGCN(GradientModel):
     name = "mmgcn"
     uses_content = True
     NORMAL = ("nodes", "users")
-    SEARCH = GRAPH_SPACE
 
     class Config(GraphOptions, ContentOptions, GradientConfig):
         """As of all models with a graph."""

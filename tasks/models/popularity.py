@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from tasks.models.base import Model
 from tasks.models.serving import Factors, Serving
 from tasks.models.solvers.fold_in import FoldIn
-from tasks.training import EpochRecord, ModelConfig, TrainingOptions
+from tasks.training import ModelConfig, TrainingOptions
 
 
 class Popularity(Model):
@@ -24,12 +23,9 @@ class Popularity(Model):
 
     config: Config
 
-    def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
+    def _solve(self, options: TrainingOptions) -> None:
         """Count."""
-        start = time.perf_counter()
         self._counts = np.asarray(self.data.train.sum(axis=0), dtype=np.float32).ravel()  # (items,)
-        self.fitted = True
-        return [EpochRecord(epoch=1, loss=None, valid=None, seconds=time.perf_counter() - start)]
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
         return np.tile(self._counts, (len(users), 1))

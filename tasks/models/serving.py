@@ -20,7 +20,7 @@ from tasks.data import Sequences
 from tasks.errors import BadInput
 from tasks.models.solvers.arrays import shaped, sparse_of
 from tasks.models.solvers.fold_in import FoldIn, gram_of
-from tasks.models.solvers.scores import standard
+from tasks.models.solvers.standardise import standardise_scores
 
 KINDS: dict[str, str] = {
     "item-item": "tasks.models.serving:ItemItem",
@@ -177,7 +177,9 @@ class Ensemble(Serving):
     def _blend(self, scores: list[np.ndarray]) -> np.ndarray:
         if len(scores) == 1:  # as releases of version 1 were written
             return scores[0]
-        weighted = [np.float32(weight) * standard(part) for weight, part in zip(self.weights, scores, strict=True)]
+        weighted = [
+            np.float32(weight) * standardise_scores(part) for weight, part in zip(self.weights, scores, strict=True)
+        ]
         return np.asarray(np.sum(weighted, axis=0), dtype=np.float32)
 
     @property

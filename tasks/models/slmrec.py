@@ -5,7 +5,7 @@ Tao, Liu, Xia, Wang, Yang, Huang, Chua, Self-supervised Learning for Multimedia 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -17,8 +17,8 @@ from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.channel_graph import ChannelGraph
 from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.gather import gather
-from tasks.models.layers.graph import GRAPH_SPACE, GraphOptions, node_table
-from tasks.training import Batch, GradientConfig, Real, Space, info_nce, squared_norms
+from tasks.models.layers.graph import GraphOptions, node_table
+from tasks.training import Batch, GradientConfig, Real, info_nce, squared_norms
 
 
 class SLMRec(GradientModel):
@@ -32,18 +32,15 @@ class SLMRec(GradientModel):
     name = "slmrec"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH: ClassVar[Space] = {
-        **GRAPH_SPACE,
-        "temperature": Real(0.05, 0.5, log=True),
-        "contrast": Real(1e-3, 1, log=True),
-    }
 
     class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
 
         batch_size: int = Field(default=2048, ge=1, description="interactions per step, each against all its items")
-        temperature: PositiveFloat = Field(default=0.2, description="tau")
-        contrast: NonNegativeFloat = Field(default=0.05, description="weight of modalities foretelling each other")
+        temperature: Annotated[PositiveFloat, Real(0.05, 0.5, log=True)] = Field(0.2, description="tau")
+        contrast: Annotated[NonNegativeFloat, Real(1e-3, 1, log=True)] = Field(
+            0.05, description="weight of modalities predicting each other"
+        )
 
     config: Config
 

@@ -15,9 +15,8 @@ from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content
 from tasks.models.layers.gather import gather_each
 from tasks.models.layers.graph import BipartiteGraph, node_table
-from tasks.models.layers.graph_union import union
-from tasks.models.layers.item_graph import KNNGraphs
-from tasks.models.layers.side_view import SIDE_SPACE, SideOptions, SideView
+from tasks.models.layers.item_graph import KNNGraphs, union
+from tasks.models.layers.side_view import SideOptions, SideView
 from tasks.training import Batch
 
 
@@ -30,7 +29,6 @@ class SMORE(GradientModel):
     name = "smore"
     uses_content = True
     NORMAL = ("nodes",)
-    SEARCH = SIDE_SPACE
     Config = SideOptions
     config: SideOptions
 

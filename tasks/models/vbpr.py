@@ -6,7 +6,7 @@ of modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modaliti
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveInt
@@ -16,11 +16,11 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, project
 from tasks.models.layers.gather import distinct, gather
-from tasks.training import Batch, Choice, GradientConfig, Space, bpr_loss, squared_norms
+from tasks.training import Batch, Choice, GradientConfig, bpr_loss, squared_norms
 
 
 class VBPR(GradientModel):
-    """Features of all modalities are standardised (`solvers/features.py`) and projected side by side.
+    """Features of all modalities are standardised (`solvers/standardise.py`) and projected side by side.
 
     Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
     The L2 term is on vectors and biases as they enter the score, projected content included: with it on the tables
@@ -29,18 +29,15 @@ class VBPR(GradientModel):
 
     name = "vbpr"
     uses_content = True
-    SEARCH: ClassVar[Space] = {
-        **GradientModel.SEARCH,
-        "embedding_size": Choice((32, 64, 128)),
-        "content_size": Choice((32, 64, 128)),
-    }
 
     class Config(ContentOptions, GradientConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""
 
         batch_size: PositiveInt = Field(default=8192, description="interactions a step, which projects many items")
-        embedding_size: PositiveInt = Field(default=64, description="size of p_u and q_i")
-        content_size: PositiveInt = Field(default=64, description="size of t_u and of what content is projected to")
+        embedding_size: Annotated[PositiveInt, Choice((32, 64, 128))] = Field(64, description="of p_u and q_i")
+        content_size: Annotated[PositiveInt, Choice((32, 64, 128))] = Field(
+            64, description="of t_u and projected content"
+        )
 
     config: Config
 

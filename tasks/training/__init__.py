@@ -15,10 +15,9 @@ from tasks.training.options import (
     best_record,
     summarise_epochs,
 )
-from tasks.training.space import GRADIENT_SPACE, Choice, Range, Real, Space, Whole, picked, placed, under, widened
+from tasks.training.space import Choice, Range, Real, Space, Whole, declared_space, picked, placed, under, widened
 
 __all__ = [
-    "GRADIENT_SPACE",
     "Batch",
     "Choice",
     "EpochRecord",
@@ -36,6 +35,7 @@ __all__ = [
     "bpr_loss",
     "bpr_of_vectors",
     "cosine_distance",
+    "declared_space",
     "info_nce",
     "picked",
     "placed",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tasks.errors import BadInput
+from tasks.training.space import Choice, Real
 
 if TYPE_CHECKING:
     from tasks.training.checkpoint import Checkpoints
@@ -25,13 +26,13 @@ class ModelConfig(BaseModel):
 class GradientConfig(ModelConfig):
     """Hyper-parameters that every recommender trained by the gradient loop has."""
 
-    learning_rate: PositiveFloat = Field(default=2e-3, le=1, description="of Adam")
-    batch_size: PositiveInt = Field(default=4096, description="interactions per step")
+    learning_rate: Annotated[PositiveFloat, Real(5e-4, 2e-2, log=True)] = Field(2e-3, le=1, description="of Adam")
+    batch_size: Annotated[PositiveInt, Choice((2048, 4096, 8192))] = Field(4096, description="interactions per step")
     max_epochs: PositiveInt = Field(default=300, description="passes over the training interactions at most")
     evaluate_every: PositiveInt = Field(default=5, description="epochs between two validations")
     patience: PositiveInt = Field(default=5, description="validations without a better one before training stops")
-    regularization: NonNegativeFloat = Field(
-        default=1e-2, description="weight of the squared norms of the rows of a batch"
+    regularization: Annotated[NonNegativeFloat, Real(1e-5, 1e-1, log=True)] = Field(
+        1e-2, description="weight of the squared norms of the rows of a batch"
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from pydantic import BaseModel
+
 
 @dataclass(frozen=True)
 class Real:
@@ -59,6 +61,17 @@ def widened(within: Range, value: object) -> Range | None:
     return wider if value in wider else None
 
 
+def declared_space(config: type[BaseModel]) -> Space:
+    """The ranges that stand in the annotations of a config's fields, those of its bases where a field has none."""
+    ranges = {}
+    for base in reversed(config.__mro__):
+        for name, field in getattr(base, "model_fields", {}).items():
+            for part in field.metadata:
+                if isinstance(part, Range):
+                    ranges[name] = part
+    return {name: ranges[name] for name in config.model_fields if name in ranges}
+
+
 def under(key: str, space: Space) -> dict[str, Range]:
     """The same space for the config that stands under `key` of another."""
     return {f"{key}.{name}": within for name, within in space.items()}
@@ -83,10 +96,3 @@ def picked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
         with suppress(KeyError):
             found[key] = reduce(lambda inner, part: inner[part], key.split("."), values)
     return found
-
-
-GRADIENT_SPACE: Space = {
-    "learning_rate": Real(5e-4, 2e-2, log=True),
-    "regularization": Real(1e-5, 1e-1, log=True),
-    "batch_size": Choice((2048, 4096, 8192)),
-}

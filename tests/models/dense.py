@@ -8,7 +8,7 @@ import torch
 from tasks.data import Dataset
 from tasks.models import build_model
 from tasks.models.families.gradient import GradientModel
-from tasks.models.solvers.features import standardised
+from tasks.models.solvers.standardise import standardised
 from tasks.training import Batch, TrainingOptions
 
 USERS, ITEMS = 7, 9

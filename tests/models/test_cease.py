@@ -11,7 +11,7 @@ from tasks.errors import BadInput
 from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.solvers import closed_form
-from tasks.models.solvers.features import standardised
+from tasks.models.solvers.standardise import standardised
 from tasks.training import TrainingOptions
 from tests.world import content_world, random_world
 

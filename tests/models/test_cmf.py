@@ -13,7 +13,7 @@ from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.base import Model
 from tasks.models.solvers import least_squares
-from tasks.models.solvers.features import standardised
+from tasks.models.solvers.standardise import standardised
 from tasks.training import TrainingOptions
 from tests.world import GROUPS, checkerboard, content_world, histories, random_world
 

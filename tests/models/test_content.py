@@ -16,7 +16,7 @@ from tasks.models.families.gradient import GradientModel
 from tasks.models.lattice import LATTICE
 from tasks.models.layers.cliper import FrontEnd
 from tasks.models.layers.content import Content, ContentOptions, Projection, Projections
-from tasks.models.solvers.features import standardised
+from tasks.models.solvers.standardise import standardised
 from tasks.models.vbpr import VBPR
 from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax

@@ -8,7 +8,7 @@ import torch
 
 from tasks.data import Dataset
 from tasks.models.layers import item_graph as neighbours
-from tasks.models.layers.contrast import contrasted
+from tasks.models.layers.gather import contrasted
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
 from tests.world import random_world

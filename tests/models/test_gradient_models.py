@@ -8,7 +8,7 @@ import torch
 
 from tasks.errors import BadInput
 from tasks.models import build_model
-from tasks.models.solvers.features import standardised
+from tasks.models.solvers.standardise import standardised
 from tasks.training import TrainingOptions
 from tests.models.dense import NEGATIVES, POSITIVES, dense_graph, penalty, ranking_loss, trained
 from tests.models.dense import TAKERS as USERS

@@ -8,7 +8,7 @@ import pytest
 from tasks.errors import BadInput
 from tasks.models import build_model
 from tasks.models.hybrid import WEIGHTS, Hybrid
-from tasks.models.solvers.scores import standard
+from tasks.models.solvers.standardise import standardise_scores
 from tasks.training import Scorer, TrainingOptions
 from tests.world import random_world
 
@@ -90,4 +90,6 @@ def test_members_that_cannot_be_are_an_error(config: dict[str, object], said: st
 
 def test_a_user_without_history_gets_zeros_from_cease_and_no_nan() -> None:
     """Rows of equal scores have no deviation to divide by."""
-    np.testing.assert_array_equal(standard(np.array([[2.0, 2.0], [1.0, 3.0]], dtype=np.float32)), [[0, 0], [-1, 1]])
+    np.testing.assert_array_equal(
+        standardise_scores(np.array([[2.0, 2.0], [1.0, 3.0]], dtype=np.float32)), [[0, 0], [-1, 1]]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -13,15 +13,17 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from tasks.models.base import Model
 from tasks.models.serving import Factors, Serving
 from tasks.models.solvers.fold_in import FoldIn
-from tasks.training import Choice, ModelConfig, Real, Space
+from tasks.training import Choice, ModelConfig, Real
 
 
 class FactorisedConfig(ModelConfig):
     """Width, the weight of what was taken, L2, and how often both sides are solved."""
 
-    factors: PositiveInt = Field(default=128, description="size of the vectors")
-    alpha: PositiveFloat = Field(default=10.0, description="c of a pair that was taken; 1 of any other")
-    relative_l2: PositiveFloat = Field(default=0.1, description="mean lambda over alpha times the mean history")
+    factors: Annotated[PositiveInt, Choice((32, 64, 128, 256))] = Field(128, description="size of the vectors")
+    alpha: Annotated[PositiveFloat, Real(1, 100, log=True)] = Field(10.0, description="c of an interaction, else 1")
+    relative_l2: Annotated[PositiveFloat, Real(0.01, 1, log=True)] = Field(
+        0.1, description="mean lambda over alpha times the mean history"
+    )
     iterations: PositiveInt = Field(default=15, description="turns")
 
 
@@ -31,11 +33,6 @@ class Factorised(Model):
     Lambda is stated relative to alpha and the mean history, with which it has to grow.
     """
 
-    SEARCH: ClassVar[Space] = {
-        "factors": Choice((32, 64, 128, 256)),
-        "alpha": Real(1, 100, log=True),
-        "relative_l2": Real(0.01, 1, log=True),
-    }
     config: FactorisedConfig
     _users: np.ndarray
     _items: np.ndarray

@@ -18,7 +18,6 @@ from tasks.models.layers.kept import Kept
 from tasks.models.serving import Factors, Serving
 from tasks.models.solvers.fold_in import calibrated
 from tasks.training import (
-    GRADIENT_SPACE,
     Batch,
     EpochRecord,
     GradientConfig,
@@ -42,18 +41,17 @@ class GradientModel(nn.Module, Model):
     """A module with `loss(batch)`, `representations()` and, if needed, `initialise(generator)` and `start_epoch(rng)`.
 
     What is derived from the data (graphs, standardised features) belongs into non-persistent buffers: it moves with the
-    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**GRADIENT_SPACE, ...}`.
+    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**...}`.
     """
 
     config: GradientConfig
     NORMAL: ClassVar[tuple[str, ...]] = ()  # parameters that begin normal with a deviation of 0.1
     remedy = "lower its learning_rate"
-    SEARCH = GRADIENT_SPACE
 
     def __init__(self, config: GradientConfig, data: Dataset) -> None:
         nn.Module.__init__(self)
         Model.__init__(self, config, data)
-        self._known = Kept[Representations]()
+        self._known = Kept()
         self._triplets: Triplets | None = None
 
     def initialise(self, generator: torch.Generator) -> None:

@@ -18,7 +18,7 @@ from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models.layers.cliper import FrontEnd, Fuser
 from tasks.models.layers.gather import distinct
-from tasks.models.solvers.features import standardised
+from tasks.models.solvers.standardise import standardised
 from tasks.training import ModelConfig
 
 

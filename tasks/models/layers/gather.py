@@ -1,12 +1,16 @@
-"""Rows of tables by their numbers, with the cheapest gradient there is."""
+"""Rows of a batch in tables of all users and items, with the cheapest gradient there is, and losses of them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.training import Batch, bpr_of_vectors
+from tasks.training import Batch, bpr_of_vectors, info_nce
+
+CONTRASTED = 2048  # interactions per contrastive step: the batch size of the papers
 
 
 def gather(table: Tensor, *rows: Tensor) -> tuple[Tensor, ...]:
@@ -38,3 +42,20 @@ def distinct(places: Tensor, count: int) -> tuple[Tensor | None, Tensor]:
 def pairwise(users: Tensor, items: Tensor, batch: Batch) -> Tensor:
     """BPR loss of the rows of a batch in the tables of all users (U, d) and all items (I, d)."""
     return bpr_of_vectors(*gather(users, batch.users), *gather(items, batch.positives, batch.negatives))
+
+
+def contrasted(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Users and positive items of the first CONTRASTED interactions of a batch, each once."""
+    return batch.users[:CONTRASTED].unique(), batch.positives[:CONTRASTED].unique()
+
+
+def agreement(one: Sequence[Tensor], other: Sequence[Tensor], batch: Batch, temperature: float) -> Tensor:
+    """InfoNCE between two vectors of the users of a batch plus that of its positive items, each node once.
+
+    Of a large batch the first CONTRASTED interactions: cost grows with the square, and they come in random order.
+    """
+    losses = [
+        info_nce(gather(left, rows)[0], gather(right, rows)[0], temperature)
+        for left, right, rows in zip(one, other, contrasted(batch), strict=True)
+    ]
+    return losses[0] + losses[1]

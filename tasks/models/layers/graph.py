@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from tasks.data import Dataset
 from tasks.models.layers.gather import gather
 from tasks.models.layers.sparse import propagate, torch_csr
-from tasks.training import GRADIENT_SPACE, Batch, Choice, ModelConfig, Space, Whole, squared_norms
+from tasks.training import Batch, Choice, ModelConfig, Whole, squared_norms
 
 
 class GraphOptions(ModelConfig):
@@ -20,11 +22,8 @@ class GraphOptions(ModelConfig):
     batch_size: PositiveInt = Field(default=8192, description="interactions per step")
     learning_rate: PositiveFloat = Field(default=5e-3, le=1, description="of Adam")
     regularization: NonNegativeFloat = Field(default=1e-3, description="weight of the squared norms of layer-0 rows")
-    embedding_size: PositiveInt = Field(default=64, description="d")
-    layers: PositiveInt = Field(default=2, le=8, description="graph convolutions over the user-item graph")
-
-
-GRAPH_SPACE: Space = {**GRADIENT_SPACE, "layers": Whole(1, 4), "embedding_size": Choice((64, 128))}
+    embedding_size: Annotated[PositiveInt, Choice((64, 128))] = Field(64, description="d")
+    layers: Annotated[PositiveInt, Whole(1, 4)] = Field(2, le=8, description="convolutions over the user-item graph")
 
 
 class BipartiteGraph(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, PositiveInt
@@ -13,22 +13,17 @@ from torch.nn import functional
 
 from tasks.models.layers.content import Content
 from tasks.models.layers.fixed_degree_graph import Edges, products, weighted_sums
-from tasks.models.layers.graph import GRAPH_SPACE
 from tasks.models.layers.kept import Kept
-from tasks.training import ModelConfig, Space, Whole
+from tasks.training import ModelConfig, Whole
 
-T = TypeVar("T")
 CELLS = 2**23  # of a block that is held at once: 32 MiB of cosines
 
 
 class ItemGraphOptions(ModelConfig):
     """For models that follow KNN graphs of items."""
 
-    neighbours: PositiveInt = Field(default=10, description="k: items nearest to an item, by modality")
-    item_layers: PositiveInt = Field(default=1, le=4, description="graph convolutions over the item graph")
-
-
-ITEM_GRAPH_SPACE: Space = {**GRAPH_SPACE, "neighbours": Whole(5, 40, log=True)}
+    neighbours: Annotated[PositiveInt, Whole(5, 40, log=True)] = Field(10, description="k nearest, by modality")
+    item_layers: PositiveInt = Field(1, le=4, description="convolutions over the item graph")
 
 
 @dataclass(frozen=True)
@@ -92,26 +87,26 @@ def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> ItemGraph:
     return normalised(edges, weights if weighted else (weights > 0).to(weights.dtype))
 
 
-class KNNGraphs(nn.Module, Generic[T]):
+class KNNGraphs(nn.Module):
     """What `combine` makes of the KNN graphs of all modalities, of what content is now.
 
     Where content is learned they are built anew for every epoch and every scoring; otherwise once.
     """
 
     def __init__(
-        self, content: Content, k: int, combine: Callable[[list[ItemGraph]], T], *, weighted: bool = True
+        self, content: Content, k: int, combine: Callable[[list[ItemGraph]], Any], *, weighted: bool = True
     ) -> None:
         super().__init__()
         self.k, self.weighted, self.combine = k, weighted, combine
-        self.kept = Kept[T](constant=not content.learns)
+        self.kept = Kept(constant=not content.learns)
 
-    def forward(self, content: Content) -> T:
+    def forward(self, content: Content) -> Any:  # noqa: ANN401  whatever `combine` gives
         """The graphs, combined."""
-        return self.kept(lambda: self._build(content))
+        return self.kept(lambda: self._build(content()))
 
     @torch.no_grad()
-    def _build(self, content: Content) -> T:
-        return self.combine([neighbour_graph(table, self.k, weighted=self.weighted) for table in content()])
+    def _build(self, tables: list[Tensor]) -> Any:  # noqa: ANN401
+        return self.combine([neighbour_graph(table, self.k, weighted=self.weighted) for table in tables])
 
 
 def join_edges(every: list[Edges]) -> Edges:
@@ -123,3 +118,19 @@ def mix(edges: Edges, graphs: list[ItemGraph], shares: Tensor) -> ItemGraph:
     """The sum of graphs by their `shares` (graphs,), which may have gradients; `edges` are theirs, joined."""
     weights = [graph.weights.to(shares.dtype) * share for graph, share in zip(graphs, shares, strict=True)]
     return ItemGraph(edges, torch.cat(weights, 1))
+
+
+def union(graphs: list[ItemGraph]) -> ItemGraph:
+    """All edges of graphs; of an edge that several have, the heaviest (SMORE). Weights are normalised anew."""
+    edges = join_edges([graph.edges for graph in graphs])
+    weights = torch.cat([graph.weights for graph in graphs], 1)  # (I, edges)
+    count = weights.shape[1]
+    earlier = torch.ones((count, count), dtype=torch.bool, device=weights.device).tril(-1)
+    kept = []
+    size = max(1, CELLS // count**2)
+    for to, own in zip(edges.to.split(size), weights.split(size), strict=True):
+        same = to.unsqueeze(2) == to.unsqueeze(1)  # (block, edges, edges)
+        heavier = own.unsqueeze(1) > own.unsqueeze(2)
+        beaten = same & (heavier | (earlier & (own.unsqueeze(1) == own.unsqueeze(2))))
+        kept.append(own.masked_fill(beaten.any(2), 0.0))
+    return normalised(edges, torch.cat(kept))

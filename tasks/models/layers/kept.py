@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any
 
 from torch import nn
 
-T = TypeVar("T")
 
+class Kept(nn.Module):
+    """Computes a value once, until the model moves to another device or, unless `constant`, is switched.
 
-class Kept(nn.Module, Generic[T]):
-    """Computes a value once. It is forgotten when the model moves to another device and, unless `constant`, whenever
-
-    the model is switched to training or to scoring: between two switches of scoring no parameter changes.
+    Switched: to training or to scoring (`nn.Module.train`). While it scores, no parameter changes.
     """
 
     def __init__(self, *, constant: bool = False) -> None:
         super().__init__()
-        self.constant = constant
-        self._value: T | None = None
+        self.constant, self.value = constant, None
 
-    def forward(self, compute: Callable[[], T]) -> T:
+    def forward(self, compute: Callable[[], Any]) -> Any:  # noqa: ANN401
         """The kept value, or that of `compute`."""
-        if self._value is None:
-            self._value = compute()
-        return self._value
+        if self.value is None:
+            self.value = compute()
+        return self.value
 
-    def train(self, mode: bool = True) -> Kept[T]:
+    def train(self, mode: bool = True) -> Kept:
         """Forget what parameters have given."""
-        if not self.constant:
-            self._value = None
+        self.value = self.value if self.constant else None
         return super().train(mode)
 
-    def _apply(self, fn: Callable[..., object], recurse: bool = True) -> Kept[T]:
-        self._value = None
+    def _apply(self, fn: Callable[..., object], recurse: bool = True) -> Kept:
+        self.value = None
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from tasks.models.layers.content import Content, ContentOptions, Projections
-from tasks.models.layers.contrast import agreement
-from tasks.models.layers.gather import pairwise
+from tasks.models.layers.gather import agreement, pairwise
 from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms
-from tasks.models.layers.item_graph import ITEM_GRAPH_SPACE, ItemGraph, ItemGraphOptions
+from tasks.models.layers.item_graph import ItemGraph, ItemGraphOptions
 from tasks.models.layers.sparse import product, torch_sides
-from tasks.training import Batch, GradientConfig, Real, Space
+from tasks.training import Batch, GradientConfig, Real
 
 
 class SideOptions(ItemGraphOptions, GraphOptions, ContentOptions, GradientConfig):
     """Beside the options of the loop and the graphs."""
 
-    contrast: NonNegativeFloat = Field(default=0.01, description="weight of the contrast of behaviour and content")
+    contrast: Annotated[NonNegativeFloat, Real(1e-3, 1, log=True)] = Field(
+        0.01, description="weight of the contrast of behaviour and content"
+    )
     temperature: PositiveFloat = Field(default=0.2, description="tau")
-
-
-SIDE_SPACE: Space = {**ITEM_GRAPH_SPACE, "contrast": Real(1e-3, 1, log=True)}
 
 
 class SideView(nn.Module):
@@ -38,11 +36,11 @@ class SideView(nn.Module):
         """`fused` views beside one of each modality."""
         super().__init__()
         size, views = options.embedding_size, len(content.widths) + fused
-        self.options, self.graph_shape = options, graph.shape
+        self.options, self.users = options, graph.shape[0]
         self.projections = Projections(content, size)
         self.gates = nn.ModuleList(nn.Linear(size, size) for _ in range(views))
         self.preferences = nn.ModuleList(nn.Linear(size, size) for _ in range(views))
-        for name, side in zip(("to_users", "to_items"), torch_sides(graph.matrix, graph.shape[0]), strict=True):
+        for name, side in zip(("to_users", "to_items"), torch_sides(graph.matrix, self.users), strict=True):
             self.register_buffer(name, side, persistent=False)
 
     def views(self, own: Tensor, signals: Sequence[Tensor], graphs: Sequence[ItemGraph]) -> list[Tensor]:
@@ -63,34 +61,21 @@ class SideView(nn.Module):
 
         `both` gives the two (n, d) of node numbers (n,); `table` is layer 0, (U + I, d).
         """
-        nodes = batch_nodes(batch, self.graph_shape[0])
-        behaviour, side = both(nodes.rows)
-        norms = layer0_norms(table, batch, self.graph_shape[0])
-        ranking = pairwise(*nodes.split(behaviour + side), nodes.batch) + self.options.regularization * norms
-        contrast = agreement(nodes.split(side), nodes.split(behaviour), nodes.batch, self.options.temperature)
+        nodes, sizes, places = batch_nodes(batch, self.users)
+        behaviour, side = both(nodes)
+        norms = layer0_norms(table, batch, self.users)
+        users, items = (behaviour + side).split(sizes)
+        ranking = pairwise(users, items, places) + self.options.regularization * norms
+        contrast = agreement(side.split(sizes), behaviour.split(sizes), places, self.options.temperature)
         return ranking + self.options.contrast * contrast
 
 
-@dataclass(frozen=True)
-class BatchNodes:
-    """Numbers `rows` (n,) of the nodes of a batch, each once, `users` of them users, who come first.
+def batch_nodes(batch: Batch, users: int) -> tuple[Tensor, list[int], Batch]:
+    """Numbers (n,) of the nodes of a batch, each once, users first; how many are users and items; and the batch by
 
-    `batch` is the batch by their places there. What a model does row by row it need not do for other nodes.
+    their places there. What a model does row by row it need not do for other nodes. Node number `users` is item 0.
     """
-
-    rows: Tensor
-    users: int
-    batch: Batch
-
-    def split(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Those of users and those of items of rows (n, d)."""
-        users, items = nodes.split([self.users, len(self.rows) - self.users])
-        return users, items
-
-
-def batch_nodes(batch: Batch, users: int) -> BatchNodes:
-    """The nodes of a batch; node number `users` is the first item."""
     people, user = batch.users.unique(return_inverse=True)
     items, item = torch.cat([batch.positives, batch.negatives]).unique(return_inverse=True)
     positives, negatives = item.split([len(batch.positives), len(batch.negatives)])
-    return BatchNodes(torch.cat([people, items + users]), len(people), Batch(user, positives, negatives))
+    return torch.cat([people, items + users]), [len(people), len(items)], Batch(user, positives, negatives)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.models.solvers.least_squares import growth, rows_solved
-from tasks.models.solvers.scores import standard
+from tasks.models.solvers.standardise import standardise_scores
 
 ALPHA = 20.0  # what was taken against what was not; figures are flat from 5 to 20
 RIDGES = (1.0, 3.0, 5.0, 10.0, 20.0, 30.0)  # lambda over the mean of the diagonal of Y'Y
@@ -57,13 +57,13 @@ def calibrated(users: np.ndarray, items: np.ndarray, bias: np.ndarray, taken: sp
     sample = known[:: max(1, -(-len(known) // max(1, min(SAMPLE, CELLS // len(items)))))]
     gram, length = gram_of(items), np.linalg.norm(users[sample], axis=1).mean()
     unit = float(np.trace(gram)) / len(gram) or 1.0  # no item has a vector: then no lambda matters
-    own = standard(users[sample] @ items.T + bias)
+    own = standardise_scores(users[sample] @ items.T + bias)
     best, closest = FoldIn(ALPHA, unit), -np.inf
     for ridge in RIDGES:
         plain = FoldIn(ALPHA, ridge * unit)
         found = plain.vectors(items, gram, taken[sample])
         scale = float(length / (np.linalg.norm(found, axis=1).mean() or 1.0))
-        likeness = float((own * standard((scale * found).astype(np.float32) @ items.T + bias)).mean())
+        likeness = float((own * standardise_scores((scale * found).astype(np.float32) @ items.T + bias)).mean())
         if likeness > closest:
             best, closest = FoldIn(ALPHA, plain.l2, scale), likeness
     return best

@@ -1,4 +1,4 @@
-"""How the vectors of one modality are brought to a common scale before a model sees them."""
+"""Features of a modality, and scores of several users or models, brought to one scale."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def standardised(features: np.ndarray, modality: str) -> np.ndarray:
     return found
 
 
-def weighed(data: Dataset, content: float | Mapping[str, float], model: str) -> dict[str, tuple[np.ndarray, float]]:
+def weight_features(
+    data: Dataset, content: float | Mapping[str, float], model: str
+) -> dict[str, tuple[np.ndarray, float]]:
     """Modality -> standardised features (items, width) and their weight: one for all, or each by its name.
 
     BadInput when `content` names other modalities than those of `data`.
@@ -53,3 +55,11 @@ def weighed(data: Dataset, content: float | Mapping[str, float], model: str) -> 
             f"content of {model} names {sorted(given)}, expected the modalities of {data.name}: {sorted(data.features)}"
         )
     return {name: (standardised(data.features[name], name), given[name]) for name in sorted(given)}
+
+
+def standardise_scores(scores: np.ndarray) -> np.ndarray:
+    """Rows of mean 0 and deviation 1; a row of equal scores, of a user without a history, becomes zeros."""
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    np.divide(centred, deviation, out=centred, where=deviation > 0)
+    return np.asarray(centred, dtype=np.float32)
