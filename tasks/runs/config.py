@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.errors import BadInput, describe_invalid, one_line
+from tasks.errors import BadInput, one_line
 from tasks.models import MODELS
-from tasks.store.layout import NAME
+from tasks.store.layout import FEATURE, NAME
 
 PRESETS = Path(__file__).parent.parent / "configs"
 MODALITIES = ("image", "audio", "text")
+SHORT = {"modalities", "encoder"}  # the short form of features
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 SplitRule = Literal["random", "time", "leave-one-out", "given"]
 
@@ -25,14 +27,37 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class FeatureChoice(Strict):
+    """What a feature is made of: media of one modality, by one encoder."""
+
+    modality: Literal["image", "audio", "text"]
+    encoder: Name
+    view: str = Field(default="", description="which of several outputs of an encoder; none has several yet")
+
+
+class Feature(FeatureChoice):
+    """One matrix of item features of a run, known by its name in every file and table."""
+
+    name: str
+
+
 class RunConfig(Strict):
-    """The choices of one run. Presets in `tasks/configs/` give values, options of `scan` override them."""
+    """The choices of one run. Presets in `tasks/configs/` give values, options of `scan` override them.
+
+    What items are described by has two forms: `modalities` and one `encoder` for all of them, which is short for
+    features that are named as their modality, or `features`, each with a name, a modality and an encoder of its own.
+    """
 
     dataset: Name = Field(description="folder under media/ and name of the releases")
-    modalities: list[Annotated[str, Field(pattern="^(image|audio|text)$")]] = Field(
-        min_length=1, description="any subset"
+    modalities: list[Annotated[str, Field(pattern="^(image|audio|text)$")]] | None = Field(
+        default=None, min_length=1, description="any subset"
     )
-    encoder: Name = Field(description="audioclip-demo, or a name given to `weights` or `train-encoder`")
+    encoder: Name | None = Field(
+        default=None, description="audioclip-demo, or a name given to `weights` or `train-encoder`"
+    )
+    features: dict[str, FeatureChoice] | None = Field(
+        default=None, min_length=1, description="name -> modality and encoder, in place of `modalities` and `encoder`"
+    )
     models: list[Name] = Field(min_length=1, description="names of tasks.models.MODELS; the best one is published")
     k_core: int = Field(default=5, ge=1, le=100, description="least interactions of every user and item")
     split: SplitRule = "random"
@@ -55,7 +80,7 @@ class RunConfig(Strict):
     @model_validator(mode="after")
     def names_are_distinct(self) -> Self:
         for field in ("modalities", "models"):
-            values = getattr(self, field)
+            values = getattr(self, field) or []
             if len(set(values)) != len(values):
                 raise ValueError(f"{field} {values} name one thing twice, expected each once")
         strangers = sorted(set(self.hyperparameters) - set(MODELS))
@@ -63,24 +88,114 @@ class RunConfig(Strict):
             raise ValueError(f"hyperparameters are given for {strangers}, expected some of {', '.join(MODELS)}")
         return self
 
+    @model_validator(mode="after")
+    def features_have_one_form(self) -> Self:
+        short = [name for name in ("modalities", "encoder") if getattr(self, name) is not None]
+        if self.features is not None and short:
+            raise ValueError(f"features and {' and '.join(short)} found, expected one form alone: remove the other")
+        if self.features is None and len(short) < len(SHORT):
+            raise ValueError(
+                f"{short[0] if short else 'neither modalities nor encoder'} found, expected modalities and encoder, "
+                "or features in their place"
+            )
+        for name, choice in (self.features or {}).items():
+            _check_feature(name, choice)
+        return self
+
+    def list_features(self) -> list[Feature]:
+        """The features of the run, from either form, in order."""
+        if self.features is not None:
+            return [Feature(name=name, **choice.model_dump()) for name, choice in self.features.items()]
+        short = [
+            {"name": modality, "modality": modality, "encoder": self.encoder} for modality in self.modalities or []
+        ]
+        return [Feature.model_validate(one) for one in short]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features, in order."""
+        return [feature.name for feature in self.list_features()]
+
+    @property
+    def encoder_names(self) -> str:
+        """The encoders of the run, each once, with commas between; mostly it is one."""
+        return ",".join(sorted({feature.encoder for feature in self.list_features()}))
+
+    def describe_features(self) -> dict[str, dict[str, str]]:
+        """Name -> modality and encoder: the same for both forms."""
+        return {f.name: f.model_dump(exclude={"name"}, exclude_defaults=True) for f in self.list_features()}
+
+    def describe(self) -> dict[str, Any]:
+        """All choices as JSON has them, without the form of features that is not used."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _check_feature(name: str, choice: FeatureChoice) -> None:
+    if not re.fullmatch(FEATURE, name):
+        raise ValueError(
+            f"feature name {name!r} found, expected a small letter and then at most 62 small letters, digits and _"
+        )
+    if name in MODALITIES and name != choice.modality:
+        raise ValueError(
+            f"feature {name!r} of modality {choice.modality} found, expected another name: {name} is a modality itself"
+        )
+    if choice.view:
+        raise ValueError(f"feature {name!r} has view {choice.view!r}, expected none: no encoder has several views")
+
 
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     """A preset of `tasks/configs/` (by name) or a YAML file (by path), with `overrides` that are not None on top.
 
-    It may speak of models that the run does not train: `tune` and `compare` look at any.
+    It may speak of models that the run does not train: `tune` and `compare` look at any. An override of one form of
+    features takes the place of the preset's other form.
     """
     path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
         known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
         raise BadInput(f"config {preset!r} found nowhere, expected a YAML file or one of {known}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadInput(f"config {preset!r} is not YAML: {one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise BadInput(f"config {preset!r} holds {type(values).__name__}, expected keys and values")
-    values |= {key: value for key, value in overrides.items() if value is not None}
+    values = read_yaml(path.read_text(encoding="utf-8"), f"config {preset!r}")
+    given = {key: value for key, value in overrides.items() if value is not None}
+    replaced = ({"features"} if given.keys() & SHORT else set()) | (SHORT if "features" in given else set())
+    values = {key: value for key, value in values.items() if key not in replaced} | given
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise BadInput(f"config {preset!r}: {describe_invalid(error, RunConfig.model_fields)}") from error
+        raise BadInput(f"config {preset!r}: {_sentence(error)}") from error
+
+
+def read_yaml(text: str, what: str) -> dict[str, Any]:
+    """Keys and values of YAML, or of JSON; a key that stands twice is an error. `what` names the text in sentences."""
+    try:
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe one
+    except yaml.YAMLError as error:
+        raise BadInput(f"{what} is not YAML: {one_line(error)}") from error
+    except ValueError as error:
+        raise BadInput(f"{what}: {error}") from error
+    if not isinstance(values, dict):
+        raise BadInput(f"{what} holds {type(values).__name__}, expected keys and values")
+    return values
+
+
+class _Loader(yaml.SafeLoader):
+    """Of two equal keys YAML would take the second in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} found twice in one place, expected each name once: rename one")
+        return super().construct_mapping(node, deep=deep)
+
+
+def _sentence(error: ValidationError) -> str:
+    found = []
+    for e in error.errors():
+        place = ".".join(str(part) for part in e["loc"]) or "config"
+        if e["type"] == "extra_forbidden":
+            owner = FeatureChoice if e["loc"][0] == "features" else RunConfig
+            found.append(f"unknown key {place}, expected some of {sorted(owner.model_fields)}")
+        elif e["type"] == "value_error":  # one of our own sentences
+            found.append(e["msg"].removeprefix("Value error, "))
+        else:
+            found.append(f"{place}: {e['msg']}, found {e.get('input')!r}")
+    return "; ".join(found)

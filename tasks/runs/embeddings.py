@@ -9,32 +9,34 @@ from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import EmbeddingCache, Known
 from tasks.encoders.pipeline import Medium
 from tasks.errors import TaskError
+from tasks.runs.config import Feature
 from tasks.runs.inventory import matrix_items, with_all
 from tasks.runs.plan import Plan
 from tasks.store import Artefact, Store
 
 
-def list_candidates(store: Store, plan: Plan, scanned: Artefact, modality: str) -> list[Medium]:
-    """The media of items that have all modalities of the run, in order of item."""
+def list_candidates(store: Store, plan: Plan, scanned: Artefact, feature: Feature) -> list[Medium]:
+    """The media of items that have all features of the run, in order of item."""
     inventory = scanned.frame("inventory.parquet")
-    items = with_all(inventory, matrix_items(store, plan.matrices), plan.config.modalities)
-    rows = inventory[inventory["modality"] == modality].set_index("item").loc[items.tolist()]
+    items = with_all(inventory, matrix_items(store, plan.matrices), plan.config.list_features())
+    rows = inventory[inventory["modality"] == feature.modality].set_index("item").loc[items.tolist()]
     return [Medium(str(row.Index), str(row.key), int(row.size), str(row.sha256)) for row in rows.itertuples()]
 
 
-def open_encoder(store: Store, plan: Plan, modality: str, device: str) -> ModalityEncoder:
-    """The encoder of the plan. TaskError when the name has other weights by now."""
-    encoder = load_encoder(store, plan.config.encoder, device=device)[modality]
-    if encoder.identity != plan.encoders[modality]:
-        raise TaskError(
-            f"encoder {encoder.identity} found, expected {plan.encoders[modality]} by the run's plan: start a new run"
-        )
+def open_encoder(store: Store, plan: Plan, feature: Feature, device: str) -> ModalityEncoder:
+    """The encoder of the feature by the plan. TaskError when the name has other weights by now."""
+    encoder, planned = (
+        load_encoder(store, feature.encoder, device=device)[feature.modality],
+        plan.encoders[feature.name],
+    )
+    if encoder.identity != planned:
+        raise TaskError(f"encoder {encoder.identity} found, expected {planned} by the run's plan: start a new run")
     return encoder
 
 
-def open_cache(store: Store, modality: str, encoder: ModalityEncoder) -> EmbeddingCache:
-    """What this encoder has made of media of the modality."""
-    return EmbeddingCache(store, encoder.identity, modality, encoder.width)
+def open_cache(store: Store, feature: Feature, encoder: ModalityEncoder) -> EmbeddingCache:
+    """What this encoder has made of media of the modality, under whatever name a run has for it."""
+    return EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
 
 
 def list_unknown(media: Sequence[Medium], known: Known) -> list[Medium]:

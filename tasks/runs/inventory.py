@@ -16,6 +16,7 @@ from tasks.data.ids import GOOD
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
+from tasks.runs.config import Feature
 from tasks.store import ObjectInfo, Store, read_artefact
 from tasks.store.layout import INTERACTIONS, MATRICES, MEDIA, index_key, media_folder
 
@@ -92,10 +93,10 @@ def check_names(modality: str, names: Sequence[str]) -> None:
 def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) -> None:
     """BadInput when one source of ids pads a number with zeros and another does not: they would never meet.
 
-    `items`: modality -> its items.
+    `items`: feature -> its items.
     """
     seen: dict[str, tuple[str, str]] = {}
-    sources = [(modality, sorted(found)) for modality, found in items.items()]
+    sources = [(feature, sorted(found)) for feature, found in items.items()]
     for source, ids in [*sources, ("the log", log_ids)]:
         for item in ids:
             place = (item, source)
@@ -136,42 +137,42 @@ def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, st
 
 
 def matrix_items(store: Store, matrices: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Modality -> item ids (n,) of its ready-made matrix. `matrices`: modality -> prefix of the artefact."""
+    """Feature -> item ids (n,) of its ready-made matrix. `matrices`: feature -> prefix of the artefact."""
     found = {}
-    for modality, prefix in matrices.items():
+    for feature, prefix in matrices.items():
         table = read_artefact(store, prefix).text_frame("items.csv")
-        found[modality] = table["item_id"].to_numpy(dtype=np.str_)
+        found[feature] = table["item_id"].to_numpy(dtype=np.str_)
     return found
 
 
-def items_by_modality(
-    inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], modalities: Sequence[str]
+def items_by_feature(
+    inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], features: Sequence[Feature]
 ) -> dict[str, set[str]]:
-    """Modality -> its items, from media or from a ready-made matrix."""
+    """Feature -> its items, from media of its modality or from a ready-made matrix."""
     return {
-        modality: set(matrices[modality].tolist())
-        if modality in matrices
-        else set(inventory.loc[inventory["modality"] == modality, "item"])
-        for modality in modalities
+        feature.name: set(matrices[feature.name].tolist())
+        if feature.name in matrices
+        else set(inventory.loc[inventory["modality"] == feature.modality, "item"])
+        for feature in features
     }
 
 
-def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], modalities: Sequence[str]) -> np.ndarray:
-    """Items that every modality has, in order."""
-    complete = set.intersection(*items_by_modality(inventory, matrices, modalities).values())
+def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], features: Sequence[Feature]) -> np.ndarray:
+    """Items that every feature has, in order."""
+    complete = set.intersection(*items_by_feature(inventory, matrices, features).values())
     ids = np.array(sorted(complete), dtype=np.str_)
     return np.asarray(ids[numbering(ids)])
 
 
 def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:
-    """Log and return: items per modality, names in all, missing per modality, with all of them."""
+    """Log and return: items per feature, names in all, missing per feature, with all of them."""
     names, complete = set[str]().union(*items.values()), set.intersection(*items.values())
-    missing = {modality: len(names - found) for modality, found in items.items()}
-    log.info("found: %s", ", ".join(f"{len(found)} {modality}" for modality, found in items.items()))
+    missing = {feature: len(names - found) for feature, found in items.items()}
+    log.info("found: %s", ", ".join(f"{len(found)} {feature}" for feature, found in items.items()))
     log.info("%d names in all; without %s", len(names), ", ".join(f"{m}: {count}" for m, count in missing.items()))
     log.info("%d items with all of %s", len(complete), ", ".join(items))
-    counts = {f"{modality}_found": len(found) for modality, found in items.items()}
-    counts |= {"names": len(names)} | {f"without_{modality}": count for modality, count in missing.items()}
+    counts = {f"{feature}_found": len(found) for feature, found in items.items()}
+    counts |= {"names": len(names)} | {f"without_{feature}": count for feature, count in missing.items()}
     return counts | {"with_all": len(complete)}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from tasks.errors import BadInput
-from tasks.runs.config import RunConfig, Strict
+from tasks.runs.config import Feature, RunConfig, Strict
 from tasks.store import Artefact, Store, read_artefact
 from tasks.store.layout import run_key
 
@@ -18,8 +18,8 @@ class Plan(Strict):
     run: str
     config: RunConfig
     interactions: str = Field(description="prefix of the pinned interactions artefact")
-    matrices: dict[str, str] = Field(default_factory=dict, description="modality -> prefix of its ready-made matrix")
-    encoders: dict[str, str] = Field(default_factory=dict, description="modality -> identity of its encoder")
+    matrices: dict[str, str] = Field(default_factory=dict, description="feature -> prefix of its ready-made matrix")
+    encoders: dict[str, str] = Field(default_factory=dict, description="feature -> identity of its encoder")
     inputs_hash: str = Field(description="sha256 over media, interactions, matrices, encoders and config")
 
 
@@ -33,10 +33,12 @@ def scan_artefact(store: Store, run: str) -> Artefact:
     return read_artefact(store, run_key(run, "scan"))
 
 
-def check_feature(plan: Plan, name: str) -> None:
-    """BadInput when the run has no feature of that name."""
-    if name not in plan.config.modalities:
-        raise BadInput(f"feature {name!r} found, expected one of the run's: {', '.join(plan.config.modalities)}")
+def find_feature(plan: Plan, name: str) -> Feature:
+    """The feature of that name; BadInput when the run has none."""
+    for feature in plan.config.list_features():
+        if feature.name == name:
+            return feature
+    raise BadInput(f"feature {name!r} found, expected one of the run's: {', '.join(plan.config.feature_names)}")
 
 
 def hyperparameters_of(plan: Plan, model: str) -> Mapping[str, object]:

@@ -19,9 +19,9 @@ def log_name(dataset: str) -> str:
     return f"{dataset}_filtered.inter"
 
 
-def matrix_name(modality: str) -> str:
+def matrix_name(feature: str) -> str:
     """Features (items, width), row i those of item i."""
-    return f"{modality}_filtered.npy"
+    return f"{feature}_filtered.npy"
 
 
 def mapping_name(kind: str) -> str:
@@ -40,7 +40,7 @@ def load_dataset(store: Store, run: str) -> Dataset:
     prepared = prepared_artefact(store, run)
     users, items = external_ids(prepared, "user"), external_ids(prepared, "item")
     log = read_prepared(prepared.path(log_name(config.dataset)), users, items)
-    features = {modality: prepared.array(matrix_name(modality)) for modality in config.modalities}
+    features = {name: prepared.array(matrix_name(name)) for name in config.feature_names}
     return dataset_of(config.dataset, log, features)
 
 

@@ -1,4 +1,4 @@
-"""One row an item in every modality: what could not be encoded in one is left out of all."""
+"""One row an item in every feature: what could not be encoded in one is left out of all."""
 
 from __future__ import annotations
 
@@ -20,29 +20,33 @@ log = logging.getLogger(__name__)
 def align(*, run: Run) -> dict[str, object]:
     """Keep the items that every modality of a run could encode, and write their matrices in one order.
 
-    <modality>.npy has the keys of its rows beside it in <modality>_items.csv, taken from what `extract` wrote beside
+    <feature>.npy has the keys of its rows beside it in <feature>_items.csv, taken from what `extract` wrote beside
     them; item_features.csv has the order asked for. The check that follows compares the two.
     """
     store = open_store()
     plan = read_plan(store, run)
     complete = scan_artefact(store, run).manifest.counts["with_all"]
-    extracts = {m: read_artefact(store, run_key(run, f"extract-{m}")) for m in plan.config.modalities}
-    tables = {m: artefact.text_frame("items.csv") for m, artefact in extracts.items()}
+    extracts = {name: read_artefact(store, run_key(run, f"extract-{name}")) for name in plan.config.feature_names}
+    tables = {name: artefact.text_frame("items.csv") for name, artefact in extracts.items()}
     kept = set.intersection(*(set(table["item_id"]) for table in tables.values()))
     if not kept:
-        encoded = ", ".join(f"{len(table)} {modality}" for modality, table in tables.items())
+        encoded = ", ".join(f"{len(table)} {name}" for name, table in tables.items())
         raise ValidationFailed(f"no item could be encoded in all of its modalities (encoded: {encoded}), expected some")
     ids = np.array(sorted(kept), dtype=np.str_)
     order = ids[numbering(ids)]
-    rejected = {modality: artefact.manifest.counts["rejected"] for modality, artefact in extracts.items()}
-    counts = {"with_all": complete, **{f"rejected_{m}": count for m, count in rejected.items()}, "kept": len(order)}
+    rejected = {name: artefact.manifest.counts["rejected"] for name, artefact in extracts.items()}
+    counts = {
+        "with_all": complete,
+        **{f"rejected_{name}": count for name, count in rejected.items()},
+        "kept": len(order),
+    }
     with write_artefact(store, run_key(run, "align"), inputs=list(extracts.values())) as out:
-        for modality, table in tables.items():
+        for name, table in tables.items():
             rows = pd.Series(np.arange(len(table)), index=table["item_id"]).loc[order.tolist()].to_numpy()
-            out.array(f"{modality}.npy", extracts[modality].array("vectors.npy")[rows])
-            out.frame(f"{modality}_items.csv", table.iloc[rows][["item_id", "sha256"]])
+            out.array(f"{name}.npy", extracts[name].array("vectors.npy")[rows])
+            out.frame(f"{name}_items.csv", table.iloc[rows][["item_id", "sha256"]])
         out.frame("item_features.csv", pd.DataFrame({"item_id": order, "idx": np.arange(len(order))}))
         out.counts.update(counts)
-    corrupt = ", ".join(f"{count} corrupt {modality}" for modality, count in rejected.items())
+    corrupt = ", ".join(f"{count} corrupt {name}" for name, count in rejected.items())
     log.info("%d items with all of %s, %s, %d kept", complete, ", ".join(tables), corrupt, len(order))
     return {"run": run, **counts}

@@ -24,8 +24,8 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
     aligned = read_artefact(store, run_key(run, "align"))
     log = read_artefact(store, plan.interactions)
     report = suite(
-        arrays={modality: aligned.array(f"{modality}.npy") for modality in config.modalities},
-        keys={modality: aligned.text_frame(f"{modality}_items.csv") for modality in config.modalities},
+        arrays={name: aligned.array(f"{name}.npy") for name in config.feature_names},
+        keys={name: aligned.text_frame(f"{name}_items.csv") for name in config.feature_names},
         items=aligned.text_frame("item_features.csv"),
         log=Interactions.load(log.path("interactions.parquet")),
         limits=EmbeddingLimits(
@@ -39,11 +39,11 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
 
 
 def _widths(store: Store, plan: Plan) -> dict[str, int]:
-    """The width of what each modality was extracted to, by the manifest of that step."""
+    """The width of what each feature was extracted to, by the manifest of that step."""
     widths: dict[str, int] = {}
-    for modality in plan.config.modalities:
-        made = read_artefact(store, run_key(plan.run, f"extract-{modality}"))
+    for name in plan.config.feature_names:
+        made = read_artefact(store, run_key(plan.run, f"extract-{name}"))
         shape = made.manifest.files["vectors.npy"].shape
         if shape is not None and len(shape) == 2:
-            widths[modality] = shape[1]
+            widths[name] = shape[1]
     return widths

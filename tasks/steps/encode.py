@@ -12,15 +12,15 @@ import typer
 from tasks.encoders.pipeline import Medium, encode_all
 from tasks.errors import BadInput
 from tasks.runs.embeddings import list_candidates, list_unknown, open_cache, open_encoder
-from tasks.runs.plan import check_feature, read_plan, scan_artefact
-from tasks.steps.options import Device, Feature, Run
+from tasks.runs.plan import find_feature, read_plan, scan_artefact
+from tasks.steps.options import Device, FeatureName, Run
 from tasks.store import open_store
 
 log = logging.getLogger(__name__)
 Shard = Annotated[str, typer.Option(help="i/n: the i-th of n parts of the media, from 1/n to n/n.")]
 
 
-def encode(*, run: Run, feature: Feature, shard: Shard = "1/1", device: Device = "cpu") -> dict[str, object]:
+def encode(*, run: Run, feature: FeatureName, shard: Shard = "1/1", device: Device = "cpu") -> dict[str, object]:
     """Encode the media of one feature of a run into the cache, or one part of them; `extract` finds them there.
 
     Parts are drawn by the hash of the content: they are disjoint, together they are everything, and each may run on
@@ -31,18 +31,18 @@ def encode(*, run: Run, feature: Feature, shard: Shard = "1/1", device: Device =
     part, parts = read_shard(shard)
     store = open_store()
     plan = read_plan(store, run)
-    check_feature(plan, feature)
+    chosen = find_feature(plan, feature)
     if feature in plan.matrices:
         log.info("%s has a ready-made matrix: there is nothing to encode", feature)
         return {"feature": feature, "shard": shard, "found": 0, "cached": 0, "encoded": 0, "rejected": 0}
-    encoder = open_encoder(store, plan, feature, device)
-    every = list_candidates(store, plan, scan_artefact(store, run), feature)
+    encoder = open_encoder(store, plan, chosen, device)
+    every = list_candidates(store, plan, scan_artefact(store, run), chosen)
     media = [medium for medium in every if shard_of(medium, parts) == part]
-    cache = open_cache(store, feature, encoder)
+    cache = open_cache(store, chosen, encoder)
     known = cache.read({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
     log.info("%s, part %s: %d of %d items, %d files to be encoded", feature, shard, len(media), len(every), len(todo))
-    fresh, changed = encode_all(store, feature, encoder, cache, todo)
+    fresh, changed = encode_all(store, chosen.modality, encoder, cache, todo)
     for reason in changed.values():
         log.warning("a medium of %s was %s", feature, reason)
     cached = sum(medium.sha256 in known for medium in media)

@@ -61,6 +61,7 @@ def record(plan: Plan, model: str, trained: Artefact, metrics: dict[str, dict[st
     manifest = trained.manifest
     with open_history() as history:
         history.record_training(
-            plan.run, model, plan.config.encoder, manifest.seed or 0, manifest.parameters, trained.prefix
+            *(plan.run, model, plan.config.encoder_names, manifest.seed or 0, manifest.parameters, trained.prefix),
+            features=plan.config.describe_features(),
         )
         history.record_metrics(plan.run, model, rows)

@@ -1,4 +1,4 @@
-"""Media of one modality to vectors: only those that no night before has encoded."""
+"""Media of one feature to vectors: only those that no night before has encoded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import Known
 from tasks.encoders.pipeline import Medium, encode_all
 from tasks.errors import NotFound, TaskError, ValidationFailed
+from tasks.runs.config import Feature
 from tasks.runs.embeddings import list_candidates, list_unknown, open_cache, open_encoder
-from tasks.runs.plan import Plan, check_feature, read_plan, scan_artefact
-from tasks.steps.options import Device, Modality, Run
+from tasks.runs.plan import Plan, find_feature, read_plan, scan_artefact
+from tasks.steps.options import Device, FeatureName, Run
 from tasks.store import Artefact, Store, open_store, read_artefact, write_artefact
 from tasks.store.layout import quarantine_folder, run_key
 
@@ -25,7 +26,7 @@ REJECTED = ["item_id", "key", "sha256", "reason"]
 MOST_NAMED = 10
 
 
-def extract(*, run: Run, modality: Modality, device: Device = "cpu") -> dict[str, object]:
+def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[str, object]:
     """Encode the media of one modality of a run; what an earlier night encoded is taken from the cache.
 
     So is what `encode` did of it beforehand. Files that cannot be used are logged, quarantined and left out; more of
@@ -35,29 +36,33 @@ def extract(*, run: Run, modality: Modality, device: Device = "cpu") -> dict[str
     begun = time.perf_counter()
     store = open_store()
     plan, scanned = read_plan(store, run), scan_artefact(store, run)
-    check_feature(plan, modality)
-    if modality in plan.matrices:
-        return _copy_matrix(store, plan, modality, scanned)
-    encoder = open_encoder(store, plan, modality, device)
-    media = list_candidates(store, plan, scanned, modality)
-    cache = open_cache(store, modality, encoder)
+    chosen = find_feature(plan, feature)
+    if feature in plan.matrices:
+        return _copy_matrix(store, plan, chosen, scanned)
+    encoder = open_encoder(store, plan, chosen, device)
+    media = list_candidates(store, plan, scanned, chosen)
+    cache = open_cache(store, chosen, encoder)
     known = cache.read({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
-    log.info("%s: %d items, %d files to be encoded by %s", modality, len(media), len(todo), encoder.identity)
-    fresh, changed = encode_all(store, modality, encoder, cache, todo)
+    log.info("%s: %d items, %d files to be encoded by %s", feature, len(media), len(todo), encoder.identity)
+    fresh, changed = encode_all(store, chosen.modality, encoder, cache, todo)
     cached = sum(medium.sha256 in known.vectors for medium in media)
     known.update(fresh)
     bad = _without_vector(media, known.rejected | changed)
-    _quarantine(store, run, modality, bad[bad["sha256"].isin(known.rejected)])
-    _check_share(bad, len(media), plan.config.max_bad_share, modality)
+    _quarantine(store, run, feature, bad[bad["sha256"].isin(known.rejected)])
+    _check_share(bad, len(media), plan.config.max_bad_share, chosen.modality)
     good = [medium for medium in media if medium.sha256 in known.vectors]
     if len(good) + len(bad) != len(media):
         raise TaskError(f"{len(good)} vectors and {len(bad)} reasons found, expected one for each of {len(media)}")
     counts = {"found": len(media), "cached": cached, "extracted": len(good) - cached}
     counts |= {"rejected": len(bad), "kept": len(good)}
-    _write(store, run, modality, scanned, encoder, good, known, bad, counts)
+    _write(store, run, feature, scanned, encoder, good, known, bad, counts)
     seconds = round(time.perf_counter() - begun, 1)
-    return {"modality": modality, **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
+    return {**_named(chosen), **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
+
+
+def _named(feature: Feature) -> dict[str, str]:
+    return {"feature": feature.name, "modality": feature.modality}
 
 
 def _without_vector(media: list[Medium], reasons: dict[str, str]) -> pd.DataFrame:
@@ -71,7 +76,7 @@ def _without_vector(media: list[Medium], reasons: dict[str, str]) -> pd.DataFram
 def _write(  # noqa: PLR0917  one artefact has all of it
     store: Store,
     run: str,
-    modality: str,
+    feature: str,
     scanned: Artefact,
     encoder: ModalityEncoder,
     good: list[Medium],
@@ -79,7 +84,7 @@ def _write(  # noqa: PLR0917  one artefact has all of it
     bad: pd.DataFrame,
     counts: dict[str, int],
 ) -> None:
-    with write_artefact(store, run_key(run, f"extract-{modality}"), inputs=[scanned], encoder=encoder.identity) as out:
+    with write_artefact(store, run_key(run, f"extract-{feature}"), inputs=[scanned], encoder=encoder.identity) as out:
         out.array("vectors.npy", np.stack([known.vectors[medium.sha256] for medium in good]))
         items = {"item_id": [medium.item for medium in good], "sha256": [medium.sha256 for medium in good]}
         out.frame("items.csv", pd.DataFrame(items))
@@ -87,29 +92,29 @@ def _write(  # noqa: PLR0917  one artefact has all of it
         out.counts.update(counts)
 
 
-def _copy_matrix(store: Store, plan: Plan, modality: str, scanned: Artefact) -> dict[str, object]:
+def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) -> dict[str, object]:
     """A ready-made matrix takes the place of encoding."""
     begun = time.perf_counter()
-    matrix = read_artefact(store, plan.matrices[modality])
+    matrix = read_artefact(store, plan.matrices[feature.name])
     vectors = matrix.array("vectors.npy")
     items = matrix.text_frame("items.csv")
     items["sha256"] = [hashlib.sha256(row.tobytes()).hexdigest() for row in vectors]
     counts = {"found": len(items), "cached": len(items), "extracted": 0, "rejected": 0, "kept": len(items)}
-    with write_artefact(store, run_key(plan.run, f"extract-{modality}"), inputs=[scanned, matrix]) as out:
+    with write_artefact(store, run_key(plan.run, f"extract-{feature.name}"), inputs=[scanned, matrix]) as out:
         out.array("vectors.npy", vectors)
         out.frame("items.csv", items)
         out.frame("rejected.csv", pd.DataFrame(columns=REJECTED))
         out.counts.update(counts)
-    log.info("%s: %d items of the ready-made matrix %s", modality, len(items), matrix.prefix)
+    log.info("%s: %d items of the ready-made matrix %s", feature.name, len(items), matrix.prefix)
     seconds = round(time.perf_counter() - begun, 1)
-    return {"modality": modality, **counts, "width": vectors.shape[1], "encoder": None, "seconds": seconds}
+    return {**_named(feature), **counts, "width": vectors.shape[1], "encoder": None, "seconds": seconds}
 
 
-def _quarantine(store: Store, run: str, modality: str, bad: pd.DataFrame) -> None:
+def _quarantine(store: Store, run: str, feature: str, bad: pd.DataFrame) -> None:
     """A copy of each refused file with the reasons beside; the original stays where it was dropped."""
     if bad.empty:
         return
-    folder = quarantine_folder(run, modality)
+    folder = quarantine_folder(run, feature)
     for key in bad["key"]:
         try:
             store.copy(key, f"{folder}/{key.rpartition('/')[2]}")
@@ -117,7 +122,7 @@ def _quarantine(store: Store, run: str, modality: str, bad: pd.DataFrame) -> Non
             log.warning("%s was removed since the scan, so it is not in quarantine", key)
     reasons = {str(row.key): str(row.reason) for row in bad.itertuples()}
     store.put(f"{folder}/reasons.json", json.dumps(reasons, indent=1, ensure_ascii=False).encode())
-    log.warning("%d %s files are in quarantine under %s/", len(bad), modality, folder)
+    log.warning("%d %s files are in quarantine under %s/", len(bad), feature, folder)
 
 
 def _check_share(bad: pd.DataFrame, total: int, most: float, modality: str) -> None:

@@ -8,8 +8,11 @@ import typer
 
 Run = Annotated[str, typer.Option(help="Name of the run; in Airflow the run id. Letters, digits and . _ : + - only.")]
 Dataset = Annotated[str, typer.Option(help="Name of the dataset, as in media/<dataset>/ in the store.")]
-Modality = Annotated[str, typer.Option(help="One modality of the run: image, audio or text.")]
-Feature = Annotated[str, typer.Option(help="One feature of the run, by its name.")]
+Modality = Annotated[str, typer.Option(help="One modality: image, audio or text.")]
+FeatureName = Annotated[
+    str,
+    typer.Option("--feature", "--modality", help="One feature of the run, by its name; mostly that of its modality."),
+]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.", envvar="RECSYS_DEVICE")]
 ModelName = Annotated[str, typer.Option("--model", help="One model of the run, by its name in MODELS.")]
 Threads = Annotated[

@@ -24,7 +24,7 @@ PARTS = ("train", "valid", "test")
 def prepare(*, run: Run) -> dict[str, object]:
     """Filter the log to items with features, take its k-core, renumber users and items from 0 and split.
 
-    The files it writes can be read by MMRec as they are: <dataset>_filtered.inter and <modality>_filtered.npy, row i of
+    The files it writes can be read by MMRec as they are: <dataset>_filtered.inter and <feature>_filtered.npy, row i of
     which is item i.
     """
     store = open_store()
@@ -38,15 +38,16 @@ def prepare(*, run: Run) -> dict[str, object]:
     del whole  # by far the largest thing in memory
     source = positions(items, dataset.item_ids)
     prefix, config = run_key(run, "prepare"), plan.config
-    parameters = config.model_dump(include={"dataset", "modalities", "k_core", "split", "seed"})
+    decides = {"dataset", "modalities", "features", "k_core", "split", "seed"}
+    parameters = config.model_dump(mode="json", include=decides, exclude_none=True)
     with write_artefact(store, prefix, inputs=[aligned, interactions], parameters=parameters, seed=config.seed) as out:
         out.table(log_name(config.dataset), columns_of(dataset))
         for kind, ids in (("user", dataset.user_ids), ("item", dataset.item_ids)):
             out.frame(mapping_name(kind), pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
         kept = pd.DataFrame({"item_id": dataset.item_ids, "idx": np.arange(len(source)), "source_idx": source})
         out.frame(ITEM_FEATURES, kept)
-        for modality in config.modalities:
-            out.array(matrix_name(modality), _matrix(aligned, modality, len(items))[source])
+        for feature in config.feature_names:
+            out.array(matrix_name(feature), _matrix(aligned, feature, len(items))[source])
         out.counts.update(counts)
     return {"prepared": prefix, **counts}
 
@@ -104,11 +105,11 @@ def _with_features(interactions: Interactions, item_ids: np.ndarray) -> Interact
     return interactions if known.all() else interactions.take(known[interactions.items])
 
 
-def _matrix(aligned: Artefact, modality: str, rows: int) -> np.ndarray:
-    found = aligned.array(f"{modality}.npy")
+def _matrix(aligned: Artefact, feature: str, rows: int) -> np.ndarray:
+    found = aligned.array(f"{feature}.npy")
     if len(found) != rows:
         raise BadInput(
-            f"{aligned.prefix}/{modality}.npy has {len(found)} rows, expected {rows} as item_features.csv has"
+            f"{aligned.prefix}/{feature}.npy has {len(found)} rows, expected {rows} as item_features.csv has"
         )
     return found
 

@@ -118,7 +118,7 @@ def make_release(store: Store, evidence: Evidence) -> str:
     }
     inputs = [prepared, trained, evaluated]
     with write_artefact(
-        store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder, seed=plan.config.seed
+        store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder_names, seed=plan.config.seed
     ) as out:
         write_sources(out, trained, evaluated, prepared)
         write_answers(out, model, data)

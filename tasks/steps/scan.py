@@ -16,10 +16,10 @@ from tasks.data import Interactions
 from tasks.encoders.identity import identify
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
-from tasks.runs.config import MODALITIES, RunConfig, load_config
+from tasks.runs.config import MODALITIES, RunConfig, load_config, read_yaml
 from tasks.runs.inventory import (
     check_same_writing,
-    items_by_modality,
+    items_by_feature,
     known_datasets,
     listed,
     matrix_items,
@@ -57,6 +57,12 @@ def scan(
     encoder: Annotated[
         str | None, typer.Option(help="audioclip-demo, or a name given to weights or train-encoder.")
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help='Features in place of both, as JSON: {"poster_clip": {"modality": "image", "encoder": "clip"}, ...}.'
+        ),
+    ] = None,
     models: Annotated[str | None, typer.Option(help="Models that compete, with commas; default: the preset's.")] = None,
     k: Annotated[int | None, typer.Option(help="k of the k-core.")] = None,
     split: Annotated[str | None, typer.Option(help="random, time, leave-one-out or given.")] = None,
@@ -69,8 +75,10 @@ def scan(
     decision.
     """
     run_name(run)  # before anything is kept under it
-    overrides: dict[str, object] = {"dataset": dataset, "encoder": encoder, "k_core": k, "split": split, "seed": seed}
+    overrides: dict[str, object] = {"dataset": dataset, "k_core": k, "split": split, "seed": seed}
     overrides |= {"modalities": _words(modalities), "models": _words(models)}
+    # the DAG has one command line for both forms: what is empty is not given
+    overrides |= {"encoder": encoder or None, "features": read_yaml(features, "--features") if features else None}
     chosen = load_config(config, overrides)
     unknown = sorted(set(chosen.models) - set(MODELS))
     if unknown:
@@ -80,7 +88,7 @@ def scan(
     store = open_store()
     inventory, counts, plan = make_plan(store, run, chosen)
     with open_history() as history:
-        history.start_run(run, chosen.dataset, chosen.model_dump(mode="json"), os.environ.get("RECSYS_RUN_URL"))
+        history.start_run(run, chosen.dataset, chosen.describe(), os.environ.get("RECSYS_RUN_URL"))
         decided = history.last_decision(chosen.dataset)
         inventory["is_new"] = ~inventory["sha256"].isin(known_hashes(store, decided.run if decided else None))
         counts["new_media"] = int(inventory["is_new"].sum())
@@ -97,18 +105,21 @@ def scan(
 def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, dict[str, int], Plan]:
     """The inventory of the modalities of the run, its counts, and the plan."""
     checked_dataset(config.dataset)
-    matrices = {m: prefix for m in config.modalities if (prefix := current(store, matrix_folder(config.dataset, m)))}
-    objects = {m: infos for m, infos in listed(store, config.dataset).items() if m in config.modalities}
+    features = config.list_features()
+    modalities: set[str] = {feature.modality for feature in features}
+    folders = {feature.name: matrix_folder(config.dataset, feature.name) for feature in features}
+    matrices = {name: prefix for name, folder in folders.items() if (prefix := current(store, folder))}
+    objects = {m: infos for m, infos in listed(store, config.dataset).items() if m in modalities}
     interactions = current(store, interactions_folder(config.dataset))
     _check_sources(store, config, set(matrices), set(objects), interactions)
     encoders = identities(store, config, set(matrices))
     inventory = take_inventory(store, config.dataset, objects)
-    items = items_by_modality(inventory, matrix_items(store, matrices), config.modalities)
+    items = items_by_feature(inventory, matrix_items(store, matrices), features)
     counts = say_counts(items)
     complete = set.intersection(*items.values())
     if not complete:
         raise BadInput(
-            f"no item of {config.dataset!r} has all of {', '.join(config.modalities)}, "
+            f"no item of {config.dataset!r} has all of {', '.join(items)}, "
             "expected files of the same names in each of their folders"
         )
     log_ids = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet")).item_ids
@@ -127,18 +138,18 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
 
 
 def identities(store: Store, config: RunConfig, ready: set[str]) -> dict[str, str]:
-    """Modality -> identity of its encoder, for those that have no ready-made matrix."""
-    wanted = [modality for modality in config.modalities if modality not in ready]
-    if not wanted:
-        return {}
-    encoders = identify(store, config.encoder)
-    missing = [modality for modality in wanted if modality not in encoders]
-    if missing:
-        raise BadInput(
-            f"encoder {config.encoder!r} knows {', '.join(encoders)} and not {', '.join(missing)}, "
-            "expected it to know each modality of the run"
-        )
-    return {modality: encoders[modality] for modality in wanted}
+    """Feature -> identity of its encoder, for those that have no ready-made matrix."""
+    wanted = [feature for feature in config.list_features() if feature.name not in ready]
+    known = {name: identify(store, name) for name in dict.fromkeys(feature.encoder for feature in wanted)}
+    for name, modalities in known.items():
+        asked = dict.fromkeys(feature.modality for feature in wanted if feature.encoder == name)
+        missing = [modality for modality in asked if modality not in modalities]
+        if missing:
+            raise BadInput(
+                f"encoder {name!r} knows {', '.join(modalities)} and not {', '.join(missing)}, "
+                "expected it to know each modality of the run"
+            )
+    return {feature.name: known[feature.encoder][feature.modality] for feature in wanted}
 
 
 def inputs_hash(
@@ -150,11 +161,11 @@ def inputs_hash(
 ) -> str:
     """sha256 over everything that decides the result of a run: media, log, matrices, encoders, settings.
 
-    `media`: rows of the inventory of items that have all modalities. Others cannot change the result, so they wait
+    `media`: rows of the inventory of items that have all features. Others cannot change the result, so they wait
     without causing a run.
     """
     content = sorted(zip(media["modality"], media["item"], media["sha256"], strict=True))
-    everything = [content, interactions, dict(matrices), dict(encoders), config.model_dump(mode="json")]
+    everything = [content, interactions, dict(matrices), dict(encoders), config.describe()]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
@@ -171,19 +182,21 @@ def _check_sources(
     dataset = config.dataset
     if not matrices | media and interactions is None and dataset not in (known := known_datasets(store)):
         raise NotFound(f"dataset {dataset!r} is not in {store.url}, expected one of {', '.join(known) or '(none yet)'}")
-    both = sorted(matrices & media)
+    features = config.list_features()
+    both = sorted((f.name, f.modality) for f in features if f.name in matrices and f.modality in media)
     if both:
+        name, modality = both[0]
         raise BadInput(
-            f"{', '.join(both)} of {dataset!r} is there both as media and as a ready-made matrix, expected one: "
-            f"remove {media_folder(dataset)}{both[0]}/ or {matrix_folder(dataset, both[0])}/"
+            f"{', '.join(name for name, _ in both)} of {dataset!r} is there both as media and as a ready-made matrix, "
+            f"expected one: remove {media_folder(dataset)}{modality}/ or {matrix_folder(dataset, name)}/"
         )
-    missing = [modality for modality in config.modalities if modality not in matrices | media]
+    missing = list(dict.fromkeys(f.modality for f in features if f.name not in matrices and f.modality not in media))
     if missing:
         there = ", ".join(sorted(matrices | media)) or "nothing"
         raise NotFound(
             f"dataset {dataset!r} has no {', '.join(missing)} (found: {there}), "
             f"expected media under {media_folder(dataset)}{missing[0]}/ or a matrix by `load-embeddings`; "
-            "or leave it out of the modalities"
+            f"or leave it out of the {'modalities' if config.features is None else 'features'}"
         )
     if interactions is None:
         raise NotFound(f"dataset {dataset!r} has no interactions, expected `load-interactions` to have loaded some")

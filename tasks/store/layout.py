@@ -2,13 +2,13 @@
 
 media/<dataset>/<modality>/<item>.<ending>   what people drop
 interactions/<dataset>/<sha256>/             logs, by content, with a pointer to the current one
-matrices/<dataset>/<modality>/<sha256>/      ready-made matrices, likewise
+matrices/<dataset>/<feature>/<sha256>/       ready-made matrices, likewise
 weights/<encoder>/<sha256>/                  weights of encoders, likewise
 training/<encoder>/                          checkpoint of an encoder that is being trained
 index/<dataset>.parquet                      content hashes of media that were hashed before
 embeddings/<identity>/<modality>/            vectors by content and encoder
 runs/<run>/<step>/                           what the steps of a run made
-quarantine/<run>/<modality>/                 copies of media that could not be used
+quarantine/<run>/<feature>/                  copies of media that could not be used
 releases/<dataset>/<release>/                what is published
 """
 
@@ -21,6 +21,7 @@ from tasks.errors import BadInput
 MEDIA, INTERACTIONS, MATRICES = "media", "interactions", "matrices"  # the inputs of a dataset
 WEIGHTS, RELEASES = "weights", "releases"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of datasets, models and encoders
+FEATURE = r"[a-z][a-z0-9_]{0,62}"  # part of file names, and of names of a model's parts: no dot, no dash
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}"
 
 
@@ -29,9 +30,9 @@ def interactions_folder(dataset: str) -> str:
     return f"{INTERACTIONS}/{dataset}"
 
 
-def matrix_folder(dataset: str, modality: str) -> str:
-    """Return the folder of all versions of a dataset's precomputed embeddings of one modality."""
-    return f"{MATRICES}/{dataset}/{modality}"
+def matrix_folder(dataset: str, feature: str) -> str:
+    """Return the folder of all versions of a dataset's ready-made matrix of one feature."""
+    return f"{MATRICES}/{dataset}/{feature}"
 
 
 def media_folder(dataset: str) -> str:
@@ -80,9 +81,9 @@ def embeddings_folder(identity: str, modality: str) -> str:
     return f"embeddings/{identity}/{modality}"
 
 
-def quarantine_folder(run: str, modality: str) -> str:
-    """Return the folder of the media that a run could not decode."""
-    return f"quarantine/{run}/{modality}"
+def quarantine_folder(run: str, feature: str) -> str:
+    """Return the folder of the media that a run could not decode for a feature."""
+    return f"quarantine/{run}/{feature}"
 
 
 def index_key(dataset: str) -> str:

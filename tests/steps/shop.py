@@ -143,7 +143,7 @@ def look(run: str, **options: Any) -> dict[str, object]:
 def night(run: str, modalities: Sequence[str] = MODALITIES, **options: Any) -> dict[str, dict[str, object]]:
     """Scan, then extract each modality; the closing lines of the latter."""
     look(run, modalities=",".join(modalities), **options)
-    return {modality: extract(run=run, modality=modality) for modality in modalities}
+    return {modality: extract(run=run, feature=modality) for modality in modalities}
 
 
 def decide(store: Store, history: History, run: str, *, promoted: bool = True) -> None:

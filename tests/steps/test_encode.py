@@ -51,7 +51,7 @@ def test_shards_and_then_extract_give_what_extract_gives_alone(
     """Bit for bit, with the same refused files; the parts are disjoint and complete, and extract encodes nothing."""
     for modality in ("image", "text"):
         store = open_shop(f"alone-{modality}")
-        extract(run="one", modality=modality)
+        extract(run="one", feature=modality)
         alone = extracted(store, "one", modality).manifest.files
         store, encoder = open_shop(f"shared-{modality}"), tiny[modality]
         before = encoder.decoded
@@ -61,7 +61,7 @@ def test_shards_and_then_extract_give_what_extract_gives_alone(
         assert sum(int(str(part["encoded"])) + int(str(part["rejected"])) for part in parts) == len(ITEMS)
         assert min(int(str(part["found"])) for part in parts) > 0
         assert encoder.decoded - before == len(ITEMS)
-        assert extract(run="one", modality=modality)["extracted"] == 0
+        assert extract(run="one", feature=modality)["extracted"] == 0
         assert encoder.decoded - before == len(ITEMS)
         assert extracted(store, "one", modality).manifest.files == alone
 
@@ -131,7 +131,7 @@ def test_a_vector_in_the_cache_is_the_one_that_extract_writes(open_shop: Callabl
     """Row for row, by hand."""
     store = open_shop("shop")
     encode(run="one", feature="text", shard="1/1")
-    extract(run="one", modality="text")
+    extract(run="one", feature="text")
     rows = extracted(store, "one", "text").array("vectors.npy")
     numbers = [int(item) for item in ITEMS if item != "3"]
     np.testing.assert_array_equal(rows[:, 0], np.array([1 + n for n in numbers], dtype=np.float32))

@@ -96,7 +96,13 @@ def test_every_item_gets_its_vector(any_store: Store, history: History, tiny: di
         assert closing[modality].pop("seconds") is not None
         counts = {"found": 20, "cached": 0, "extracted": 20, "rejected": 0, "kept": 20}
         identity = tiny[modality].identity
-        assert closing[modality] == {"modality": modality, **counts, "width": 4, "encoder": identity}
+        assert closing[modality] == {
+            "feature": modality,
+            "modality": modality,
+            **counts,
+            "width": 4,
+            "encoder": identity,
+        }
         check_vectors(any_store, "one", modality, ITEMS)
         manifest = extracted(any_store, "one", modality).manifest
         assert (manifest.counts, manifest.encoder) == (counts, identity)
@@ -199,12 +205,12 @@ def test_too_many_bad_files_end_the_run(shop: Store, tmp_path: Path) -> None:
     """Exit code 10 with names and reasons, and nothing that a later step could read; the evidence is in quarantine."""
     break_files(shop)
     look("one", config=preset(tmp_path, max_bad_share=0.2))
-    extract(run="one", modality="text")
+    extract(run="one", feature="text")
     with pytest.raises(
         ValidationFailed,
         match=rf"^5 of 20 image files cannot be used, expected at most 20.0%: {key_of('image', '1')} \(empty file\), ",
     ) as error:
-        extract(run="one", modality="image")
+        extract(run="one", feature="image")
     assert error.value.exit_code == 10
     assert not has_artefact(shop, "runs/one/extract-image")
     assert len(list(shop.list("quarantine/one/image/"))) == 6
@@ -222,7 +228,7 @@ def test_a_long_list_of_bad_files_is_cut(shop: Store) -> None:
         shop.put(key_of("text", item), f"{item} \0".encode())
     look("one")
     with pytest.raises(ValidationFailed, match=r"^15 of 20 text files .* and 5 more$") as error:
-        extract(run="one", modality="text")
+        extract(run="one", feature="text")
     assert str(error.value).count("a NUL character") == 10
 
 
@@ -232,7 +238,7 @@ def test_nothing_usable_ends_the_run_whatever_is_allowed(shop: Store, tmp_path: 
         shop.put(key_of("text", item), b"")
     look("one", config=preset(tmp_path, max_bad_share=1.0))
     with pytest.raises(ValidationFailed, match="20 of 20 text files"):
-        extract(run="one", modality="text")
+        extract(run="one", feature="text")
 
 
 def test_media_of_incomplete_items_are_not_encoded(shop: Store, tiny: dict[str, TinyEncoder]) -> None:
@@ -256,7 +262,7 @@ def test_a_second_attempt_takes_everything_from_the_cache(shop: Store, tiny: dic
     """And leaves the same result."""
     night("one")
     before = extracted(shop, "one", "image").manifest.files
-    assert extract(run="one", modality="image")["cached"] == 20
+    assert extract(run="one", feature="image")["cached"] == 20
     after = extracted(shop, "one", "image").manifest.files
     assert tiny["image"].encoded == 20
     assert {name: entry.sha256 for name, entry in after.items()} == {n: entry.sha256 for n, entry in before.items()}
@@ -277,7 +283,7 @@ def encode_twice_and_die(media):
     return encode(media)
 found["text"].encode = encode_twice_and_die
 use(pytest.MonkeyPatch(), found)
-extract(run="one", modality="text")
+extract(run="one", feature="text")
 """
 
 
@@ -287,7 +293,7 @@ def test_a_run_that_was_killed_goes_on(shop: Store, tiny: dict[str, TinyEncoder]
     done = subprocess.run([sys.executable, "-c", DYING], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -9, done.stderr
     assert not has_artefact(shop, "runs/one/extract-text")
-    closing = extract(run="one", modality="text")
+    closing = extract(run="one", feature="text")
     assert (closing["cached"], closing["extracted"], tiny["text"].encoded) == (8, 12, 12)
     check_vectors(shop, "one", "text", ITEMS)
 
@@ -308,8 +314,8 @@ def test_a_failing_encoder_keeps_what_it_did(
     with monkeypatch.context() as patch:
         patch.setattr(tiny["text"], "encode", encode_twice)
         with pytest.raises(MemoryError):
-            extract(run="one", modality="text")
-    assert extract(run="one", modality="text")["cached"] == 8
+            extract(run="one", feature="text")
+    assert extract(run="one", feature="text")["cached"] == 8
 
 
 def test_parts_are_written_on_the_way(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +325,7 @@ def test_parts_are_written_on_the_way(shop: Store, monkeypatch: pytest.MonkeyPat
     for modality, bound, value, parts in (("image", "PART", 8, 3), ("text", "PART_SECONDS", 0.0, 5)):
         with monkeypatch.context() as patch:
             patch.setattr(encoding, bound, value)
-            extract(run="one", modality=modality)
+            extract(run="one", feature=modality)
         assert sum(f"/{modality}/" in info.key for info in shop.list("embeddings/")) == parts
 
 
@@ -331,7 +337,7 @@ def test_media_that_changed_since_the_scan_wait_for_the_next_run(
     look("one", config=config)
     shop.put(key_of("text", "1"), medium("text", "77"))
     shop.delete(key_of("text", "2"))
-    closing = extract(run="one", modality="text")
+    closing = extract(run="one", feature="text")
     assert (closing["rejected"], closing["kept"]) == (2, 18)
     rejected = extracted(shop, "one", "text").frame("rejected.csv")
     assert list(rejected["reason"]) == ["changed since the scan", "removed since the scan"]
@@ -349,7 +355,7 @@ def test_a_bad_file_that_is_gone_is_not_quarantined(shop: Store, tmp_path: Path)
     night("one", config=config)
     look("two", config=config)
     shop.delete(key_of("text", "1"))
-    assert extract(run="two", modality="text")["rejected"] == 2
+    assert extract(run="two", feature="text")["rejected"] == 2
     names = sorted(info.key.rpartition("/")[2] for info in shop.list("quarantine/two/"))
     assert names == ["2.txt", "reasons.json"]
 
@@ -393,7 +399,7 @@ def test_an_encoder_that_breaks_its_contract_is_found_out(
     look("one")
     monkeypatch.setattr(tiny["text"], "encode", lambda _: rows)
     with pytest.raises(TaskError, match=rf"gave {rows.dtype} of shape .*, expected float32 of shape \(20, 4\)"):
-        extract(run="one", modality="text")
+        extract(run="one", feature="text")
     assert list(shop.list("embeddings/")) == []
 
 
@@ -402,14 +408,14 @@ def test_the_encoder_must_be_the_one_of_the_plan(shop: Store, tiny: dict[str, Ti
     look("one")
     tiny["text"].identity = "tiny-text@ffffffffffff-t1-float32"
     with pytest.raises(TaskError, match="tiny-text@ffffffffffff-t1-float32 found, expected tiny-text@0123456789ab"):
-        extract(run="one", modality="text")
+        extract(run="one", feature="text")
 
 
 def test_a_modality_that_is_not_of_the_run_is_refused(shop: Store) -> None:
     """With those that are."""
     look("one", modalities="image,text")
     with pytest.raises(BadInput, match="feature 'audio' found, expected one of the run's: image, text"):
-        extract(run="one", modality="audio")
+        extract(run="one", feature="audio")
 
 
 def test_a_ready_made_matrix_is_copied(folder_store: Store, history: History, tiny: dict[str, TinyEncoder]) -> None:
