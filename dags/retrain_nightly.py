@@ -22,8 +22,8 @@ One email says what failed, what was expected, and which release is served. A fa
 * **nothing starts**: the pool `gpu` must exist (`airflow pools set gpu 1 GPUs`), and a run waits for the one before it.
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
-RECSYS_ENCODER, RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are the form's defaults, which scheduled runs use;
-RECSYS_ALERT_TO receives the email.
+RECSYS_ENCODER, RECSYS_FEATURES (JSON, in place of modalities and encoder), RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are
+the form's defaults, which scheduled runs use; RECSYS_ALERT_TO receives the email.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def retrain_nightly() -> None:
     """Define the tasks and their order."""
 
     @task
-    def modalities(**context: dict[str, Any]) -> list[str]:
-        return list(context["params"]["modalities"])
+    def features(**context: dict[str, Any]) -> list[str]:
+        return list(context["params"]["features"] or context["params"]["modalities"])
 
     @task
     def models(**context: dict[str, Any]) -> list[str]:
         return list(context["params"]["models"])
 
     @task_group(prefix_group_id=False)
-    def each_modality(modality: str) -> None:
-        container("extract", "--run", RUN, "--modality", modality, gpu=True)
+    def each_feature(feature: str) -> None:
+        container("extract", "--run", RUN, "--feature", feature, gpu=True)
 
     @task_group(prefix_group_id=False)
     def each_model(model: str) -> None:  # a slow model does not delay the evaluation of the others
@@ -80,8 +80,9 @@ def retrain_nightly() -> None:
         *("--run", RUN),
         *("--dataset", "{{ dataset_of(params, triggering_asset_events) }}"),
         *("--config", "{{ params.config }}"),
-        *("--modalities", "{{ params.modalities | join(',') }}"),
-        *("--encoder", "{{ params.encoder }}"),
+        "{{ '--features' if params.features else '--modalities' }}",
+        "{{ params.features | tojson if params.features else params.modalities | join(',') }}",
+        *("--encoder", "{{ '' if params.features else params.encoder }}"),
         *("--models", "{{ params.models | join(',') }}"),
         *("--k", "{{ params.k }}"),
         *("--split", "{{ params.split }}"),
@@ -90,7 +91,7 @@ def retrain_nightly() -> None:
     )
     chain(
         scan,
-        each_modality.expand(modality=modalities()),
+        each_feature.expand(feature=features()),
         container("align", "--run", RUN),
         container("check-embeddings", "--run", RUN),  # vital: data that fails here must never be used for training
         container("prepare", "--run", RUN),

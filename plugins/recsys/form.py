@@ -1,11 +1,13 @@
 """The trigger form: its fields, what each accepts, and the environment variables that give their defaults.
 
-RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_K, RECSYS_SPLIT and
-RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is sent, not an hour later in a task.
+RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_FEATURES (JSON), RECSYS_K,
+RECSYS_SPLIT and RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is sent, not an hour
+later in a task.
 """
 
 from __future__ import annotations
 
+import json
 import os
 
 from airflow.sdk import Param
@@ -17,6 +19,7 @@ MODELS = [
 ]
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is made of cease and ials
 SPLITS = ["random", "time", "leave-one-out", "given"]
+FEATURE = "^[a-z][a-z0-9_]{0,62}$"
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one
 PRESET = "^[a-z0-9][a-z0-9_-]{0,63}$"  # and no path in one of these
 
@@ -57,6 +60,34 @@ def number(default: int | str, least: int, most: int, title: str, description: s
     return Param(default, type="integer", minimum=least, maximum=most, title=title, description=description)
 
 
+def features() -> Param:
+    """A field for several encoders at once: JSON, or nothing."""
+    text = setting("RECSYS_FEATURES", "null")
+    try:
+        default = json.loads(text)
+    except ValueError:
+        default = text  # which the field then refuses by its name
+    one = {
+        "type": "object",
+        "properties": {
+            "modality": {"type": "string", "enum": MODALITIES},
+            "encoder": {"type": "string", "pattern": NAME},
+        },
+        "required": ["modality", "encoder"],
+        "additionalProperties": False,
+    }
+    return Param(
+        default,
+        type=["object", "null"],
+        minProperties=1,
+        propertyNames={"pattern": FEATURE},
+        additionalProperties=one,
+        title="Features",
+        description="In place of Modalities and Encoder, each feature by an encoder of its own: "
+        '{"poster": {"modality": "image", "encoder": "audioclip-demo"}}.',
+    )
+
+
 def dataset() -> Param:
     """The field that both forms have."""
     return name(
@@ -80,6 +111,7 @@ RETRAIN = {
         "Encoder",
         "audioclip-demo, or one made by the command weights or train-encoder. A change embeds all media anew.",
     ),
+    "features": features(),
     "k": number(
         whole("RECSYS_K", 5),
         1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -106,7 +107,11 @@ def run_dag(metadata_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def run(dag: DAG, outcomes: dict[str, tuple[int, str]] | None = None, **params: Any) -> Ran:
         (tmp_path / "outcomes.json").write_text(json.dumps(outcomes or {}))
-        return Ran(dag.test(run_conf=params), tmp_path)
+        ran = copy.deepcopy(dag)
+        for task in ran.tasks:  # in one process, a run would leave its values in the fields of the next one's form
+            if not task.is_mapped:
+                task.params = copy.deepcopy(task.params)
+        return Ran(ran.test(run_conf=params), tmp_path)
 
     return run
 

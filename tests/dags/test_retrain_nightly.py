@@ -74,6 +74,12 @@ def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict
         {"dataset": "--force"},
         {"dataset": "a/b"},
         {"encoder": "a b"},
+        {"features": {}},
+        {"features": ["image"]},
+        {"features": {"poster clip": {"modality": "image", "encoder": "a"}}},
+        {"features": {"poster": {"modality": "smell", "encoder": "a"}}},
+        {"features": {"poster": {"modality": "image"}}},
+        {"features": {"poster": {"modality": "image", "encoder": "a", "layer": 3}}},
         {"k": 0},
         {"k": "5"},
         {"seed": -1},
@@ -97,20 +103,26 @@ def test_the_environment_gives_the_defaults(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RECSYS_K", "1")
     monkeypatch.setenv("RECSYS_SPLIT", "given")
     assert defaults() == {"k": 1, "split": "given"}
+    assert defaults("features") == {"features": None}
+    monkeypatch.setenv("RECSYS_FEATURES", '{"poster": {"modality": "image", "encoder": "a"}}')
+    assert defaults("features") == {"features": {"poster": {"modality": "image", "encoder": "a"}}}
 
 
-@pytest.mark.parametrize(("variable", "value"), [("RECSYS_K", "five"), ("RECSYS_K", "0"), ("RECSYS_SPLIT", "mine")])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("RECSYS_K", "five"), ("RECSYS_K", "0"), ("RECSYS_SPLIT", "mine"), ("RECSYS_FEATURES", "poster")],
+)
 def test_a_default_that_no_run_can_use_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     """Where the DAG is parsed, by the name of the field: Airflow shows it as an import error."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(ParamValidationError, match=value):
-        defaults()
+        defaults("k", "split", "features")
 
 
-def defaults() -> dict[str, Any]:
-    """What the form has for k and split in the environment of now."""
+def defaults(*names: str) -> dict[str, Any]:
+    """What the form has for k and split, or for `names`, in the environment of now."""
     form = runpy.run_path(str(control_plane.ROOT / "plugins/recsys/form.py"))["RETRAIN"]
-    return {name: form[name].resolve() for name in ("k", "split")}
+    return {name: form[name].resolve() for name in names or ("k", "split")}
 
 
 def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> None:

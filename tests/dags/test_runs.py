@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ RunDag = Callable[..., Any]
 
 
 def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
-    """Every field reaches `scan`; every later command gets the run, and one modality or model of several."""
+    """Every field reaches `scan`; every later command gets the run, and one feature or model of several."""
     ran = run_dag(
         retrain,
         dataset="ml1m",
@@ -45,13 +46,29 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
         f"check-embeddings --run {run}",
         f"evaluate --run {run} --model bpr",
         f"evaluate --run {run} --model ease",
-        f"extract --run {run} --modality image",
-        f"extract --run {run} --modality text",
+        f"extract --run {run} --feature image",
+        f"extract --run {run} --feature text",
         f"prepare --run {run}",
         f"publish --run {run}",
         f"train --run {run} --model bpr",
         f"train --run {run} --model ease",
     ]
+
+
+def test_features_of_the_form_take_the_place_of_modalities_and_encoder(run_dag: RunDag, retrain: DAG) -> None:
+    """They reach `scan` as JSON, and each is extracted by its name."""
+    features = {"poster": {"modality": "image", "encoder": "a"}, "sound_b": {"modality": "audio", "encoder": "b"}}
+    ran = run_dag(retrain, models=["ease"], features=features)
+    assert ran.state == "success"
+    (scan,) = [command for command in ran.commands if command[0] == "scan"]
+    given = dict(zip(scan[1::2], scan[2::2], strict=False))
+    assert json.loads(given["--features"]) == features
+    assert "--modalities" not in given
+    assert given["--encoder"] == ""
+    extracts = sorted(command[-2:] for command in ran.commands if command[0] == "extract")
+    assert extracts == [["--feature", "poster"], ["--feature", "sound_b"]]
+    shown = {ti.rendered_map_index for (task, index), ti in ran.tasks.items() if task == "extract" and index >= 0}
+    assert shown == {"poster", "sound_b"}
 
 
 def test_mapped_tasks_are_shown_by_modality_and_model(run_dag: RunDag, retrain: DAG) -> None:

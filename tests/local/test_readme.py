@@ -54,9 +54,17 @@ def test_hyperparameters_that_the_readme_shows_are_accepted() -> None:
         assert model_class(name).configure(values)
 
 
+def test_features_that_the_readme_shows_are_accepted() -> None:
+    """As a preset may have them."""
+    (shown,) = re.findall(r"```yaml\n(features:.*?)```", README, re.DOTALL)
+    config = RunConfig.model_validate(yaml.safe_load(shown) | {"dataset": "d", "models": ["ease"]})
+    assert [feature.modality for feature in config.list_features()].count("audio") == 2
+
+
 def test_every_threshold_of_a_preset_is_in_the_readme_with_its_default() -> None:
     """A threshold is a field of a preset that is neither in the form nor a hyperparameter."""
     for name, field in RunConfig.model_fields.items():
-        if not field.is_required() and name not in {"k_core", "split", "seed", "hyperparameters"}:
+        form = {"modalities", "encoder", "features", "k_core", "split", "seed", "hyperparameters"}
+        if not field.is_required() and name not in form:
             default = json.dumps(field.default)
             assert re.search(rf"^\| `{name}` \| .* \| `{default}` \|$", README, re.MULTILINE), name
