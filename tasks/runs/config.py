@@ -99,7 +99,11 @@ class RunConfig(Strict):
                 "or features in their place"
             )
         for name, choice in (self.features or {}).items():
-            _check_feature(name, choice)
+            check_feature_name(name, choice.modality)
+            if choice.view:
+                raise ValueError(
+                    f"feature {name!r} has view {choice.view!r}, expected none: no encoder has several views"
+                )
         return self
 
     def list_features(self) -> list[Feature]:
@@ -130,17 +134,16 @@ class RunConfig(Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def _check_feature(name: str, choice: FeatureChoice) -> None:
+def check_feature_name(name: str, modality: str) -> None:
+    """ValueError unless a feature of that modality can be called so."""
     if not re.fullmatch(FEATURE, name):
         raise ValueError(
             f"feature name {name!r} found, expected a small letter and then at most 62 small letters, digits and _"
         )
-    if name in MODALITIES and name != choice.modality:
+    if name in MODALITIES and name != modality:
         raise ValueError(
-            f"feature {name!r} of modality {choice.modality} found, expected another name: {name} is a modality itself"
+            f"feature {name!r} of modality {modality} found, expected another name: {name} is a modality itself"
         )
-    if choice.view:
-        raise ValueError(f"feature {name!r} has view {choice.view!r}, expected none: no encoder has several views")
 
 
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:

@@ -14,7 +14,7 @@ import typer
 
 from tasks.data import RULE, first_odd, shown
 from tasks.errors import BadInput, NotFound, one_line
-from tasks.runs.config import MODALITIES
+from tasks.runs.config import MODALITIES, check_feature_name
 from tasks.steps.options import Dataset, Modality
 from tasks.store import has_artefact, open_store, write_artefact
 from tasks.store.layout import checked_dataset, matrix_folder
@@ -32,6 +32,9 @@ def load_embeddings(
     modality: Modality,
     vectors: Annotated[Path, typer.Option(help="Matrix (items, width) of floats as .npy.")],
     items: Annotated[Path, typer.Option(help="Item of each row: one a line, or a .csv with a column item_id.")],
+    feature: Annotated[
+        str | None, typer.Option(help="Name of the feature in runs that give names; default: that of the modality.")
+    ] = None,
 ) -> dict[str, object]:
     """Use a matrix that exists already instead of media for one modality of a dataset.
 
@@ -40,7 +43,12 @@ def load_embeddings(
     """
     if modality not in MODALITIES:
         raise BadInput(f"modality {modality!r} found, expected one of {', '.join(MODALITIES)}")
-    store, folder = open_store(), matrix_folder(checked_dataset(dataset), modality)
+    name = feature or modality
+    try:
+        check_feature_name(name, modality)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    store, folder = open_store(), matrix_folder(checked_dataset(dataset), name)
     matrix, ids = read_matrix(vectors), read_ids(items)
     if len(ids) != len(matrix):
         raise BadInput(f"{items.name} has {len(ids)} ids and {vectors.name} {len(matrix)} rows, expected one id a row")
@@ -59,7 +67,7 @@ def load_embeddings(
             out.counts["items"] = len(ids)
     changed = current(store, folder) != prefix
     point(store, folder, version)
-    log.info("%s of %s: %d items, width %d", modality, dataset, *matrix.shape)
+    log.info("%s of %s: %d items, width %d", name, dataset, *matrix.shape)
     if not changed:
         log.info("this matrix is the current one already")
     return {"matrix": prefix, "changed": changed, "items": len(ids), "width": matrix.shape[1]}

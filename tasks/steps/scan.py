@@ -113,7 +113,8 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
     interactions = current(store, interactions_folder(config.dataset))
     _check_sources(store, config, set(matrices), set(objects), interactions)
     encoders = identities(store, config, set(matrices))
-    inventory = take_inventory(store, config.dataset, objects)
+    encoded = {feature.modality for feature in features if feature.name not in matrices}
+    inventory = take_inventory(store, config.dataset, {m: infos for m, infos in objects.items() if m in encoded})
     items = items_by_feature(inventory, matrix_items(store, matrices), features)
     counts = say_counts(items)
     complete = set.intersection(*items.values())
@@ -183,12 +184,11 @@ def _check_sources(
     if not matrices | media and interactions is None and dataset not in (known := known_datasets(store)):
         raise NotFound(f"dataset {dataset!r} is not in {store.url}, expected one of {', '.join(known) or '(none yet)'}")
     features = config.list_features()
-    both = sorted((f.name, f.modality) for f in features if f.name in matrices and f.modality in media)
+    both = sorted(matrices & media)  # a matrix of a feature with a name of its own is what it is
     if both:
-        name, modality = both[0]
         raise BadInput(
-            f"{', '.join(name for name, _ in both)} of {dataset!r} is there both as media and as a ready-made matrix, "
-            f"expected one: remove {media_folder(dataset)}{modality}/ or {matrix_folder(dataset, name)}/"
+            f"{', '.join(both)} of {dataset!r} is there both as media and as a ready-made matrix, expected one: "
+            f"remove {media_folder(dataset)}{both[0]}/ or {matrix_folder(dataset, both[0])}/"
         )
     missing = list(dict.fromkeys(f.modality for f in features if f.name not in matrices and f.modality not in media))
     if missing:

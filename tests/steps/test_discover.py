@@ -40,8 +40,9 @@ def test_the_second_look_finds_nothing(seen: Store) -> None:
         lambda store: store.delete(key_of("audio", "2")),
         lambda store: load_log(store, ITEMS, "two"),
         lambda store: load_matrix(store, "text", ITEMS),
+        lambda store: load_matrix(store, "poster_vgg", ITEMS),
     ],
-    ids=["added", "replaced", "removed", "log", "matrix"],
+    ids=["added", "replaced", "removed", "log", "matrix", "matrix of a named feature"],
 )
 def test_a_change_is_reported_once(seen: Store, change: Callable[[Store], object]) -> None:
     """At the next look, and not at the one after."""

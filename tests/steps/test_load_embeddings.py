@@ -24,11 +24,13 @@ Load = Callable[..., dict[str, object]]
 def load(tmp_path: Path) -> Load:
     """Write the files and run the command."""
 
-    def run(matrix: np.ndarray, ids: list[str], *, modality: str = "image") -> dict[str, object]:
+    def run(
+        matrix: np.ndarray, ids: list[str], *, modality: str = "image", feature: str | None = None
+    ) -> dict[str, object]:
         np.save(tmp_path / "x.npy", matrix)
         (tmp_path / "items.txt").write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
         vectors, items = tmp_path / "x.npy", tmp_path / "items.txt"
-        return load_embeddings(dataset="films", modality=modality, vectors=vectors, items=items)
+        return load_embeddings(dataset="films", modality=modality, vectors=vectors, items=items, feature=feature)
 
     return run
 
@@ -53,6 +55,16 @@ def test_the_version_is_the_content(folder_store: Store, load: Load, caplog: pyt
     others = [load(MATRIX + 1, IDS), load(MATRIX, ["a", "b", "c"]), load(MATRIX, IDS[::-1])]
     assert len({str(one["matrix"]) for one in [first, *others]}) == 4
     assert current(folder_store, "matrices/films/image") == others[-1]["matrix"]
+
+
+def test_a_matrix_may_be_of_a_named_feature(folder_store: Store, load: Load) -> None:
+    """Beside that of the modality itself; a name that no run can have is refused."""
+    image, named = load(MATRIX, IDS), load(MATRIX + 1, IDS, feature="poster_vgg")
+    assert current(folder_store, "matrices/films/image") == image["matrix"]
+    assert current(folder_store, "matrices/films/poster_vgg") == named["matrix"]
+    for name, sentence in (("Poster", "feature name 'Poster' found"), ("text", "feature 'text' of modality image fou")):
+        with pytest.raises(BadInput, match=sentence):
+            load(MATRIX, IDS, feature=name)
 
 
 def test_modalities_are_kept_apart(folder_store: Store, load: Load) -> None:

@@ -324,6 +324,25 @@ def test_a_matrix_takes_the_place_of_media(folder_store: Store, history: History
     assert list(plan.encoders) == ["image"]
 
 
+def test_a_matrix_is_of_the_feature_of_its_name(
+    folder_store: Store, history: History, tiny: dict[str, TinyEncoder], tmp_path: Path
+) -> None:
+    """Media of the same modality go on being encoded for another feature."""
+    drop(folder_store, ITEMS, ["text"])
+    load_matrix(folder_store, "plot_minilm", ["2", "3", "99"])
+    load_log(folder_store, ITEMS)
+    path = tmp_path / "p.yaml"
+    both = "{plot: {modality: text, encoder: tiny}, plot_minilm: {modality: text, encoder: none}}"
+    path.write_text(f"dataset: shop\nmodels: [popularity]\nfeatures: {both}\n")
+    closing = look("one", config=str(path), encoder=None)
+    assert (closing["plot_found"], closing["plot_minilm_found"], closing["with_all"]) == (6, 3, 2)
+    plan = read_plan(folder_store, "one")
+    assert plan.matrices == {"plot_minilm": f"matrices/{DATASET}/plot_minilm/one"}
+    assert plan.encoders == {"plot": tiny["text"].identity}
+    path.write_text(path.read_text().replace("plot: {modality: text, encoder: tiny}, ", ""))
+    assert look("two", config=str(path), encoder=None)["new_media"] == 0  # of media that no feature is made from
+
+
 def test_matrices_alone_need_no_encoder(folder_store: Store, history: History) -> None:
     """Whatever its name."""
     load_matrix(folder_store, "text", ITEMS)
