@@ -62,12 +62,12 @@ class Counted(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> object:
-        found = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
         if func.is_view or "empty" in name:  # no data are moved
-            return found
+            return result
         inputs = [one for one in tree_leaves((args, dict(kwargs or {}))) if isinstance(one, Tensor)]
-        outputs = [one for one in tree_leaves(found) if isinstance(one, Tensor)]
+        outputs = [one for one in tree_leaves(result) if isinstance(one, Tensor)]
         if name in GATHERING:
             inputs[0] = outputs[0]
         changed = [
@@ -81,7 +81,7 @@ class Counted(TorchDispatchMode):
             left, right = args[PRODUCTS[name] :][:2]
             terms = left.values().numel() if left.layout == torch.sparse_csr else left.numel()
             self.operations += 2 * terms * right.shape[-1]
-        return found
+        return result
 
 
 def waited(work: Callable[[], object]) -> float:
@@ -114,11 +114,11 @@ def peaks() -> tuple[float, float]:
 
 def busy(ours: Ours, batches: list[Batch]) -> float:
     """Return the seconds per step in which kernels run."""
-    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as found:
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as record:
         for batch in batches:
             ours.step(batch)
         torch.cuda.synchronize()
-    return sum(event.self_device_time_total for event in found.key_averages()) / 1e6 / len(batches)
+    return sum(event.self_device_time_total for event in record.key_averages()) / 1e6 / len(batches)
 
 
 def epochs(ours: Ours, data: Dataset, batch: int) -> Iterator[float]:

@@ -92,11 +92,11 @@ def main(models: list[str], millions: list[float], log: str | None) -> None:
     print(f"{'model':<18}{'million':>9}{'data MiB':>10}{'peak MiB':>10}{'added':>8}{'a million':>11}{'s a step':>10}")
 
     def line(name: str, source: str) -> None:
-        found = measured(name, source)
-        added = found["peak"] - found["data"]
+        measures = measured(name, source)
+        added = measures["peak"] - measures["data"]
         print(
-            f"{name:<18}{found['interactions']:>9.2f}{found['data']:>10.0f}{found['peak']:>10.0f}{added:>8.0f}"
-            f"{added / found['interactions']:>11.0f}{found['seconds']:>10.2f}",
+            f"{name:<18}{measures['interactions']:>9.2f}{measures['data']:>10.0f}{measures['peak']:>10.0f}{added:>8.0f}"
+            f"{added / measures['interactions']:>11.0f}{measures['seconds']:>10.2f}",
             flush=True,
         )
 

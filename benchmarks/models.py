@@ -80,12 +80,12 @@ def pair(name: str, data: Dataset, *, train_features: bool = False) -> tuple[Pla
 
 def difference(plain: Plain, ours: Ours, batches: list[Batch]) -> float:
     """Return the largest relative difference of the losses, at the same parameters."""
-    found = []
+    differences = []
     for batch in batches:
         with torch.no_grad():
             expected, loss = float(plain.loss(batch)), float(ours.loss(batch))
-        found.append(abs(loss - expected) / expected)
-    return max(found)
+        differences.append(abs(loss - expected) / expected)
+    return max(differences)
 
 
 class Benchmark:
@@ -96,12 +96,12 @@ class Benchmark:
 
     def seconds(self, work: Callable[[], object], *, times: int = 1) -> float:
         """Return the time of the fastest of some runs."""
-        found = []
+        durations = []
         for _ in range(times):
             start = self.clock()
             work()
-            found.append(self.clock() - start)
-        return min(found)
+            durations.append(self.clock() - start)
+        return min(durations)
 
     def line(self, part: str, plain: float, ours: float, note: str = "") -> None:
         """Print one comparison."""
@@ -152,13 +152,13 @@ class Benchmark:
     def evaluation(self) -> None:
         """Measure the evaluation of all users on test."""
         table = np.random.default_rng(0).normal(size=self.data.shape).astype(np.float32)
-        found: list[dict[str, float]] = []
-        plain = self.seconds(lambda: found.append(loops.evaluation(lambda users: table[users], self.data)), times=3)
+        results: list[dict[str, float]] = []
+        plain = self.seconds(lambda: results.append(loops.evaluation(lambda users: table[users], self.data)), times=3)
         ours = self.seconds(
-            lambda: found.append(evaluate(lambda users: table[users], self.data, "test").means()), times=3
+            lambda: results.append(evaluate(lambda users: table[users], self.data, "test").means()), times=3
         )
-        worst = max(abs(found[0][key] - found[-1][key]) for key in found[0])
-        note = f"ours has {len(found[-1])} metrics, plain {len(found[0])}; they differ by at most {worst:.1e}"
+        worst = max(abs(results[0][key] - results[-1][key]) for key in results[0])
+        note = f"ours has {len(results[-1])} metrics, plain {len(results[0])}; they differ by at most {worst:.1e}"
         self.line("evaluation on test", plain, ours, note)
 
 

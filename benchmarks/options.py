@@ -58,12 +58,14 @@ def main(run: str, models: list[str], seeds: int, threads: int) -> None:
     print(f"{'model':<10}{'variant':<18}{'epoch s':>9}{'ratio':>7}{'epochs':>8}{'valid':>8}{'test':>8}{'change':>8}")
     for name in models:
         base = {**plan.config.hyperparameters.get(name, {}), "batch_size": 2048}
-        found: dict[str, np.ndarray] = {}
+        results: dict[str, np.ndarray] = {}
         for variant, changed in VARIANTS.items():
             trained = [outcome(name, {**base, **changed}, data, plan.config.seed + n, threads) for n in range(seeds)]
-            found[variant] = np.mean([[one.epoch_seconds, one.epochs, one.valid, one.test] for one in trained], axis=0)
-            seconds, epochs, valid, test = found[variant]
-            ratio, change = found[FIRST][0] / seconds, test - found[FIRST][3]
+            results[variant] = np.mean(
+                [[one.epoch_seconds, one.epochs, one.valid, one.test] for one in trained], axis=0
+            )
+            seconds, epochs, valid, test = results[variant]
+            ratio, change = results[FIRST][0] / seconds, test - results[FIRST][3]
             print(
                 f"{name:<10}{variant:<18}{seconds:>9.3f}{ratio:>7.2f}{epochs:>8.0f}{valid:>8.4f}{test:>8.4f}"
                 f"{change:>+8.4f}",

@@ -120,8 +120,8 @@ def ours(folder: Path) -> dict[str, float]:
     """Run the stages one by one."""
     stages, kept = Stages(), np.array(with_features())
     read = stages.run("read", lambda: read_interactions(folder / "ratings.csv", threshold=THRESHOLD).interactions)
-    found = stages.run("filter", lambda: read.take(np.isin(read.item_ids, kept)[read.items]))
-    core = stages.run("k-core", lambda: k_core(found, K))
+    with_items = stages.run("filter", lambda: read.take(np.isin(read.item_ids, kept)[read.items]))
+    core = stages.run("k-core", lambda: k_core(with_items, K))
     numbered = stages.run("number", lambda: in_order(core))
     done = stages.run("split", lambda: split(numbered, "random", seed=7, k=K).interactions)
     columns = {"userID": done.users, "itemID": done.items, "x_label": done.labels, "timestamp": done.timestamps}

@@ -40,13 +40,13 @@ REFERENCES: dict[str, dict[str, tuple[str, dict[str, object]]]] = {
 def reference(name: str, given: dict[str, object], data: Dataset, seeds: list[int], threads: int) -> UserValues:
     """Train a reference; returns every user's metrics on test, means over seeds."""
 
-    found = []
+    tables = []
     for seed in seeds:
         model = build_model(name, given, data)
         model.fit(TrainingOptions(threads=threads, seed=seed, validate=partial(selection_metric, data=data)))
         table: dict[str, Evaluation] = {"test": evaluate(model.scores, data, "test")}
-        found.append(user_values(user_table(table, data), "test"))
-    return mean_of(found)
+        tables.append(user_values(user_table(table, data), "test"))
+    return mean_of(tables)
 
 
 def kept(store: Store, run: str, model: str, seeds: list[int]) -> UserValues:
@@ -70,8 +70,8 @@ def lines(run: str, models: list[str], count: int, threads: int) -> Iterator[str
         for model in models:
             differences = paired_bootstrap(kept(store, run, model, seeds), other)
             for figure in SHOWN:
-                found = differences[figure]
-                yield f"  {model} {figure} {found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {found.p:.4f}"
+                gain = differences[figure]
+                yield f"  {model} {figure} {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}], p = {gain.p:.4f}"
 
 
 if __name__ == "__main__":

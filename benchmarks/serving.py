@@ -21,12 +21,12 @@ HISTORY, LOADED = 20, 5
 
 def seconds(answer: Callable[[], object], times: int) -> np.ndarray:
     """Return the seconds of each call, (times,)."""
-    found = []
+    durations = []
     for _ in range(times):
         begun = time.perf_counter()
         answer()
-        found.append(time.perf_counter() - begun)
-    return np.array(found)
+        durations.append(time.perf_counter() - begun)
+    return np.array(durations)
 
 
 def main(dataset: str, release: str | None, times: int) -> None:

@@ -90,14 +90,14 @@ class MGCN(PlainItemGraph):
 
     def views(self) -> list[Tensor]:
         """Return (U + I, d) per modality."""
-        found = []
+        views = []
         for place, (rows, graph) in enumerate(zip(self.features, self.item_graphs, strict=True)):
             gate = torch.sigmoid(self.linear(f"side.gates.{place}", self.linear(f"side.projections.{place}", rows)))
             items = self.own_items * gate
             for _ in range(self.config.item_layers):
                 items = torch.sparse.mm(graph, items)
-            found.append(torch.cat([torch.sparse.mm(self.to_users, items), items]))
-        return found
+            views.append(torch.cat([torch.sparse.mm(self.to_users, items), items]))
+        return views
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the BPR loss of the sum of both terms, and their contrastive loss over the nodes of the batch."""

@@ -31,8 +31,8 @@ class MMGCN(Plain):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the BPR loss of the mean over modalities."""
-        found = [self.last(place) for place in range(len(self.features))]
-        final = torch.stack(found).mean(0)
+        outputs = [self.last(place) for place in range(len(self.features))]
+        final = torch.stack(outputs).mean(0)
         nodes, preferences = self.parameters["nodes"], self.parameters["users"]
         ranking = pairwise(final[: self.users], final[self.users :], batch)
         own = nodes[batch.users], nodes[self.users + batch.positives], nodes[self.users + batch.negatives]
