@@ -17,8 +17,8 @@ from tasks.store import Store, has_artefact, read_artefact, write_artefact
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
 def store(request: pytest.FixtureRequest) -> Store:
     """Return each kind of store in turn, empty."""
-    found: Store = request.getfixturevalue(f"{request.param}_store")
-    return found
+    opened: Store = request.getfixturevalue(f"{request.param}_store")
+    return opened
 
 
 def test_what_was_put_is_got(store: Store, tmp_path: Path) -> None:
@@ -123,15 +123,19 @@ def test_an_artefact_comes_back_as_it_was(store: Store) -> None:
         out.json("j.json", {"a": [1, 2]})
         out.tensors("m.safetensors", {"w": torch.ones(2, 2)})
         out.counts["items"] = 3
-    found = read_artefact(store, "runs/r/step")
-    np.testing.assert_array_equal(found.array("x.npy"), array)
-    pd.testing.assert_frame_equal(found.frame("t.csv"), table)
-    assert found.frame("t.parquet")["idx"].tolist() == [0, 1, 2]
-    assert found.json("j.json") == {"a": [1, 2]}
-    assert torch.equal(found.tensors("m.safetensors")["w"], torch.ones(2, 2))
-    assert found.manifest.files["x.npy"].shape == (3, 4)
-    assert found.manifest.files["t.csv"].rows == 3
-    assert (found.manifest.counts, found.manifest.seed, found.manifest.parameters) == ({"items": 3}, 3, {"k": 5})
+    artefact = read_artefact(store, "runs/r/step")
+    np.testing.assert_array_equal(artefact.array("x.npy"), array)
+    pd.testing.assert_frame_equal(artefact.frame("t.csv"), table)
+    assert artefact.frame("t.parquet")["idx"].tolist() == [0, 1, 2]
+    assert artefact.json("j.json") == {"a": [1, 2]}
+    assert torch.equal(artefact.tensors("m.safetensors")["w"], torch.ones(2, 2))
+    assert artefact.manifest.files["x.npy"].shape == (3, 4)
+    assert artefact.manifest.files["t.csv"].rows == 3
+    assert (artefact.manifest.counts, artefact.manifest.seed, artefact.manifest.parameters) == (
+        {"items": 3},
+        3,
+        {"k": 5},
+    )
 
 
 def test_a_manifest_names_what_it_was_made_from(store: Store) -> None:
@@ -165,10 +169,10 @@ def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
         with write_artefact(store, "r") as out:
             for name in names:
                 out.json(name, names)
-    found = read_artefact(store, "r")
-    assert list(found.manifest.files) == ["both.json"]
+    artefact = read_artefact(store, "r")
+    assert list(artefact.manifest.files) == ["both.json"]
     with pytest.raises(NotFound, match=r"old\.json"):
-        found.path("old.json")
+        artefact.path("old.json")
 
 
 def test_a_retry_that_dies_while_uploading_leaves_no_artefact(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,8 +34,8 @@ def possible(data: Dataset, share: float, seed: int = 0) -> ColdStart:
 
 def pairs(matrix: sparse.csr_matrix) -> set[tuple[int, int]]:
     """Return user and item of every entry."""
-    found = matrix.tocoo()
-    return set(zip(found.row.tolist(), found.col.tolist(), strict=True))
+    entries = matrix.tocoo()
+    return set(zip(entries.row.tolist(), entries.col.tolist(), strict=True))
 
 
 @settings(max_examples=40)
@@ -92,10 +92,10 @@ def test_a_user_of_held_out_items_alone_leaves_every_part() -> None:
 def test_ids_and_features_stay_in_place() -> None:
     """Rows and columns are those of the original dataset."""
     data = random_world(20, 30)
-    found = hold_out_items(data).data
-    assert found.shape == data.shape
-    assert (found.item_ids == data.item_ids).all()
-    assert found.features == data.features
+    held_out = hold_out_items(data).data
+    assert held_out.shape == data.shape
+    assert (held_out.item_ids == data.item_ids).all()
+    assert held_out.features == data.features
 
 
 def test_the_seed_decides_which_items() -> None:
@@ -125,6 +125,6 @@ def test_nothing_left_to_learn_from_is_an_error() -> None:
     train = np.zeros((3, 2), dtype=bool)
     train[:, 0] = True
     data = dataset("one item", train, np.zeros_like(train), np.zeros_like(train))
-    found = [seed for seed in range(20) if 0 in np.random.default_rng(seed).choice(2, 1, replace=False)]
+    seeds = [seed for seed in range(20) if 0 in np.random.default_rng(seed).choice(2, 1, replace=False)]
     with pytest.raises(BadInput, match="no interaction to learn from"):
-        hold_out_items(data, share=0.5, seed=found[0])
+        hold_out_items(data, share=0.5, seed=seeds[0])

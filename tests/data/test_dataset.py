@@ -35,8 +35,8 @@ def test_matrices_hold_exactly_the_labelled_pairs(log: list[Pair]) -> None:
     for user, item, label in rows:
         expected[label].add((user, item))
     for label, matrix in enumerate((data.train, data.valid, data.test)):
-        found = matrix.tocoo()
-        assert set(zip(found.row.tolist(), found.col.tolist(), strict=True)) == expected[label]
+        entries = matrix.tocoo()
+        assert set(zip(entries.row.tolist(), entries.col.tolist(), strict=True)) == expected[label]
         assert matrix.dtype == np.float32
         assert matrix.has_sorted_indices
         assert (matrix.data == 1).all()

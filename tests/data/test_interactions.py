@@ -26,11 +26,11 @@ def test_a_saved_log_is_read_back_as_it_was(
     saved = log_of(log, times=times, labels=labels)
     path = tmp_path_factory.mktemp("log") / "log.parquet"
     saved.save(path)
-    found = Interactions.load(path)
-    assert found.user_ids[found.users].tolist() == saved.user_ids[saved.users].tolist()
-    assert found.item_ids[found.items].tolist() == saved.item_ids[saved.items].tolist()
+    loaded = Interactions.load(path)
+    assert loaded.user_ids[loaded.users].tolist() == saved.user_ids[saved.users].tolist()
+    assert loaded.item_ids[loaded.items].tolist() == saved.item_ids[saved.items].tolist()
     for name in ("timestamps", "labels"):
-        before, after = getattr(saved, name), getattr(found, name)
+        before, after = getattr(saved, name), getattr(loaded, name)
         assert (before is None) == (after is None)
         if before is not None:
             assert after.dtype == before.dtype

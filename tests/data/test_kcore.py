@@ -15,14 +15,14 @@ from tasks.errors import BadInput
 from tests.data.logs import Pair, log_of, named, pairs
 
 
-def by_definition(found: set[Pair], k: int) -> set[Pair]:
+def by_definition(pairs: set[Pair], k: int) -> set[Pair]:
     """Remove one user or item at a time."""
     while True:
-        users, items = Counter(user for user, _ in found), Counter(item for _, item in found)
-        poor = next((pair for pair in found if users[pair[0]] < k or items[pair[1]] < k), None)
+        users, items = Counter(user for user, _ in pairs), Counter(item for _, item in pairs)
+        poor = next((pair for pair in pairs if users[pair[0]] < k or items[pair[1]] < k), None)
         if poor is None:
-            return found
-        found = found - {poor}
+            return pairs
+        pairs = pairs - {poor}
 
 
 def rows(log: list[Pair], k: int) -> np.ndarray:

@@ -126,12 +126,12 @@ def test_of_repeated_pairs_the_earliest_row_stays(
     frame.to_csv(path, sep="\t", index=False)
     reading = read_interactions(path)
     earliest = frame.sort_values("timestamp", kind="stable").drop_duplicates(["userID", "itemID"]).sort_index()
-    found = reading.interactions
-    assert rows(found) == [(str(u), str(i)) for u, i in zip(earliest["userID"], earliest["itemID"], strict=True)]
-    assert found.timestamps is not None
-    assert found.labels is not None
-    assert found.timestamps.tolist() == earliest["timestamp"].tolist()
-    assert found.labels.tolist() == earliest["x_label"].tolist()
+    kept = reading.interactions
+    assert rows(kept) == [(str(u), str(i)) for u, i in zip(earliest["userID"], earliest["itemID"], strict=True)]
+    assert kept.timestamps is not None
+    assert kept.labels is not None
+    assert kept.timestamps.tolist() == earliest["timestamp"].tolist()
+    assert kept.labels.tolist() == earliest["x_label"].tolist()
     assert reading.duplicates == len(frame) - len(earliest)
 
 
@@ -210,10 +210,10 @@ def test_times_become_whole_seconds(tmp_path: Path, times: list[str], expected: 
     else:
         path = tmp_path / "t.parquet"
         pq.write_table(pa.table({"user_id": ["u", "u"], "item_id": ["0", "1"], "timestamp": times}), path)
-    found = read_interactions(path).interactions.timestamps
-    assert found is not None
-    assert found.dtype == np.int64
-    assert found.tolist() == expected
+    timestamps = read_interactions(path).interactions.timestamps
+    assert timestamps is not None
+    assert timestamps.dtype == np.int64
+    assert timestamps.tolist() == expected
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -223,9 +223,9 @@ def test_times_of_parquet_may_have_any_unit(tmp_path: Path, unit: str) -> None:
     pq.write_table(
         pa.table({"user_id": ["u", "u"], "item_id": ["0", "1"], "timestamp": moments}), tmp_path / "t.parquet"
     )
-    found = read_interactions(tmp_path / "t.parquet").interactions.timestamps
-    assert found is not None
-    assert found.tolist() == [60, 120]
+    timestamps = read_interactions(tmp_path / "t.parquet").interactions.timestamps
+    assert timestamps is not None
+    assert timestamps.tolist() == [60, 120]
 
 
 HEADER = "user_id,item_id,rating,timestamp,x_label\n"

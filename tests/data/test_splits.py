@@ -53,16 +53,16 @@ def mmrec(count: int) -> tuple[int, int, int]:
 def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log: list[Pair], k: int) -> None:
     """Every user and item of the result has a training row; all rows are kept except those counted as dropped."""
     done = possible(log, method, k=k)
-    found = done.interactions
-    labels = labels_of(found)
-    assert set(found.users[labels == 0].tolist()) == set(range(len(found.user_ids)))
-    assert set(found.items[labels == 0].tolist()) == set(range(len(found.item_ids)))
+    kept = done.interactions
+    labels = labels_of(kept)
+    assert set(kept.users[labels == 0].tolist()) == set(range(len(kept.user_ids)))
+    assert set(kept.items[labels == 0].tolist()) == set(range(len(kept.item_ids)))
     assert np.bincount(labels, minlength=3).all()
     before = log_of(log).counts
-    assert len(found) == before["interactions"] - done.dropped
-    assert found.counts["users"] == before["users"] - done.users_lost
-    assert found.counts["items"] == before["items"] - done.items_lost
-    assert named(found) <= named(log_of(log))
+    assert len(kept) == before["interactions"] - done.dropped
+    assert kept.counts["users"] == before["users"] - done.users_lost
+    assert kept.counts["items"] == before["items"] - done.items_lost
+    assert named(kept) <= named(log_of(log))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -94,8 +94,8 @@ def test_the_random_split_follows_mmrec_for_every_number_of_interactions() -> No
     assert order is not None
     labels = by_user_at_random(log, order, np.random.default_rng(3))
     for user, name in enumerate(log.user_ids.tolist()):
-        found = np.bincount(labels[log.users == user], minlength=3)
-        assert tuple(found.tolist()) == mmrec(int(name.removeprefix("u"))), name
+        counts = np.bincount(labels[log.users == user], minlength=3)
+        assert tuple(counts.tolist()) == mmrec(int(name.removeprefix("u"))), name
 
 
 def test_two_tenths_in_integers_are_two_tenths_in_floats() -> None:
@@ -117,9 +117,9 @@ def test_leave_one_out_takes_the_last_two_of_each_user() -> None:
     """The latest row is test, the one before it valid; for equal times the higher item number is later."""
     log = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)]
     times = [40, 30, 20, 10, 5, 5, 5, 5]
-    found = split_by_name(split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1).interactions)
-    assert [found["u0", item] for item in ("0", "10", "20", "30")] == [2, 1, 0, 0]
-    assert [found["u1", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
+    labels = split_by_name(split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1).interactions)
+    assert [labels["u0", item] for item in ("0", "10", "20", "30")] == [2, 1, 0, 0]
+    assert [labels["u1", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
 
 
 def test_leave_one_out_works_with_any_number_of_rows_and_negative_times() -> None:
@@ -127,11 +127,11 @@ def test_leave_one_out_works_with_any_number_of_rows_and_negative_times() -> Non
     log = dense(40, 30, seed=2)
     times = [user * 7 - (item * 13 + user * 5) % 30 * 1_000_003 for user, item in log]
     done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
-    found = split_by_name(done.interactions)
+    labels = split_by_name(done.interactions)
     assert done.moved_to_train == 0
     for user in range(40):
         own = sorted((time, str(10 * item)) for time, (one, item) in zip(times, log, strict=True) if one == user)
-        assert [found[f"u{user}", name] for _, name in own] == [0] * (len(own) - 2) + [1, 2]
+        assert [labels[f"u{user}", name] for _, name in own] == [0] * (len(own) - 2) + [1, 2]
 
 
 def test_the_split_by_time_has_one_moment_for_everybody() -> None:
@@ -140,9 +140,9 @@ def test_the_split_by_time_has_one_moment_for_everybody() -> None:
     times = np.random.default_rng(1).permutation(len(log))
     done = split(in_order(log_of(log, times=times.tolist())), "time", seed=0, k=1)
     assert done.dropped == 0
-    found, labels = done.interactions.timestamps, labels_of(done.interactions)
-    assert found is not None
-    assert found[labels == 0].max() < found[labels == 1].min() <= found[labels == 1].max() < found[labels == 2].min()
+    kept, labels = done.interactions.timestamps, labels_of(done.interactions)
+    assert kept is not None
+    assert kept[labels == 0].max() < kept[labels == 1].min() <= kept[labels == 1].max() < kept[labels == 2].min()
     train, rest = len(log) * 8 // 10, len(log) * 9 // 10
     assert np.bincount(labels).tolist() == [train, rest - train, len(log) - rest]
 
@@ -152,10 +152,10 @@ def test_rows_of_one_moment_are_never_parted() -> None:
     log = dense(30, 30, seed=4)
     times = [row * 20 // len(log) for row in range(len(log))]
     done = split(in_order(log_of(log, times=times)), "time", seed=0, k=1)
-    found, labels = done.interactions.timestamps, labels_of(done.interactions)
-    assert found is not None
+    kept, labels = done.interactions.timestamps, labels_of(done.interactions)
+    assert kept is not None
     for moment in range(20):
-        assert len(set(labels[found == moment].tolist())) <= 1
+        assert len(set(labels[kept == moment].tolist())) <= 1
 
 
 @pytest.mark.parametrize("method", ["time", "given"])
@@ -178,11 +178,11 @@ def test_the_first_row_of_an_untrained_item_moves_to_train() -> None:
     log = [(user, item) for user in range(6) for item in range(4)] + [(4, 50), (5, 50)]
     times = [(item + user) % 4 for user, item in log[:-2]] + [1000, 1000]
     done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
-    found = split_by_name(done.interactions)
+    labels = split_by_name(done.interactions)
     assert done.moved_to_train == 2
-    assert [found["u4", item] for item in ("0", "10", "20", "30", "500")] == [0, 0, 0, 0, 0]
-    assert [found["u5", item] for item in ("0", "10", "20", "30", "500")] == [0, 0, 1, 0, 2]
-    assert [found["u0", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
+    assert [labels["u4", item] for item in ("0", "10", "20", "30", "500")] == [0, 0, 0, 0, 0]
+    assert [labels["u5", item] for item in ("0", "10", "20", "30", "500")] == [0, 0, 1, 0, 2]
+    assert [labels["u0", item] for item in ("0", "10", "20", "30")] == [0, 0, 1, 2]
 
 
 def test_leave_one_out_moves_a_row_of_validation_where_there_is_one() -> None:
@@ -197,11 +197,11 @@ def test_leave_one_out_moves_a_row_of_validation_where_there_is_one() -> None:
     ]
     times = [item for _, item in log[:16]] + [1000, 900, 950, 800, 5, 4]
     done = split(in_order(log_of(log, times=times)), "leave-one-out", seed=0, k=1)
-    found = split_by_name(done.interactions)
+    labels = split_by_name(done.interactions)
     assert done.moved_to_train == 3
-    assert (found["u0", "600"], found["u0", "500"]) == (0, 2)
-    assert (found["u1", "500"], found["u1", "600"]) == (0, 2)
-    assert (found["u9", "10"], found["u9", "0"]) == (0, 2)
+    assert (labels["u0", "600"], labels["u0", "500"]) == (0, 2)
+    assert (labels["u1", "500"], labels["u1", "600"]) == (0, 2)
+    assert (labels["u9", "10"], labels["u9", "0"]) == (0, 2)
 
 
 def test_users_who_are_in_train_alone_are_counted() -> None:
@@ -209,18 +209,18 @@ def test_users_who_are_in_train_alone_are_counted() -> None:
     log = [(user, item) for user in range(2) for item in range(5)]
     done = split(in_order(log_of(log, times=[item for _, item in log])), "leave-one-out", seed=0, k=1)
     assert (done.moved_to_train, done.users_unmeasured, done.users_lost) == (2, 1, 0)
-    found = labels_of(done.interactions)[done.interactions.users == 0]
-    assert not found.any()
+    labels = labels_of(done.interactions)[done.interactions.users == 0]
+    assert not labels.any()
 
 
 @given(log=LOGS)
 def test_leave_one_out_never_learns_from_a_users_future(log: list[Pair]) -> None:
     """Whatever moves, no user has a training row later than a valid or test row."""
-    found = possible(log, "leave-one-out").interactions
-    labels, times = labels_of(found), found.timestamps
+    labelled = possible(log, "leave-one-out").interactions
+    labels, times = labels_of(labelled), labelled.timestamps
     assert times is not None
-    for user in range(len(found.user_ids)):
-        own = found.users == user
+    for user in range(len(labelled.user_ids)):
+        own = labelled.users == user
         past, held = times[own & (labels == 0)], times[own & (labels > 0)]
         assert not len(held) or past.max() <= held.min()
         assert times[own & (labels == 1)].max(initial=-1) <= times[own & (labels == 2)].min(initial=100)
@@ -277,9 +277,9 @@ def test_repeated_pairs_are_refused(method: str) -> None:
 @given(log=LOGS)
 def test_no_pair_is_in_two_parts(method: str, log: list[Pair]) -> None:
     """A Dataset, which refuses repeated pairs, can be made from every split and has each row once."""
-    found = possible(log, method).interactions
-    data = dataset_of("drawn", found, {})
-    assert data.train.nnz + data.valid.nnz + data.test.nnz == len(found) == len(named(found))
+    labelled = possible(log, method).interactions
+    data = dataset_of("drawn", labelled, {})
+    assert data.train.nnz + data.valid.nnz + data.test.nnz == len(labelled) == len(named(labelled))
 
 
 @given(pairs())
@@ -303,6 +303,6 @@ def test_splits_hold_after_a_core_is_taken(method: str) -> None:
     log = log_of(dense(60, 50, seed=9, share=0.4))
     labels = rng.choice(3, len(log), p=[0.8, 0.1, 0.1]).astype(np.int8)
     timed = Interactions(log.users, log.items, log.user_ids, log.item_ids, rng.permutation(len(log)), labels)
-    found = split(in_order(k_core(timed, 5)), method, seed=1, k=5).interactions
-    assert np.bincount(found.users).min() >= 5
-    assert np.bincount(found.items).min() >= 5
+    labelled = split(in_order(k_core(timed, 5)), method, seed=1, k=5).interactions
+    assert np.bincount(labelled.users).min() >= 5
+    assert np.bincount(labelled.items).min() >= 5

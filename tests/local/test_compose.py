@@ -28,9 +28,9 @@ def composed(service: str) -> dict[str, Any]:
 
 def default(value: str) -> str:
     """Of `${NAME:-default}`."""
-    found = re.fullmatch(r"\$\{[A-Z_]+:-(.*)\}", value)
-    assert found, value
-    return found.group(1)
+    match = re.fullmatch(r"\$\{[A-Z_]+:-(.*)\}", value)
+    assert match, value
+    return match.group(1)
 
 
 def test_a_command_typed_by_hand_plans_with_memory_that_it_has() -> None:

@@ -142,8 +142,8 @@ def test_a_process_whose_name_has_blanks_and_brackets_is_read(tmp_path: Path) ->
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([str(program), "600"]) as child:
         try:
-            found = process(child.pid)
-            assert found is not None
-            assert found.parent == os.getpid()
+            entry = process(child.pid)
+            assert entry is not None
+            assert entry.parent == os.getpid()
         finally:
             child.kill()

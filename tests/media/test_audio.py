@@ -110,9 +110,9 @@ def test_another_rate_can_be_asked_for() -> None:
 @given(st.integers(*audio.RATES), st.sampled_from([16_000, 44_100, 48_000]))
 def test_no_rate_makes_a_large_table_of_filters(rate: int, target: int) -> None:
     """For any rate in a file the filter table stays small, and the rate is accurate to 0.02 %."""
-    found = ratio(rate, target)
-    assert found.numerator * found.denominator <= LARGEST_KERNEL
-    assert float(found) * rate / target == pytest.approx(1.0, abs=2e-4)
+    fraction = ratio(rate, target)
+    assert fraction.numerator * fraction.denominator <= LARGEST_KERNEL
+    assert float(fraction) * rate / target == pytest.approx(1.0, abs=2e-4)
 
 
 def test_the_resampler_takes_away_what_the_new_rate_cannot_hold() -> None:

@@ -17,11 +17,11 @@ def test_hand_values() -> None:
     test = np.array([[0, 0, 1, 0], [0, 0, 0, 1]], dtype=bool)
     data = dataset("hand", train, np.zeros((2, 4), dtype=bool), test)
     scores = np.array([[9, 9, 5, 4], [9, 1, 5, 4]], dtype=np.float32)
-    found = beyond_accuracy(evaluate(lambda users: scores[users], data, "test", cutoffs=(1, 2)), data)
-    assert found["coverage@1"] == 1 / 4
-    assert found["coverage@2"] == 2 / 4
-    assert found["popularity@2"] == 0.0
-    assert found["novelty@2"] == pytest.approx(-math.log2(1 / 3))
+    metrics = beyond_accuracy(evaluate(lambda users: scores[users], data, "test", cutoffs=(1, 2)), data)
+    assert metrics["coverage@1"] == 1 / 4
+    assert metrics["coverage@2"] == 2 / 4
+    assert metrics["popularity@2"] == 0.0
+    assert metrics["novelty@2"] == pytest.approx(-math.log2(1 / 3))
 
 
 def test_what_is_masked_is_never_recommended() -> None:
@@ -32,10 +32,10 @@ def test_what_is_masked_is_never_recommended() -> None:
     scores = np.array([[9, 9, 5, 4], [9, 1, 5, 4]], dtype=np.float32)
     evaluation = evaluate(lambda users: scores[users], data, "test", cutoffs=(4,))
     assert evaluation.top.tolist() == [[2, 3, -1, -1], [2, 3, 1, -1]]
-    found = beyond_accuracy(evaluation, data)
-    assert found["coverage@4"] == 3 / 4
-    assert found["popularity@4"] == 1 / 5
-    assert found["novelty@4"] == pytest.approx(-(4 * math.log2(1 / 3) + math.log2(2 / 3)) / 5)
+    metrics = beyond_accuracy(evaluation, data)
+    assert metrics["coverage@4"] == 3 / 4
+    assert metrics["popularity@4"] == 1 / 5
+    assert metrics["novelty@4"] == pytest.approx(-(4 * math.log2(1 / 3) + math.log2(2 / 3)) / 5)
 
 
 def test_popularity_recommends_the_known_and_little_of_the_catalogue() -> None:
@@ -56,5 +56,5 @@ def test_what_was_seen_is_not_recommended() -> None:
     """Masked items are not in the top list."""
     data = random_world(30, 40, density=0.2)
     scores = data.train.toarray().astype(np.float32)
-    found = evaluate(lambda users: scores[users], data, "test", cutoffs=(5,))
-    assert not data.train.toarray()[found.users[:, None], found.top].any()
+    evaluation = evaluate(lambda users: scores[users], data, "test", cutoffs=(5,))
+    assert not data.train.toarray()[evaluation.users[:, None], evaluation.top].any()

@@ -26,32 +26,32 @@ def values(*columns: np.ndarray) -> UserValues:
 def test_it_agrees_with_the_normal_approximation(effect: float) -> None:
     """For 400 users with a mean difference of `effect` standard errors, interval and p are those of a normal law."""
     error = 0.2 / math.sqrt(400)
-    found = paired_bootstrap(values(BASE + effect * error + 0.2 * NOISE), values(BASE), seed=3)["ndcg@1"]
-    assert found.mean == pytest.approx(effect * error)
-    assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.1 * error)
-    assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.1 * error)
-    assert found.p == pytest.approx(math.erfc(abs(effect) / math.sqrt(2)), abs=0.02)
+    difference = paired_bootstrap(values(BASE + effect * error + 0.2 * NOISE), values(BASE), seed=3)["ndcg@1"]
+    assert difference.mean == pytest.approx(effect * error)
+    assert difference.low == pytest.approx(difference.mean - 1.96 * error, abs=0.1 * error)
+    assert difference.high == pytest.approx(difference.mean + 1.96 * error, abs=0.1 * error)
+    assert difference.p == pytest.approx(math.erfc(abs(effect) / math.sqrt(2)), abs=0.02)
 
 
 def test_models_that_swap_places_swap_the_sign() -> None:
     """Mean and interval change sign, p stays."""
     one, other = values(BASE + 0.02 + 0.2 * NOISE), values(BASE)
-    found, swapped = (paired_bootstrap(*pair, resamples=500)["ndcg@1"] for pair in ((one, other), (other, one)))
-    assert (swapped.mean, swapped.p) == (-found.mean, found.p)
-    assert (swapped.low, swapped.high) == pytest.approx((-found.high, -found.low))
+    difference, swapped = (paired_bootstrap(*pair, resamples=500)["ndcg@1"] for pair in ((one, other), (other, one)))
+    assert (swapped.mean, swapped.p) == (-difference.mean, difference.p)
+    assert (swapped.low, swapped.high) == pytest.approx((-difference.high, -difference.low))
 
 
 def test_a_model_is_no_better_than_itself() -> None:
     """Difference and interval are zero and p is one."""
-    found = paired_bootstrap(values(BASE), values(BASE), resamples=100)["ndcg@1"]
-    assert (found.mean, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+    difference = paired_bootstrap(values(BASE), values(BASE), resamples=100)["ndcg@1"]
+    assert (difference.mean, difference.low, difference.high, difference.p) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_better_for_everybody_by_the_same_is_no_chance() -> None:
     """p is the minimum for that number of resamples, and the interval is the constant difference."""
-    found = paired_bootstrap(values(BASE + 0.1), values(BASE), resamples=999)["ndcg@1"]
-    assert found.p == 1 / 1000
-    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    difference = paired_bootstrap(values(BASE + 0.1), values(BASE), resamples=999)["ndcg@1"]
+    assert difference.p == 1 / 1000
+    assert (difference.mean, difference.low, difference.high) == pytest.approx((0.1, 0.1, 0.1))
 
 
 def test_the_seed_decides() -> None:
@@ -73,8 +73,8 @@ def test_blocks_bound_the_memory_and_change_nothing(monkeypatch: pytest.MonkeyPa
 
 def test_metrics_are_told_apart() -> None:
     """Each metric and cutoff has its own difference."""
-    found = paired_bootstrap(values(BASE + 0.1, BASE), values(BASE, BASE + 0.2), resamples=50)
-    assert {name: one.mean for name, one in found.items()} == pytest.approx({"ndcg@1": 0.1, "ndcg@2": -0.2})
+    differences = paired_bootstrap(values(BASE + 0.1, BASE), values(BASE, BASE + 0.2), resamples=50)
+    assert {name: one.mean for name, one in differences.items()} == pytest.approx({"ndcg@1": 0.1, "ndcg@2": -0.2})
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ def test_a_known_item_stands_in_the_way_only_where_all_compete() -> None:
     known = np.setdiff1d(np.arange(6), cold.items)
     table = np.where(cold.data.test.toarray() > 0, 5.0, 1.0).astype(np.float32)
     table[:, known] = 9.0
-    found = evaluate_cold(lambda users: table[users], cold, cutoffs=(1, 6))
-    assert found["all items"].means()["recall@1"] == 0.0
-    assert found["held-out items"].means()["mrr@1"] == 1.0
-    assert found["all items"].means()["recall@6"] == found["held-out items"].means()["recall@6"] == 1.0
+    ranked = evaluate_cold(lambda users: table[users], cold, cutoffs=(1, 6))
+    assert ranked["all items"].means()["recall@1"] == 0.0
+    assert ranked["held-out items"].means()["mrr@1"] == 1.0
+    assert ranked["all items"].means()["recall@6"] == ranked["held-out items"].means()["recall@6"] == 1.0
 
 
 def test_among_themselves_is_a_catalogue_of_held_out_items_alone() -> None:

@@ -34,8 +34,8 @@ def judged(
         }
         for user in wanted
     }
-    found = PytrecEvalProvider().evaluator(measures, wanted).iter_calc(run)
-    return {(metric.query_id, str(metric.measure)): metric.value for metric in found}
+    scored = PytrecEvalProvider().evaluator(measures, wanted).iter_calc(run)
+    return {(metric.query_id, str(metric.measure)): metric.value for metric in scored}
 
 
 @settings(max_examples=40)
@@ -50,15 +50,15 @@ def test_trec_eval_gives_the_same_figures_user_by_user(seed: int, masked: tuple[
     if not data.test.nnz:
         return
     scores = np.random.default_rng(seed).permutation(USERS * ITEMS).reshape(USERS, ITEMS).astype(np.float32)  # no ties
-    found = evaluate(lambda users: scores[users], data, "test", cutoffs=CUTOFFS, exclude_seen=masked)
+    evaluation = evaluate(lambda users: scores[users], data, "test", cutoffs=CUTOFFS, exclude_seen=masked)
     measures = [measure @ k for measure in (*SAME.values(), AP) for k in CUTOFFS]
     told = judged([*measures, RR], scores, data, "test", masked)
-    for row, user in enumerate(found.users.tolist()):
+    for row, user in enumerate(evaluation.users.tolist()):
         count = data.test[user].nnz
         for place, k in enumerate(CUTOFFS):
             expected = {name: told[str(user), str(measure @ k)] for name, measure in SAME.items()}
             expected["map"] = told[str(user), str(AP @ k)] * count / min(k, count)
             first = told[str(user), "RR"]
             expected["mrr"] = first if first >= 1 / k else 0.0
-            ours = {name: values[row, place] for name, values in found.values.items()}
+            ours = {name: values[row, place] for name, values in evaluation.values.items()}
             assert ours == pytest.approx(expected, abs=1e-12)

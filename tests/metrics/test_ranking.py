@@ -22,8 +22,8 @@ from tests.world import dataset, random_world
 def test_hand_values() -> None:
     """Two users: hits at ranks 1 and 4 of two positives, and no hit of eight."""
     hits = np.array([[1, 0, 0, 1, 0], [0, 0, 0, 0, 0]], dtype=bool)
-    found = ranking_metrics(hits, np.array([2, 8]), (1, 2, 3, 4, 5))
-    means = {name: table.mean(axis=0) for name, table in found.items()}
+    metrics = ranking_metrics(hits, np.array([2, 8]), (1, 2, 3, 4, 5))
+    means = {name: table.mean(axis=0) for name, table in metrics.items()}
     np.testing.assert_allclose(means["recall"], [0.25, 0.25, 0.25, 0.5, 0.5])
     np.testing.assert_allclose(means["ndcg"], [0.5, 0.3066, 0.3066, 0.4386, 0.4386], atol=5e-5)
     np.testing.assert_allclose(means["map"], [0.5, 0.25, 0.25, 0.375, 0.375])
@@ -34,9 +34,9 @@ def test_hand_values() -> None:
 
 def test_the_first_hit_counts_from_its_rank_on() -> None:
     """There is no hit before its rank."""
-    found = ranking_metrics(np.array([[0, 0, 1, 1]], dtype=bool), np.array([3]), (1, 2, 3, 4))
-    np.testing.assert_allclose(found["mrr"], [[0, 0, 1 / 3, 1 / 3]])
-    np.testing.assert_allclose(found["hit"], [[0, 0, 1, 1]])
+    metrics = ranking_metrics(np.array([[0, 0, 1, 1]], dtype=bool), np.array([3]), (1, 2, 3, 4))
+    np.testing.assert_allclose(metrics["mrr"], [[0, 0, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(metrics["hit"], [[0, 0, 1, 1]])
 
 
 def slowly(scores: np.ndarray, data: Dataset, split: str, masked: tuple[str, ...], k: int) -> dict[str, float]:
@@ -71,10 +71,10 @@ def test_it_agrees_with_a_slow_reference(seed: int, split: str, both: bool, leve
         return
     scores = np.random.default_rng(seed).integers(0, levels, size=(8, 12)).astype(np.float32)
     masked = ("train", "valid") if both and split == "test" else ("train",)
-    found = evaluate(lambda users: scores[users], data, split, cutoffs=(1, 3, 20), exclude_seen=masked).means()
+    means = evaluate(lambda users: scores[users], data, split, cutoffs=(1, 3, 20), exclude_seen=masked).means()
     for k in (1, 3, 20):
         for name, value in slowly(scores, data, split, masked, k).items():
-            assert found[name] == pytest.approx(value, abs=1e-12)
+            assert means[name] == pytest.approx(value, abs=1e-12)
 
 
 def tiny() -> Dataset:
@@ -103,9 +103,9 @@ def test_what_is_excluded_is_ranked_behind_everything_else(masked: tuple[str, ..
     """A masked item is not in the top list even with the highest score; other items are."""
     data = random_world(30, 40, density=0.2)
     seen = (data.train + data.valid).toarray()
-    found = evaluate(lambda users: seen[users], data, "test", cutoffs=(5,), exclude_seen=masked)
+    evaluation = evaluate(lambda users: seen[users], data, "test", cutoffs=(5,), exclude_seen=masked)
     for split in ("train", "valid"):
-        shown = getattr(data, split).toarray()[found.users[:, None], found.top]
+        shown = getattr(data, split).toarray()[evaluation.users[:, None], evaluation.top]
         assert shown.any() == (split not in masked)
 
 
@@ -126,15 +126,15 @@ def test_users_without_positives_are_left_out() -> None:
         asked.extend(users.tolist())
         return scores(users)
 
-    found = evaluate(remember, tiny(), "valid", cutoffs=(1,))
-    assert found.users.tolist() == asked == [0]
-    assert found.means()["recall@1"] == 1.0
+    evaluation = evaluate(remember, tiny(), "valid", cutoffs=(1,))
+    assert evaluation.users.tolist() == asked == [0]
+    assert evaluation.means()["recall@1"] == 1.0
 
 
 def test_selection_is_on_validation() -> None:
     """The deciding metric is NDCG@20 on validation; test has no influence."""
-    found = selection_metric(SimpleNamespace(scores=scores), tiny())
-    assert found == evaluate(scores, tiny(), "valid").means()["ndcg@20"] == 1.0
+    selected = selection_metric(SimpleNamespace(scores=scores), tiny())
+    assert selected == evaluate(scores, tiny(), "valid").means()["ndcg@20"] == 1.0
 
 
 def test_a_k_beyond_the_catalogue_still_divides_by_k() -> None:

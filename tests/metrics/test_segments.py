@@ -16,9 +16,9 @@ NAMES = ["short", "medium", "long", "head", "tail", "warm", "cold"]
 
 
 def segments(data: Dataset, scores: np.ndarray, cutoffs: tuple[int, ...] = (1, 2)) -> dict[str, Segment]:
-    found = by_segment(evaluate(lambda users: scores[users], data, "test", cutoffs=cutoffs), data, "test")
-    assert [one.segment for one in found] == NAMES
-    return {one.segment: one for one in found}
+    every = by_segment(evaluate(lambda users: scores[users], data, "test", cutoffs=cutoffs), data, "test")
+    assert [one.segment for one in every] == NAMES
+    return {one.segment: one for one in every}
 
 
 def hand() -> Dataset:
@@ -31,14 +31,14 @@ def hand() -> Dataset:
 def test_hand_values() -> None:
     """All users get the items by number, without those in training."""
     scores = np.tile(np.array([5, 4, 3, 2, 1], dtype=np.float32), (3, 1))
-    found = segments(hand(), scores)
-    assert [found[name].users for name in NAMES] == [1, 1, 1, 1, 3, 2, 2]
-    assert [found[name].items for name in NAMES] == [5, 5, 5, 2, 3, 3, 2]
-    assert [found[name].positives for name in NAMES] == [2, 1, 1, 1, 3, 2, 2]
-    recall = [[found[name].metrics[f"recall@{k}"] for name in NAMES] for k in (1, 2)]
+    parts = segments(hand(), scores)
+    assert [parts[name].users for name in NAMES] == [1, 1, 1, 1, 3, 2, 2]
+    assert [parts[name].items for name in NAMES] == [5, 5, 5, 2, 3, 3, 2]
+    assert [parts[name].positives for name in NAMES] == [2, 1, 1, 1, 3, 2, 2]
+    recall = [[parts[name].metrics[f"recall@{k}"] for name in NAMES] for k in (1, 2)]
     assert recall[0] == pytest.approx([0.5, 1, 0, 1, 1 / 3, 1, 0])
     assert recall[1] == pytest.approx([0.5, 1, 1, 1, 2 / 3, 1, 0.5])
-    assert set(found["long"].metrics) > {"ndcg@1", "map@2"}
+    assert set(parts["long"].metrics) > {"ndcg@1", "map@2"}
 
 
 @settings(max_examples=40)
@@ -49,15 +49,15 @@ def test_parts_make_up_the_whole(seed: int) -> None:
     if not data.test.nnz:
         return
     scores = np.random.default_rng(seed).normal(size=data.shape).astype(np.float32)
-    found = segments(data, scores)
+    every = segments(data, scores)
     whole = evaluate(lambda users: scores[users], data, "test", cutoffs=(1, 2))
-    assert sum(found[name].users for name in NAMES[:3]) == len(whole.users)
-    total = sum(found[name].users * found[name].metrics["recall@2"] for name in NAMES[:3] if found[name].users)
+    assert sum(every[name].users for name in NAMES[:3]) == len(whole.users)
+    total = sum(every[name].users * every[name].metrics["recall@2"] for name in NAMES[:3] if every[name].users)
     assert total / len(whole.users) == pytest.approx(whole.means()["recall@2"])
     for parts in (NAMES[:3], NAMES[3:5], NAMES[5:]):
-        assert sum(found[name].positives for name in parts) == data.test.nnz
+        assert sum(every[name].positives for name in parts) == data.test.nnz
     for parts in (NAMES[3:5], NAMES[5:]):
-        assert sum(found[name].items for name in parts) == 15
+        assert sum(every[name].items for name in parts) == 15
 
 
 @settings(max_examples=40)
@@ -75,9 +75,9 @@ def test_recall_of_items_is_that_of_their_positives_alone(seed: int, k: int) -> 
         wanted = [item for item in data.test[user].indices if not head[item]]
         if wanted:
             values.append(sum(item in order for item in wanted) / len(wanted))
-    found = segments(data, scores, (k,))["tail"]
-    assert found.users == len(values)
-    assert found.metrics == (pytest.approx({f"recall@{k}": np.mean(values)}) if values else {})
+    tail = segments(data, scores, (k,))["tail"]
+    assert tail.users == len(values)
+    assert tail.metrics == (pytest.approx({f"recall@{k}": np.mean(values)}) if values else {})
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_the_head_is_the_fewest_items_with_four_fifths(taken: list[int], head: l
 
 def test_equal_histories_are_not_parted() -> None:
     """Segments may therefore differ in size or be empty."""
-    found = terciles(np.array([3, 3, 3, 3, 4, 9]))
-    assert {name: mask.tolist().count(True) for name, mask in found.items()} == {"short": 4, "medium": 0, "long": 2}
+    masks = terciles(np.array([3, 3, 3, 3, 4, 9]))
+    assert {name: mask.tolist().count(True) for name, mask in masks.items()} == {"short": 4, "medium": 0, "long": 2}
     assert terciles(np.array([5, 5, 5]))["short"].all()
 
 

@@ -20,9 +20,9 @@ SCORES = arrays.arrays(
 def test_equal_scores_are_ranked_by_item_number(scores: np.ndarray, k: int) -> None:
     """For any scores: highest first, ties (-0 equals 0) by the lower number, at most as many as there are items."""
     before = scores.copy()
-    found = top_items(scores, k)
+    top = top_items(scores, k)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(top, expected)
     np.testing.assert_array_equal(scores, before)
 
 

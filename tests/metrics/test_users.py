@@ -19,35 +19,35 @@ def measured(seed: int) -> dict[str, Evaluation]:
 
 def test_every_user_has_a_row_in_each_split_with_its_own_id() -> None:
     """Columns are named by metric and cutoff, values are float32."""
-    found = measured(0)
-    table = user_table(found, DATA)
-    assert len(table) == sum(len(evaluation.users) for evaluation in found.values())
+    evaluations = measured(0)
+    table = user_table(evaluations, DATA)
+    assert len(table) == sum(len(evaluation.users) for evaluation in evaluations.values())
     rows = table[table["split"] == "test"]
-    assert rows["user"].tolist() == found["test"].users.tolist()
-    assert rows["user_id"].tolist() == [f"user {user}" for user in found["test"].users]
+    assert rows["user"].tolist() == evaluations["test"].users.tolist()
+    assert rows["user_id"].tolist() == [f"user {user}" for user in evaluations["test"].users]
     assert table["map@10"].dtype == np.float32
-    np.testing.assert_array_equal(rows["map@10"], found["test"].values["map"][:, 1].astype(np.float32))
+    np.testing.assert_array_equal(rows["map@10"], evaluations["test"].values["map"][:, 1].astype(np.float32))
 
 
 def test_a_table_gives_the_values_back() -> None:
     """Cutoffs, metrics and values are read back, with user ids."""
-    found = measured(0)
-    again = user_values(user_table(found, DATA), "valid")
-    assert again.users.tolist() == DATA.user_ids[found["valid"].users].tolist()
-    assert (again.cutoffs, list(again.values)) == ((5, 10), list(found["valid"].values))
-    assert again.means() == pytest.approx(found["valid"].means(), rel=1e-7)
+    evaluations = measured(0)
+    again = user_values(user_table(evaluations, DATA), "valid")
+    assert again.users.tolist() == DATA.user_ids[evaluations["valid"].users].tolist()
+    assert (again.cutoffs, list(again.values)) == ((5, 10), list(evaluations["valid"].values))
+    assert again.means() == pytest.approx(evaluations["valid"].means(), rel=1e-7)
 
 
 def test_two_tables_are_compared_as_the_evaluations_they_keep() -> None:
     """The difference of two models, its interval and its p equal those of the values before writing."""
     one, other = measured(0), measured(1)
     expected = paired_bootstrap(one["test"], other["test"], resamples=200)
-    tables = (user_values(user_table(found, DATA), "test") for found in (one, other))
-    found = paired_bootstrap(*tables, resamples=200)
-    assert {name: one.mean for name, one in found.items()} == pytest.approx(
+    tables = (user_values(user_table(evaluations, DATA), "test") for evaluations in (one, other))
+    differences = paired_bootstrap(*tables, resamples=200)
+    assert {name: one.mean for name, one in differences.items()} == pytest.approx(
         {name: one.mean for name, one in expected.items()}, abs=1e-7
     )
-    assert found["ndcg@5"].high == pytest.approx(expected["ndcg@5"].high, abs=1e-7)
+    assert differences["ndcg@5"].high == pytest.approx(expected["ndcg@5"].high, abs=1e-7)
 
 
 def test_a_split_that_is_not_there_is_an_error() -> None:

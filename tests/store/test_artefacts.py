@@ -39,8 +39,8 @@ with write_artefact(store, "runs/r/step") as out:
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
 def store(request: pytest.FixtureRequest) -> Store:
     """Return each kind of store in turn, empty."""
-    found: Store = request.getfixturevalue(f"{request.param}_store")
-    return found
+    opened: Store = request.getfixturevalue(f"{request.param}_store")
+    return opened
 
 
 def save(store: Store, prefix: str, **files: object) -> Artefact:
@@ -98,20 +98,20 @@ def test_ids_that_look_like_numbers_stay_what_they_are(folder_store: Store) -> N
         out.frame("t.csv", table)
         out.frame("t.inter", table)
         out.frame("t.parquet", table)
-    found = read_artefact(folder_store, "r")
+    artefact = read_artefact(folder_store, "r")
     for name in ("t.csv", "t.inter"):
-        read = found.frame(name, dtype=str, keep_default_na=False)
+        read = artefact.frame(name, dtype=str, keep_default_na=False)
         assert read["item_id"].tolist() == table["item_id"].tolist()
-    assert found.frame("t.parquet")["item_id"].tolist() == table["item_id"].tolist()
+    assert artefact.frame("t.parquet")["item_id"].tolist() == table["item_id"].tolist()
 
 
 def test_a_streamed_table_is_one_table(folder_store: Store) -> None:
     """Its parts are concatenated, and the manifest counts all rows."""
     with write_artefact(folder_store, "r") as out:
         out.stream("t.parquet", (pa.table({"n": [start, start + 1]}) for start in (0, 2, 4)))
-    found = read_artefact(folder_store, "r")
-    assert found.frame("t.parquet")["n"].tolist() == list(range(6))
-    assert found.manifest.files["t.parquet"].rows == 6
+    artefact = read_artefact(folder_store, "r")
+    assert artefact.frame("t.parquet")["n"].tolist() == list(range(6))
+    assert artefact.manifest.files["t.parquet"].rows == 6
 
 
 def test_a_streamed_table_has_at_least_its_columns(folder_store: Store) -> None:

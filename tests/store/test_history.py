@@ -169,12 +169,12 @@ def test_failed_expectations_can_be_read_for_the_alert(history: History, metrics
     """One view has everything that the alert email needs, and no expectation that passed."""
     history.start_run("r1", "d", {})
     history.record_validation("r1", REPORT)
-    found = rows(
+    failures = rows(
         metrics_dsn,
         "SELECT dataset, suite, expectation, column_name, expected, observed, unexpected_count, element_count, "
         "sample_ids FROM rec.validation_failures",
     )
-    assert found == [("d", "embeddings", "no_nan", "image", "0", "2", 2, 3, ["a", "b"])]
+    assert failures == [("d", "embeddings", "no_nan", "image", "0", "2", 2, 3, ["a", "b"])]
 
 
 def test_the_first_release_becomes_champion(history: History) -> None:
@@ -261,8 +261,8 @@ def test_a_decision_ends_its_run(history: History, metrics_dsn: str) -> None:
     history.promote("d", "r1", "ease", "aa", {}, "h1", seen=None)
     history.reject("d", "r2", "ease", {}, "h2")
     history.finish_run("r3", "failed")
-    found = rows(metrics_dsn, "SELECT run, status, finished_at IS NOT NULL FROM rec.run ORDER BY run")
-    assert found == [("r1", "published", True), ("r2", "rejected", True), ("r3", "failed", True)]
+    runs = rows(metrics_dsn, "SELECT run, status, finished_at IS NOT NULL FROM rec.run ORDER BY run")
+    assert runs == [("r1", "published", True), ("r2", "rejected", True), ("r3", "failed", True)]
     history.start_run("r3", "d", {})
     assert rows(metrics_dsn, "SELECT status, finished_at FROM rec.run WHERE run = 'r3'") == [("running", None)]
 
@@ -309,9 +309,9 @@ def test_the_table_shows_the_change_since_the_run_before(history: History) -> No
     for n, value in enumerate((0.2, 0.25)):
         trained(history, f"r{n}", value=value)
     trained(history, "elsewhere", value=0.9, dataset="other")
-    found = history.table(dataset="d", model="ease", metric="ndcg", split="valid", since=None)
-    assert found["value"].tolist() == [0.2, 0.25]
-    assert found["change"].iloc[1] == pytest.approx(0.05)
+    table = history.table(dataset="d", model="ease", metric="ndcg", split="valid", since=None)
+    assert table["value"].tolist() == [0.2, 0.25]
+    assert table["change"].iloc[1] == pytest.approx(0.05)
     later = datetime.now(UTC) + timedelta(hours=1)
     assert history.table(dataset=None, model=None, metric=None, split=None, since=later).empty
 

@@ -134,12 +134,12 @@ def test_a_bucket_is_made_once_by_many(s3_server: dict[str, str], monkeypatch: p
     """Tasks that start at the same time can all use it."""
     for key, value in s3_server.items():
         monkeypatch.setenv(key, value)
-    found: list[Store] = []
-    threads = [threading.Thread(target=lambda: found.append(open_store("s3://made-by-many"))) for _ in range(6)]
+    stores: list[Store] = []
+    threads = [threading.Thread(target=lambda: stores.append(open_store("s3://made-by-many"))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 6
+    assert len(stores) == 6
     with pytest.raises(NotFound):
-        found[0].get("absent")
+        stores[0].get("absent")
