@@ -13,7 +13,7 @@ TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help up env down status logs backup restore install demo demo-new local-up local-down local-status local-history
-.PHONY: test check test-unit test-dags test-services test-e2e test-containers lock clean
+.PHONY: generate test check test-unit test-dags test-services test-e2e test-containers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s  %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,9 @@ local-history: ## without Docker: the metrics of all runs; ARGS="--model ease --
 
 test: ## everything: install, check, test-unit, test-dags, test-services, test-e2e, test-containers
 	@local/test.sh
+
+generate: install ## what follows from the list of models: a table of the README, the list of the trigger form
+	@.venv/tasks/bin/python -m local.generate
 
 check: install ## lint, format, types, import layers
 	@local/test.sh check

@@ -14,8 +14,25 @@ from airflow.sdk import Param
 
 MODALITIES = ["image", "audio", "text"]
 MODELS = [
-    *("popularity", "itemknn", "ease", "cease", "ials", "cmf", "hybrid", "bpr", "vbpr", "lightgcn"),
-    *("mmgcn", "dualgnn", "lattice", "mmgcl", "slmrec", "bm3", "freedom", "mgcn", "smore"),
+    "popularity",
+    "itemknn",
+    "ease",
+    "cease",
+    "ials",
+    "cmf",
+    "hybrid",
+    "bpr",
+    "vbpr",
+    "lightgcn",
+    "mmgcn",
+    "mmgcl",
+    "dualgnn",
+    "lattice",
+    "slmrec",
+    "bm3",
+    "freedom",
+    "mgcn",
+    "smore",
 ]
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is made of cease and ials
 SPLITS = ["random", "time", "leave-one-out", "given"]

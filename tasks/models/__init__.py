@@ -1,4 +1,18 @@
-"""Recommenders: one paper, one file. `MODELS` names them; reading the names imports no model and no torch."""
+"""Recommenders: one paper, one file. `MODELS` names them; reading the names imports no model and no torch.
+
+To add one: a file whose first line says `Title: what it is (source).`, a line in MODELS, `make generate`. Its class has
+`name`, `Config` (hyperparameters with the ranges of `tune`) and `uses_content`, and subclasses one of
+
+    base.Model                  anything: _solve, _scores, serving, state, _set_state
+    families.linear             score = X B: _solve sets `_part`
+    families.factorised         score = x . y by least squares: _solve sets `_users` and `_items`; fold_in
+    families.gradient           score = u . i by the gradient loop: parameters, loss, representations
+
+A gradient model composes layers: content (features, mask of missing modalities, Projections), cliper (front end),
+graph (BipartiteGraph, edge dropout), item_graph (KNNGraphs), channel_graph, mean_graph, side_view (as in MGCN),
+gather (rows and losses of a batch), kept (cache). solvers/ is NumPy: closed_form, ease_dual, ease_sparse,
+least_squares, fold_in, item_neighbours, cosines, standardise. The contracts in tests/contracts then hold of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BM3: no negatives; a vector is to be predicted from a disturbed copy of itself, of its partner and of its content.
+"""BM3: self-supervised without negatives: embeddings predict perturbed copies of themselves (Zhou et al. 2023).
 
 Zhou, Zhou, Liu, Zeng, Miao, Wang, You, Jiang, Bootstrap Latent Representations for Multi-modal Recommendation, WWW
 2023.

@@ -1,4 +1,4 @@
-"""BPR-MF: matrix factorisation that ranks what a user took above what the user did not take.
+"""BPR-MF: matrix factorisation with a pairwise ranking loss (Rendle et al. 2009).
 
 Rendle, Freudenthaler, Gantner, Schmidt-Thieme, BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009.
 """

@@ -1,4 +1,4 @@
-"""CEASE: EASE in which the content of items counts like further users, against popularity and long histories.
+"""CEASE: EASE with content, dropout and weighted histories (Jeunen et al. 2020, Steck 2020).
 
 Jeunen, Van Balen, Goethals, Closed-Form Models for Collaborative Filtering with Side-Information, RecSys 2020
 (equation 5): with S the (items, features) content, the Gram matrix X'X + w S S' takes the place of X'X. Steck,

@@ -1,4 +1,4 @@
-"""CMF: iALS whose vectors of items also have to tell what the items look, sound and read like.
+"""CMF: `ials` whose item vectors also reconstruct the content (Singh, Gordon 2008; Cortes 2018).
 
 Singh, Gordon, Relational Learning via Collective Matrix Factorization, KDD 2008, with the loss of iALS (Hu et al. 2008)
 for what was taken, as Cortes, Cold-start recommendations in Collective Matrix Factorization, arXiv:1809.00366, has it:

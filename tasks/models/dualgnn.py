@@ -1,4 +1,4 @@
-"""DualGNN: modalities weighed by each user, and users who take the same things lend each other their taste.
+"""DualGNN: user-specific weights of modalities, and a graph of similar users (Wang et al. 2021).
 
 Wang, Wei, Yin, Wu, Song, Nie, DualGNN: Dual Graph Neural Network for Multimedia Recommendation, TMM 2021.
 """

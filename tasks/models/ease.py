@@ -1,4 +1,4 @@
-"""EASE: a linear item-item model in closed form.
+"""EASE: linear item-item model in closed form (Steck 2019).
 
 Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. With X the (users, items) interactions,
 P = (X'X + lambda I)^-1 and B_ij = -P_ij / P_jj off the diagonal, 0 on it (equation 8); scores = X B.

@@ -1,4 +1,4 @@
-"""FREEDOM: a frozen KNN graph of items by content, beside a user-item graph with edge dropout in every epoch.
+"""FREEDOM: frozen KNN item graph, edge dropout on the user-item graph (Zhou, Shen 2023).
 
 Zhou, Shen, A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal Recommendation, MM 2023.
 """

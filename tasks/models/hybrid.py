@@ -1,4 +1,4 @@
-"""Hybrid: models that err on different users, their scores standardised and added.
+"""Hybrid: ensemble of `cease`, `ials` or others, standardised scores weighted by validation.
 
 Our own. CEASE explains a score by the user's few items one by one, with content behind them; iALS sees the whole
 history at once and smooths over the catalogue; a model like LATTICE follows the graph between both. Each user's scores

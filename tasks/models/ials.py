@@ -1,4 +1,4 @@
-"""iALS: matrix factorisation in which what a user did not take counts a little, solved in turns by least squares.
+"""iALS: matrix factorisation by alternating least squares over all pairs (Hu et al. 2008), from `implicit`.
 
 Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008, equation 3: the sum over all
 pairs of c_ui (p_ui - x_u . y_i)^2 with p = 1 and c = alpha for what u took, p = 0 and c = 1 for the rest, plus

@@ -1,4 +1,4 @@
-"""Item-kNN: what is like the items that a user took, by who took them.
+"""Item-kNN: item-based nearest neighbours from co-occurrence (Deshpande, Karypis 2004).
 
 Deshpande, Karypis, Item-Based Top-N Recommendation Algorithms, TOIS 2004: cosine of two columns of X, the k nearest
 items of each kept (section 4.1). The shrunk cosine is of Bell, Koren, Lessons from the Netflix Prize Challenge, 2007:

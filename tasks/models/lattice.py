@@ -1,4 +1,4 @@
-"""LATTICE: a graph of items that is learned with the model, by projected content, one layer beside LightGCN.
+"""LATTICE: KNN item graph from content, learned with the model (Zhang et al. 2021).
 
 Zhang, Zhu, Liu, Wu, Wang, Wang, Mining Latent Structures for Multimedia Recommendation, MM 2021.
 """

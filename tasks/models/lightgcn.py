@@ -1,4 +1,4 @@
-"""LightGCN: embeddings smoothed over the user-item graph, with nothing else in between.
+"""LightGCN: graph convolution of embeddings on the user-item graph (He et al. 2020).
 
 He, Deng, Wang, Li, Zhang, Wang, LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation,
 SIGIR 2020.

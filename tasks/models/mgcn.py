@@ -1,4 +1,4 @@
-"""MGCN: content purified by behaviour, smoothed in a view of its own, and fused by what each user prefers.
+"""MGCN: content features gated by behaviour, fused by users' preferences (Yu et al. 2023).
 
 Yu, Tan, Lu, Bao, Multi-View Graph Convolutional Network for Multimedia Recommendation, MM 2023.
 """

@@ -1,4 +1,4 @@
-"""MMGCL: the model is to know a node again when edges are missing, or what one modality said of it.
+"""MMGCL: contrastive learning between views with edge dropout and modality masking (Yi et al. 2022).
 
 Yi, Wang, Ounis, Macdonald, Multi-modal Graph Contrastive Learning for Micro-video Recommendation, SIGIR 2022.
 """

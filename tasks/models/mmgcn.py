@@ -1,4 +1,4 @@
-"""MMGCN: a user-item graph for each modality, in which users have a preference for what its content says.
+"""MMGCN: one user-item graph convolution per modality, with users' preferences for modalities (Wei et al. 2019).
 
 Wei, Wang, Nie, He, Hong, Chua, MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation of
 Micro-video, MM 2019.

@@ -1,4 +1,4 @@
-"""The baseline that knows no user: how often an item was taken in training."""
+"""Popularity: ranks items by their number of interactions; the baseline for all other models."""
 
 from __future__ import annotations
 

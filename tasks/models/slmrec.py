@@ -1,4 +1,4 @@
-"""SLMRec: users and items are told apart within a batch, and modalities are to foretell each other.
+"""SLMRec: self-supervised: each modality predicts the others (Tao et al. 2022).
 
 Tao, Liu, Xia, Wang, Yang, Huang, Chua, Self-supervised Learning for Multimedia Recommendation, TMM 2022.
 """

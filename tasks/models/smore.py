@@ -1,4 +1,4 @@
-"""SMORE: modalities cleaned and fused as spectra, then smoothed and gated by what each user prefers.
+"""SMORE: modalities filtered and fused in the frequency domain (Ong, Khong 2025).
 
 Ong, Khong, Spectrum-based Modality Representation Fusion Graph Convolutional Network for Multimodal Recommendation,
 WSDM 2025. Chosen among the best published models because it is stated in full, shares its graphs with MGCN, and a

@@ -1,4 +1,4 @@
-"""VBPR: matrix factorisation whose items also have vectors projected from their content.
+"""VBPR: BPR with projected content features (He, McAuley 2016), any number of modalities.
 
 He, McAuley, VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback, AAAI 2016, equation 4, with any number
 of modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modalities m of (t_u . E_m f_im + w_m . f_im).

@@ -1,0 +1,35 @@
+"""What follows from the list of models is as the list says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local import generate
+from tasks.errors import TaskError
+from tasks.models import MODELS
+
+
+def test_the_readme_and_the_trigger_form_follow_from_the_models() -> None:
+    """A model is one file and one line; the rest is written by `make generate`."""
+    for path, text in generate.generated().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is not up to date: run `make generate`"
+        assert all(f"`{name}`" in text or f'"{name}"' in text for name in MODELS)
+
+
+def test_a_new_line_of_the_list_is_written_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another name, with the row of its own file."""
+    monkeypatch.setitem(MODELS, "second", MODELS["bpr"])
+    texts = [text for path, text in generate.generated().items()]
+    assert "| `second` | matrix factorisation with a pairwise ranking loss (Rendle et al. 2009) | |" in texts[0]
+    assert '    "smore",\n    "second",\n]' in texts[1]
+
+
+def test_a_file_that_does_not_say_what_it_is_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the form that is expected."""
+    (tmp_path / "odd.py").write_text('"""A model."""\n')
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setitem(MODELS, "odd", "odd:Odd")
+    with pytest.raises(TaskError, match=r"odd\.py begins with .*expected"):
+        generate.row("odd")
