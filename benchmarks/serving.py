@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.steps.recommend import champion, load
+from tasks.steps.recommend import find_champion, load_release
 from tasks.store import open_store
 
 HISTORY, LOADED = 20, 5
@@ -30,16 +30,16 @@ def seconds(answer: Callable[[], object], times: int) -> np.ndarray:
 
 
 def main(dataset: str, release: str | None, times: int) -> None:
-    """Print one line per kind of request."""
-    store, name = open_store(), release or champion(dataset)
-    served, rng = load(store, dataset, name), np.random.default_rng(0)
+    """Print one line for each kind of question."""
+    store, name = open_store(), release or find_champion(dataset)
+    served, rng = load_release(store, dataset, name), np.random.default_rng(0)
     users, items = served.user_ids.astype(str), served.item_ids.astype(str)
     questions: dict[str, Callable[[], object]] = {
         "known user": lambda: served.recommend(str(rng.choice(users))),
         "new user": lambda: served.recommend_new(rng.choice(items, HISTORY, replace=False).tolist()),
         "similar items": lambda: served.similar(str(rng.choice(items))),
     }
-    loading = float(np.median(seconds(lambda: load(store, dataset, name), LOADED)))
+    loading = float(np.median(seconds(lambda: load_release(store, dataset, name), LOADED)))
     print(f"release {name} of {served.model}: {len(users)} users, {len(items)} items, loaded in {loading:.2f} s")
     print(f"{'question':<16}{'median ms':>12}{'99% ms':>12}{'ratio':>10}")
     for kind, answer in questions.items():

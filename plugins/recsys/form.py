@@ -41,19 +41,19 @@ NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a n
 PRESET = "^[a-z0-9][a-z0-9_-]{0,63}$"  # and no path in one of these
 
 
-def setting(variable: str, default: str) -> str:
+def read_setting(variable: str, default: str) -> str:
     """An environment variable; unset or empty means `default`."""
     return os.environ.get(variable) or default
 
 
 def name(variable: str, default: str, pattern: str, title: str, description: str) -> Param:
     """A field for one name."""
-    return Param(setting(variable, default), type="string", pattern=pattern, title=title, description=description)
+    return Param(read_setting(variable, default), type="string", pattern=pattern, title=title, description=description)
 
 
 def several(variable: str, known: list[str], usual: list[str], title: str, description: str) -> Param:
     """A field for one or more of `known`; `examples` is what makes the form a list to choose from."""
-    default = setting(variable, ",".join(usual)).split(",")
+    default = read_setting(variable, ",".join(usual)).split(",")
     return Param(
         default,
         type="array",
@@ -68,8 +68,8 @@ def several(variable: str, known: list[str], usual: list[str], title: str, descr
 
 def whole(variable: str, default: int) -> int | str:
     """A whole number from the environment; what is none stays text, which the field then refuses by its name."""
-    found = setting(variable, str(default))
-    return int(found) if found.isdecimal() else found
+    value = read_setting(variable, str(default))
+    return int(value) if value.isdecimal() else value
 
 
 def number(default: int | str, least: int, most: int, title: str, description: str) -> Param:
@@ -137,7 +137,7 @@ RETRAIN = {
         "Least interactions that a user or item keeps its place with.",
     ),
     "split": Param(
-        setting("RECSYS_SPLIT", "random"),
+        read_setting("RECSYS_SPLIT", "random"),
         type="string",
         enum=SPLITS,
         title="Split",

@@ -18,8 +18,8 @@ def dataset_of(params: Mapping[str, Any], events: Mapping[Any, Any] | None) -> s
     extras = [event.extra for group in (events or {}).values() for event in group]
     named = {extra["dataset"] for extra in extras if extra.get("dataset")}
     if len(named) > 1:
-        found = ", ".join(sorted(named))
+        names = ", ".join(sorted(named))
         raise ValueError(
-            f"new media of {len(named)} datasets ({found}) started one run, expected one: trigger each by hand"
+            f"new media of {len(named)} datasets ({names}) started one run, expected one: trigger each by hand"
         )
     return str(next(iter(named), params["dataset"]))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def _truncated(data: bytes) -> bytes:
+def _truncate(data: bytes) -> bytes:
     return data[: len(data) // 3]
 
 
@@ -40,7 +40,7 @@ def _blank(data: bytes) -> bytes:
 
 # (modality, how its file is broken), in the order of use
 KINDS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
-    ("image", _truncated),
+    ("image", _truncate),
     ("audio", _empty),
     ("text", _not_utf8),
     ("audio", _web_page),

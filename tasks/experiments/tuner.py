@@ -36,7 +36,7 @@ class Search:
     ) -> None:
         self._studies = studies
         self._starts = starts
-        self._distributions = {key: distribution(within) for key, within in space.items()}
+        self._distributions = {key: to_distribution(within) for key, within in space.items()}
         self._name = name
         with studies.locked(name):
             self._study = optuna.create_study(
@@ -55,7 +55,7 @@ class Search:
 
     def best(self) -> FrozenTrial | None:
         """The first with the highest figure of those that came to their end, or None."""
-        ended = [trial for trial in self.trials if came_to_its_end(trial)]
+        ended = [trial for trial in self.trials if is_complete(trial)]
         return max(ended, key=lambda trial: trial.value or 0.0, default=None)
 
     def attempt(self, measure: Callable[[Trial], float]) -> FrozenTrial:
@@ -69,7 +69,7 @@ class Search:
         except (optuna.TrialPruned, Diverged) as error:
             trial.set_user_attr(REASON, str(error))
             # Complete, with a figure: the process looks at no others, and would try the same again.
-            return self._study.tell(trial, self._instead(trial, error))
+            return self._study.tell(trial, self._stand_in(trial, error))
         except BaseException as error:
             trial.set_user_attr(REASON, f"{type(error).__name__}: {error}")
             self._study.tell(trial, state=TrialState.FAIL)
@@ -79,7 +79,7 @@ class Search:
         finally:
             self._studies.unlock(self._lock_of(trial.number))
 
-    def _instead(self, trial: Trial, error: Exception) -> float:
+    def _stand_in(self, trial: Trial, error: Exception) -> float:
         """For a trial without a figure: its best so far, or where it diverged the worst of all."""
         own = self.trials[trial.number].intermediate_values.values()
         others = (other.value for other in self.trials if other.value is not None)
@@ -115,12 +115,12 @@ class SeededSampler(BaseSampler):
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._sampler = process(seed)
+        self._sampler = make_sampler(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Begin the trial's own stream of random numbers."""
         seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0]
-        self._sampler = process(int(seed))
+        self._sampler = make_sampler(int(seed))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """What is drawn together."""
@@ -139,17 +139,17 @@ class SeededSampler(BaseSampler):
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
 
-def process(seed: int) -> GPSampler:
+def make_sampler(seed: int) -> GPSampler:
     """What draws after the first trials, which are drawn at random."""
     return GPSampler(n_startup_trials=RANDOM, seed=seed)
 
 
-def came_to_its_end(trial: FrozenTrial) -> bool:
+def is_complete(trial: FrozenTrial) -> bool:
     """Whether its figure is that of a whole training."""
     return trial.state == TrialState.COMPLETE and REASON not in trial.user_attrs
 
 
-def distribution(within: Range) -> BaseDistribution:
+def to_distribution(within: Range) -> BaseDistribution:
     """A range in Optuna's words."""
     if isinstance(within, Choice):
         return CategoricalDistribution(within.values)
@@ -158,15 +158,15 @@ def distribution(within: Range) -> BaseDistribution:
     return IntDistribution(within.low, within.high, log=within.log)
 
 
-def between_epochs(trial: Trial, validate: Callable[[Scorer], float]) -> Callable[[Scorer], float]:
+def prune_between_epochs(trial: Trial, validate: Callable[[Scorer], float]) -> Callable[[Scorer], float]:
     """`validate`, which also gives the trial up where its best so far is below the median of the others' then."""
     figures: list[float] = []
 
-    def reporting(scorer: Scorer) -> float:
+    def report_to_trial(scorer: Scorer) -> float:
         figures.append(validate(scorer))
         trial.report(max(figures), len(figures))
         if trial.should_prune():
             raise optuna.TrialPruned(f"below the median of the others after {len(figures)} validations")
         return figures[-1]
 
-    return reporting
+    return report_to_trial

@@ -12,7 +12,7 @@ from typing import Any
 from optuna.trial import Trial
 
 from tasks.data import Dataset
-from tasks.experiments.tuner import between_epochs
+from tasks.experiments.tuner import prune_between_epochs
 from tasks.metrics import DECIDES, selection_metric
 from tasks.models import FIGURES
 from tasks.models.base import Model
@@ -38,8 +38,8 @@ class Subject:
         """The same up to what the plan gives; without what is given in another shape, such as a weight for each
         modality, or as none of a choice."""
         could = self.searchable
-        found = picked(self.model.configure(self.given).model_dump(), could)
-        ranges = {key: widened(could[key], value) for key, value in found.items()}
+        values = picked(self.model.configure(self.given).model_dump(), could)
+        ranges = {key: widened(could[key], value) for key, value in values.items()}
         return {key: within for key, within in ranges.items() if within is not None}
 
     def figure(self, trial: Trial) -> float:
@@ -47,7 +47,8 @@ class Subject:
         by_epochs = issubclass(self.model.Config, GradientConfig)
         validate = partial(selection_metric, data=self.data)
         recommender = self.model(self.model.configure(placed(self.given, trial.params)), self.data)
-        recommender.fit(replace(self.options, validate=between_epochs(trial, validate) if by_epochs else validate))
+        watched = prune_between_epochs(trial, validate) if by_epochs else validate
+        recommender.fit(replace(self.options, validate=watched))
         return validate(recommender)
 
     def starts(self) -> list[dict[str, object]]:

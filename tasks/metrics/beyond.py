@@ -21,11 +21,11 @@ def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
     users, items = data.shape
     taken = np.bincount(data.train.indices, minlength=items)
     novelty = -np.log2((taken + 1) / (users + 1))
-    values: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for k in evaluation.cutoffs:
         ranked = evaluation.top[:, :k]
         shown = ranked[ranked >= 0]
-        values[str(Metric("coverage", k))] = len(np.unique(shown)) / items
-        values[str(Metric("novelty", k))] = float(novelty[shown].mean())
-        values[str(Metric("popularity", k))] = float(taken[shown].mean())
-    return values
+        metrics[str(Metric("coverage", k))] = len(np.unique(shown)) / items
+        metrics[str(Metric("novelty", k))] = float(novelty[shown].mean())
+        metrics[str(Metric("popularity", k))] = float(taken[shown].mean())
+    return metrics

@@ -41,7 +41,7 @@ def paired_bootstrap(
     """
     differences = _differences(one, other)
     mean = differences.mean(axis=0)  # (columns,)
-    means = _resampled(differences, resamples, np.random.default_rng(seed))
+    means = _resample_means(differences, resamples, np.random.default_rng(seed))
     low, high = np.quantile(means, [TAIL, 1 - TAIL], axis=0)
     p = (1 + (np.abs(means - mean) >= np.abs(mean)).sum(axis=0)) / (resamples + 1)
     names = [str(Metric(metric, k)) for metric in one.values for k in one.cutoffs]
@@ -62,15 +62,15 @@ def _differences(one: UserValues, other: UserValues) -> np.ndarray:
             "metrics at the same cutoffs"
         )
     if len(one.users) < 2:
-        raise BadInput(f"{len(one.users)} user found, expected at least two: one does not show how users differ")
+        raise BadInput(f"{len(one.users)} user found, expected at least two, for one says nothing of how users differ")
     differences = np.concatenate([one.values[metric] - other.values[metric] for metric in one.values], axis=1)
     if not np.isfinite(differences).all():
         raise BadInput("values that are not finite found, expected finite ones")
     return differences
 
 
-def _resampled(differences: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return (resamples, columns) means of users drawn with replacement, one block of resamples at a time.
+def _resample_means(differences: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resamples, columns) means of users drawn with replacement, a block of resamples at a time.
 
     The counts of users are multinomial; drawing users and counting them is several times faster than drawing counts.
     """

@@ -20,9 +20,9 @@ def evaluate_cold(scores: Scores, cold: ColdStart, *, cutoffs: tuple[int, ...] =
     def among(users: np.ndarray) -> np.ndarray:
         """Return the same scores with all other items ranked behind the held-out ones."""
         table = np.asarray(scores(users), dtype=np.float32)
-        masked = np.full_like(table, LOWEST)
-        masked[:, cold.items] = table[:, cold.items]
-        return masked
+        held_out = np.full_like(table, LOWEST)
+        held_out[:, cold.items] = table[:, cold.items]
+        return held_out
 
     whole = evaluate(scores, cold.data, "test", cutoffs=cutoffs)  # first: it checks the scores
     return {"all items": whole, "held-out items": evaluate(among, cold.data, "test", cutoffs=cutoffs)}

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.data import Dataset
+from tasks.data.blocks import row_blocks
 from tasks.data.dataset import PARTS
 from tasks.errors import BadInput, TaskError
 from tasks.metrics.metric import Metric
@@ -23,7 +24,6 @@ from tasks.metrics.topk import top_items
 from tasks.progress import progress
 
 CUTOFFS = (5, 10, 20, 50)
-CELLS = 2**24  # scores held at once: 64 MiB of float32
 Scores = Callable[[np.ndarray], np.ndarray]
 EvalSplit = Literal["valid", "test"]
 EVAL_SPLITS: tuple[EvalSplit, ...] = get_args(EvalSplit)  # on which models are measured, in the order of reports
@@ -87,37 +87,32 @@ def evaluate(
             f"split {split} of {data.name} has no interactions, expected some to evaluate on: use another split rule"
         )
     masks = [getattr(data, name) for name in exclude_seen]
-    batches = _batches(users, positives.shape[1])
+    batches = row_blocks(users, positives.shape[1])
     shown = progress(batches, label=label, unit="batch") if label else batches
-    ranked = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown]
-    hits, top = (np.concatenate(part) for part in zip(*ranked, strict=True))
+    parts = [_hits(scores, rows, positives, masks, max(cutoffs)) for rows in shown]
+    hits, top = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Evaluation(users, cutoffs, ranking_metrics(hits, np.diff(positives.indptr)[users], cutoffs), top)
 
 
 def ranking_metrics(hits: np.ndarray, counts: np.ndarray, cutoffs: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Return per-user values (users, len(cutoffs)) of (users, ranks) bool `hits` and counts of positives (users,)."""
     ranks = np.arange(1, hits.shape[1] + 1)
-    ks = np.minimum(cutoffs, hits.shape[1])  # a catalogue may have fewer than k items
-    cumulative = hits.cumsum(axis=1)
+    ks = np.minimum(cutoffs, hits.shape[1])  # a catalogue may be shorter than k
+    hits_so_far = hits.cumsum(axis=1)
     discounts = 1.0 / np.log2(np.arange(2, max(cutoffs) + 2))
     gain = (hits * discounts[: hits.shape[1]]).cumsum(axis=1)
-    precision = (hits * (cumulative / ranks)).cumsum(axis=1)
-    first = hits.argmax(axis=1)[:, None] + 1.0  # (users, 1): rank of the first hit, if any
-    any_hit = cumulative[:, ks - 1] > 0
+    precision = (hits * (hits_so_far / ranks)).cumsum(axis=1)
+    first = hits.argmax(axis=1)[:, None] + 1.0  # (users, 1): rank of the first hit, where there is one
+    any_hit = hits_so_far[:, ks - 1] > 0
     reachable = np.minimum(np.asarray(cutoffs)[None, :], counts[:, None])  # (users, cutoffs): min(k, |P|)
     return {
-        "recall": cumulative[:, ks - 1] / counts[:, None],
+        "recall": hits_so_far[:, ks - 1] / counts[:, None],
         "ndcg": gain[:, ks - 1] / discounts.cumsum()[reachable - 1],
-        "precision": cumulative[:, ks - 1] / np.asarray(cutoffs),
+        "precision": hits_so_far[:, ks - 1] / np.asarray(cutoffs),
         "map": precision[:, ks - 1] / reachable,
         "mrr": any_hit / first,
         "hit": any_hit.astype(np.float64),
     }
-
-
-def _batches(users: np.ndarray, items: int) -> list[np.ndarray]:
-    size = max(1, CELLS // items)
-    return [users[start : start + size] for start in range(0, len(users), size)]
 
 
 def _hits(

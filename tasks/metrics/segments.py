@@ -73,8 +73,8 @@ def _of_items(name: str, evaluation: Evaluation, positives: sparse.csr_matrix, c
     hits = _ranks(evaluation.top, positives.shape[1]).multiply(positives).tocoo()  # the rank of each hit
     recall = {}
     for k in evaluation.cutoffs if some.any() else ():
-        found = np.bincount(hits.row[(hits.data <= k) & chosen[hits.col]], minlength=len(wanted))
-        recall[str(Metric("recall", k))] = float((found[some] / wanted[some]).mean())
+        hits_of = np.bincount(hits.row[(hits.data <= k) & chosen[hits.col]], minlength=len(wanted))
+        recall[str(Metric("recall", k))] = float((hits_of[some] / wanted[some]).mean())
     return Segment(name, int(some.sum()), int(chosen.sum()), int(wanted.sum()), recall)
 
 

@@ -19,10 +19,10 @@ def top_items(scores: np.ndarray, k: int) -> np.ndarray:
         torch.from_numpy(scores), min(k + 1, items), dim=1
     )  # one more: a tie may continue after rank k
     equal = (values[:, 1:] == values[:, :-1]).any(dim=1).numpy()
-    top: np.ndarray = columns[:, :k].numpy()
+    best: np.ndarray = columns[:, :k].numpy()
     if equal.any():
-        top[equal] = _exact(scores[equal], k)
-    return top
+        best[equal] = _exact(scores[equal], k)
+    return best
 
 
 def _exact(scores: np.ndarray, k: int) -> np.ndarray:
@@ -32,5 +32,5 @@ def _exact(scores: np.ndarray, k: int) -> np.ndarray:
     keys = ordered * 2**32 + (scores.shape[1] - 1 - np.arange(scores.shape[1]))
     import torch  # noqa: PLC0415
 
-    top: np.ndarray = torch.topk(torch.from_numpy(keys), k, dim=1).indices.numpy()
-    return top
+    best: np.ndarray = torch.topk(torch.from_numpy(keys), k, dim=1).indices.numpy()
+    return best

@@ -16,7 +16,7 @@ KEYS = ("split", "user", "user_id")
 
 
 def user_table(evaluations: Mapping[EvalSplit, Evaluation], data: Dataset) -> pd.DataFrame:
-    """Return one row per split and user with positives in it: split, user (row number), user_id, recall@5 and so on.
+    """One row for each split and user with positives in it: split, user (row number), user_id, recall@5 and so on.
 
     Values are float32: their relative rounding error is below 1e-7, too small to affect comparisons.
     """

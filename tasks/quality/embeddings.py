@@ -141,9 +141,9 @@ def _array(modality: str, array: np.ndarray, own: np.ndarray, ids: np.ndarray, l
         all_true("dtype_is_float32", modality, "float32", "float32", evidence=Evidence(str(array.dtype))),
     ]
     if _numeric(array):
-        least, found = limits.min_spread, Evidence(f"{distance:.3g}")
+        least, evidence = limits.min_spread, Evidence(f"{distance:.3g}")
         rules.append(
-            at_least("vectors_vary", modality, f"a spread of at least {least:g}", "spread", least, evidence=found)
+            at_least("vectors_vary", modality, f"a spread of at least {least:g}", "spread", least, evidence=evidence)
         )
     return Table(f"{modality} array", frame, rules)
 

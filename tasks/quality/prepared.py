@@ -57,9 +57,9 @@ def check_dataset(data: DatasetTables, k: int) -> Report:
     Where a table lacks a column, the report is of the columns alone, for nothing else can be computed. BadInput when
     features and sources are not of the same modalities.
     """
-    found, sources = sorted(data.features), sorted(data.sources)
-    if found != sources:
-        raise BadInput(f"features of {found} and sources of {sources} found, expected both of the same modalities")
+    modalities, sources = sorted(data.features), sorted(data.sources)
+    if modalities != sources:
+        raise BadInput(f"features of {modalities} and sources of {sources} found, expected both of the same modalities")
     report = validate(SUITE, _schema(data))
     if not report.success:
         return report
@@ -67,12 +67,12 @@ def check_dataset(data: DatasetTables, k: int) -> Report:
     valid = (users >= 0) & (items >= 0)
     of_users = Numbering("users", words(data.users["user_id"]), whole_numbers(data.users["idx"]))
     of_items = Numbering("items", words(data.items["item_id"]), whole_numbers(data.items["idx"]))
-    tables = [_log(users, items, labels, of_items), _counts(data)]
+    tables = [_log_table(users, items, labels, of_items), _counts_table(data)]
     for numbering, codes in ((of_users, users), (of_items, items)):
-        tables += [_mapping(numbering), _side(numbering, codes[valid], labels[valid], k)]
-    tables.append(_kept(data, of_items))
-    for modality in found:
-        tables += _modality(modality, data)
+        tables += [_mapping_table(numbering), _side_table(numbering, codes[valid], labels[valid], k)]
+    tables.append(_kept_items_table(data, of_items))
+    for modality in modalities:
+        tables += _modality_tables(modality, data)
     rest = validate(SUITE, tables)
     return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
 
@@ -87,7 +87,7 @@ def _schema(data: DatasetTables) -> list[Table]:
     ]
 
 
-def _log(users: np.ndarray, items: np.ndarray, labels: np.ndarray, numbering: Numbering) -> Table:
+def _log_table(users: np.ndarray, items: np.ndarray, labels: np.ndarray, numbering: Numbering) -> Table:
     """Facts about the rows of the .inter file; codes below zero are those that are no ids."""
     valid = (users >= 0) & (items >= 0)
     pairs = users[valid] * (int(items.max(initial=0)) + 1) + items[valid]
@@ -127,18 +127,18 @@ def _mask(valid: np.ndarray, repeated: np.ndarray) -> np.ndarray:
     return flags
 
 
-def _counts(data: DatasetTables) -> Table:
+def _counts_table(data: DatasetTables) -> Table:
     """The manifest's counts against those of the files."""
-    found = {"users": len(data.users), "items": len(data.items), "interactions": len(data.interactions)}
-    frame = pd.DataFrame({**found, **{f"stated_{kind}": data.counts.get(kind, -1) for kind in found}}, index=[0])
+    counts = {"users": len(data.users), "items": len(data.items), "interactions": len(data.interactions)}
+    frame = pd.DataFrame({**counts, **{f"stated_{kind}": data.counts.get(kind, -1) for kind in counts}}, index=[0])
     rules = [
         equal("counts_are_as_stated", kind, "as many as the manifest states", (kind, f"stated_{kind}"), frame)
-        for kind in found
+        for kind in counts
     ]
     return Table("counts", frame, rules)
 
 
-def _mapping(numbering: Numbering) -> Table:
+def _mapping_table(numbering: Numbering) -> Table:
     """One row per line of a mapping: one-to-one, and complete in itself."""
     kind, ids, indices = numbering.kind, numbering.ids, numbering.indices
     frame = pd.DataFrame({ID: ids, "given": ids != "", "idx": indices, "whole": indices >= 0})
@@ -151,7 +151,7 @@ def _mapping(numbering: Numbering) -> Table:
     return Table(f"mapping of {kind}", frame, rules)
 
 
-def _side(numbering: Numbering, codes: np.ndarray, labels: np.ndarray, k: int) -> Table:
+def _side_table(numbering: Numbering, codes: np.ndarray, labels: np.ndarray, k: int) -> Table:
     """One row per index of a user or item found in the log or in the mapping."""
     logged, place = np.unique(codes, return_inverse=True)
     indices = np.union1d(logged, numbering.indices[numbering.indices >= 0])
@@ -174,7 +174,7 @@ def _side(numbering: Numbering, codes: np.ndarray, labels: np.ndarray, k: int) -
     )
     last = int(indices.max(initial=-1))
     gaps = np.setdiff1d(np.arange(min(last, len(indices) + SAMPLE) + 1), indices)
-    found = Evidence(
+    evidence = Evidence(
         f"{len(indices)} up to {last}" + (f", without {', '.join(map(str, gaps[:SAMPLE]))}" if len(gaps) else ""),
         last + 1 - len(indices),
         last + 1,
@@ -182,7 +182,7 @@ def _side(numbering: Numbering, codes: np.ndarray, labels: np.ndarray, k: int) -
     )
     kind = numbering.kind
     rules = [
-        all_true("indices_are_contiguous", kind, "every index from 0 to the last", "placed", evidence=found),
+        all_true("indices_are_contiguous", kind, "every index from 0 to the last", "placed", evidence=evidence),
         all_true("mapping_is_complete", kind, "every index of the log in the mapping", "mapped"),
         all_true("mapping_is_used", kind, "every index of the mapping in the log", "logged"),
         all_true("k_core_holds", kind, f"at least {k} interactions each", "core"),
@@ -191,7 +191,7 @@ def _side(numbering: Numbering, codes: np.ndarray, labels: np.ndarray, k: int) -
     return Table(f"{kind} of the log", frame, rules)
 
 
-def _kept(data: DatasetTables, numbering: Numbering) -> Table:
+def _kept_items_table(data: DatasetTables, numbering: Numbering) -> Table:
     """One row per kept item: numbered by row, with the id that the mapping has and a source row of that id."""
     ids, sources = words(data.item_features["item_id"]), words(data.source_items["item_id"])
     idx, source_idx = whole_numbers(data.item_features["idx"]), whole_numbers(data.item_features["source_idx"])
@@ -210,7 +210,7 @@ def _kept(data: DatasetTables, numbering: Numbering) -> Table:
     return Table(about, frame, rules)
 
 
-def _modality(modality: str, data: DatasetTables) -> list[Table]:
+def _modality_tables(modality: str, data: DatasetTables) -> list[Table]:
     """Facts about one modality's matrix, and one row per vector against its source."""
     array, source, ids = data.features[modality], data.sources[modality], words(data.item_features["item_id"])
     counts = {"rows": len(array), "kept": len(ids), "items": len(data.items)}

@@ -144,9 +144,9 @@ def _context(gx: ModuleType) -> AbstractDataContext:
 
 
 def _validate_table(gx: ModuleType, source: PandasDatasource, table: Table) -> list[Check]:
-    found = Evidence(f"{len(table.frame)} rows")
+    evidence = Evidence(f"{len(table.frame)} rows")
     some = Rule(
-        "table_has_rows", table.name, "at least one row", "ExpectTableRowCountToBeBetween", {"min_value": 1}, found
+        "table_has_rows", table.name, "at least one row", "ExpectTableRowCountToBeBetween", {"min_value": 1}, evidence
     )
     rules = [some, *table.rules]
     expectations = [

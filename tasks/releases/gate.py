@@ -48,7 +48,7 @@ class Gate(Strict):
     champion: ChampionFigures | None
 
 
-def best(figures: Mapping[str, float]) -> str:
+def choose_best(figures: Mapping[str, float]) -> str:
     """The model with the highest figure; of equal ones the first, by the order of the plan."""
     return max(figures, key=lambda model: figures[model])
 
@@ -67,7 +67,7 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
 
     if champion is None:
         return decision(passed=True, reason="nothing is served yet")
-    before = _gate_of(champion)
+    before = _read_gate(champion)
     served = ChampionFigures(
         release=champion.release,
         model=champion.model,
@@ -87,7 +87,7 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
     return decision(passed=True, reason=f"{DECIDES} {comparison}", served=served)
 
 
-def _gate_of(champion: Champion) -> Gate:
+def _read_gate(champion: Champion) -> Gate:
     try:
         return Gate.model_validate(champion.gate)
     except ValidationError as error:

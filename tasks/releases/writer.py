@@ -12,6 +12,7 @@ import torch
 from scipy import sparse
 
 from tasks.data import Dataset
+from tasks.data.blocks import row_blocks
 from tasks.metrics import EVAL_SPLITS, top_items
 from tasks.models.base import Model
 from tasks.models.solvers.cosines import cosines_of
@@ -21,8 +22,7 @@ from tasks.runs.prepared import mapping_name
 from tasks.store import Artefact, ArtefactWriter
 
 TOP = 50
-CELLS = 2**24  # scores held at once: 64 MiB of float32
-FORMAT = 4  # raised when the same inputs give another release than before
+FORMAT = 3  # raised when the same inputs give another release than before
 
 
 def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:
@@ -74,11 +74,11 @@ def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.
     """
     seen: sparse.csr_matrix = (data.train + data.valid + data.test).tocsr()
     ids = {"user_id": pa.array(data.user_ids.tolist()), "item_id": pa.array(data.item_ids.tolist())}
-    for rows in progress(_batches(*data.shape), label="recommendations", unit="batch"):
+    for rows in progress(row_blocks(np.arange(data.shape[0]), data.shape[1]), label="recommendations", unit="batch"):
         scores = np.array(model.scores(rows), dtype=np.float32)  # (b, items), a copy: masked below
         taken = seen[rows]
         scores[np.repeat(np.arange(len(rows)), np.diff(taken.indptr)), taken.indices] = -np.inf
-        yield _ranked(ids, rows, scores, top)
+        yield _rank_rows(ids, rows, scores, top)
 
 
 def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
@@ -92,10 +92,10 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Ta
     cosines = cosines_of(model.name, data.train.T.tocsr() if vectors is None else vectors)
     names = pa.array(data.item_ids.tolist())
     ids = {"item_id": names, "similar_id": names}
-    for rows in progress(_batches(items, items), label="similar items", unit="batch"):
+    for rows in progress(row_blocks(np.arange(items), items), label="similar items", unit="batch"):
         scores = cosines(rows)  # (b, items)
         scores[np.arange(len(rows)), rows] = -np.inf
-        yield _ranked(ids, rows, scores, top)
+        yield _rank_rows(ids, rows, scores, top)
 
 
 def compared_by(model: Model) -> str:
@@ -103,13 +103,7 @@ def compared_by(model: Model) -> str:
     return "training interactions" if model.item_vectors() is None else "item vectors"
 
 
-def _batches(rows: int, columns: int) -> list[np.ndarray]:
-    """Row numbers in batches of at most CELLS cells."""
-    size = max(1, CELLS // columns)
-    return [np.arange(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-
-def _ranked(ids: dict[str, pa.Array], rows: np.ndarray, scores: np.ndarray, top: int) -> pa.Table:
+def _rank_rows(ids: dict[str, pa.Array], rows: np.ndarray, scores: np.ndarray, top: int) -> pa.Table:
     """The best columns of each row of scores (b, n) that are not -inf; `ids` are of the rows, then the columns."""
     columns = top_items(scores, top)  # (b, k)
     values = np.take_along_axis(scores, columns, axis=1)

@@ -27,13 +27,13 @@ MOST_NAMED = 10
 Objects = Mapping[str, Sequence[ObjectInfo]]  # by modality
 
 
-def listed(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
+def list_media(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
     """Modality -> the media directly in its folder.
 
     What is no medium by its name (hidden, deeper down, with another ending) is left alone; odd names are logged.
     """
     prefix = media_folder(dataset)
-    found: dict[str, list[ObjectInfo]] = {}
+    media: dict[str, list[ObjectInfo]] = {}
     strange = []
     for info in store.list(prefix):
         modality, _, name = info.key.removeprefix(prefix).partition("/")
@@ -41,13 +41,13 @@ def listed(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
             continue
         item, _, ending = name.rpartition(".")
         if GOOD.fullmatch(item) and ending.lower() in EXTENSIONS[modality]:
-            found.setdefault(modality, []).append(info)
+            media.setdefault(modality, []).append(info)
         else:
             strange.append(info.key)
     if strange:
         names = ", ".join(map(repr, strange[:MOST_NAMED]))
         log.warning("%d files are left alone, their names are not <item>.<ending of a medium>: %s", len(strange), names)
-    return found
+    return media
 
 
 def known_datasets(store: Store) -> list[str]:
@@ -73,7 +73,7 @@ def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def plain(item: str) -> str:
+def normalise_id(item: str) -> str:
     """The id without the zeros that pad a number: two ids that are alike in this are likely to be meant for one."""
     return item.lstrip("0") or "0" if item.isdecimal() else item
 
@@ -82,7 +82,7 @@ def check_names(modality: str, names: Sequence[str]) -> None:
     """BadInput when two files are of one item: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
     seen: dict[str, str] = {}
     for name in names:
-        alike = plain(name.rpartition(".")[0])
+        alike = normalise_id(name.rpartition(".")[0])
         if alike in seen:
             raise BadInput(
                 f"{modality} files {seen[alike]!r} and {name!r} found for one item, expected one file each: remove one"
@@ -96,11 +96,11 @@ def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) ->
     `items`: feature -> its items.
     """
     seen: dict[str, tuple[str, str]] = {}
-    sources = [(feature, sorted(found)) for feature, found in items.items()]
+    sources = [(modality, sorted(ids)) for modality, ids in items.items()]
     for source, ids in [*sources, ("the log", log_ids)]:
         for item in ids:
-            place = (item, source)
-            first, before = seen.get(plain(item), place) if source == "the log" else seen.setdefault(plain(item), place)
+            place, alike = (item, source), normalise_id(item)
+            first, before = seen.get(alike, place) if source == "the log" else seen.setdefault(alike, place)
             if first != item:
                 raise BadInput(
                     f"{before} has {first!r} and {source} has {item!r}, expected an id to be written one way everywhere"
@@ -129,20 +129,21 @@ def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, st
 
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         digests = pool.map(digest, *zip(*missing, strict=True)) if missing else []
-        for (_, info), found in zip(missing, progress(digests, label="hashing media", total=len(missing)), strict=True):
-            if found is not None:
-                hashes[info.key] = found
+        shown = progress(digests, label="hashing media", total=len(missing))
+        for (_, info), sha256 in zip(missing, shown, strict=True):
+            if sha256 is not None:
+                hashes[info.key] = sha256
     _write_index(store, dataset, index, objects, hashes)
     return hashes
 
 
 def matrix_items(store: Store, matrices: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Feature -> item ids (n,) of its ready-made matrix. `matrices`: feature -> prefix of the artefact."""
-    found = {}
-    for feature, prefix in matrices.items():
+    """Modality -> item ids (n,) of its ready-made matrix. `matrices`: modality -> prefix of the artefact."""
+    items = {}
+    for modality, prefix in matrices.items():
         table = read_artefact(store, prefix).text_frame("items.csv")
-        found[feature] = table["item_id"].to_numpy(dtype=np.str_)
-    return found
+        items[modality] = table["item_id"].to_numpy(dtype=np.str_)
+    return items
 
 
 def items_by_feature(

@@ -63,7 +63,7 @@ def compare(
         raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(names)}")
     for name in names:  # a mistake is said before hours of training
         model_class(name).configure(plan.config.hyperparameters.get(name, {}))
-    served = None if against else _served(plan)
+    served = None if against else _read_served_model(plan)
     data, prepared = load_dataset(store, run), prepared_artefact(store, run)
     options = TrainingOptions(device=device, threads=thread_count(threads), seed=plan.config.seed, memory_gib=memory)
     recorder = Recorder(plan, options, prepared.manifest.content)
@@ -77,7 +77,7 @@ def compare(
     if against in failed or not names:
         raise failed.get(against or "") or next(iter(failed.values()))
     without = [name for name in names if not model_class(name).uses_content]
-    reference = against or _reference(served, names, without, trials)
+    reference = against or _choose_reference(served, names, without, trials)
     comparison = compare_trials(trials, reference)
     text = "\n".join(write_table(comparison, without))
     with write_artefact(store, run_key(run, "compare"), inputs=[prepared, *trials]) as out:
@@ -105,14 +105,14 @@ def choose_models(models: str | None, plan: Plan) -> list[str]:
     return names
 
 
-def _served(plan: Plan) -> str | None:
+def _read_served_model(plan: Plan) -> str | None:
     """The model that is served of this dataset, if one is."""
     with open_history() as history:
         champion = history.champion(plan.config.dataset)
     return champion.model if champion else None
 
 
-def _reference(served: str | None, names: list[str], without: list[str], trials: list[Artefact]) -> str:
+def _choose_reference(served: str | None, names: list[str], without: list[str], trials: list[Artefact]) -> str:
     """What is served, or where that is not among `names` the best of those `without` content, which the log says."""
     if served in names:
         return served

@@ -7,7 +7,7 @@ import logging
 
 from tasks.errors import NotFound, NothingToDo
 from tasks.runs.config import MODALITIES
-from tasks.runs.inventory import known_datasets, listed
+from tasks.runs.inventory import known_datasets, list_media
 from tasks.steps.options import Dataset
 from tasks.store import open_history, open_store
 from tasks.store.layout import checked_dataset, interactions_folder, matrix_folder, media_folder
@@ -22,10 +22,8 @@ def discover(*, dataset: Dataset) -> dict[str, object]:
     Only the listing is compared, nothing is read: the scan of the run that follows decides by content.
     """
     store = open_store()
-    objects = listed(store, checked_dataset(dataset))
-    named = {info.key.split("/")[2] for info in store.list(matrix_folder(dataset, ""))} - set(MODALITIES)
-    matrices = [matrix_folder(dataset, feature) for feature in (*MODALITIES, *sorted(named))]
-    folders = [interactions_folder(dataset), *matrices]
+    objects = list_media(store, checked_dataset(dataset))
+    folders = [interactions_folder(dataset), *(matrix_folder(dataset, modality) for modality in MODALITIES)]
     pointers = [str(current(store, folder)) for folder in folders]
     if not objects and set(pointers) == {"None"}:
         known = ", ".join(known_datasets(store)) or "none yet"
@@ -38,8 +36,8 @@ def discover(*, dataset: Dataset) -> dict[str, object]:
     with open_history() as history:
         changed = history.media_changed(dataset, fingerprint)
     counts = {modality: len(infos) for modality, infos in objects.items()}
-    found = ", ".join(f"{count} {modality}" for modality, count in counts.items()) or "no media"
+    said = ", ".join(f"{count} {modality}" for modality, count in counts.items()) or "no media"
     if not changed:
-        raise NothingToDo(f"nothing of {dataset} changed since the last look ({found})")
-    log.info("%s changed: %s", dataset, found)
+        raise NothingToDo(f"nothing of {dataset} changed since the last look ({said})")
+    log.info("%s changed: %s", dataset, said)
     return {"dataset": dataset, **counts}

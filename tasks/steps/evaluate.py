@@ -33,19 +33,19 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     data = load_dataset(store, run)
     recommender = load_model(trained, data)
     start = perf_counter()
-    found = {
+    evaluations = {
         split: measure(recommender.scores, data, split, label=f"evaluate {model} on {split}") for split in EVAL_SPLITS
     }
     metrics: dict[str, dict[str, float]] = {
-        split: evaluation.means() | beyond_accuracy(evaluation, data) for split, evaluation in found.items()
+        split: evaluation.means() | beyond_accuracy(evaluation, data) for split, evaluation in evaluations.items()
     }
-    segments = {split: [asdict(one) for one in by_segment(found[split], data, split)] for split in EVAL_SPLITS}
-    users = {split: len(evaluation.users) for split, evaluation in found.items()}
+    segments = {split: [asdict(one) for one in by_segment(evaluations[split], data, split)] for split in EVAL_SPLITS}
+    users = {split: len(evaluation.users) for split, evaluation in evaluations.items()}
     seconds = perf_counter() - start
     with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared]) as out:
         figures = {"model": model, **metrics, "segments": segments, "users": users, "seconds": seconds}
         out.json("metrics.json", figures)
-        out.frame("users.parquet", user_table(found, data))
+        out.frame("users.parquet", user_table(evaluations, data))
     record(plan, model, trained, metrics)
     shown = {f"{split}_{DECIDES}": metrics[split][DECIDES] for split in metrics}
     log.info("%s: %s %.4f on validation, %.4f on test", model, TITLE, *shown.values())

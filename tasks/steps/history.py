@@ -39,46 +39,46 @@ def history(
     The change is against the run before of the same dataset, model and features.
     """
     with open_history() as opened:
-        rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=moment(since))
+        rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=parse_moment(since))
     rows["figure"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
-    figures = chosen(metric, rows)
+    figures = choose_figures(metric, rows)
     runs = rows["run"].drop_duplicates().tolist()[-limit:]
-    for line in table(rows[rows["run"].isin(runs) & rows["figure"].isin(figures)], figures, split):
+    for line in format_table(rows[rows["run"].isin(runs) & rows["figure"].isin(figures)], figures, split):
         typer.echo(line)
     return {"runs": len(runs)}
 
 
-def moment(since: str | None) -> datetime | None:
+def parse_moment(since: str | None) -> datetime | None:
     """A point in time; without a zone it is UTC."""
     if since is None:
         return None
     try:
-        found = datetime.fromisoformat(since)
+        moment = datetime.fromisoformat(since)
     except ValueError as error:
         raise BadInput(
             f"--since {since!r} found, expected a day as 2026-11-21 or a moment as 2026-11-21T02:00"
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def chosen(metric: str | None, rows: pd.DataFrame) -> list[str]:
+def choose_figures(metric: str | None, rows: pd.DataFrame) -> list[str]:
     """The figures that `metric` names, each a column; BadInput for one that no run has."""
-    known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_place)
+    known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_sort_key)
     names = [figure for *_, figure in known]
     if metric is None:
         usual = [str(Metric(name, SELECTION.k)) for name in ORDER]
         return [figure for figure in usual if figure in names] or names
-    found: list[str] = []
+    figures: list[str] = []
     for word in metric.split(","):
         wanted = word.strip()
         these = [figure for name, _, figure in known if wanted in {name, figure}]
         if known and not these:
             raise BadInput(f"--metric {wanted!r} found, expected some of {', '.join(names)}")
-        found += [figure for figure in these if figure not in found]
-    return found
+        figures += [figure for figure in these if figure not in figures]
+    return figures
 
 
-def table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[str]:
+def format_table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[str]:
     """Lines to show: runs from old to new, in each the models from good to bad."""
     if rows.empty:
         yield "No figures match: no model has been evaluated yet, or the options leave none."
@@ -92,19 +92,19 @@ def table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[st
         yield ""
         yield f"{started:%Y-%m-%d %H:%M} UTC  {run}  dataset {head['dataset']}, {head['status']}"
         yield " ".join([" " * (wide + 2), *(f"{figure:<16}" for figure in figures)]).rstrip()
-        for model, values in _ranked(of_run, figures):
+        for model, values in _rank_models(of_run, figures):
             mark = "*" if values["is_champion"].any() else " "
-            yield " ".join([f"  {mark} {model:<{wide - 2}}", *_cells(values, figures)]).rstrip()
+            yield " ".join([f"  {mark} {model:<{wide - 2}}", *_format_cells(values, figures)]).rstrip()
 
 
-def _ranked(rows: pd.DataFrame, figures: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+def _rank_models(rows: pd.DataFrame, figures: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """The models of a run, the best first."""
     by = DECIDES if DECIDES in figures else figures[0]
     models = [(str(model), values.set_index("figure")) for model, values in rows.groupby("model")]
     return sorted(models, key=lambda pair: -float(pair[1]["value"].get(by, float("-inf"))))
 
 
-def _cells(values: pd.DataFrame, figures: Sequence[str]) -> Iterator[str]:
+def _format_cells(values: pd.DataFrame, figures: Sequence[str]) -> Iterator[str]:
     """Each figure with its change; a dash where a model lacks it."""
     for figure in figures:
         value, change = values["value"].get(figure), values["change"].get(figure)
@@ -112,6 +112,6 @@ def _cells(values: pd.DataFrame, figures: Sequence[str]) -> Iterator[str]:
         yield f"{text}{'' if change is None or pd.isna(change) else f' ({change:+z.4f})':<10}".ljust(16)
 
 
-def _place(known: tuple[str, int, str]) -> tuple[int, str, int]:
+def _sort_key(known: tuple[str, int, str]) -> tuple[int, str, int]:
     name, k, _ = known
     return (ORDER.index(name) if name in ORDER else len(ORDER), name, k)

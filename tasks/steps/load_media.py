@@ -13,7 +13,7 @@ from tasks.data import RULE, first_odd, shown
 from tasks.errors import BadInput, NotFound
 from tasks.media import EXTENSIONS, LARGEST_FILE
 from tasks.progress import progress
-from tasks.runs.inventory import check_names, listed, plain
+from tasks.runs.inventory import check_names, list_media, normalise_id
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
 from tasks.store.layout import checked_dataset, media_folder
@@ -37,7 +37,7 @@ def load_media(
     """
     store, name = open_store(), checked_dataset(dataset)
     files = {kind: visible(path) for kind, path in sources(folder, modality).items()}
-    there = {kind: {info.key: info for info in infos} for kind, infos in listed(store, name).items()}
+    there = {kind: {info.key: info for info in infos} for kind, infos in list_media(store, name).items()}
     for kind, (paths, _) in files.items():
         check_files(kind, folder, paths, there.get(kind, {}))
     counts: dict[str, int] = {}
@@ -89,9 +89,9 @@ def check_files(modality: str, folder: Path, paths: list[Path], there: dict[str,
     if odd is not None:
         raise BadInput(f"{modality} file of the item {shown(paths[odd].stem)} found, expected item ids of {RULE}")
     check_names(modality, [path.name for path in paths])
-    stored = {plain(Path(key).stem): key for key in there}
+    stored = {normalise_id(Path(key).stem): key for key in there}
     for path in paths:
-        key = stored.get(plain(path.stem), path.name)
+        key = stored.get(normalise_id(path.stem), path.name)
         if Path(key).name != path.name:
             raise BadInput(f"{path} found for the item of {key} in the store, expected one file an item: remove one")
 

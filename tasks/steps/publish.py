@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tasks.errors import BadInput, TaskError, ValidationFailed
 from tasks.metrics import DECIDES
 from tasks.models.saved import load_model
-from tasks.releases.gate import Candidate, Gate, best, judge
+from tasks.releases.gate import Candidate, Gate, choose_best, judge
 from tasks.releases.writer import compared_by, release_name, write_answers, write_sources
 from tasks.runs.plan import Plan, read_plan, scan_artefact
 from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
@@ -85,14 +85,14 @@ def gather(store: Store, run: str) -> Evidence:
         require_made_from(trained[model], prepared)
         require_made_from(evaluated[model], trained[model])
     figures = {model: _figure(evaluated[model]) for model in models}
-    chosen = best(figures)
+    best = choose_best(figures)
     candidate = Candidate(
-        model=chosen,
+        model=best,
         figures=figures,
         dataset=prepared.manifest.content[:16],
         planned_at=scan_artefact(store, run).manifest.created_at,
     )
-    return Evidence(plan, prepared, trained[chosen], evaluated[chosen], candidate)
+    return Evidence(plan, prepared, trained[best], evaluated[best], candidate)
 
 
 def make_release(store: Store, evidence: Evidence) -> str:

@@ -48,31 +48,31 @@ def recommend(
         raise BadInput(
             "--include-seen found with --similar-to, expected it with --user or --history: items see nothing"
         )
-    served = load(open_store(), dataset, champion(dataset) if release is None else release)
-    hidden = listed(served, exclude or [])
+    served = load_release(open_store(), dataset, find_champion(dataset) if release is None else release)
+    hidden = split_ids(served, exclude or [])
     answers: list[Answer] = []
     if history:
-        items = listed(served, history)
-        found = served.recommend_new(items, k, exclude=hidden, include_seen=include_seen)
-        answers.append(({"history": items}, found))
+        items = split_ids(served, history)
+        answer = served.recommend_new(items, k, exclude=hidden, include_seen=include_seen)
+        answers.append(({"history": items}, answer))
     answers += [({"user": u}, served.recommend(u, k, exclude=hidden, include_seen=include_seen)) for u in user or []]
     answers += [({"similar_to": item}, served.similar(item, k, exclude=hidden)) for item in similar_to or []]
     head = {"dataset": dataset, "release": served.release, "model": served.model}
-    for line in [as_line(head, answers)] if as_json else table(head, answers):
+    for line in [format_json(head, answers)] if as_json else format_table(head, answers):
         typer.echo(line)
     return dict(head)
 
 
-def champion(dataset: str) -> str:
+def find_champion(dataset: str) -> str:
     """Name of the release that is served."""
     with open_history() as opened:
-        found = opened.champion(dataset)
-    if found is None:
+        served = opened.champion(dataset)
+    if served is None:
         raise NotFound(f"dataset {dataset!r} has no release, expected a run of it to have published one")
-    return found.release
+    return served.release
 
 
-def load(store: Store, dataset: str, release: str) -> ReleaseServer:
+def load_release(store: Store, dataset: str, release: str) -> ReleaseServer:
     """The release, ready to answer."""
     prefix = release_prefix(dataset, release)
     if not has_artefact(store, prefix):
@@ -80,21 +80,21 @@ def load(store: Store, dataset: str, release: str) -> ReleaseServer:
     return ReleaseServer(read_artefact(store, prefix))
 
 
-def listed(served: ReleaseServer, values: Iterable[str]) -> list[str]:
+def split_ids(served: ReleaseServer, values: Iterable[str]) -> list[str]:
     """Item ids of an option: what is no id as a whole is split at its commas; empty pieces are left out."""
-    found: list[str] = []
+    ids: list[str] = []
     for value in values:
-        found += [value] if served.knows(value) else [piece.strip() for piece in value.split(",") if piece.strip()]
-    return found
+        ids += [value] if served.knows(value) else [piece.strip() for piece in value.split(",") if piece.strip()]
+    return ids
 
 
-def as_line(head: dict[str, str], answers: list[Answer]) -> str:
+def format_json(head: dict[str, str], answers: list[Answer]) -> str:
     """Everything as one line of JSON."""
     rows = [question | {"items": [item._asdict() for item in items]} for question, items in answers]
     return json.dumps(head | {"answers": rows})
 
 
-def table(head: dict[str, str], answers: list[Answer]) -> Iterator[str]:
+def format_table(head: dict[str, str], answers: list[Answer]) -> Iterator[str]:
     """Lines to show."""
     yield f"Release {head['release']} of {head['dataset']}, model {head['model']}."
     for question, items in answers:

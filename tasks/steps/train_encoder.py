@@ -18,8 +18,12 @@ from tasks.encoders import encoder_module
 from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import checked_name, put_weights
 from tasks.errors import BadInput
-from tasks.media import LARGEST_FILE
-from tasks.runs.inventory import DOWNLOADS, check_names, listed
+from tasks.media import LARGEST_FILE, BadMedia
+from tasks.media.audio import decode_audio
+from tasks.media.image import decode_image
+from tasks.media.text import decode_text
+from tasks.progress import progress
+from tasks.runs.inventory import check_names, list_media
 from tasks.steps.options import Dataset
 from tasks.store import Artefact, ObjectInfo, Store, open_store
 from tasks.store.layout import checked_dataset, media_folder, training_folder
@@ -114,7 +118,7 @@ def hash_media(store: Store, dataset: str, media: Sequence[Mapping[str, ObjectIn
 
 def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[dict[str, ObjectInfo]]:
     """The media of each item that has all modalities, by modality, in order of their names."""
-    objects = listed(store, dataset)
+    objects = list_media(store, dataset)
     named: dict[str, dict[str, ObjectInfo]] = {}
     for modality in modalities:
         if modality not in objects:

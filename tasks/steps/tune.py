@@ -61,16 +61,16 @@ def tune(
     with Studies() as studies, logs_above():
         search = Search(studies, name, subject.space, subject.starts(), config.seed)
         done = 0
-        for _ in progress(budget(trials, minutes), label=f"tune {model}", total=trials, unit="trial"):
-            tell(search.attempt(subject.figure), search.best())
+        for _ in progress(count_trials(trials, minutes), label=f"tune {model}", total=trials, unit="trial"):
+            log_trial(search.attempt(subject.figure), search.best())
             done += 1
         with studies.locked(f"{name}/artefact"):  # two that end at once write one after the other
-            found = {"model": model, "study": name, "metric": DECIDES, **summarised(search, subject)}
-            preset = yaml.safe_dump({"hyperparameters": {model: found["best"]["hyperparameters"]}}, sort_keys=False)
+            report = {"model": model, "study": name, "metric": DECIDES, **summarise(search, subject)}
+            preset = yaml.safe_dump({"hyperparameters": {model: report["best"]["hyperparameters"]}}, sort_keys=False)
             with write_artefact(store, run_key(run, f"tune-{model}"), inputs=[prepared], seed=config.seed) as out:
-                out.json("tune.json", found)
+                out.json("tune.json", report)
                 out.file("preset.yaml").write_text(preset, encoding="utf-8")
-    best, total = found["best"], len(found["trials"])
+    best, total = report["best"], len(report["trials"])
     log.info(
         "%s %.4f on validation by trial %d of %d; for a preset:\n%s",
         TITLE,
@@ -90,7 +90,7 @@ def require_budget(trials: int | None, minutes: float | None) -> None:
         raise BadInput(f"trials {trials} and minutes {minutes} found, expected more than 0")
 
 
-def budget(trials: int | None, minutes: float | None) -> Iterator[int]:
+def count_trials(trials: int | None, minutes: float | None) -> Iterator[int]:
     """Counts trials until the first of both is used up, and to 1 at least."""
     begun = time.perf_counter()
     for number in count():
@@ -100,16 +100,16 @@ def budget(trials: int | None, minutes: float | None) -> Iterator[int]:
         yield number
 
 
-def summarised(search: Search, subject: Subject) -> dict[str, Any]:
+def summarise(search: Search, subject: Subject) -> dict[str, Any]:
     """The best trial, with hyper-parameters as a preset has them, and all; TaskError where none came to its end."""
-    best, rows = search.best(), [row(trial) for trial in search.trials]
+    best, rows = search.best(), [describe_trial(trial) for trial in search.trials]
     if best is None:
         raise TaskError(f"none of {len(rows)} trials came to its end, expected one; the last: {rows[-1]['reason']}")
     hyperparameters = placed(subject.given, best.params)
     return {"best": {"number": best.number, "value": best.value, "hyperparameters": hyperparameters}, "trials": rows}
 
 
-def row(trial: FrozenTrial) -> dict[str, Any]:
+def describe_trial(trial: FrozenTrial) -> dict[str, Any]:
     """What is kept of a trial; the value of one that was given up is its best so far."""
     seconds = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
     state, reason, value = trial.state.name.lower(), trial.user_attrs.get(REASON), trial.value
@@ -121,10 +121,10 @@ def row(trial: FrozenTrial) -> dict[str, Any]:
     return {**kept, "seconds": seconds, "reason": reason}
 
 
-def tell(trial: FrozenTrial, best: FrozenTrial | None) -> None:
+def log_trial(trial: FrozenTrial, best: FrozenTrial | None) -> None:
     """One line in the log for a trial that has ended."""
-    found = row(trial)
-    value = "no value" if found["value"] is None else f"{found['value']:.4f}"
-    state = f"{found['state']}: {found['reason']}" if found["reason"] else found["state"]
+    facts = describe_trial(trial)
+    value = "no value" if facts["value"] is None else f"{facts['value']:.4f}"
+    state = f"{facts['state']}: {facts['reason']}" if facts["reason"] else facts["state"]
     so_far = "none yet" if best is None else f"{best.value:.4f} by trial {best.number}"
     log.info("trial %d: %s (%s), best %s, with %s", trial.number, value, state, so_far, trial.params)

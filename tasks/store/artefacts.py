@@ -75,9 +75,9 @@ class ArtefactWriter:
         import pyarrow.csv as pcsv  # noqa: PLC0415
 
         options = pcsv.WriteOptions(delimiter="\t", quoting_style="none", quoting_header="none")
-        table = pa.table(dict(columns))
-        pcsv.write_csv(table, self.file(name), options)
-        self._facts[name] = {"rows": table.num_rows}
+        arrow = pa.table(dict(columns))
+        pcsv.write_csv(arrow, self.file(name), options)
+        self._facts[name] = {"rows": arrow.num_rows}
 
     def stream(self, name: str, tables: Iterable[pa.Table]) -> None:
         """Write Arrow tables of one schema as the row groups of a .parquet; only one is in memory at a time."""
@@ -111,14 +111,14 @@ class ArtefactWriter:
         save_file({key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}, self.file(name))
 
     def entries(self) -> dict[str, FileEntry]:
-        """Return the manifest entry of every file, sorted by name."""
-        entries = {}
+        """Every file with its hash, in order of name."""
+        files = {}
         for name in sorted(self._facts):
             path = self._folder / name
             if not path.is_file():
                 raise NotFound(f"{name} was announced for the artefact and never written")
-            entries[name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size, **self._facts[name])
-        return entries
+            files[name] = FileEntry(sha256=sha256_of(path), size=path.stat().st_size, **self._facts[name])
+        return files
 
 
 class Artefact:
@@ -138,11 +138,11 @@ class Artefact:
                 raise NotFound(f"{self.prefix} has no file {name}, expected one of {sorted(self.manifest.files)}")
             target = Path(tempfile.mkdtemp(dir=_scratch())) / name
             self.store.get_file(f"{self.prefix}/{name}", target)
-            actual = sha256_of(target)
-            if actual != entry.sha256:
+            sha256 = sha256_of(target)
+            if sha256 != entry.sha256:
                 target.unlink()
                 raise Corrupt(
-                    f"{self.prefix}/{name} has sha256 {actual}, expected {entry.sha256} by its manifest: write it again"
+                    f"{self.prefix}/{name} has sha256 {sha256}, expected {entry.sha256} by its manifest: write it again"
                 )
             self._paths[name] = target
         return self._paths[name]

@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 def metrics_dsn(dsn: str | None = None) -> str:
-    """Return `dsn`, or RECSYS_METRICS_DSN; raises BadInput if both are missing."""
+    """`dsn`, or RECSYS_METRICS_DSN; BadInput when neither is given."""
     address = dsn or os.environ.get("RECSYS_METRICS_DSN", "")
     if not address:
         raise BadInput(

@@ -75,8 +75,8 @@ class S3Store:
     def stat(self, key: str) -> ObjectInfo:
         """Return size and etag of `key`."""
         checked_key(key)
-        stat: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
-        return ObjectInfo(key=key, size=int(stat.size), etag=str(stat.etag))
+        status: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
+        return ObjectInfo(key=key, size=int(status.size), etag=str(status.etag))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List all objects whose key starts with `prefix`."""

@@ -27,13 +27,13 @@ class Studies(Database):
     def __init__(self, dsn: str | None = None) -> None:
         super().__init__(metrics_dsn(dsn))
         try:
-            self.storage = self._opened()
+            self.storage = self._open_storage()
         except BaseException:
             super().close()
             raise
 
-    def _opened(self) -> RDBStorage:
-        with self.locked(SCHEMA):  # of two processes that create the tables at once, one would fail
+    def _open_storage(self) -> RDBStorage:
+        with self.locked(SCHEMA):  # of two that make the same tables one fails
             with self._transaction() as sql:
                 sql.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             # During a trial of hours a pooled connection may break, so each is tested before use.
@@ -69,7 +69,7 @@ class Studies(Database):
         self._row("SELECT pg_advisory_unlock(%s)", _key(name))
 
     def is_free(self, name: str) -> bool:
-        """Whether no other process holds the lock `name`."""
+        """Whether nobody else holds `name`."""
         free = cast(tuple[bool], self._row("SELECT pg_try_advisory_lock(%s)", _key(name)))[0]
         if free:
             self.unlock(name)

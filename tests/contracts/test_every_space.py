@@ -9,6 +9,7 @@ from tasks.models.bpr import BPR
 from tasks.models.cmf import CMF
 from tasks.models.families.gradient import GradientModel
 from tasks.training import Choice, Range, picked, placed, under
+from tests.registry import GRADIENT
 
 TUNED = [name for name in MODELS if model_class(name).space_of(model_class(name).configure({}))]
 OTHERS = {"members": {"cmf": {}, "bpr": {"max_epochs": 3}, "popularity": {}}}
@@ -56,7 +57,7 @@ def test_a_hybrid_has_the_spaces_of_its_members() -> None:
     assert space == under("members.cmf", CMF.SEARCH) | under("members.bpr", BPR.SEARCH)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if issubclass(model_class(name), GradientModel)])
+@pytest.mark.parametrize("name", GRADIENT)
 def test_a_gradient_model_has_the_options_of_the_loop(name: str) -> None:
     """What it adds of its own does not replace them."""
     assert set(model_class(name).SEARCH) >= set(GradientModel.SEARCH)

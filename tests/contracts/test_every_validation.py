@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tasks.metrics import selection_metric
-from tasks.models import MODELS, build_model, model_class
+from tasks.models import build_model
 from tasks.models.families.gradient import GradientModel
 from tasks.training import Scorer, TrainingOptions
+from tests.registry import GRADIENT
 from tests.world import content_world
 
-GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
 EPOCHS = 4
 BRIEF = {"learning_rate": 0.05, "batch_size": 128, "max_epochs": EPOCHS, "evaluate_every": 1, "embedding_size": 16}
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import Dataset
+from tasks.data import Dataset, blocks
 from tasks.errors import BadInput, TaskError
-from tasks.metrics import evaluate, ranking, selection_metric
+from tasks.metrics import evaluate, selection_metric
 from tasks.metrics.ranking import ranking_metrics
 from tests.world import dataset, random_world
 
@@ -147,7 +147,7 @@ def test_batches_are_bounded_and_change_nothing(monkeypatch: pytest.MonkeyPatch)
     data = random_world(30, 40)
     table = np.random.default_rng(0).normal(size=(30, 40)).astype(np.float32)
     whole = evaluate(lambda users: table[users], data, "test").means()
-    monkeypatch.setattr(ranking, "CELLS", 1)
+    monkeypatch.setattr(blocks, "CELLS", 1)
     sizes: list[int] = []
 
     def remember(users: np.ndarray) -> np.ndarray:

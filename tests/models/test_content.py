@@ -10,9 +10,8 @@ import torch
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
-from tasks.models import MODELS, build_model, model_class
-from tasks.models.base import Model
-from tasks.models.families.gradient import GradientModel
+from tasks.models import build_model
+from tasks.models.families.content import ContentModel
 from tasks.models.lattice import LATTICE
 from tasks.models.layers.cliper import FrontEnd
 from tasks.models.layers.content import Content, ContentOptions, Projection, Projections
@@ -20,9 +19,9 @@ from tasks.models.solvers.standardise import standardised
 from tasks.models.vbpr import VBPR
 from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax
+from tests.registry import CONTENT
 from tests.world import random_world
 
-CONTENT = [name for name in MODELS if model_class(name).uses_content and issubclass(model_class(name), GradientModel)]
 BRIEF = {"max_epochs": 2, "batch_size": 16, "embedding_size": 4}
 
 

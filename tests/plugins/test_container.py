@@ -6,7 +6,7 @@ import pytest
 from airflow._shared.module_loading import find_path_from_directory
 from airflow.sdk.exceptions import AirflowFailException
 from recsys.launch.container import GPU_POOL, container
-from recsys.launch.docker import cpus
+from recsys.launch.docker import cpu_limit
 from recsys.launch.process import ProcessTask
 
 from tests import control_plane
@@ -54,7 +54,7 @@ def test_a_limit_of_cpus_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anything else is named, with what is expected."""
     monkeypatch.setenv("RECSYS_TASK_CPUS", "two")
     with pytest.raises(AirflowFailException, match=r"RECSYS_TASK_CPUS is 'two', expected a number of CPUs such as 1.5"):
-        cpus()
+        cpu_limit()
 
 
 def test_no_component_loads_the_package_as_plugins() -> None:

@@ -19,7 +19,7 @@ from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from docker.errors import APIError, NotFound
-from recsys.launch.docker import SCRATCH, DockerTask, gpus, remove_containers, settings
+from recsys.launch.docker import SCRATCH, DockerTask, read_environment, remove_containers, request_gpus
 from structlog.testing import capture_logs
 
 from tests.plugins.bench import DEADLINE, TaskInstance, execute, messages, wait
@@ -286,7 +286,7 @@ def test_an_env_file_that_cannot_be_read_is_named(site: Site, content: str | Non
 def test_what_the_env_file_says_goes_before_what_limits_imply(site: Site) -> None:
     """An operator may know better."""
     site.env_file.write_text("RECSYS_MEMORY_GIB=1\nRECSYS_THREADS=7\n")
-    found = settings(str(site.env_file))
+    found = read_environment(str(site.env_file))
     assert (found["RECSYS_MEMORY_GIB"], found["RECSYS_THREADS"]) == ("1", "7")
 
 
@@ -296,14 +296,14 @@ RUNTIME: dict[str, Any] = {"Runtimes": {"runc": {}, "nvidia": {}}}
 
 def test_gpus_are_asked_for_as_the_engine_says_it_has_them() -> None:
     """CDI where it is known, else NVIDIA's runtime, else nothing: asking in vain is refused."""
-    assert gpus(CDI | RUNTIME) == {
+    assert request_gpus(CDI | RUNTIME) == {
         "Driver": "cdi", "Count": 0, "DeviceIDs": ["nvidia.com/gpu=all"], "Capabilities": [], "Options": {},
     }  # fmt: skip
-    found = gpus(RUNTIME)
+    found = request_gpus(RUNTIME)
     assert found is not None
     assert (found["Count"], found["Capabilities"]) == (-1, [["gpu"]])
-    assert gpus({"Runtimes": {"runc": {}}, "DiscoveredDevices": None}) is None
-    assert gpus({"DiscoveredDevices": [{"ID": "vendor.com/fpga=all"}]}) is None
+    assert request_gpus({"Runtimes": {"runc": {}}, "DiscoveredDevices": None}) is None
+    assert request_gpus({"DiscoveredDevices": [{"ID": "vendor.com/fpga=all"}]}) is None
 
 
 def test_without_a_gpu_a_task_that_wants_one_computes_on_the_cpu_and_says_so(site: Site) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import Corrupt
-from tasks.releases.gate import Candidate, Gate, best, judge
+from tasks.releases.gate import Candidate, Gate, choose_best, judge
 from tasks.store import Champion
 
 NIGHT = datetime(2026, 1, 2, 2, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_a_verdict_holds_both_sides() -> None:
 
 def test_the_best_model_has_the_highest_figure() -> None:
     """And of equal ones the first is taken."""
-    assert best({"a": 0.1, "b": 0.3, "c": 0.3}) == "b"
+    assert choose_best({"a": 0.1, "b": 0.3, "c": 0.3}) == "b"
 
 
 def test_a_champion_without_its_figures_cannot_be_compared_with() -> None:

@@ -9,15 +9,14 @@ import pytest
 import torch
 from scipy import sparse
 
-from tasks.data import Dataset
+from tasks.data import Dataset, blocks
 from tasks.errors import TaskError
-from tasks.models import MODELS, build_model, model_class
+from tasks.models import MODELS, build_model
 from tasks.models.base import Model
-from tasks.models.families.gradient import GradientModel
 from tasks.models.serving import Serving
-from tasks.releases import writer as release
 from tasks.releases.writer import compared_by, recommendations, similar_items
 from tasks.training import TrainingOptions
+from tests.registry import GRADIENT
 
 USERS, ITEMS, TOP = 9, 14, 4
 
@@ -40,7 +39,7 @@ def data() -> Dataset:
 
 def fitted(name: str, data: Dataset) -> Model:
     """A model that has learned a little."""
-    options = {"max_epochs": 3} if issubclass(model_class(name), GradientModel) else {}
+    options = {"max_epochs": 3} if name in GRADIENT else {}
     model = build_model(name, options, data)
     model.fit(TrainingOptions(seed=1))
     return model
@@ -65,12 +64,12 @@ def assert_same(found: pd.DataFrame, expected: list[tuple[str, int, str, float]]
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("cells", [release.CELLS, 3 * ITEMS])
+@pytest.mark.parametrize("cells", [blocks.CELLS, 3 * ITEMS])
 def test_recommendations_are_the_best_that_a_user_has_not_taken(
     name: str, cells: int, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In no split; in the user's own ids; in one batch or in several; fewer where fewer are left."""
-    monkeypatch.setattr(release, "CELLS", cells)
+    monkeypatch.setattr(blocks, "CELLS", cells)
     model = fitted(name, data)
     scores = model.scores(np.arange(USERS))
     taken = (data.train + data.valid + data.test).toarray() > 0
@@ -85,12 +84,12 @@ def test_recommendations_are_the_best_that_a_user_has_not_taken(
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("cells", [release.CELLS, 3 * ITEMS])
+@pytest.mark.parametrize("cells", [blocks.CELLS, 3 * ITEMS])
 def test_similar_items_have_the_highest_cosine(
     name: str, cells: int, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the model's item vectors, or of who took them in training for a model that has none; never the item itself."""
-    monkeypatch.setattr(release, "CELLS", cells)
+    monkeypatch.setattr(blocks, "CELLS", cells)
     model = fitted(name, data)
     vectors = model.item_vectors()
     assert compared_by(model) == ("training interactions" if name in {"popularity", "itemknn"} else "item vectors")

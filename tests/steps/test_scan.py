@@ -14,7 +14,7 @@ import pytest
 
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.media import LARGEST
-from tasks.runs.inventory import content_hashes, listed
+from tasks.runs.inventory import content_hashes, list_media
 from tasks.runs.plan import read_plan
 from tasks.store import History, ObjectInfo, Store, has_artefact, read_artefact
 from tests.steps.shop import (
@@ -278,7 +278,7 @@ def test_a_run_about_one_modality_keeps_what_is_known_of_others(shop: Store, tmp
 def test_a_medium_removed_meanwhile_is_left_out(folder_store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """Listed, then gone before it was read: the others count."""
     drop(folder_store, ["1", "2"], ["text"])
-    objects = listed(folder_store, DATASET)
+    objects = list_media(folder_store, DATASET)
     folder_store.delete(key_of("text", "1"))
     assert list(content_hashes(folder_store, DATASET, objects)) == [key_of("text", "2")]
     assert warnings_of(caplog) == [f"{key_of('text', '1')} was removed while the inventory was taken"]

@@ -23,7 +23,7 @@ from tasks.models.bpr import BPR
 from tasks.models.ease import EASE
 from tasks.models.popularity import Popularity
 from tasks.steps.train import train
-from tasks.steps.tune import budget, tune
+from tasks.steps.tune import count_trials, tune
 from tasks.store import History, Store, read_artefact, write_artefact
 from tasks.store.studies import Studies
 from tasks.training import Real
@@ -75,8 +75,8 @@ def test_a_search_without_a_budget_is_refused(trials: int | None, minutes: float
 
 def test_the_budget_is_what_is_used_up_first() -> None:
     """Trials or minutes; one trial always begins."""
-    assert list(budget(3, None)) == list(budget(3, 10.0)) == [0, 1, 2]
-    assert list(budget(None, 1e-9)) == list(budget(100, 1e-9)) == [0]
+    assert list(count_trials(3, None)) == list(count_trials(3, 10.0)) == [0, 1, 2]
+    assert list(count_trials(None, 1e-9)) == list(count_trials(100, 1e-9)) == [0]
 
 
 def test_an_unknown_model_is_an_error(prepared: Store) -> None:

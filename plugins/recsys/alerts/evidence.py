@@ -75,11 +75,11 @@ def _connect() -> connection:
 def _address() -> dict[str, Any]:
     """The connection `metrics_db` of Airflow where there is one, else RECSYS_METRICS_DSN."""
     try:
-        found = Connection.get(CONNECTION)
+        metrics = Connection.get(CONNECTION)
     except AirflowNotFoundException:
         if dsn := os.environ.get("RECSYS_METRICS_DSN"):
             return {"dsn": dsn}
         raise
     names = ("host", "port", "user", "password", "dbname")
-    values = (found.host, found.port, found.login, found.password, found.schema)
+    values = (metrics.host, metrics.port, metrics.login, metrics.password, metrics.schema)
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}

@@ -56,7 +56,7 @@ def subject(alert: Alert) -> str:
     return line(f"[recsys] {alert.dataset}: {what} ({alert.dag}, {alert.run})")[:200]
 
 
-def serving(alert: Alert) -> str:
+def describe_serving(alert: Alert) -> str:
     """What the users of the recommender get now."""
     nothing = "This run published nothing."
     if alert.champion is None:
@@ -98,7 +98,7 @@ def text(alert: Alert) -> str:
         f"Run      {line(alert.run)} of {alert.dag}",
         f"         {alert.run_url}",
     ]
-    lines += ["", line(serving(alert))]
+    lines += ["", line(describe_serving(alert))]
     for task in alert.tasks[:MOST]:
         lines += ["", f"Failed: {line(task.name)}{attempts(task)}", f"  {line(task.error)}", f"  {task.log_url}"]
     if not alert.tasks:
@@ -133,7 +133,7 @@ def markup(alert: Alert) -> str:
 
     parts = [
         f"<p>Dataset <b>{e(alert.dataset)}</b><br>Run {link(alert.run_url, alert.run)} of {e(alert.dag)}</p>",
-        f"<p>{e(serving(alert))}</p>",
+        f"<p>{e(describe_serving(alert))}</p>",
     ]
     parts += [
         f"<p>Failed: <b>{e(task.name)}</b>{e(attempts(task))} ({link(task.log_url, 'log')})<br>{e(task.error)}</p>"

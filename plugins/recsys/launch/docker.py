@@ -25,7 +25,7 @@ from docker.utils.socket import STDERR, STDOUT, frames_iter
 
 from recsys.launch.lines import Lines
 from recsys.launch.outcome import KILLED, out_of_memory, settle
-from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, required
+from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, require_setting
 from recsys.links import run_url
 
 if TYPE_CHECKING:
@@ -61,12 +61,13 @@ class DockerTask(DockerOperator):
     def execute(self, context: Context) -> None:
         """Run the container to its end; `settle` turns its exit code into an outcome."""
         words = [str(word) for word in self.command or ()]
-        image, site = required("RECSYS_TASK_IMAGE"), required("RECSYS_TASK_NETWORK")
+        image, site = require_setting("RECSYS_TASK_IMAGE"), require_setting("RECSYS_TASK_NETWORK")
         ti = context["ti"]
         mark = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}|{ti.map_index}"
         for left_over in remove_containers(self.cli, site, mark):
             self.log.warning("removed container %s, left over from an earlier attempt of this task", left_over)
-        environment = settings(required("RECSYS_TASK_ENV_FILE")) | {RUN_URL: run_url(ti.dag_id, ti.run_id)}
+        environment = read_environment(require_setting("RECSYS_TASK_ENV_FILE"))
+        environment[RUN_URL] = run_url(ti.dag_id, ti.run_id)
         hide_secrets(environment)
         devices = self._devices(image, environment) if self.gpu else None
         if devices:
@@ -87,7 +88,7 @@ class DockerTask(DockerOperator):
             code = self.cli.wait(name)["StatusCode"]
             state = self.cli.inspect_container(name)["State"]
         except ImageNotFound as error:
-            raise AirflowFailException(no_image(image)) from error
+            raise AirflowFailException(describe_missing_image(image)) from error
         except NotFound as error:
             raise AirflowException(f"container {name} was removed while {words[0]} ran, expected it to end") from error
         finally:
@@ -130,20 +131,20 @@ class DockerTask(DockerOperator):
         try:
             facts = self.cli.inspect_image(image)  # type: ignore[no-untyped-call]
         except ImageNotFound as error:
-            raise AirflowFailException(no_image(image)) from error
+            raise AirflowFailException(describe_missing_image(image)) from error
         build = (facts["Config"]["Labels"] or {}).get(ACCELERATOR)
-        found = gpus(self.cli.info())
-        if found and build == "cuda":
-            self.log.info("on the GPU: %s", found)
-            return [found]
-        why = "the engine knows of none" if not found else f"{image} has a build of PyTorch for {build}, expected cuda"
+        request = request_gpus(self.cli.info())
+        if request and build == "cuda":
+            self.log.info("on the GPU: %s", request)
+            return [request]
+        why = f"{image} has a build of PyTorch for {build}, expected cuda" if request else "the engine knows of none"
         if environment.get(DEVICE) == "cuda":
             raise AirflowFailException(f"{DEVICE} is cuda, and there is no GPU to be had: {why}")
         self.log.info("on the CPU, there is no GPU to be had: %s", why)
         return None
 
 
-def gpus(info: Mapping[str, Any]) -> DeviceRequest | None:
+def request_gpus(info: Mapping[str, Any]) -> DeviceRequest | None:
     """How all GPUs are asked for, by what the engine says of itself: CDI, else NVIDIA's runtime, else None."""
     devices = info.get("DiscoveredDevices") or []  # engine 28.2 and later
     if any((device.get("ID") or device.get("Name")) == "nvidia.com/gpu=all" for device in devices):
@@ -162,39 +163,40 @@ def rights() -> dict[str, Any]:
         "pids_limit": PROCESSES,
         "mem_limit": memory_limit(UNIT),
         "memswap_limit": memory_limit(UNIT),  # none beyond it: swapping for hours is worse than a clear end
-        "nano_cpus": int(cpus() * 1e9),
+        "nano_cpus": int(cpu_limit() * 1e9),
         "init": True,  # reaps, and passes signals on
         "log_config": LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
     }
 
 
-def cpus() -> float:
+def cpu_limit() -> float:
     """Limit of CPUs."""
-    found = os.environ.get("RECSYS_TASK_CPUS") or str(os.cpu_count() or 1)
+    value = os.environ.get("RECSYS_TASK_CPUS") or str(os.cpu_count() or 1)
     try:
-        return float(found)
+        return float(value)
     except ValueError as error:
-        raise AirflowFailException(f"RECSYS_TASK_CPUS is {found!r}, expected a number of CPUs such as 1.5") from error
+        raise AirflowFailException(f"RECSYS_TASK_CPUS is {value!r}, expected a number of CPUs such as 1.5") from error
 
 
-def settings(path: str) -> dict[str, str]:
+def read_environment(path: str) -> dict[str, str]:
     """The environment of a task: what the file says, and what the limits of the container imply unless it says so."""
     try:
-        found: dict[str, str] = parse_env_file(path)
+        variables: dict[str, str] = parse_env_file(path)
     except (OSError, DockerException) as error:
         raise AirflowFailException(
             f"{path} (RECSYS_TASK_ENV_FILE) cannot be read, expected lines of NAME=value: {error}"
         ) from error
-    threads = str(max(1, int(cpus())))  # libraries see the CPUs of the host, not those of the container
+    threads = str(max(1, int(cpu_limit())))  # libraries see the CPUs of the host, not those of the container
     planned = parse_bytes(memory_limit(UNIT)) * SHARE / 2**30
     implied = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RECSYS_THREADS"), threads)
-    return implied | {"RECSYS_MEMORY_GIB": f"{planned:.2f}"} | {name: value for name, value in found.items() if value}
+    implied["RECSYS_MEMORY_GIB"] = f"{planned:.2f}"
+    return implied | {name: value for name, value in variables.items() if value}
 
 
 def remove_containers(client: APIClient, site: str, mark: str | None = None) -> list[str]:
     """Remove what is left of an installation's task containers, or of one task instance's; returns their names."""
-    found = client.containers(all=True, filters={"label": [f"{SITE}={site}"]})
-    mine = [one for one in found if mark is None or one["Labels"].get(TASK) == mark]
+    containers = client.containers(all=True, filters={"label": [f"{SITE}={site}"]})
+    mine = [one for one in containers if mark is None or one["Labels"].get(TASK) == mark]
     names = [one["Names"][0].removeprefix("/") for one in mine]
     for name in names:
         remove(client, name)
@@ -212,6 +214,6 @@ def remove(client: APIClient, name: str) -> None:
             raise
 
 
-def no_image(image: str) -> str:
+def describe_missing_image(image: str) -> str:
     """What to do about it."""
     return f"image {image} (RECSYS_TASK_IMAGE) is not on this machine, expected it to be built: `docker compose build`"

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s  # type: ignore[import-untyped]
 
 from recsys.launch.outcome import KILLED, out_of_memory, settle
-from recsys.launch.settings import RUN_URL, memory_limit, required
+from recsys.launch.settings import RUN_URL, memory_limit, require_setting
 from recsys.links import run_url
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class PodTask(KubernetesPodOperator):
 
     def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> k8s.V1Pod:
         """The pod of one task instance."""
-        self.image = required("RECSYS_TASK_IMAGE")
+        self.image = require_setting("RECSYS_TASK_IMAGE")
         self.arguments = [str(word) for word in self.command]
         variables = {"RECSYS_DEVICE": "cuda" if int(self.gpus) else "cpu"}
         if context is not None:
@@ -86,7 +86,7 @@ class PodTask(KubernetesPodOperator):
         context: Context | None = None,
     ) -> None:
         """As its parent, but what the end of the pod means is said by `settle`."""
-        ending = terminated(remote_pod)
+        ending = find_ending(remote_pod)
         if ending is None or context is None:  # evicted, never started, or killed on purpose: the parent knows
             super().cleanup(pod, remote_pod, xcom_result, context)
             return
@@ -100,7 +100,7 @@ class PodTask(KubernetesPodOperator):
         settle(context, words, code, sentence)
 
 
-def terminated(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
+def find_ending(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
     """How the task's container ended, None when that is not known."""
     for status in (pod.status.container_statuses or []) if pod is not None and pod.status is not None else []:
         if status.name == CONTAINER and status.state is not None:

@@ -32,7 +32,7 @@ def settle(context: Context, command: Sequence[str], code: int, sentence: str) -
         return
     if code == NOTHING_TO_DO:
         raise AirflowSkipException(sentence or f"{command[0]} found nothing to do")
-    text = f"{command[0]} ended with {meaning(code)}: {sentence or 'it wrote no error'}"
+    text = f"{command[0]} ended with {describe_code(code)}: {sentence or 'it wrote no error'}"
     remember(
         context, {"command": list(command), "exit_code": code, "error": text, "try_number": context["ti"].try_number}
     )
@@ -46,7 +46,7 @@ def out_of_memory(limit: str) -> str:
     return f"out of memory: it needed more than its limit of {limit} (RECSYS_TASK_MEMORY)"
 
 
-def meaning(code: int) -> str:
+def describe_code(code: int) -> str:
     """The exit code in words."""
     if code in FINAL:
         return f"exit code {code} ({FINAL[code]})"

@@ -16,7 +16,7 @@ from airflow.sdk import BaseOperator
 
 from recsys.launch.lines import LONGEST_LINE, Lines
 from recsys.launch.outcome import settle
-from recsys.launch.settings import RUN_URL, hide_secrets, required
+from recsys.launch.settings import RUN_URL, hide_secrets, require_setting
 from recsys.links import run_url
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class ProcessTask(BaseOperator):
     def execute(self, context: Context) -> None:
         """Run the command to its end; `settle` turns its exit code into an outcome."""
         words = [str(word) for word in self.command]
-        python, home = required("RECSYS_PYTHON"), required("RECSYS_HOME")
+        python, home = require_setting("RECSYS_PYTHON"), require_setting("RECSYS_HOME")
         ti = context["ti"]
         mark = f"{os.environ.get('AIRFLOW_HOME', '')}|{ti.dag_id}|{ti.run_id}|{ti.task_id}|{ti.map_index}"
-        for group in groups_marked(mark):
+        for group in find_groups(mark):
             self.log.warning("ending process group %d, left over from an earlier attempt of this task", group)
             end_group(group)
         hide_secrets(os.environ)
@@ -58,7 +58,7 @@ class ProcessTask(BaseOperator):
         with Popen(
             [python, "-m", "tasks", *words],
             cwd=home,
-            env=environment() | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id), UNBUFFERED: "1"},
+            env=clean_environment() | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id), UNBUFFERED: "1"},
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
@@ -97,39 +97,39 @@ class ProcessTask(BaseOperator):
                             self.log.info("%s", line)
                     if not chunk:
                         selector.unregister(stream)
-                if deadline == float("inf") and ended(process.pid):
+                if deadline == float("inf") and has_ended(process.pid):
                     deadline = time.monotonic() + DRAIN
                     signal_group(process.pid, signal.SIGKILL)  # helpers it left behind would hold the pipes open
         return last
 
 
-def environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """The environment without Airflow's own settings: decoding strangers' media needs none of its passwords."""
     return {name: value for name, value in os.environ.items() if not name.startswith(AIRFLOWS_OWN)}
 
 
-def groups_marked(mark: str) -> set[int]:
+def find_groups(mark: str) -> set[int]:
     """Process groups that work for the task instance `mark`. The mark is to a process what a label is to a container.
 
     An attempt whose Airflow process was itself killed leaves its command running. It is found by what it carries with
     it: no file has to be kept, and a recycled process id cannot be mistaken. Without /proc nothing is found.
     """
     wanted = f"{MARK}={mark}".encode()
-    found = set()
+    groups = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.add(os.getpgid(int(folder.name)))
+                groups.add(os.getpgid(int(folder.name)))
         except OSError:  # it ended meanwhile, or is another user's
             continue
-    return found - {os.getpgid(0)}
+    return groups - {os.getpgid(0)}
 
 
 def end_group(group: int) -> None:
     """TERM to every process of `group`, `GRACE` seconds for its leader to end in good order, then KILL to the rest."""
     signal_group(group, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and not ended(group):
+    while time.monotonic() < deadline and not has_ended(group):
         time.sleep(0.05)
     signal_group(group, signal.SIGKILL)
 
@@ -140,7 +140,7 @@ def signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Whether `pid` has ended. A child is left unreaped: so its id, the group's name, is not given away meanwhile."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

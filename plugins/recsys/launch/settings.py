@@ -13,7 +13,7 @@ RUN_URL = "RECSYS_RUN_URL"  # environment variable with the page of the run, whi
 SECRETS = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
 
 
-def required(variable: str) -> str:
+def require_setting(variable: str) -> str:
     """The value of an environment variable that the stack must set."""
     if value := os.environ.get(variable):
         return value

@@ -15,8 +15,9 @@ from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from tasks.data.blocks import CELLS
 from tasks.errors import Diverged
-from tasks.models.solvers.item_neighbours import CELLS, neighbours
+from tasks.models.solvers.item_neighbours import neighbours
 
 UNION = 4096  # items whose Gram matrix is held at once: 64 MiB
 CLOSEST = 16  # neighbours by which items are put in order

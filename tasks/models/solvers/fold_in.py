@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from tasks.data.blocks import CELLS
 from tasks.models.solvers.least_squares import growth, rows_solved
 from tasks.models.solvers.standardise import standardise_scores
 
 ALPHA = 20.0  # what was taken against what was not; figures are flat from 5 to 20
 RIDGES = (1.0, 3.0, 5.0, 10.0, 20.0, 30.0)  # lambda over the mean of the diagonal of Y'Y
 SAMPLE = 500  # users asked at most: enough to tell the ridges apart
-CELLS = 2**24  # scores held at once: 64 MiB of float32
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-CELLS = 2**24  # of the block of common users that is held at once, 128 MiB if none of them is 0
+from tasks.data.blocks import CELLS
 
 
 def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[
     norms = np.sqrt(np.asarray(columns.sum(axis=0)).ravel())
     nearest = np.zeros((items, k), dtype=np.int64)
     similarity = np.zeros((items, k), dtype=np.float32)
-    size = max(1, CELLS // items)
+    size = max(1, CELLS // items)  # of a block with users in common everywhere, 128 MiB
     for start in range(0, items, size):
         block = rows[start : start + size] @ columns  # (block, items): users in common
         for item, (low, high) in enumerate(zip(block.indptr[:-1], block.indptr[1:], strict=True), start):
