@@ -59,7 +59,7 @@ def _drone(hertz: float, t: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     low, beat = hertz / 2, rng.uniform(1.0, 5.0)
     wave = np.sin(2 * np.pi * low * t) + np.sin(2 * np.pi * (low + beat) * t)
     wave += 0.5 * np.sin(2 * np.pi * low * 1.414 * t)  # a tritone above
-    breath = _coloured(rng, len(t), 300.0) * np.minimum(t, 1.0)
+    breath = _filter_noise(rng, len(t), 300.0) * np.minimum(t, 1.0)
     return np.asarray(0.6 * wave + 0.5 * breath)
 
 
@@ -71,7 +71,7 @@ def _accordion(hertz: float, t: np.ndarray, rng: np.random.Generator) -> np.ndar
 
 def _music_box(hertz: float, t: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     bell = np.sin(4 * np.pi * hertz * t) + 0.5 * np.sin(2 * np.pi * hertz * 5.4 * t) * np.exp(-9 * t)
-    drum = _coloured(rng, len(t), 6_000.0) * np.exp(-60 * t)
+    drum = _filter_noise(rng, len(t), 6_000.0) * np.exp(-60 * t)
     return np.asarray(bell * np.exp(-7 * t) + 0.4 * drum)
 
 
@@ -85,9 +85,9 @@ VOICES: dict[str, Voice] = {
 }
 
 
-def _coloured(rng: np.random.Generator, size: int, centre: float) -> np.ndarray:
-    """Return noise of unit variance around `centre` hertz, about an octave wide: (size,)."""
-    padded = -(-size // 4096) * 4096  # an FFT whose size has a large prime factor takes ten times as long
+def _filter_noise(rng: np.random.Generator, size: int, centre: float) -> np.ndarray:
+    """Noise of unit variance around `centre` hertz, about an octave wide: (size,)."""
+    padded = -(-size // 4096) * 4096  # the transform of a size with a large prime factor takes ten times as long
     spectrum = np.fft.rfft(rng.standard_normal(padded))
     hertz = np.fft.rfftfreq(padded, 1 / RATE)
     spectrum *= np.exp(-0.5 * (np.log2(np.maximum(hertz, 1.0) / centre) / 0.5) ** 2)
@@ -116,8 +116,8 @@ def _melody(film: Film, genre: str, size: int, rng: np.random.Generator) -> np.n
 def _background(film: Film, size: int, rng: np.random.Generator) -> np.ndarray:
     """Return background sound, from a city's hum and traffic to wind and birds in the wild: (size,)."""
     t = np.arange(size) / RATE
-    city = np.sin(2 * np.pi * 100 * t) * 0.5 + _coloured(rng, size, 180.0) * (1 + 0.5 * np.sin(2 * np.pi * 0.4 * t))
-    wind = _coloured(rng, size, 900.0) * (0.6 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.2, 0.5) * t))
+    city = np.sin(2 * np.pi * 100 * t) * 0.5 + _filter_noise(rng, size, 180.0) * (1 + 0.5 * np.sin(2 * np.pi * 0.4 * t))
+    wind = _filter_noise(rng, size, 900.0) * (0.6 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.2, 0.5) * t))
     chirp = t[: int(0.15 * RATE)]
     for start in rng.integers(0, size - len(chirp), size=3):
         wind[start : start + len(chirp)] += 0.8 * np.sin(2 * np.pi * (3_000 * chirp + 8_000 * chirp**2))

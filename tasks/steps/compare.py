@@ -27,7 +27,7 @@ from tasks.progress import progress
 from tasks.runs.plan import Plan, read_plan
 from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.options import Device, Memory, Run, Threads
-from tasks.store import Artefact, open_history, open_store, write_artefact
+from tasks.store import Artefact, ArtefactWriter, open_history, open_store, write_artefact
 from tasks.store.layout import run_key
 from tasks.training import TrainingOptions
 from tasks.training.device import thread_count
@@ -79,14 +79,9 @@ def compare(
     without = [name for name in names if not model_class(name).uses_content]
     reference = against or _choose_reference(served, names, without, trials)
     comparison = compare_trials(trials, reference)
-    text = "\n".join(write_table(comparison, without))
     with write_artefact(store, run_key(run, "compare"), inputs=[prepared, *trials]) as out:
-        out.file("table.md").write_text(text + "\n", encoding="utf-8")
-        out.frame("figures.csv", comparison.figures)
-        out.json("differences.json", _differences(comparison))
-        draw_plot(comparison.figures, reference, out.file("plot.png"))
+        write_report(out, comparison, without)
     recorder.finish(reference)
-    log.info("\n%s\n", text)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
         kind = BadInput if all(isinstance(error, BadInput) for error in failed.values()) else TaskError
@@ -94,6 +89,16 @@ def compare(
     best = choose_best(comparison.figures, names)
     figure = mean_figure(comparison.figures, best, "test")
     return {"run": run, "trials": len(trials), "against": reference, "best": best, f"test_{DECIDES}": figure}
+
+
+def write_report(out: ArtefactWriter, comparison: Comparison, without: list[str]) -> None:
+    """Table, metrics, differences and plot; the table also into the log."""
+    text = "\n".join(write_table(comparison, without))
+    out.file("table.md").write_text(text + "\n", encoding="utf-8")
+    out.frame("figures.csv", comparison.figures)
+    out.json("differences.json", _differences(comparison))
+    draw_plot(comparison.figures, comparison.against, out.file("plot.png"))
+    log.info("\n%s\n", text)
 
 
 def choose_models(models: str | None, plan: Plan) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.errors import Corrupt
 from tasks.store import open_store
-from tasks.store.base import checked_key
+from tasks.store.base import require_key
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def import_store() -> dict[str, object]:
                 with path.open("wb") as target:
                     while chunk := source.read(1 << 20):
                         target.write(chunk)
-                store.put_file(checked_key(member.name), path)
+                store.put_file(require_key(member.name), path)
                 count += 1
     except tarfile.TarError as error:
         raise Corrupt(f"standard input cannot be read as an archive of export-store: {error}") from error

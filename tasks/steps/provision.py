@@ -6,7 +6,7 @@ import logging
 from urllib.parse import urlsplit
 
 from tasks.errors import BadInput, TaskError
-from tasks.store import History, flag, metrics_dsn, required
+from tasks.store import History, flag, metrics_dsn, require_setting
 from tasks.store.s3 import S3Store
 from tasks.store.users import Users, may_read_releases, may_use
 
@@ -19,20 +19,22 @@ def provision() -> dict[str, object]:
     Settings, all from the environment: those of a store in S3, whose key is that of the tasks; RECSYS_S3_ROOT_USER and
     RECSYS_S3_ROOT_PASSWORD; RECSYS_S3_READER_ACCESS_KEY and RECSYS_S3_READER_SECRET_KEY for who reads releases.
     """
-    bucket = urlsplit(required("RECSYS_STORE")).netloc
-    endpoint, secure = required("RECSYS_S3_ENDPOINT"), flag("RECSYS_S3_SECURE")
-    root, password = required("RECSYS_S3_ROOT_USER"), required("RECSYS_S3_ROOT_PASSWORD")
+    bucket = urlsplit(require_setting("RECSYS_STORE")).netloc
+    endpoint, secure = require_setting("RECSYS_S3_ENDPOINT"), flag("RECSYS_S3_SECURE")
+    root, password = require_setting("RECSYS_S3_ROOT_USER"), require_setting("RECSYS_S3_ROOT_PASSWORD")
     S3Store(bucket, endpoint=endpoint, access_key=root, secret_key=password, secure=secure)  # which makes the bucket
-    tasks = required("RECSYS_S3_ACCESS_KEY")
+    tasks = require_setting("RECSYS_S3_ACCESS_KEY")
     made: list[str] = []
     if tasks == root:
         log.warning("the tasks use the key of the object store's root user: no users of less rights are made")
     else:
         users = Users(endpoint, root, password, secure=secure)
-        reader = required("RECSYS_S3_READER_ACCESS_KEY")
-        secret = required("RECSYS_S3_SECRET_KEY")
+        reader = require_setting("RECSYS_S3_READER_ACCESS_KEY")
+        secret = require_setting("RECSYS_S3_SECRET_KEY")
         users.ensure(tasks, secret, f"{bucket}-tasks", may_use(bucket))
-        users.ensure(reader, required("RECSYS_S3_READER_SECRET_KEY"), f"{bucket}-reader", may_read_releases(bucket))
+        users.ensure(
+            reader, require_setting("RECSYS_S3_READER_SECRET_KEY"), f"{bucket}-reader", may_read_releases(bucket)
+        )
         made = [tasks, reader]
         try:
             S3Store(bucket, endpoint=endpoint, access_key=tasks, secret_key=secret, secure=secure)

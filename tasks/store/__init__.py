@@ -16,10 +16,9 @@ from tasks.store.history import History, metrics_dsn, open_history
 from tasks.store.layout import release_prefix
 from tasks.store.manifest import FileEntry, Manifest
 from tasks.store.s3 import S3Store
-from tasks.store.values import WHOLE, MetricValue, SegmentValue
+from tasks.store.values import MetricValue, SegmentValue
 
 __all__ = [
-    "WHOLE",
     "Artefact",
     "ArtefactWriter",
     "Champion",
@@ -41,7 +40,7 @@ __all__ = [
     "open_store",
     "read_artefact",
     "release_prefix",
-    "required",
+    "require_setting",
     "sha256_of",
     "write_artefact",
 ]
@@ -61,16 +60,16 @@ def open_store(url: str | None = None) -> Store:
     if parts.scheme == "s3" and parts.netloc and parts.path in {"", "/"}:
         return S3Store(
             parts.netloc,
-            endpoint=required("RECSYS_S3_ENDPOINT"),
-            access_key=required("RECSYS_S3_ACCESS_KEY"),
-            secret_key=required("RECSYS_S3_SECRET_KEY"),
+            endpoint=require_setting("RECSYS_S3_ENDPOINT"),
+            access_key=require_setting("RECSYS_S3_ACCESS_KEY"),
+            secret_key=require_setting("RECSYS_S3_SECRET_KEY"),
             secure=flag("RECSYS_S3_SECURE"),
         )
     raise BadInput(f"store {url!r} found, expected s3://bucket or file:///folder")
 
 
-def required(name: str) -> str:
-    """Return an environment variable that an S3 store needs; raises BadInput if it is not set."""
+def require_setting(name: str) -> str:
+    """A variable of the environment that a store in S3 needs."""
     if value := os.environ.get(name):
         return value
     raise BadInput(f"{name} is not set, expected it for a store in S3")

@@ -55,16 +55,16 @@ class Store(Protocol):
         """Remove `key`; does nothing if it is absent."""
 
 
-def checked_key(key: str) -> str:
-    """Return `key` if it is a plain relative path; raises BadInput otherwise."""
+def require_key(key: str) -> str:
+    """`key` if it is a plain relative path; BadInput for one that could lead elsewhere."""
     parts = key.split("/")
     if not key or any(part in {"", ".", ".."} for part in parts) or "\\" in key or "\0" in key:
         raise BadInput(f"store key {key!r} found, expected a relative path without empty parts, '.' or '..'")
     return key
 
 
-def checked_size(info: ObjectInfo, limit: int | None) -> None:
-    """Raise BadInput if the object is larger than `limit` bytes."""
+def require_size(info: ObjectInfo, limit: int | None) -> None:
+    """BadInput when the object is larger than `limit` bytes."""
     if limit is not None and info.size > limit:
         raise BadInput(f"{info.key} has {info.size} bytes, expected at most {limit}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from tasks.errors import NotFound
-from tasks.store.base import ObjectInfo, checked_key, checked_size
+from tasks.store.base import ObjectInfo, require_key, require_size
 
 TEMPORARY = ".writing-"
 
@@ -32,8 +32,8 @@ class FolderStore:
             self._write(key, lambda file: shutil.copyfileobj(source, file))
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """Return the bytes of `key`."""
-        checked_size(self.stat(key), limit)
+        """Bytes of `key`."""
+        require_size(self.stat(key), limit)
         return self._path(key).read_bytes()
 
     def get_file(self, key: str, path: Path) -> None:
@@ -65,7 +65,7 @@ class FolderStore:
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self.root / checked_key(key)
+        return self.root / require_key(key)
 
     def _info(self, path: Path) -> ObjectInfo:
         stat = path.stat()

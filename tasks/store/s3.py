@@ -17,7 +17,7 @@ from minio.commonconfig import CopySource
 from minio.error import MinioException, S3Error
 
 from tasks.errors import BadInput, NotFound, TaskError
-from tasks.store.base import CHUNK, ObjectInfo, checked_key, checked_size
+from tasks.store.base import CHUNK, ObjectInfo, require_key, require_size
 
 T = TypeVar("T")
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -55,26 +55,26 @@ class S3Store:
 
     def put(self, key: str, data: bytes) -> None:
         """Write `data` under `key`."""
-        checked_key(key)
+        require_key(key)
         self._do(lambda: self._client.put_object(self.bucket, key, io.BytesIO(data), len(data)), key)
 
     def put_file(self, key: str, path: Path) -> None:
-        """Write the file's content under `key`, in parts if it is large."""
-        checked_key(key)
+        """Write the file's content under `key`, in parts when it is large."""
+        require_key(key)
         self._do(lambda: self._client.fput_object(self.bucket, key, str(path)), key)
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """Return the bytes of `key`."""
-        checked_size(self.stat(key), limit)
+        """Bytes of `key`."""
+        require_size(self.stat(key), limit)
         return self._do(lambda: self._read(key), key)
 
     def get_file(self, key: str, path: Path) -> None:
         """Write the bytes of `key` to `path`."""
-        self._do(lambda: self._read_to(checked_key(key), path), key)
+        self._do(lambda: self._read_to(require_key(key), path), key)
 
     def stat(self, key: str) -> ObjectInfo:
-        """Return size and etag of `key`."""
-        checked_key(key)
+        """Size and etag of `key`."""
+        require_key(key)
         status: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
         return ObjectInfo(key=key, size=int(status.size), etag=str(status.etag))
 
@@ -90,13 +90,13 @@ class S3Store:
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object on the server."""
-        checked_key(source)
-        checked_key(target)
+        require_key(source)
+        require_key(target)
         self._do(lambda: self._client.copy_object(self.bucket, target, CopySource(self.bucket, source)), source)
 
     def delete(self, key: str) -> None:
         """Remove `key`."""
-        checked_key(key)
+        require_key(key)
         self._do(lambda: self._client.remove_object(self.bucket, key), key)
 
     def _make_bucket(self) -> None:

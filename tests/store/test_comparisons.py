@@ -46,6 +46,20 @@ def test_the_best_of_each_model_is_chosen_on_validation(history: History, metric
     assert best == [("ease", "r1", 0.3, 0.1, 2, "r1"), ("bpr", "r2", 0.1, 0.1, 2, "r2")]
 
 
+def test_a_model_with_a_failed_trial_is_in_no_view(history: History, metrics_dsn: str) -> None:
+    """However many others of its trials ended, and in whatever world; until the failed one ends as well."""
+    record(history, "r", "ease", 0.3, 0.3)
+    record(history, "r", "bpr", 0.2, 0.2)
+    failed = replace(TRIAL, world="cold", model="bpr", seconds=None, artefact=None, error="loss was nan")
+    history.record_trial("r", failed, [])
+    models = "SELECT DISTINCT model FROM rec.comparison_{} ORDER BY model"
+    for view in ("summary", "best"):
+        assert rows(metrics_dsn, models.format(view)) == [("ease",)]
+    history.record_trial("r", replace(TRIAL, world="cold", model="bpr"), [])
+    for view in ("summary", "best"):
+        assert rows(metrics_dsn, models.format(view)) == [("bpr",), ("ease",)]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_value_that_is_not_finite_is_refused(history: History, metrics_dsn: str, value: float) -> None:
     """By the code with a sentence, and by the database itself."""
