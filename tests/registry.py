@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tasks.models import MODELS, model_class
-from tasks.models.families.content import ContentModel
 from tasks.models.families.gradient import GradientModel
 
 GRADIENT = [name for name in MODELS if issubclass(model_class(name), GradientModel)]
-CONTENT = [name for name in MODELS if issubclass(model_class(name), ContentModel)]
+CONTENT = [name for name in MODELS if model_class(name).uses_content]
+GRADIENT_CONTENT = [name for name in GRADIENT if name in CONTENT]

@@ -79,7 +79,7 @@ def number(default: int | str, least: int, most: int, title: str, description: s
 
 def features() -> Param:
     """A field for several encoders at once: JSON, or nothing."""
-    text = setting("RECSYS_FEATURES", "null")
+    text = read_setting("RECSYS_FEATURES", "null")
     try:
         default = json.loads(text)
     except ValueError:

@@ -105,8 +105,11 @@ def scan(
 def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, dict[str, int], Plan]:
     """The inventory of the modalities of the run, its counts, and the plan."""
     checked_dataset(config.dataset)
-    matrices = {m: prefix for m in config.modalities if (prefix := current(store, matrix_folder(config.dataset, m)))}
-    objects = {m: infos for m, infos in list_media(store, config.dataset).items() if m in config.modalities}
+    features = config.list_features()
+    modalities: set[str] = {feature.modality for feature in features}
+    folders = {feature.name: matrix_folder(config.dataset, feature.name) for feature in features}
+    matrices = {name: prefix for name, folder in folders.items() if (prefix := current(store, folder))}
+    objects = {m: infos for m, infos in list_media(store, config.dataset).items() if m in modalities}
     interactions = current(store, interactions_folder(config.dataset))
     _check_sources(store, config, set(matrices), set(objects), interactions)
     encoders = identities(store, config, set(matrices))

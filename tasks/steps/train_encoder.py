@@ -18,12 +18,8 @@ from tasks.encoders import encoder_module
 from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import checked_name, put_weights
 from tasks.errors import BadInput
-from tasks.media import LARGEST_FILE, BadMedia
-from tasks.media.audio import decode_audio
-from tasks.media.image import decode_image
-from tasks.media.text import decode_text
-from tasks.progress import progress
-from tasks.runs.inventory import check_names, list_media
+from tasks.media import LARGEST_FILE
+from tasks.runs.inventory import DOWNLOADS, check_names, list_media
 from tasks.steps.options import Dataset
 from tasks.store import Artefact, ObjectInfo, Store, open_store
 from tasks.store.layout import checked_dataset, media_folder, training_folder

@@ -11,7 +11,8 @@ import torch
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models import build_model
-from tasks.models.families.content import ContentModel
+from tasks.models.base import Model
+from tasks.models.families.gradient import GradientModel
 from tasks.models.lattice import LATTICE
 from tasks.models.layers.cliper import FrontEnd
 from tasks.models.layers.content import Content, ContentOptions, Projection, Projections
@@ -19,7 +20,7 @@ from tasks.models.solvers.standardise import standardised
 from tasks.models.vbpr import VBPR
 from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax
-from tests.registry import CONTENT
+from tests.registry import GRADIENT_CONTENT
 from tests.world import random_world
 
 BRIEF = {"max_epochs": 2, "batch_size": 16, "embedding_size": 4}
@@ -47,7 +48,7 @@ def test_an_item_that_lacks_a_modality_is_the_mean_of_all_that_have_it() -> None
     np.testing.assert_allclose(found[present], standardised(rows[present], "text"), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("name", GRADIENT_CONTENT)
 def test_every_model_with_content_takes_items_that_lack_it(name: str) -> None:
     """Three modalities and one item with none of them: scores are finite, of that item too, and not all alike."""
     model = build_model(name, BRIEF, views(without=2))
@@ -57,7 +58,7 @@ def test_every_model_with_content_takes_items_that_lack_it(name: str) -> None:
     assert len(np.unique(scores[:, 2])) > 1
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("name", GRADIENT_CONTENT)
 def test_an_item_that_lacks_content_does_not_drown_what_others_teach(name: str) -> None:
     """Where training begins its nothing has no direction: no gradient grows beyond those with all content there."""
 
@@ -113,7 +114,7 @@ def test_views_of_an_item_without_a_picture_count_whole(fusion: str) -> None:
         np.testing.assert_allclose(found[[2, 5, 7]], whole[[2, 5, 7]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("name", GRADIENT_CONTENT)
 def test_every_model_with_content_says_when_there_is_none(name: str) -> None:
     """And what to do instead."""
     with pytest.raises(BadInput, match=f"has no features, expected at least one modality for {name}: use bpr"):
@@ -127,7 +128,7 @@ def content_of(model: Model) -> Content:
     return content
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("name", GRADIENT_CONTENT)
 def test_content_can_be_held_and_projected_in_16_bits(name: str) -> None:
     """Parameters and scores keep 32 bits, and scores of the same parameters differ by little."""
     exact, rough = (build_model(name, BRIEF | {"precision": kind}, views()) for kind in ("float32", "bfloat16"))
@@ -173,7 +174,7 @@ def test_a_front_end_weighs_views_by_their_cosine_with_the_picture(fusion: str) 
 
 
 @pytest.mark.parametrize("fusion", ["sum", "attention"])
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("name", GRADIENT_CONTENT)
 def test_any_model_with_content_takes_a_front_end_and_trains_it(name: str, fusion: str) -> None:
     """Its parameters move with the model's, unless it has none; scores survive saving."""
     data = views()
@@ -206,7 +207,7 @@ def test_views_of_another_space_are_refused(front_end: dict[str, object]) -> Non
         build_model("vbpr", {"front_end": front_end}, views())
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("name", GRADIENT_CONTENT)
 def test_a_missing_modality_is_masked_in_one_way(name: str) -> None:
     """Whatever a model projects content to, an item without a modality has zeros there, biases or not."""
     data = views()

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from tasks.metrics import selection_metric
-from tasks.models import MODELS, build_model, model_class
+from tasks.models import build_model
 from tasks.models.base import Model
 from tasks.store import Store
-from tasks.training import EpochRecord, GradientConfig, TrainingOptions, train
+from tasks.training import EpochRecord, TrainingOptions, train
 from tasks.training.checkpoint import StoreCheckpoints
+from tests.registry import GRADIENT
 from tests.training.test_loop import Number, config
 from tests.world import random_world
 
-GRADIENT = [name for name in MODELS if issubclass(model_class(name).Config, GradientConfig)]
 IDENTITY = {"model": "number", "seed": 0}
 
 
