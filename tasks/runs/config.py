@@ -131,7 +131,8 @@ class RunConfig(Strict):
 
     def describe(self) -> dict[str, Any]:
         """All choices as JSON has them, without the form of features that is not used."""
-        return self.model_dump(mode="json", exclude_none=True)
+        unused = {name for name in (*SHORT, "features") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unused)
 
 
 def check_feature_name(name: str, modality: str) -> None:
