@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,6 +74,25 @@ def test_a_name_that_is_none_finds_nothing(folder_store: Store, tmp_path: Path, 
     put(folder_store, tmp_path, "own")
     with pytest.raises(NotFound, match="expected one of audioclip-demo, own"):
         find_weights(folder_store, name)
+
+
+def test_another_architecture_is_one_entry_of_the_registry(
+    folder_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are stored, identified and loaded as those of AudioCLIP are, and nothing else is to be changed."""
+
+    def load(folder: Path, identity: str, device: str, *, half: bool) -> dict[str, tuple[object, ...]]:
+        return {"text": ((folder / "model.safetensors").read_bytes(), identity, device, half)}
+
+    parts = {"MODALITIES": ("text",), "PREPROCESSING": "t3", "CHECKPOINTS": {}, "SHIPPED": {}, "load": load}
+    monkeypatch.setitem(sys.modules, "toy_encoder", SimpleNamespace(**parts))  # type: ignore[arg-type]
+    monkeypatch.setitem(ENCODERS, "toy", "toy_encoder")
+    for name in ("model.safetensors", "config.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    version = put_weights(folder_store, "letters", tmp_path, "toy").rpartition("/")[2]
+    identity = f"letters@{version[:12]}-t3-bfloat16"
+    assert identify(folder_store, f"letters{HALF}") == {"text": identity}
+    assert load_encoder(folder_store, f"letters{HALF}", device="cuda") == {"text": (b"{}", identity, "cuda", True)}
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)
