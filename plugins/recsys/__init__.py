@@ -1,1 +1,1 @@
-"""What DAG files share: commands as operators, defaults, alerts. The only code besides `dags/` that imports Airflow."""
+"""Shared code of DAG files: commands as operators, defaults, alerts. Apart from `dags/`, only this imports Airflow."""

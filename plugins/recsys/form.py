@@ -1,4 +1,4 @@
-"""The trigger form: its fields, what each accepts, and the environment variables that give their defaults.
+"""The trigger form: its fields, their valid values, and the environment variables with their defaults.
 
 RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_FEATURES (JSON), RECSYS_K,
 RECSYS_SPLIT and RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is sent, not an hour
@@ -34,7 +34,7 @@ MODELS = [
     "mgcn",
     "smore",
 ]
-NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is made of cease and ials
+NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is an ensemble of cease and ials
 SPLITS = ["random", "time", "leave-one-out", "given"]
 FEATURE = "^[a-z][a-z0-9_]{0,62}$"
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one
@@ -73,7 +73,7 @@ def whole(variable: str, default: int) -> int | str:
 
 
 def number(default: int | str, least: int, most: int, title: str, description: str) -> Param:
-    """A field for a whole number."""
+    """Return a field for an integer."""
     return Param(default, type="integer", minimum=least, maximum=most, title=title, description=description)
 
 
@@ -106,7 +106,7 @@ def features() -> Param:
 
 
 def dataset() -> Param:
-    """The field that both forms have."""
+    """Return the field for the dataset, which both forms have."""
     return name(
         "RECSYS_DATASET", "demo", NAME, "Dataset", "Folder under media/ in the store, and name of the releases."
     )
@@ -119,14 +119,14 @@ RETRAIN = {
         "RECSYS_MODALITIES", MODALITIES, MODALITIES, "Modalities", "Kinds of media that are used; any subset."
     ),
     "models": several(
-        "RECSYS_MODELS", MODELS, NIGHTLY, "Models", "Those that compete; the best on validation is published."
+        "RECSYS_MODELS", MODELS, NIGHTLY, "Models", "Models to train; the best on validation is published."
     ),
     "encoder": name(
         "RECSYS_ENCODER",
         "audioclip-demo",
         NAME,
         "Encoder",
-        "audioclip-demo, or one made by the command weights or train-encoder. A change embeds all media anew.",
+        "audioclip-demo, or one made by the command weights or train-encoder. A change encodes all media again.",
     ),
     "features": features(),
     "k": number(
@@ -134,7 +134,7 @@ RETRAIN = {
         1,
         100,
         "k of the k-core",
-        "Least interactions that a user or item keeps its place with.",
+        "Minimum number of interactions of every user and item.",
     ),
     "split": Param(
         read_setting("RECSYS_SPLIT", "random"),
@@ -143,13 +143,13 @@ RETRAIN = {
         title="Split",
         description="How interactions become training, validation and test; given: by the labels in the log.",
     ),
-    "seed": number(7, 0, 2**31 - 1, "Seed", "The same seed gives the same figures."),
-    "force": Param(False, type="boolean", title="Force", description="Run even when nothing is new."),
+    "seed": number(7, 0, 2**31 - 1, "Seed", "The same seed gives the same metrics."),
+    "force": Param(False, type="boolean", title="Force", description="Run even if nothing is new."),
     "config": name(
         "RECSYS_CONFIG",
         "nightly",
         PRESET,
         "Preset",
-        "File in tasks/configs/ with all that this form leaves out: thresholds, hyper-parameters.",
+        "File in tasks/configs/ with everything else: thresholds and hyperparameters.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Where the Airflow UI shows things."""
+"""Links to pages of the Airflow UI."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from airflow.sdk.configuration import conf
 
 
 def run_url(dag: str, run: str) -> str:
-    """The page of a run."""
+    """Return the URL of a run."""
     base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
     return f"{base}/dags/{dag}/runs/{quote(run, safe='')}"
 
 
 def log_url(dag: str, run: str, task: str, map_index: int, try_number: int | None) -> str:
-    """The log of a task instance; without a try number, of its last."""
+    """Return the URL of a task instance's log; without a try number, of its last try."""
     mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
     tried = f"?try_number={try_number}" if try_number else ""
     return f"{run_url(dag, run)}/tasks/{task}{mapped}{tried}"

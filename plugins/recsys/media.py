@@ -1,4 +1,4 @@
-"""The asset that says "new media": `ingest_media` emits it, `retrain_nightly` waits for it."""
+"""The asset for new media: `ingest_media` emits its events, `retrain_nightly` is triggered by them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NEW_MEDIA = Asset("new_media", group="recsys")
 
 
 def dataset_of(params: Mapping[str, Any], events: Mapping[Any, Any] | None) -> str:
-    """The dataset of a run: what the media events that started it name, else the parameter.
+    """Return the dataset of a run: that of the media events that started it, else the parameter.
 
-    Raises ValueError when several datasets got new media before one run began: a run retrains one.
+    Raises ValueError if several datasets got new media before the run started: a run retrains one.
     """
     extras = [event.extra for group in (events or {}).values() for event in group]
     named = {extra["dataset"] for extra in extras if extra.get("dataset")}

@@ -16,7 +16,7 @@ MODEL, CONFIG = "model.safetensors", "config.json"  # the files of stored weight
 
 
 class ModalityEncoder(Protocol):
-    """Turns media of one modality into vectors.
+    """Encodes media of one modality as embeddings.
 
     `identity` names weights, preprocessing and dtype (see `identity.py`). `width` is the length of a vector.
     """
@@ -25,11 +25,11 @@ class ModalityEncoder(Protocol):
     width: int
 
     def decode(self, data: bytes) -> object:
-        """What `encode` wants of one file. On the CPU, in any thread. Raises BadMedia with the reason."""
+        """Decode one file for `encode`. Runs on the CPU in any thread. Raises BadMedia with the reason."""
         ...
 
     def encode(self, media: Sequence[Any]) -> np.ndarray:
-        """(len(media), width) float32; a row depends on its own medium alone, whatever else is in the batch."""
+        """Return (len(media), width) float32; a row depends only on its own medium, not on the rest of the batch."""
         ...
 
 

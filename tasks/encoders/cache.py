@@ -1,8 +1,8 @@
-"""Embeddings by content: what was encoded once is never encoded again.
+"""The cache of embeddings by content hash: no file is encoded twice.
 
 Append-only Parquet parts under `embeddings/<encoder identity>/<modality>/`, each named by the sha256 of its own bytes.
-The encoder's identity is in the path, so another encoder misses by construction. Media that could not be decoded are
-kept too, with the reason, so that a bad file is not tried anew every night.
+The encoder's identity is in the path, so another encoder has another cache. Media that could not be decoded are stored
+too, with the reason, so that a bad file is not tried again in every run.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tasks.errors import Corrupt
 from tasks.store import Store
 from tasks.store.layout import embeddings_folder
 
-READERS = 4  # parts that are fetched at once
+READERS = 4  # parts fetched at the same time
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of some media, by sha256: a vector (width,) float32, or the reason why there is none."""
+    """Cached results by sha256: an embedding (width,) float32, or the reason why there is none."""
 
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Known:
         return len(self.vectors) + len(self.rejected)
 
     def update(self, other: Known) -> None:
-        """Take over what another knows."""
+        """Add the results of another."""
         self.vectors.update(other.vectors)
         self.rejected.update(other.rejected)
 
@@ -61,7 +61,7 @@ class EmbeddingCache:
         )
 
     def read(self, wanted: set[str]) -> Known:
-        """What is known of the media `wanted`. Corrupt, naming the part, when one is not what its name promises."""
+        """Return the cached results of the media `wanted`. Raises Corrupt, naming the part, if its hash is wrong."""
         keys = [info.key for info in self._store.list(f"{self._folder}/part-")]
         found = Known()
         with ThreadPoolExecutor(READERS) as pool:
@@ -73,7 +73,7 @@ class EmbeddingCache:
         return found
 
     def append(self, vectors: Mapping[str, np.ndarray], rejected: Mapping[str, str]) -> None:
-        """Add one part: (width,) float32 by sha256, and reasons by sha256. Nothing is written of nothing."""
+        """Add one part: (width,) float32 by sha256, and reasons by sha256. Writes no empty part."""
         if not vectors and not rejected:
             return
         matrix = np.zeros((len(vectors) + len(rejected), self._width), dtype=np.float32)
@@ -85,7 +85,7 @@ class EmbeddingCache:
             pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._width, mask=pc.is_valid(reasons)),
         ]
         buffer = io.BytesIO()
-        # numbers of vectors hardly ever repeat: neither a dictionary nor compression makes them smaller
+        # floats hardly repeat: neither dictionary encoding nor compression makes them smaller
         pq.write_table(pa.table(columns, schema=self._schema), buffer, use_dictionary=False, compression="none")
         data = buffer.getvalue()
         self._store.put(f"{self._folder}/part-{hashlib.sha256(data).hexdigest()}.parquet", data)

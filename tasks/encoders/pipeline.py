@@ -1,4 +1,4 @@
-"""Many media through one encoder: threads read and decode ahead of it, within bounds of number and of memory."""
+"""Encodes many media with one encoder: threads read and decode ahead, within limits of number and memory."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tasks.store import Store
 
 log = logging.getLogger(__name__)
 DECODERS = 2  # threads
-BATCH, BATCH_BYTES = 32, 256 << 20  # media encoded at once, fewer when they are large as they are decoded
-AHEAD, AHEAD_BYTES = 96, 512 << 20  # media decoded and waiting; each thread may have one more in hand
-PART, PART_SECONDS = 512, 60.0  # what a killed run loses at most: so many media, or what took so long
+BATCH, BATCH_BYTES = 32, 256 << 20  # media per batch, fewer if their decoded size is large
+AHEAD, AHEAD_BYTES = 96, 512 << 20  # media decoded ahead; each thread may have one more in progress
+PART, PART_SECONDS = 512, 60.0  # maximum loss of a killed run: number of media, or seconds of work
 
 
 @dataclass(frozen=True)
 class Medium:
-    """One file to be encoded, as the scan saw it."""
+    """One file to encode, as recorded by the scan."""
 
     item: str
     key: str
@@ -38,18 +38,18 @@ class Medium:
 
 
 class ChangedMedium(TaskError):
-    """The object is no longer what the scan saw. Nothing is known against what it is now, so nothing is cached."""
+    """The object has changed since the scan. Its new content may be valid, so nothing is cached."""
 
 
-Decoded = tuple[Medium, object]  # with BadMedia or ChangedMedium in place of what could not be decoded
+Decoded = tuple[Medium, object]  # with BadMedia or ChangedMedium if it could not be decoded
 
 
 def encode_all(
     store: Store, modality: str, encoder: ModalityEncoder, cache: EmbeddingCache, media: Sequence[Medium]
 ) -> tuple[Known, dict[str, str]]:
-    """What the encoder makes of `media`, and by sha256 the reasons why some could not be looked at.
+    """Encode `media`; returns the results, and by sha256 the reasons why some could not be read.
 
-    What is known goes into the cache in parts; also what was encoded before a failure.
+    Results are written to the cache in parts, also those from before a failure.
     """
     known, unsaved, changed = Known(), Known(), dict[str, str]()
 
@@ -79,7 +79,7 @@ def encode_all(
 
 
 def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium) -> object:
-    """What the encoder wants of a medium, or why there is no such thing. Read only when it is as small as it may be."""
+    """Read and decode a medium, or return the reason of refusal. It is read only if its size is within the limit."""
     if reason := too_large(medium.size, modality):
         return BadMedia(reason)
     try:
@@ -95,7 +95,7 @@ def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium
 
 
 def encode(encoder: ModalityEncoder, batch: Sequence[Decoded]) -> dict[str, np.ndarray]:
-    """By sha256 the vectors of a batch, without those that are not finite."""
+    """Return the embeddings of a batch by sha256, without those that are not finite."""
     good = [(medium, content) for medium, content in batch if not isinstance(content, Exception)]
     if not good:
         return {}
@@ -110,7 +110,7 @@ def encode(encoder: ModalityEncoder, batch: Sequence[Decoded]) -> dict[str, np.n
 
 
 def batches(decoded: Iterable[Decoded]) -> Iterator[list[Decoded]]:
-    """Groups of at most BATCH media; a group ends early with the medium that takes it over BATCH_BYTES."""
+    """Yield groups of at most BATCH media; a group ends early when it exceeds BATCH_BYTES."""
     batch: list[Decoded] = []
     size = 0
     for medium, content in decoded:
@@ -124,17 +124,17 @@ def batches(decoded: Iterable[Decoded]) -> Iterator[list[Decoded]]:
 
 
 def bytes_of(content: object) -> int:
-    """How much memory decoded content takes, about."""
+    """Return the approximate size of decoded content in bytes."""
     if isinstance(content, list | tuple):
         return sum(map(bytes_of, content))
     return content.nbytes if isinstance(content, np.ndarray) else len(content) if isinstance(content, str) else 0
 
 
 class Lookahead:
-    """Each medium with what `decode` makes of it, in order, decoded by threads before it is asked for.
+    """Yields each medium with the result of `decode`, in order, decoded ahead by threads.
 
-    No medium is begun while AHEAD of them, or AHEAD_BYTES of what was made of them, wait to be taken: a short file may
-    be a long sound.
+    No further medium is started while AHEAD media, or AHEAD_BYTES of decoded content, wait to be consumed: a small file
+    may contain long audio.
     """
 
     def __init__(self, decode: Callable[[Medium], object], media: Iterable[Medium]) -> None:
@@ -159,10 +159,10 @@ class Lookahead:
                     yield medium, content
             finally:
                 with self._lock:
-                    self._rest = iter(())  # whoever stops listening is not waited for
+                    self._rest = iter(())  # do not start further media if the consumer stops
 
     def _begin(self) -> None:
-        """Begin as many as may be; the lock is held."""
+        """Start as many media as the limits allow; the lock must be held."""
         while self._running < DECODERS and len(self._waiting) < AHEAD and self._bytes < AHEAD_BYTES:
             medium = next(self._rest, None)
             if medium is None:
@@ -171,7 +171,7 @@ class Lookahead:
             self._waiting.append((medium, self._pool.submit(self._run, medium)))
 
     def _run(self, medium: Medium) -> object:
-        """In a thread. What is counted is counted before anyone can see the result, and end for want of another."""
+        """Run in a thread. Counters are updated before the result is visible, so the consumer never stops early."""
         content: object = None
         try:
             content = self._decode(medium)

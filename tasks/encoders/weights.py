@@ -1,4 +1,4 @@
-"""Weights of encoders in the store: by content, with a small pointer to the current version of each name."""
+"""Encoder weights in the store, content-addressed, with a pointer to the current version of each name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.store.pointers import point
 
 
 def checked_name(name: str) -> str:
-    """`name` if an encoder can be called so; the shipped one's name is taken."""
+    """Return `name` if it is a valid encoder name; that of the shipped encoder is reserved."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name == DEMO or name.endswith(HALF):
         raise BadInput(
             f"encoder name {name!r} found, expected at most 55 letters, digits and . _ -, "

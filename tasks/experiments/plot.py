@@ -1,4 +1,4 @@
-"""The picture of a comparison."""
+"""The plot of a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.experiments.report import HEADS, SHOWN, rank_models
 
-mpl.use("Agg")  # files only, on machines without a screen
+mpl.use("Agg")  # renders to files, without a display
 
 
 def draw_plot(figures: pd.DataFrame, against: str, path: Path) -> None:
@@ -35,6 +35,6 @@ def draw_plot(figures: pd.DataFrame, against: str, path: Path) -> None:
         axis.grid(axis="x", color="0.9", zorder=0)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(table)), [str(model) for model in table.index])
-    image.supxlabel(f"grey: one seed; bar: deviation over seeds; red: {against}, the model to beat", fontsize=8)
+    image.supxlabel(f"grey: one seed; bar: standard deviation over seeds; red: {against}, the reference", fontsize=8)
     image.savefig(path, dpi=150)
     pyplot.close(image)

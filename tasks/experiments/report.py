@@ -1,4 +1,4 @@
-"""What trials say together: means and spreads over seeds, and whether a difference may be chance."""
+"""The report of a comparison: means and standard deviations over seeds, and significance of differences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
 
 @dataclass(frozen=True)
 class Comparison:
-    """Figures of all trials, one a row (world, model, seed, part, figure, value), and differences on test by model.
+    """Metrics of all trials, one per row (world, model, seed, part, figure, value), and differences on test by model.
 
     `differences` are against the model `against`, `content` those of a model and itself with permuted content.
     """
@@ -90,7 +90,7 @@ def choose_best(figures: pd.DataFrame, models: Sequence[str]) -> str:
 
 
 def mean_figure(figures: pd.DataFrame, model: str, part: str) -> float:
-    """NDCG@20 of a model in the plain world, the mean over seeds."""
+    """Return the mean NDCG@20 of a model over seeds in the plain world."""
     rows = figures[(figures["world"] == "plain") & (figures["part"] == part)]
     return float(rows.loc[(rows["model"] == model) & (rows["figure"] == DECIDES), "value"].mean())
 
@@ -131,18 +131,18 @@ def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterato
 
 
 def _not_above(baseline: str, beaten: Sequence[str], how: str) -> Iterator[str]:
-    """Says which models with content are not above the best without."""
+    """Yield a sentence with the models with content that are not better than `baseline`."""
     if beaten:
         yield ""
-        yield f"With content, and yet not above {baseline} {how}: {', '.join(beaten)}."
+        yield f"Models with content that are not better than {baseline} {how}: {', '.join(beaten)}."
 
 
 def _content(comparison: Comparison) -> Iterator[str]:
     plain, other = rank_models(comparison.figures, "test"), rank_models(comparison.figures, "test", "permuted")
     yield ""
-    yield f"Does the content help? The same with the features of other items ({TITLE} on test)."
+    yield f"Does content help? The same with permuted features ({TITLE} on test)."
     yield ""
-    yield "| model | as it is | permuted | difference | p |"
+    yield "| model | features | permuted features | difference | p |"
     yield "|---|---|---|---|---|"
     for model in plain.index[plain.index.isin(other.index)]:
         both = [_spread(table.loc[model], DECIDES) for table in (plain, other)]
@@ -151,9 +151,9 @@ def _content(comparison: Comparison) -> Iterator[str]:
 
 def _cold(figures: pd.DataFrame) -> Iterator[str]:
     yield ""
-    yield f"Items that nobody took in training, ranked among themselves and among all ({', '.join(HEADS.values())})."
+    yield f"Cold items, ranked among themselves and among all items ({', '.join(HEADS.values())})."
     yield ""
-    yield f"| model | Recall@20 among themselves | {TITLE} | Recall@20 among all | {TITLE} |"
+    yield f"| model | Recall@20 among cold items | {TITLE} | Recall@20 among all items | {TITLE} |"
     yield "|---|---|---|---|---|"
     tables = [rank_models(figures, part, "cold") for part in CATALOGUES]
     for model in tables[0].index:

@@ -1,4 +1,4 @@
-"""One training and evaluation for a comparison, kept so that it is never done twice."""
+"""One training and evaluation for a comparison, stored so that it is never repeated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ComparisonTrial:
 
     @property
     def step(self) -> str:
-        """Where its artefact lies in the run."""
+        """The step under which its artefact is stored in the run."""
         return f"compare-trials/{self.world}/{self.model}-{self.seed}"
 
 

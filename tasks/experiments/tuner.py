@@ -1,4 +1,4 @@
-"""A search for hyper-parameters with Optuna: what is tried next, what became of it, and what a killed process left."""
+"""Hyperparameter search with Optuna: choosing trials, recording results, and recovering trials of killed processes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from tasks.errors import Diverged
 from tasks.store.studies import Studies
 from tasks.training import Choice, Range, Real, Scorer, Space
 
-PATIENCE = 5  # trials that come to their end before one is given up, and validations that each is left in peace
-RANDOM = 4  # trials before the process draws, starts among them: those are good already, and chance is rarely better
+PATIENCE = 5  # complete trials before pruning starts, and validations of each trial before it may be pruned
+RANDOM = 4  # trials before the Gaussian process, including the starts, which are usually better than random ones
 REASON = "reason"
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # the step tells of every trial itself
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # the step logs every trial itself
 
 
 class Search:
-    """One study: a space and everything tried in it, by several processes at once if need be.
+    """One study: a space and its trials, possibly by several processes at once.
 
-    Each of `starts` is tried first. Then a Gaussian process draws all hyper-parameters together, where the expected
-    improvement is largest (Jones, Schonlau, Welch, Efficient Global Optimization, 1998): trials are few and dear.
+    Each of `starts` is tried first. Then a Gaussian process chooses all hyperparameters jointly, with the largest
+    expected improvement (Jones, Schonlau, Welch, Efficient Global Optimization, 1998), since trials are few and
+    expensive.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Search:
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """All so far, those of other processes too, in order of their numbers."""
+        """All trials so far, also those of other processes, by number."""
         return self._study.get_trials(deepcopy=False)
 
     def best(self) -> FrozenTrial | None:
@@ -59,9 +60,9 @@ class Search:
         return max(ended, key=lambda trial: trial.value or 0.0, default=None)
 
     def attempt(self, measure: Callable[[Trial], float]) -> FrozenTrial:
-        """Try the next hyper-parameters; `measure` gives their figure (higher is better).
+        """Try the next hyperparameters; `measure` returns their score (higher is better).
 
-        A trial that diverges or is given up is recorded with its reason; any other exception too, and ends the search.
+        A trial that diverges or is pruned is recorded with its reason; any other exception is recorded and raised.
         """
         trial = self.ask()
         try:
@@ -86,7 +87,7 @@ class Search:
         return min(others, default=0.0) if isinstance(error, Diverged) else max(own)
 
     def ask(self) -> Trial:
-        """The next trial, whose lock is held while it is under way."""
+        """Return the next trial and hold its lock while it runs."""
         with self._studies.locked(self._name):
             self._recover()
             tried = [trial.params for trial in self.trials if trial.state != TrialState.FAIL]
@@ -97,10 +98,10 @@ class Search:
         return trial
 
     def _recover(self) -> None:
-        """Trials that nobody works on any more have failed."""
+        """Mark running trials without a process as failed."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if self._studies.is_free(self._lock_of(trial.number)):
-                # It may also have ended since it was listed: its lock goes last.
+                # It may have ended since it was listed: its lock is released last.
                 self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _lock_of(self, number: int) -> str:
@@ -108,9 +109,9 @@ class Search:
 
 
 class SeededSampler(BaseSampler):
-    """A Gaussian process that is seeded anew for each trial, by the trial's number.
+    """A Gaussian process whose seed depends on the trial's number.
 
-    So a search that was interrupted draws what it would have drawn in one go, and two processes draw differently.
+    So an interrupted search continues like an uninterrupted one, and two processes draw different trials.
     """
 
     def __init__(self, seed: int) -> None:
@@ -118,24 +119,24 @@ class SeededSampler(BaseSampler):
         self._sampler = make_sampler(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Begin the trial's own stream of random numbers."""
+        """Seed the random stream of the trial."""
         seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0]
         self._sampler = make_sampler(int(seed))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What is drawn together."""
+        """Return the hyperparameters that are drawn jointly."""
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """All of it at once."""
+        """Draw them jointly."""
         return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> object:
-        """One by itself: the first trials are drawn at random."""
+        """Draw one hyperparameter: the first trials are random."""
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
 

@@ -1,4 +1,4 @@
-"""What a search tunes: one model on one dataset, with what stays as it is."""
+"""The subject of a search: one model on one dataset, and the hyperparameters that stay fixed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasks.training import GradientConfig, Space, TrainingOptions, picked, place
 
 @dataclass(frozen=True)
 class Subject:
-    """`given` are the plan's hyper-parameters of the model; those that are not searched stay as they are."""
+    """`given` are the plan's hyperparameters of the model; those that are not searched stay fixed."""
 
     model: type[Model]
     given: Mapping[str, Any]
@@ -30,20 +30,22 @@ class Subject:
 
     @property
     def searchable(self) -> Space:
-        """The model's, and of a hybrid those of the members that the plan gives it."""
+        """The search space of the model; for an ensemble, that of the members in the plan."""
         return self.model.space_of(self.model.configure(self.given))
 
     @property
     def space(self) -> Space:
-        """The same up to what the plan gives; without what is given in another shape, such as a weight for each
-        modality, or as none of a choice."""
+        """The search space extended to the plan's values, without hyperparameters that the plan gives in another form.
+
+        Such as a weight per modality, or a value that is not among the choices.
+        """
         could = self.searchable
         values = picked(self.model.configure(self.given).model_dump(), could)
         ranges = {key: widened(could[key], value) for key, value in values.items()}
         return {key: within for key, within in ranges.items() if within is not None}
 
     def figure(self, trial: Trial) -> float:
-        """NDCG@20 on validation with a trial's hyper-parameters."""
+        """Return NDCG@20 on validation with a trial's hyperparameters."""
         by_epochs = issubclass(self.model.Config, GradientConfig)
         validate = partial(selection_metric, data=self.data)
         recommender = self.model(self.model.configure(placed(self.given, trial.params)), self.data)
@@ -52,13 +54,13 @@ class Subject:
         return validate(recommender)
 
     def starts(self) -> list[dict[str, object]]:
-        """What is tried first: the model's defaults, of a hybrid those of its members, and what the plan has."""
+        """Return the first trials: the model's defaults (for an ensemble, its members'), and the plan's values."""
         given = self.model.configure(self.given)
         return [picked(config.model_dump(), self.space) for config in (self.model.defaults_of(given), given)]
 
     def version(self) -> str:
-        """Eight digits of a hash of all that decides a trial's figure beside the dataset and what is drawn."""
+        """Return eight digits of a hash of all that decides a trial's score, besides dataset and drawn values."""
         fixed = self.model.configure(placed(self.given, self.starts()[0])).model_dump(mode="json")
-        options = [self.options.seed, self.options.memory_gib]  # memory: what form some models take, or whether any
+        options = [self.options.seed, self.options.memory_gib]  # memory decides the form of some models
         text = json.dumps([FIGURES, repr(sorted(self.space.items())), fixed, *options, DECIDES])
         return hashlib.sha256(text.encode()).hexdigest()[:8]

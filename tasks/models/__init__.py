@@ -52,7 +52,7 @@ FIGURES = 3  # raised where the same hyper-parameters give other scores than bef
 
 
 def model_class(name: str) -> type[Model]:
-    """The class behind a name of `MODELS`; BadInput naming the known ones otherwise."""
+    """Return the class of a name in `MODELS`; raises BadInput with the known names otherwise."""
     if name not in MODELS:
         raise BadInput(f"model {name!r} found, expected one of {', '.join(MODELS)}")
     module, attribute = MODELS[name].split(":")
@@ -61,6 +61,6 @@ def model_class(name: str) -> type[Model]:
 
 
 def build_model(name: str, hyperparameters: Mapping[str, object], data: Dataset) -> Model:
-    """An unfitted model; `hyperparameters` go on top of its defaults, BadInput for an unknown or impossible one."""
+    """Return an unfitted model; `hyperparameters` override its defaults. Raises BadInput for invalid ones."""
     chosen = model_class(name)
     return chosen(chosen.configure(hyperparameters), data)

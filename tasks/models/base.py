@@ -1,4 +1,4 @@
-"""What every recommender is: built from a config and a dataset, fitted, asked for scores, saved as tensors."""
+"""Base class of all recommenders: built from a config and a dataset, fitted, then used for scores; saved as tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasks.training.space import Space, declared_space
 
 
 class Model(ABC):
-    """A recommender over the users and items of one `Dataset`, known by their row and column numbers.
+    """A recommender for the users and items of one `Dataset`, which are row and column numbers.
 
     Subclasses set `name` and `Config`, whose annotations say where `tune` looks, and fill in `_solve`, `_scores`,
     `serving`, `state` and `_set_state`. Models receive arrays, never paths, and whatever they derive from the data they
@@ -31,8 +31,8 @@ class Model(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[ModelConfig]]
     uses_content: ClassVar[bool] = False  # whether scores depend on `data.features`
-    SEARCH: ClassVar[Space] = {}  # where `tune` looks; the defaults are within
-    remedy: ClassVar[str] = "raise its relative_l2"  # against scores that are not finite
+    SEARCH: ClassVar[Space] = {}  # search space of `tune`; it contains the defaults
+    remedy: ClassVar[str] = "raise its relative_l2"  # advice in the error for scores that are not finite
 
     config: ModelConfig
     data: Dataset
@@ -53,7 +53,7 @@ class Model(ABC):
 
     @classmethod
     def configure(cls, values: Mapping[str, object]) -> ModelConfig:
-        """`values` on top of the defaults; BadInput in one sentence for unknown keys and impossible values."""
+        """Return the config of `values` and defaults; raises BadInput for unknown keys and invalid values."""
         try:
             return cls.Config.model_validate(dict(values))
         except ValidationError as error:
@@ -62,20 +62,21 @@ class Model(ABC):
 
     @classmethod
     def space_of(cls, config: ModelConfig) -> Space:
-        """Where `tune` looks: SEARCH, and of a model that holds others where these look, whichever `config` names."""
+        """Return the search space for `tune`: SEARCH; for an ensemble, the union of its members' spaces in `config`."""
         del config
         return cls.SEARCH
 
     @classmethod
     def defaults_of(cls, config: ModelConfig) -> ModelConfig:
-        """A point of `space_of(config)` to begin with: the defaults, also of models that `config` names."""
+        """Return the first point of `space_of(config)`: the defaults, also of the models that `config` names."""
         del config
         return cls.configure({})
 
     def fit(self, options: TrainingOptions) -> list[EpochRecord]:
-        """Learn from `data.train` (and features); one record per epoch, a single one for a closed form.
+        """Train on `data.train` (and features); returns one record per epoch, a single one for a closed form.
 
-        BadInput for a device that is not there, though a closed form would not use it; Diverged where a figure is none.
+        Raises BadInput if the device is unavailable, even for closed-form models, and Diverged if a value is not
+        finite.
         """
         usable(options.device)
         with threadpool_limits(options.threads, "blas"):
@@ -93,10 +94,10 @@ class Model(ABC):
         raise NotImplementedError
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """Scores of the whole catalogue, seen items included: (len(users), items) float32, finite, higher is better.
+        """Return scores of all items, also of seen ones: (len(users), items) float32, finite, higher is better.
 
-        `users` are row numbers of the dataset in any order, repeats allowed. BadInput for a row that does not exist,
-        TaskError when the model has not been fitted, Diverged when it has diverged.
+        `users` are row numbers of the dataset in any order, repeats allowed. Raises BadInput for a row that does not
+        exist, TaskError if the model is not fitted, Diverged if a score is not finite.
         """
         if not self.fitted:
             raise TaskError(
@@ -109,29 +110,29 @@ class Model(ABC):
 
     @abstractmethod
     def _scores(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), items) float32 for checked row numbers."""
+        """Return (len(users), items) float32 for valid row numbers."""
 
     def item_vectors(self) -> np.ndarray | None:
-        """(items, d) float32 whose cosines say how alike two items are, or None for a model that has no such thing."""
+        """Return (items, d) float32 whose cosines measure item similarity, or None for a model without item vectors."""
         return None
 
     @abstractmethod
     def serving(self) -> Serving:
-        """What a release needs to score as this fitted model does, and for new users, without dataset and features."""
+        """Return what a release needs for this model's scores, also of new users, without dataset and features."""
 
     @abstractmethod
     def state(self) -> dict[str, torch.Tensor]:
-        """What was learned, as contiguous tensors on the CPU; enough, with config and data, to score the same."""
+        """Return the learned state as contiguous CPU tensors; with config and data it gives the same scores."""
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> Self:
-        """Take over what `state()` gave under the same config and data; Corrupt when names or shapes differ."""
+        """Load what `state()` returned with the same config and data; raises Corrupt if names or shapes differ."""
         self._set_state(state)
         self.fitted = True
         return self
 
     @abstractmethod
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Check and take over a state."""
+        """Check and set a state."""
 
     def _checked(self, state: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
         found = {name: tuple(tensor.shape) for name, tensor in state.items()}

@@ -24,9 +24,9 @@ from tasks.training import Batch, GradientConfig, Real, cosine_distance, squared
 class BM3(GradientModel):
     """Vectors are those of LightGCN, of items with their own added; the score is the product of both predictions.
 
-    Loss: user and item predict each other, content predicts item and itself, where an item has it. The targets are
-    disturbed by dropout and get no gradient, so that in the paper's loss content moves no item but through the
-    predictor; `grounding` has items predict their content too.
+    Loss: user and item predict each other; the content of an item, if it has any, predicts the item and itself. Targets
+    are perturbed by dropout and get no gradient, so in the paper's loss content changes items only through the
+    predictor; with `grounding` items also predict their content.
     """
 
     name = "bm3"
@@ -64,11 +64,11 @@ class BM3(GradientModel):
         nn.init.eye_(self.predictor.weight)
 
     def start_epoch(self, rng: np.random.Generator) -> None:
-        """What is dropped in this epoch comes from its seed alone."""
+        """Seed the dropout of this epoch."""
         self._chance = torch.Generator(self.nodes.device).manual_seed(int(rng.integers(2**62)))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Of the positive pairs of a batch."""
+        """Return the loss of the positive pairs of a batch."""
         users, items = self._vectors()
         (user,), (item,) = gather(users, batch.users), gather(items, batch.positives)
         total = cosine_distance(self.predictor(user), self._target(item))
@@ -85,7 +85,7 @@ class BM3(GradientModel):
         return total + self.config.regularization * squared_norms(*own)
 
     def _target(self, rows: Tensor) -> Tensor:
-        """A copy without gradient, some of its numbers dropped and the rest larger for it."""
+        """Return a copy without gradient, with dropout."""
         keep = 1 - self.config.dropout
         kept = torch.rand(rows.shape, generator=self._chance, device=rows.device) < keep
         return rows.detach() * kept / keep

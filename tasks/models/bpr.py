@@ -18,12 +18,12 @@ from tasks.training import Batch, Choice, GradientConfig, bpr_of_vectors, square
 
 
 class BPR(GradientModel):
-    """Score s_ui = p_u . q_i (section 4.3.1); -log sigmoid(s_ui - s_uj) and an L2 term on the rows in use, by Adam."""
+    """Score s_ui = p_u . q_i (section 4.3.1); loss -log sigmoid(s_ui - s_uj) and L2 on the batch's rows, by Adam."""
 
     name = "bpr"
 
     class Config(GradientConfig):
-        """Size of the vectors beside the options of the loop."""
+        """Embedding size, in addition to the options of the loop."""
 
         embedding_size: Annotated[PositiveInt, Choice((32, 64, 128))] = Field(64, description="d")
 
@@ -44,5 +44,5 @@ class BPR(GradientModel):
         )
 
     def representations(self) -> Representations:
-        """The two tables."""
+        """Return the two embedding tables."""
         return Representations(self.users, self.items)

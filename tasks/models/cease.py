@@ -3,8 +3,8 @@
 Jeunen, Van Balen, Goethals, Closed-Form Models for Collaborative Filtering with Side-Information, RecSys 2020
 (equation 5): with S the (items, features) content, the Gram matrix X'X + w S S' takes the place of X'X. Steck,
 Autoencoders that Don't Overfit towards the Identity, NeurIPS 2020 (equation 8): dropout p on the input is a further L2
-term of p / (1 - p) times the diagonal. A user's row weighs n_u^(-a / 2), so that somebody who took everything does not
-decide what goes together.
+term of p / (1 - p) times the diagonal. A user's row is weighted by n_u^(-a / 2), so that users with very
+long histories do not dominate.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from tasks.training import ModelConfig, Real, TrainingOptions
 
 
 class CEASE(ItemWeights):
-    """Any number of modalities, each standardised (`parts/features.py`); without one it is EASE with better L2.
+    """Any number of modalities, each standardised (`solvers/features.py`); without any it is EASE with better L2.
 
-    All weights are stated relative to the mean of the diagonal of X'X, so that one default suits sparse and dense logs
-    alike.
+    All weights are relative to the mean of the diagonal of X'X, so that one default suits both sparse and dense logs.
     """
 
     name = "cease"
     uses_content = True
 
     class Config(ModelConfig):
-        """L2, dropout, and what long histories and content count."""
+        """L2, dropout, and the weights of long histories and of content."""
 
         relative_l2: Annotated[PositiveFloat, Real(0.1, 10, log=True)] = Field(
             1.5, description="lambda over the mean diagonal of the Gram matrix"
@@ -69,7 +68,7 @@ class CEASE(ItemWeights):
 
 
 def by_history(interactions: sparse.csr_matrix, exponent: float) -> sparse.csr_matrix:
-    """Each row times n^(-exponent / 2) with n its interactions: in the Gram matrix a user then counts n^-exponent."""
+    """Multiply each row by n^(-exponent / 2), n its interactions: its weight in the Gram matrix is n^-exponent."""
     lengths = np.diff(interactions.indptr)
     weights = np.power(np.maximum(lengths, 1), -exponent / 2).astype(np.float32)
     scaled = interactions.copy()
@@ -78,6 +77,6 @@ def by_history(interactions: sparse.csr_matrix, exponent: float) -> sparse.csr_m
 
 
 def add_content(matrix: np.ndarray, features: np.ndarray, weight: float) -> None:
-    """Add `weight` S S' to the matrix in place, some columns at a time."""
+    """Add `weight` S S' to the matrix in place, in blocks of columns."""
     for start in range(0, len(features), BLOCK):
         matrix[:, start : start + BLOCK] += np.float32(weight) * (features @ features[start : start + BLOCK].T)

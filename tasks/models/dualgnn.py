@@ -25,9 +25,9 @@ from tasks.training import Batch, GradientConfig, Real, Whole, squared_norms
 class DualGNN(GradientModel):
     """By modality, projected content and a user table are smoothed over the user-item graph, with ids in one more.
 
-    Users weigh these by a softmax of their own and add the mean of users alike (by the cosine of whom they share items
-    with, where the paper takes a softmax of counts, which long histories win). An item is the mean over all. The paper
-    has no channel of ids, projects by two layers and adds layers up; here they are averaged, as in LightGCN.
+    Each user weights the channels by a softmax and adds the mean of similar users (by the cosine of common items; the
+    paper uses a softmax of counts, which favours long histories). An item is the mean over channels. The paper has no
+    ID channel, projects by two layers and sums the layers; here they are averaged as in LightGCN.
     """
 
     name = "dualgnn"
@@ -77,13 +77,13 @@ class DualGNN(GradientModel):
         return Representations(users, torch.stack([channel[1] for channel in channels]).mean(0))
 
     def listening(self) -> Edges:
-        """From each user to those alike."""
-        if self._listening is None or self._listening.to is not self.alike:  # buffers are others on another device
+        """Edges from each user to similar users."""
+        if self._listening is None or self._listening.to is not self.alike:  # moving to another device replaces buffers
             self._listening = Edges(self.alike)
         return self._listening
 
     def loss(self, batch: Batch) -> Tensor:
-        """Pairwise loss; the user tables of a batch are penalised too."""
+        """Return the pairwise loss; the user tables of a batch are regularised too."""
         tables = [functional.embedding(batch.users, table) for table in self.users]
         final, weight = self.representations(), self.config.regularization
         ranking = pairwise(final.users, final.items, batch)

@@ -19,12 +19,12 @@ from tasks.models.solvers.ease_sparse import pruned_bytes, pruned_weights
 from tasks.training import ModelConfig, Real, TrainingOptions
 
 log = logging.getLogger(__name__)
-SMALL = 10_000  # items whose dense weights are made in half a minute: kept even where users are fewer
-NEIGHBOURS = 200  # of an item where no more fit
+SMALL = 10_000  # items whose dense weights take half a minute: kept dense even if there are fewer users
+NEIGHBOURS = 200  # of an item if more do not fit
 
 
 class EASE(ItemWeights):
-    """One of three forms, by size; the log says which.
+    """EASE in one of three forms, chosen by size; the log says which.
 
     Dense: all weights, from the Gram matrix of the items, in place. Dual (`ease_dual.py`): the same scores from that
     of the users, where these are fewer and the items more than SMALL, or dense does not fit in memory; no item vectors.
@@ -34,13 +34,14 @@ class EASE(ItemWeights):
     name = "ease"
 
     class Config(ModelConfig):
-        """L2, stated relative to the data so that one default suits sparse and dense logs alike; and which items."""
+        """L2, relative to the data so that one default suits sparse and dense logs; and the number of neighbours."""
 
         relative_l2: Annotated[PositiveFloat, Real(0.1, 30, log=True)] = Field(
             3.25, description="lambda over the mean of the diagonal of X'X"
         )
         neighbours: PositiveInt | None = Field(
-            default=None, description=f"nearest items that speak for an item; none: all, {NEIGHBOURS} of very many"
+            default=None,
+            description=f"nearest items with weights for an item; none: all, or {NEIGHBOURS} if there are too many",
         )
 
     config: Config

@@ -38,7 +38,7 @@ class FREEDOM(GradientModel):
 
         dropout: Annotated[float, Real(0, 0.9)] = Field(0.8, ge=0, lt=1, description="share of edges dropped per epoch")
         modality_weights: dict[str, NonNegativeFloat] | None = Field(
-            default=None, description="of the item graphs; none: equal"
+            default=None, description="weights of the item graphs by modality; none: equal"
         )
         content_weight: Annotated[NonNegativeFloat, Real(1e-4, 1, log=True)] = Field(
             1e-3, description="of the loss of projected content"

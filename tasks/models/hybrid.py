@@ -1,8 +1,8 @@
 """Hybrid: ensemble of `cease`, `ials` or others, standardised scores weighted by validation.
 
-Our own. CEASE explains a score by the user's few items one by one, with content behind them; iALS sees the whole
-history at once and smooths over the catalogue; a model like LATTICE follows the graph between both. Each user's scores
-of a member are brought to mean 0 and deviation 1 over the catalogue, since no scale means anything, and added:
+Our own model. CEASE scores an item from the user's items one by one, with content; iALS uses the whole history at once
+and smooths over the catalogue; a model like LATTICE propagates on the graph. Scales of scores are not comparable, so
+each user's scores of a member are standardised to mean 0 and standard deviation 1 over the catalogue and summed:
 z(first) + w z(second) + ... The weights are the best of a few on validation.
 """
 
@@ -29,7 +29,7 @@ MEMBERS: dict[str, dict[str, Any]] = {"cease": {}, "ials": {}}  # closed form an
 
 
 class Hybrid(Model):
-    """Members are fitted one after the other, each as it would be alone; then the weights are chosen.
+    """Members are fitted one after the other, each as if alone; then the weights are chosen on validation.
 
     Coordinate search: each weight in turn is set to the best of WEIGHTS on validation; then one more pass over all but
     the last.
@@ -39,20 +39,21 @@ class Hybrid(Model):
     uses_content = True
 
     class Config(ModelConfig):
-        """Who, with which hyper-parameters, and how much each counts."""
+        """Members, their hyperparameters, and their weights."""
 
         members: dict[str, dict[str, Any]] = Field(
-            default=MEMBERS, min_length=2, validate_default=True, description="model -> its hyper-parameters"
+            default=MEMBERS, min_length=2, validate_default=True, description="model -> its hyperparameters"
         )
         weights: tuple[NonNegativeFloat, ...] | None = Field(
-            default=None, description="of all members but the first, which has 1; none: the best on validation, or 1"
+            default=None,
+            description="weights of all members but the first, which has 1; none: the best on validation, or 1",
         )
 
         @field_validator("members")
         @classmethod
         def are_complete(cls, members: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             if "hybrid" in members:
-                raise ValueError("a hybrid is no member of a hybrid")
+                raise ValueError("hybrid found as a member of hybrid, expected other models")
             return {name: model_class(name).configure(given).model_dump() for name, given in members.items()}
 
         @model_validator(mode="after")
@@ -70,13 +71,13 @@ class Hybrid(Model):
 
     @classmethod
     def space_of(cls, config: ModelConfig) -> Space:
-        """Those of the members."""
+        """Return the union of the members' search spaces."""
         spaces = [under(f"members.{name}", model_class(name).SEARCH) for name in cast("Hybrid.Config", config).members]
         return {key: within for space in spaces for key, within in space.items()}
 
     @classmethod
     def defaults_of(cls, config: ModelConfig) -> ModelConfig:
-        """The same members, each with its own."""
+        """Return the same members with their defaults."""
         return cls.configure({"members": {name: {} for name in cast("Hybrid.Config", config).members}})
 
     def _solve(self, options: TrainingOptions) -> float | None:
@@ -110,7 +111,7 @@ class Hybrid(Model):
         return found
 
     def item_vectors(self) -> np.ndarray | None:
-        """Those of the first member."""
+        """Return those of the first member."""
         return next(iter(self.members.values())).item_vectors()
 
     def serving(self) -> Serving:
@@ -118,7 +119,7 @@ class Hybrid(Model):
         return Ensemble(tuple(member.serving() for member in self.members.values()), tuple(self.weights))
 
     def state(self) -> dict[str, torch.Tensor]:
-        """The state of each member under its name and a dot, and `weights` (members,)."""
+        """Return the state of each member, prefixed by its name and a dot, and `weights` (members,)."""
         found = {f"{name}.{key}": tensor for name, one in self.members.items() for key, tensor in one.state().items()}
         return found | {"weights": torch.tensor(self.weights, dtype=torch.float64)}
 

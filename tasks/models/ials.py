@@ -1,7 +1,7 @@
 """iALS: matrix factorisation by alternating least squares over all pairs (Hu et al. 2008), from `implicit`.
 
 Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008, equation 3: the sum over all
-pairs of c_ui (p_ui - x_u . y_i)^2 with p = 1 and c = alpha for what u took, p = 0 and c = 1 for the rest, plus
+pairs of c_ui (p_ui - x_u . y_i)^2 with p = 1 and c = alpha for interactions of u, p = 0 and c = 1 for the rest, plus
 lambda (sum |x_u|^2 + sum |y_i|^2). The solver is the library `implicit` (conjugate gradients; Takacs, Pilaszy, Tikk,
 RecSys 2011).
 """
@@ -18,7 +18,7 @@ from tasks.training import TrainingOptions
 
 
 class IALS(Factorised):
-    """Vectors of users and items, by the library's solver."""
+    """User and item vectors from the library's solver."""
 
     name = "ials"
     Config = FactorisedConfig
@@ -45,5 +45,5 @@ class IALS(Factorised):
         self._users, self._items = np.array(solver.user_factors), np.array(solver.item_factors)
 
     def fold_in(self) -> FoldIn:
-        """By the step that makes the known ones, but solved exactly and for the items as they are at the end."""
+        """Return the fold-in: the same equation as for known users, solved exactly with the final item vectors."""
         return FoldIn(self.config.alpha, self.mean_l2())

@@ -27,7 +27,7 @@ class ItemKNN(ItemWeights):
     name = "itemknn"
 
     class Config(ModelConfig):
-        """How many neighbours, and how much two items must have in common to be believed."""
+        """The number of neighbours, and the shrinkage for pairs with few common users."""
 
         neighbours: Annotated[PositiveInt, Whole(10, 1000, log=True)] = Field(100, description="kept for each item")
         shrink: Annotated[NonNegativeFloat, Real(0, 100)] = Field(
@@ -53,7 +53,7 @@ class ItemKNN(ItemWeights):
         self._part = SparseItemItem(speaks)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """`nearest` (items, k) int64 and their `similarity` (items, k) float32; 0 where there are fewer."""
+        """Return `nearest` (items, k) int64 and their `similarity` (items, k) float32; 0 for missing neighbours."""
         return {"nearest": torch.from_numpy(self._nearest), "similarity": torch.from_numpy(self._similarity)}
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:

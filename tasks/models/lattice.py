@@ -35,8 +35,8 @@ from tasks.training import Batch, GradientConfig, Real
 class LATTICE(GradientModel):
     """Item = LightGCN + h / |h| with h from the item graph: skip x initial + (1 - skip) x learned.
 
-    Who the neighbours in the learned graph are is found once an epoch, and for scoring; how much each counts is learned
-    in every step. No (items, items) matrix is ever made: a graph is k weights for each item.
+    The neighbours in the learned graph are found once per epoch and for scoring; their weights are learned in every
+    step. No (items, items) matrix is ever built: a graph is k weights per item.
     """
 
     name = "lattice"

@@ -37,7 +37,7 @@ class LightGCN(GradientModel):
         self.graph = BipartiteGraph(data.train, config.layers)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Normal with deviation 0.1."""
+        """Initialise with normal values, standard deviation 0.1."""
         nn.init.normal_(self.nodes, std=0.1, generator=generator)
 
     def loss(self, batch: Batch) -> Tensor:

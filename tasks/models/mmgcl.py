@@ -25,9 +25,9 @@ from tasks.training import Batch, GradientConfig, Real, info_nce
 class MMGCL(GradientModel):
     """A channel for ids and one for each modality, smoothed with one user table; the vector is all side by side.
 
-    Two views of every epoch: the graph without some edges, and items of which one modality is masked, whose other
-    channels are those that rank. InfoNCE tells nodes apart across them; challenging negatives, nodes with one channel
-    of another item, are as many candidates more. All modalities are masked equally often.
+    Each epoch draws two views: edge dropout, and items with one masked modality, whose other channels are unchanged.
+    InfoNCE contrasts the nodes of the two views; challenging negatives, nodes with one channel of another item, double
+    the candidates. All modalities are masked equally often.
     """
 
     name = "mmgcl"
@@ -62,7 +62,7 @@ class MMGCL(GradientModel):
         self._masked = self._swapped = 0
 
     def start_epoch(self, rng: np.random.Generator) -> None:
-        """Draw both views, and which channel of which other item makes a challenging negative."""
+        """Draw both views, and the channel and item of each challenging negative."""
         train, items = self.data.train, self.data.train.shape[1]
         device, modalities = self.nodes.device, len(self.content.widths)
         kept = train.copy()
@@ -102,7 +102,7 @@ class MMGCL(GradientModel):
 
 
 def _rows(channels: list[Tensor], rows: Tensor, swapped: int | None = None, by: Tensor | None = None) -> Tensor:
-    """(n, channels x d) of some rows of the channels; channel `swapped` is of the rows `by` instead."""
+    """Return (n, channels x d) of some rows of the channels; channel `swapped` takes the rows `by` instead."""
     found = [
         functional.embedding(rows if place != swapped or by is None else by, channel)
         for place, channel in enumerate(channels)

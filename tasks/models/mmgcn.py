@@ -22,10 +22,10 @@ from tasks.training import Batch, GradientConfig, squared_norms
 class MMGCN(GradientModel):
     """Mean over modalities of the last layer; in each layer the mean of a node's neighbours joins its own vector.
 
-    h = f(mean over neighbours of x W1), y = f(x W2) + id, x' = f(h W3 + y), with f the leaky ReLU and ids `nodes` that
-    all modalities share; the first x has length 1, and is nothing of an item that lacks the modality. Content is
-    projected to d before anything is passed over an edge, so that memory is linear in nodes, never edges times the
-    width of a feature. Every table is a parameter and is trained.
+    h = f(mean over neighbours of x W1), y = f(x W2) + id, x' = f(h W3 + y), with f the leaky ReLU and IDs `nodes`
+    shared by all modalities; the first x has length 1, or is zero for an item that lacks the modality. Content is
+    projected to d before propagation, so that memory is linear in nodes, not edges times feature width. All tables are
+    trained parameters.
     """
 
     name = "mmgcn"
@@ -64,7 +64,7 @@ class MMGCN(GradientModel):
         return Representations(*torch.stack(last).mean(0).split(list(self.data.train.shape)))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Pairwise loss; ids and preferences of a batch are penalised."""
+        """Return the pairwise loss; IDs and preferences of a batch are regularised."""
         preferences = [functional.embedding(batch.users, table) for table in self.users]
         final, weight = self.representations(), self.config.regularization
         ranking = pairwise(final.users, final.items, batch)

@@ -14,12 +14,12 @@ from tasks.training import ModelConfig, TrainingOptions
 
 
 class Popularity(Model):
-    """Scores every item by its number of training interactions, alike for all users."""
+    """Scores every item by its number of training interactions, equally for all users."""
 
     name = "popularity"
 
     class Config(ModelConfig):
-        """Nothing to choose."""
+        """No hyperparameters."""
 
     config: Config
 
@@ -31,7 +31,7 @@ class Popularity(Model):
         return np.tile(self._counts, (len(users), 1))
 
     def serving(self) -> Serving:
-        """The counts as a bias, with vectors of no width: new users are told what all others are."""
+        """Return the counts as a bias, with vectors of width 0: new users get the same scores."""
         users, items = (np.zeros((count, 0), dtype=np.float32) for count in self.data.shape)
         return Factors(users, items, self._counts, FoldIn(alpha=1.0, l2=1.0))
 

@@ -10,14 +10,16 @@ from tasks.store import Artefact, ArtefactWriter
 
 
 def save_model(artefact: ArtefactWriter, model: Model) -> None:
-    """Write everything that `load_model` needs beside the dataset."""
+    """Write everything that `load_model` needs in addition to the dataset."""
     artefact.tensors("model.safetensors", model.state())
     artefact.json("config.json", {"model": model.name, "config": model.config.model_dump(mode="json")})
 
 
 def load_model(artefact: Artefact, data: Dataset) -> Model:
-    """The model that `save_model` wrote, with the same scores on the dataset it was fitted on, which is the caller's to
-    know; Corrupt where shapes differ."""
+    """Load a model written by `save_model`; `data` must be the dataset that it was fitted on.
+
+    Raises Corrupt if shapes differ.
+    """
     found = artefact.json("config.json")
     if not isinstance(found, dict) or set(found) != {"model", "config"}:
         raise Corrupt(f"{artefact.prefix}/config.json holds something else than the keys model and config: train again")

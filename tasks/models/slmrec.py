@@ -24,8 +24,8 @@ from tasks.training import Batch, GradientConfig, Real, info_nce, squared_norms
 class SLMRec(GradientModel):
     """A channel for ids and one for each modality, smoothed with one user table, side by side, and fused linearly.
 
-    Loss: InfoNCE of a user and the item taken, against the other items of the batch; and, as the paper's task of fine
-    and coarse spaces for any number of modalities, InfoNCE of each modality with ids and the modalities before it.
+    Loss: InfoNCE of a user and the positive item, with the other items of the batch as negatives; and, like the paper's
+    task of fine and coarse spaces for any number of modalities, InfoNCE of each modality with IDs and the earlier ones.
     The score is the cosine.
     """
 
@@ -64,10 +64,10 @@ class SLMRec(GradientModel):
         return found[0], found[1]
 
     def loss(self, batch: Batch) -> Tensor:
-        """Of the positive pairs of a batch, each item of it once as a candidate.
+        """Return the loss of the positive pairs of a batch, with each of its items once as a candidate.
 
-        The sum over candidates is the same in all pairs of a user and made once: what is largest here is (users,
-        items) of the batch, each once.
+        The sum over candidates is equal for all pairs of a user and computed once: the largest array is (distinct
+        users, distinct items) of the batch.
         """
         channels = self.channels()
         users, items = self._fused(*channels)

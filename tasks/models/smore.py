@@ -1,8 +1,8 @@
 """SMORE: modalities filtered and fused in the frequency domain (Ong, Khong 2025).
 
 Ong, Khong, Spectrum-based Modality Representation Fusion Graph Convolutional Network for Multimodal Recommendation,
-WSDM 2025. Chosen among the best published models because it is stated in full, shares its graphs with MGCN, and a
-reader came to within about two per cent of its figures.
+WSDM 2025. Chosen among the best published models because it is fully specified, shares its graphs with MGCN, and
+was independently reproduced to within about two per cent of its metrics.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tasks.training import Batch
 class SMORE(GradientModel):
     """Vector = LightGCN of ids + side; side = mean of the views of each modality and of their fusion, gated.
 
-    A product of spectra is a convolution of signals: the fusion keeps the frequencies that all modalities have.
+    A product of spectra is a convolution of signals: the fusion keeps the frequencies common to all modalities.
     """
 
     name = "smore"
@@ -46,7 +46,7 @@ class SMORE(GradientModel):
         self.item_graphs = KNNGraphs(self.content, config.neighbours, lambda graphs: [*graphs, union(graphs)])
 
     def initialise(self, generator: torch.Generator) -> None:
-        """As all models with a graph; filters begin near the one that lets all pass."""
+        """Initialise like all models with a graph; filters start near the identity."""
         super().initialise(generator)
         nn.init.normal_(self.filters, std=0.02, generator=generator)
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """VBPR: BPR with projected content features (He, McAuley 2016), any number of modalities.
 
 He, McAuley, VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback, AAAI 2016, equation 4, with any number
-of modalities instead of one picture: s_ui = b_i + p_u . q_i + sum over modalities m of (t_u . E_m f_im + w_m . f_im).
+of modalities instead of one image: s_ui = b_i + p_u . q_i + sum over modalities m of (t_u . E_m f_im + w_m . f_im).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tasks.training import Batch, Choice, GradientConfig, bpr_loss, squared_norm
 class VBPR(GradientModel):
     """Features of all modalities are standardised (`solvers/standardise.py`) and projected side by side.
 
-    Terms that are alike for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
-    The L2 term is on vectors and biases as they enter the score, projected content included: with it on the tables
-    alone, content grows freely and drowns what an item's own vector has learned.
+    Terms that are equal for all items of a user (global mean, user bias) cancel in the pairwise loss and are left out.
+    The L2 term is on vectors and biases as they enter the score, including projected content: if it were only on the
+    tables, content would grow without bound and dominate the item's ID embedding.
     """
 
     name = "vbpr"
@@ -55,7 +55,7 @@ class VBPR(GradientModel):
         self.content_bias = nn.Parameter(torch.zeros(width, 1))  # (sum of widths, 1): all w_m
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Xavier-uniform tables and projection, no bias."""
+        """Initialise tables and projection Xavier-uniform, biases zero."""
         super().initialise(generator)
         nn.init.zeros_(self.bias)
         nn.init.zeros_(self.content_bias)
@@ -80,6 +80,6 @@ class VBPR(GradientModel):
         return torch.cat([own, content[:, :-1]], 1), bias + content[:, -1:]
 
     def representations(self) -> Representations:
-        """User vectors as learned; item vectors with their content."""
+        """Return the user vectors, and the item vectors with content."""
         vectors, bias = self._items(None)
         return Representations(self.users, vectors, bias.squeeze(1))

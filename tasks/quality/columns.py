@@ -1,4 +1,4 @@
-"""Columns of tables that others wrote, read without trusting them."""
+"""Reads columns of untrusted tables."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import pandas as pd
 
 
 def words(column: pd.Series) -> np.ndarray:
-    """A column as (n,) of str, "" where it is missing."""
+    """Return a column as (n,) of str, "" for missing values."""
     return column.astype("string").fillna("").to_numpy(dtype=object).astype(str)
 
 
 def whole_numbers(column: pd.Series) -> np.ndarray:
-    """A column as (n,) int64; -1 where it is missing, no number, not whole or below zero."""
+    """Return a column as (n,) int64; -1 for missing values, and for all but nonnegative integers."""
     if (
         isinstance(column.dtype, np.dtype) and column.dtype.kind == "i"
-    ):  # a log of millions of rows, as it should be: no detour over floats
+    ):  # the usual case, also for millions of rows: no conversion to floats
         return np.asarray(np.maximum(column.to_numpy(dtype=np.int64), -1))
     numbers = pd.to_numeric(column, errors="coerce").fillna(-1).to_numpy()
-    good = (numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < 2**53)  # beyond, floats skip numbers
+    good = (
+        (numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < 2**53)
+    )  # beyond 2^53 floats cannot represent all integers
     return np.where(good, numbers, -1).astype(np.int64)

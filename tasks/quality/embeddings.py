@@ -1,4 +1,4 @@
-"""Are the embeddings of a run whole, aligned, and those of the items in the log?"""
+"""Validates that the embeddings of a run are complete, aligned, and those of the log's items."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SUITE = "check-embeddings"
 
 
 class EmbeddingLimits(BaseModel):
-    """What is still good enough.
+    """Limits of the suite.
 
-    min_coverage: least share of the interactions whose item has features. min_item_coverage: least share of the logged
-    items that have them; lower, for what few people click often has no media. max_duplicate_share: how many vectors may
-    equal that of another medium, as identical texts under different names do. min_spread: see `vectors.spread`; an
-    encoder that gives (almost) the same vector for everything stays below. widths: modality -> components of a vector.
-    allow_contiguous_ids: whoever sets it vouches that log and features share one id space.
+    min_coverage: minimum share of the interactions whose item has features. min_item_coverage: minimum share of the
+    logged items that have features; lower, because unpopular items often have no media. max_duplicate_share: maximum
+    share of vectors equal to that of another medium, such as identical texts under different names. min_spread: see
+    `vectors.spread`; an encoder with (almost) the same vector for everything is below. widths: modality -> dimension of
+    a vector. allow_contiguous_ids: confirms that log and features share one id space.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,12 +49,11 @@ def check_embeddings(
     log: Interactions,
     limits: EmbeddingLimits,
 ) -> Report:
-    """Validate what `align` wrote, before anything is computed from it.
+    """Validate the result of `align` before it is used.
 
-    arrays: modality -> (items, width). keys: modality -> frame item_id, sha256 (of the medium), written beside the
-    array. items: frame item_id, idx. log: the interactions that these are features for. Where a table lacks a column,
-    the report is of the columns alone, for nothing else can be computed. BadInput when arrays and keys are not of the
-    same modalities.
+    arrays: modality -> (items, width). keys: modality -> frame item_id, sha256 (of the medium), written with the array.
+    items: frame item_id, idx. log: the interactions that the features are for. If a table lacks a column, only columns
+    are reported, because nothing else can be computed. Raises BadInput if arrays and keys have different modalities.
     """
     if not arrays or set(arrays) != set(keys):
         raise BadInput(
@@ -77,7 +76,7 @@ def check_embeddings(
 
 
 def _item_table(ids: np.ndarray, idx: pd.Series) -> Table:
-    """The item table: ids given, and given once, and numbered by row."""
+    """Return the checks of the item table: ids present, unique, and numbered by row."""
     numbers = pd.to_numeric(idx, errors="coerce").fillna(-1).to_numpy()
     frame = pd.DataFrame({ID: ids, "given": ids != "", "numbered": numbers == np.arange(len(ids))})
     rules = [
@@ -89,7 +88,7 @@ def _item_table(ids: np.ndarray, idx: pd.Series) -> Table:
 
 
 def _presence(ids: np.ndarray, known: Mapping[str, np.ndarray]) -> Table:
-    """One row per id found anywhere: is it in the item table and in every modality, and in the same order?"""
+    """Return one row per id of any table: whether it is in the item table and in every modality, in the same order."""
     everywhere = pd.unique(np.concatenate([ids, *known.values()]).astype(object)).astype(str)
     frame = pd.DataFrame({ID: everywhere, "in_items": np.isin(everywhere, ids)})
     rules = [all_true("items_are_complete", "items", "every item that a modality has", "in_items")]
@@ -105,9 +104,9 @@ def _presence(ids: np.ndarray, known: Mapping[str, np.ndarray]) -> Table:
 
 
 def _out_of_order(ids: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Ids at whose place among the common ones, each counted where it first occurs, `own` has another id than `ids`.
+    """Return the ids whose place among the common ids (by first occurrence) differs between `own` and `ids`.
 
-    So a row that is missing or doubled does not make all rows after it disordered: those faults have their own rules.
+    So a missing or repeated row does not make all later rows out of order; these faults have their own rules.
     """
     left = pd.unique(ids[np.isin(ids, own)].astype(object)).astype(str)
     right = pd.unique(own[np.isin(own, ids)].astype(object)).astype(str)
@@ -115,12 +114,12 @@ def _out_of_order(ids: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def _numeric(array: np.ndarray) -> bool:
-    """Whether the rows are vectors of numbers at all; where not, width or dtype is reported."""
+    """Whether the rows are vectors of numbers; otherwise width or dtype is reported."""
     return array.ndim == 2 and array.shape[1] > 0 and array.dtype.kind in "fiu"
 
 
 def _array(modality: str, array: np.ndarray, own: np.ndarray, ids: np.ndarray, limits: EmbeddingLimits) -> Table:
-    """Facts about one array."""
+    """Return the checks of one array as a whole."""
     wanted = limits.widths.get(modality)
     width = array.shape[1] if array.ndim == 2 else 0
     distance = spread(array) if _numeric(array) else 0.0
@@ -149,8 +148,8 @@ def _array(modality: str, array: np.ndarray, own: np.ndarray, ids: np.ndarray, l
 
 
 def _vectors(modality: str, array: np.ndarray, own: np.ndarray, media: np.ndarray, limits: EmbeddingLimits) -> Table:
-    """One row per vector, named by the key beside it."""
-    nameless = range(len(own), len(array))  # rows without a key; keys without a row are reported elsewhere
+    """Return one row per vector, with its key as name."""
+    nameless = range(len(own), len(array))  # rows without a key; keys without a row are reported by another rule
     ids = np.array([*own[: len(array)], *(f"row {row}" for row in nameless)], dtype=str)
     origins = np.array([*media[: len(array)], *("" for _ in nameless)], dtype=str)
     alike = limits.max_duplicate_share
@@ -167,12 +166,12 @@ def _vectors(modality: str, array: np.ndarray, own: np.ndarray, media: np.ndarra
 
 
 def _coverage(ids: np.ndarray, log: Interactions, limits: EmbeddingLimits) -> Table:
-    """What the log and the features have in common."""
+    """Return the checks of log and features together."""
     counts = np.bincount(log.items, minlength=len(log.item_ids))
     logged, clicks = log.item_ids[counts > 0].astype(str), counts[counts > 0]
     covered = np.isin(logged, ids)
     total, without = int(clicks.sum()), int(clicks[~covered].sum())
-    missing = logged[~covered][np.argsort(-clicks[~covered], kind="stable")].tolist()  # the most wanted first
+    missing = logged[~covered][np.argsort(-clicks[~covered], kind="stable")].tolist()  # the most popular first
     spaces = compare_id_spaces(logged, np.unique(ids))
     share, item_share = 1 - without / max(total, 1), float(covered.mean()) if len(logged) else 0.0
     facts = {"rows": total, "share": share, "items": item_share, "agree": spaces.agree or limits.allow_contiguous_ids}

@@ -1,4 +1,4 @@
-"""Do the interaction log and the features number the same items in the same way?"""
+"""Checks whether interaction log and features use the same item ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FEW_ITEMS = 5  # ... or this many, in a small catalogue
 
 @dataclass(frozen=True)
 class IdSpaces:
-    """The verdict and its arithmetic; unmatched: logged ids without features, in order of number."""
+    """The result and its numbers; unmatched: logged ids without features, sorted by number."""
 
     agree: bool
     words: str
@@ -22,16 +22,16 @@ class IdSpaces:
 
 
 def compare_id_spaces(logged: np.ndarray, known: np.ndarray) -> IdSpaces:
-    """Tell whether a log and features share an id space, from the distinct item ids of each: (n,) and (m,) of str.
+    """Decide whether a log and features share an id space, from the distinct item ids of each: (n,) and (m,) of str.
 
-    A log whose items were renumbered 0..n-1 and features keyed by the original ids join without an error: an id that
-    both happen to use is taken for the same item. Nothing else gives it away, for counts, shapes and names are all in
-    order; only the coverage is that of chance. One published system lost its content this way: log 0..2979, features
+    A log whose items were renumbered 0..n-1 joins without an error with features keyed by the original ids: an id that
+    both happen to use is treated as the same item. Counts, shapes and names are all valid; only the coverage is that
+    of chance. One published system lost its content this way: log 0..2979, features
     3,095 ids of 2..3951, that is 78.4 % of the numbers there, and 2,341 of 2,980 logged items (78.6 %) "had" features,
     nearly all of them those of another film.
 
     Let n items be logged and m be known, `lost` of the logged not be known and `idle` of the known not be logged. The
-    id spaces are taken to differ in two cases.
+    id spaces are assumed to differ in two cases.
 
     1. One side is *gapless* (exactly 0..n-1 or exactly 1..n, as a renumbering leaves it and a catalogue with a history
        hardly ever) and yet they overlap only in part: lost > max(3 % of n, 5) **and** idle > max(3 % of m, 5). Above:
@@ -41,12 +41,12 @@ def compare_id_spaces(logged: np.ndarray, known: np.ndarray) -> IdSpaces:
     2. One side starts at 0, the other at 1, one of them is gapless, and each has an id that the other lacks: everything
        is off by one (log 0..n-1, features 1..n: coverage (n-1)/n, and each item carries its neighbour's content).
 
-    Both cases need strangers on *both* sides, so a sound catalogue passes: where both use raw ids, neither is gapless;
-    where both are 0..n-1, new items without clicks only add to `idle`, and items without media only to `lost`, however
-    many, and both together as long as one of them is few. Ids that are no whole numbers ("film-0042", "007") are never
-    gapless. The rule errs towards stopping: a gapless catalogue that has at once more than 3 % of new and more than 3 %
-    of lost items looks the same as a renumbered one, and `allow_contiguous_ids` says that it is not. It cannot see a
-    renumbering that was thinned out afterwards.
+    Both cases need unmatched ids on *both* sides, so a sound catalogue passes: if both use raw ids, neither is gapless;
+    if both are 0..n-1, new items without interactions only add to `idle`, and items without media only to `lost`, in
+    any number, and both together as long as one of them is small. Ids that are not integers ("film-0042", "007") are
+    never gapless. The rule errs towards stopping: a gapless catalogue that has at once more than 3 % of new and more
+    than 3 % of lost items looks like a renumbered one; set `allow_contiguous_ids` if it is not. It cannot detect a
+    renumbering from which items were removed afterwards.
     """
     lost, idle = np.setdiff1d(logged, known), np.setdiff1d(known, logged)
     in_log, in_features = _Range.of(logged), _Range.of(known)
@@ -63,7 +63,7 @@ def compare_id_spaces(logged: np.ndarray, known: np.ndarray) -> IdSpaces:
 
 @dataclass(frozen=True)
 class _Range:
-    """Where a set of ids lies: numbers from `first` to `last`, or None where they are not all whole numbers."""
+    """The range of a set of ids: numbers from `first` to `last`, or None if they are not all integers."""
 
     size: int
     first: int | None
@@ -71,7 +71,7 @@ class _Range:
 
     @classmethod
     def of(cls, ids: np.ndarray) -> _Range:
-        """The range of distinct ids."""
+        """Return the range of distinct ids."""
         numbers = canonical_integers(ids)
         if numbers is None or not len(numbers):
             return cls(len(ids), None, None)
@@ -79,18 +79,18 @@ class _Range:
 
     @property
     def gapless(self) -> bool:
-        """Exactly 0..n-1 or 1..n."""
+        """Whether the ids are exactly 0..n-1 or 1..n."""
         return self.first in {0, 1} and self.last is not None and self.last - self.first + 1 == self.size
 
     @property
     def words(self) -> str:
-        """Such as "0..2979 without a gap (2980)"."""
+        """Description, such as "0..2979 without a gap (2980)"."""
         if self.first is None or self.last is None:
             return f"names ({self.size})"
         gaps = "without a gap" if self.gapless else f"{self.size / (self.last - self.first + 1):.1%} in use"
         return f"{self.first}..{self.last} {gaps} ({self.size})"
 
     def sort(self, ids: np.ndarray) -> list[str]:
-        """Ids by number where they are numbers, else by name."""
+        """Sort ids by number if they are numbers, else by name."""
         key = (lambda one: (int(one), one)) if self.first is not None else (lambda one: (0, one))
         return sorted((str(one) for one in ids), key=key)

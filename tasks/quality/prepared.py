@@ -1,4 +1,4 @@
-"""Is a prepared dataset what the models take it for?"""
+"""Validates a prepared dataset before training."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SPLITS = ("training", "validation", "test")  # labels 0, 1, 2
 
 @dataclass(frozen=True)
 class DatasetTables:
-    """What `prepare` wrote and what it was made from.
+    """The files that `prepare` wrote, and their sources.
 
     interactions: frame userID, itemID, x_label. users: frame user_id, idx. items: frame item_id, idx. item_features:
     frame item_id, idx, source_idx, in the order of the rows of `features`: modality -> (items, d). source_items: frame
-    item_id, in the order of the rows of `sources`: modality -> (all items, d). counts: what the manifest states, of
+    item_id, in the order of the rows of `sources`: modality -> (all items, d). counts: the manifest's counts of
     users, items and interactions.
     """
 
@@ -40,22 +40,22 @@ class DatasetTables:
 
 @dataclass(frozen=True)
 class Numbering:
-    """One mapping: external ids (n,) of str and their indices (n,), -1 where there is none."""
+    """One mapping: external ids (n,) of str and their indices (n,), -1 for missing ones."""
 
     kind: str
     ids: np.ndarray
     indices: np.ndarray
 
     def external(self, indices: np.ndarray) -> pd.Series:
-        """The external id of each index, missing where the mapping has none, the first where it has several."""
+        """Return the external id of each index, missing if the mapping has none, the first if it has several."""
         return pd.Series(self.ids, index=self.indices).groupby(level=0).first().reindex(indices)
 
 
 def check_dataset(data: DatasetTables, k: int) -> Report:
     """Validate a prepared dataset against its sources and against the `k` of its k-core.
 
-    Where a table lacks a column, the report is of the columns alone, for nothing else can be computed. BadInput when
-    features and sources are not of the same modalities.
+    If a table lacks a column, only columns are reported, because nothing else can be computed. Raises BadInput if
+    features and sources have different modalities.
     """
     modalities, sources = sorted(data.features), sorted(data.sources)
     if modalities != sources:
@@ -121,7 +121,7 @@ def _log_table(users: np.ndarray, items: np.ndarray, labels: np.ndarray, numberi
 
 
 def _mask(valid: np.ndarray, repeated: np.ndarray) -> np.ndarray:
-    """Positions among the valid rows as flags over all rows."""
+    """Return flags over all rows from positions among the valid rows."""
     flags = np.zeros(len(valid), dtype=bool)
     flags[np.flatnonzero(valid)[repeated]] = True
     return flags
@@ -235,11 +235,11 @@ def _modality_tables(modality: str, data: DatasetTables) -> list[Table]:
 
 
 def _same_rows(array: np.ndarray, source: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Whether each row of (n, d) has the bytes of row `index` of (m, d): (n,) bool, False where there is none."""
+    """Return (n,) bool: whether each row of (n, d) has the bytes of row `index` of (m, d); False without such a row."""
     same = np.zeros(len(array), dtype=bool)
     if array.dtype != source.dtype or array.shape[1:] != source.shape[1:]:
         return same
-    for start in range(0, len(array), 8192):  # a whole second copy of the matrix may not fit
+    for start in range(0, len(array), 8192):  # in blocks: a second copy of the matrix may not fit into memory
         rows = np.arange(start, min(start + 8192, len(array)))
         rows = rows[(index[rows] >= 0) & (index[rows] < len(source))]
         left, right = (np.ascontiguousarray(part).view(np.uint8) for part in (array[rows], source[index[rows]]))

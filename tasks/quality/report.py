@@ -1,4 +1,4 @@
-"""What a validation found: one record per expectation, plain enough for JSON, SQL and an e-mail."""
+"""The result of a validation: one record per expectation, for JSON, SQL and email."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ SAMPLE = 10  # ids named per expectation
 
 
 class Check(BaseModel):
-    """One expectation: what was expected of what, what was observed, and whose fault it is."""
+    """One expectation: column, expected and observed value, and the ids that fail it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    expectation: str = Field(description="its name, such as vectors_are_finite")
-    column: str = Field(description="what it is about: a modality, or items, users, interactions")
+    expectation: str = Field(description="name, such as vectors_are_finite")
+    column: str = Field(description="subject: a modality, or items, users, interactions")
     expected: str
     observed: str
     unexpected_count: int = Field(ge=0)
     element_count: int = Field(ge=0)
     sample_ids: list[str] = Field(
-        max_length=SAMPLE, description="external ids: of users where column is users, else of items"
+        max_length=SAMPLE, description="external ids: of users if column is users, else of items"
     )
     success: bool
 
 
 class Report(BaseModel):
-    """All expectations of one suite; successful only if there are any and each of them is."""
+    """All expectations of one suite; successful if there is at least one and none fails."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,11 +45,11 @@ class Report(BaseModel):
 
     @property
     def failures(self) -> list[Check]:
-        """The expectations that were not met, in the order of the suite."""
+        """The failed expectations, in the order of the suite."""
         return [check for check in self.results if not check.success]
 
     def sentence(self) -> str:
-        """One closing sentence: how many of how many failed, and the first of them."""
+        """Return one sentence: the numbers of failed and of all expectations, and the first failed one."""
         if not self.failures:
             return f"{self.suite}: all {len(self.results)} expectations hold"
         first = self.failures[0]

@@ -1,9 +1,9 @@
 """Great Expectations on small tables: rules in, report out.
 
-Embeddings are never shown to Great Expectations (a thousand columns take it half a minute): numpy boils them down to
-tables of one row per item or one row of facts, and the rules are about those. Its holes are closed here: a table
+Great Expectations does not read the embeddings themselves (a thousand columns take half a minute): NumPy reduces them
+to tables with one row per item or one row of facts, and the rules apply to these. Its gaps are closed here: a table
 without rows, a rule without a result, an exception and a suite without rules all fail, and a table with missing values,
-which most expectations pass over in silence, is refused.
+which most expectations silently ignore, is refused.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ ID = "id"  # the column of a table that holds external ids
 
 @dataclass(frozen=True)
 class Evidence:
-    """What stands behind a number in a table of facts, where Great Expectations itself sees but one row.
+    """Evidence for a number in a table of facts, of which Great Expectations itself sees only one row.
 
-    unexpected: of how many `elements` it does not hold; None: of one, if the rule fails. sample: ids of such elements.
+    unexpected: the number of `elements` that fail; None: one, if the rule fails. sample: ids of such elements.
     """
 
     observed: str
@@ -45,9 +45,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation on one table, and the words for it.
+    """One expectation on one table, and its description.
 
-    type: class in great_expectations.expectations. arguments: those of that class. evidence: given where the table's
+    type: class in great_expectations.expectations. arguments: those of that class. evidence: given if the table's
     row is a fact about many elements.
     """
 
@@ -61,7 +61,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table and what is expected of it; rows are named by its column `id`, where it has one."""
+    """A small table and its rules; rows are named by its column `id`, if it has one."""
 
     name: str
     frame: pd.DataFrame
@@ -71,31 +71,31 @@ class Table:
         holes = [str(column) for column in self.frame.columns if self.frame[column].isna().any()]
         if holes:
             raise ValueError(
-                f"table {self.name} holds missing values in {holes}, expected none: they would pass unseen"
+                f"table {self.name} holds missing values in {holes}, expected none: expectations would ignore them"
             )
 
 
 def all_true(
     name: str, column: str, expected: str, flags: str, *, mostly: float = 1.0, evidence: Evidence | None = None
 ) -> Rule:
-    """The column `flags` holds True in every row, or in the share `mostly` of them."""
+    """Expect True in every row of the column `flags`, or in the share `mostly` of them."""
     arguments = {"column": flags, "value_set": [True], "mostly": mostly}
     return Rule(name, column, expected, "ExpectColumnValuesToBeInSet", arguments, evidence)
 
 
 def unique(name: str, column: str, expected: str, values: str) -> Rule:
-    """The column `values` holds nothing twice."""
+    """Expect unique values in the column `values`."""
     return Rule(name, column, expected, "ExpectColumnValuesToBeUnique", {"column": values})
 
 
 def at_least(name: str, column: str, expected: str, value: str, least: float, *, evidence: Evidence) -> Rule:
-    """The one value of the column `value` of a table of facts is at least `least`."""
+    """Expect the value of column `value` of a table of facts to be at least `least`."""
     arguments = {"column": value, "min_value": least}
     return Rule(name, column, expected, "ExpectColumnValuesToBeBetween", arguments, evidence)
 
 
 def equal(name: str, column: str, expected: str, values: tuple[str, str], frame: pd.DataFrame) -> Rule:
-    """Two columns of a table of facts hold the same number."""
+    """Expect equal numbers in two columns of a table of facts."""
     left, right = (int(frame[value].iloc[0]) for value in values)
     evidence = Evidence(f"{left} and {right}", abs(left - right), max(left, right, 1))
     arguments = {"column_A": values[0], "column_B": values[1]}
@@ -103,7 +103,7 @@ def equal(name: str, column: str, expected: str, values: tuple[str, str], frame:
 
 
 def columns_exist(name: str, frame: pd.DataFrame, expected: Sequence[str]) -> Table:
-    """A table of the column names of `frame` alone, that demands those in `expected`."""
+    """Return a table with only the column names of `frame`, which expects those in `expected`."""
     rules = [
         Rule("column_exists", name, f"a column {column}", "ExpectColumnToExist", {"column": column})
         for column in expected
@@ -120,11 +120,11 @@ def validate(suite: str, tables: Sequence[Table]) -> Report:
 
 
 def _great_expectations() -> ModuleType:
-    """The library, imported when first needed: it takes seconds."""
+    """Import the library when first needed, because it takes seconds."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of its inner life at INFO
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it logs internals at INFO
     with warnings.catch_warnings():
-        # Its data connectors import two modules of the standard library that Python 3.11 deprecates.
+        # Its data connectors import two modules of the standard library that are deprecated in Python 3.11.
         warnings.filterwarnings(
             "ignore", message="module 'sre_(constants|parse)' is deprecated", category=DeprecationWarning
         )
@@ -133,7 +133,7 @@ def _great_expectations() -> ModuleType:
 
 
 def _context(gx: ModuleType) -> AbstractDataContext:
-    """A context in memory, without progress bars and without the temporary folder that documentation would go to."""
+    """Return a context in memory, without progress bars and without a temporary folder for documentation."""
     base = importlib.import_module("great_expectations.data_context.types.base")
     defaults = base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     config = base.DataContextConfig(
@@ -159,7 +159,7 @@ def _validate_table(gx: ModuleType, source: PandasDatasource, table: Table) -> l
     asset = source.add_dataframe_asset(table.name)
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table.frame})
     outcome = batch.validate(gx.ExpectationSuite(table.name, expectations=expectations), result_format=result_format)
-    # Results come in an order of their own, those with exceptions first.
+    # Results have another order, those with exceptions first.
     results = {result.expectation_config.meta["rule"]: result for result in outcome.results}
     return [_check(rule, results.get(number)) for number, rule in enumerate(rules)]
 
@@ -181,7 +181,7 @@ def _check(rule: Rule, result: ExpectationValidationResult | None) -> Check:
 
 
 def _evidence(rule: Rule, result: ExpectationValidationResult | None, *, success: bool) -> Evidence:
-    """What was observed: an exception, the evidence that came with the rule, or the rows that were found."""
+    """Return the observation: an exception, the evidence of the rule, or the unexpected rows."""
     if result is None:
         return Evidence("no result: it was not evaluated")
     exception = _exception(result.exception_info)
@@ -198,7 +198,7 @@ def _evidence(rule: Rule, result: ExpectationValidationResult | None, *, success
 
 
 def _exception(info: Mapping[str, Any] | None) -> str | None:
-    """The message of the first exception; Great Expectations nests it under the metric that raised it, or does not."""
+    """Return the message of the first exception, which may be nested under the metric that raised it."""
     for entry in (info, *(info or {}).values()):
         if isinstance(entry, Mapping) and entry.get("raised_exception"):
             return one_line(entry.get("exception_message"))

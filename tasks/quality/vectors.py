@@ -1,4 +1,4 @@
-"""What can be told of an embedding matrix row by row, without knowing what it means."""
+"""Row-wise checks of an embedding matrix, independent of its meaning."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tasks.quality.suite import ID
 
 
 def row_digests(array: np.ndarray) -> np.ndarray:
-    """A digest of the bytes of each row of (n, d): (n,) of str, equal where rows are equal bit by bit."""
+    """Return a digest of the bytes of each row of (n, d): (n,) of str, equal for bit-equal rows."""
     rows = np.ascontiguousarray(array)
     return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows], dtype=object)
 
 
 def row_flags(array: np.ndarray, ids: np.ndarray, media: np.ndarray) -> pd.DataFrame:
-    """One row of truths per vector of the numeric (n, d) `array`; ids and media (n,) of str, media "" where unknown.
+    """Return flags per vector of the numeric (n, d) `array`; ids and media (n,) of str, media "" if unknown.
 
-    finite: no NaN, no infinity. nonzero: not all zero. varied: not all components the same (of a vector that is neither
-    zero nor a single number). own: no *other* medium has the very same vector, so the encoder told them apart.
-    faithful: the same medium has this vector wherever it occurs. Each flag speaks of its own fault alone: a row that is
-    not finite counts as nonzero, varied and own.
+    finite: no NaN or infinity. nonzero: not all zero. varied: not all components equal (for a vector that is neither
+    zero nor a single number). own: no *other* medium has the same vector, so the encoder distinguishes them. faithful:
+    the same medium has this vector wherever it occurs. Each flag reports only its own fault: a row that is not finite
+    counts as nonzero, varied and own.
     """
     finite = np.isfinite(array).all(axis=1)
     nonzero = (array != 0).any(axis=1)
@@ -40,10 +40,10 @@ def row_flags(array: np.ndarray, ids: np.ndarray, media: np.ndarray) -> pd.DataF
 
 
 def spread(array: np.ndarray) -> float:
-    """How far the directions of the finite, nonzero rows of (n, d) are from being one: 0 all the same, 1 balanced.
+    """Return the spread of directions of the finite, nonzero rows of (n, d): 0 if all are equal, 1 if balanced.
 
-    This is 1 - |mean of the unit vectors|^2, the mean of (1 - cosine) over all pairs of rows, a row with itself
-    included. Fewer than two such rows have nothing to differ from and count as 1.
+    This is 1 - |mean of the unit vectors|^2, the mean of (1 - cosine) over all pairs of rows, including a row with
+    itself. For fewer than two such rows it is 1.
     """
     rows = array[np.isfinite(array).all(axis=1) & (array != 0).any(axis=1)].astype(np.float64)
     if len(rows) < 2:

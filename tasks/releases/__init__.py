@@ -1,1 +1,1 @@
-"""What is published and served: the gate, the writer of a release, and the server that answers from one."""
+"""Releases: the gate, the writer of a release, and the server that answers from one."""

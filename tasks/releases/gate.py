@@ -1,4 +1,4 @@
-"""Whether the best model of a run may replace what is served: figures in, a reasoned verdict out."""
+"""The gate: decides whether the best model of a run may replace the champion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.store import Champion
 
 
 class Candidate(Strict):
-    """A model of a run with its figure, and what it was trained and evaluated on."""
+    """The best model of a run with the scores of all models, and the dataset it was trained on."""
 
     model: str
     figures: dict[str, FiniteFloat]
@@ -23,12 +23,12 @@ class Candidate(Strict):
 
     @property
     def figure(self) -> float:
-        """Of the model that competes."""
+        """The score of the candidate."""
         return self.figures[self.model]
 
 
 class ChampionFigures(Strict):
-    """The champion as it was when it was promoted."""
+    """The champion and its score at its promotion."""
 
     release: str
     model: str
@@ -38,7 +38,7 @@ class ChampionFigures(Strict):
 
 
 class Gate(Strict):
-    """A verdict and everything that it rests on. Kept with the decision; that of a release judges its challengers."""
+    """The decision of the gate with all its inputs; later candidates are compared with that of the champion."""
 
     passed: bool
     reason: str
@@ -54,10 +54,10 @@ def choose_best(figures: Mapping[str, float]) -> str:
 
 
 def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> Gate:
-    """Turn down what loses more than `tolerance` to the champion, and what older inputs would bring back.
+    """Reject a candidate that is worse than the champion by more than `tolerance`, or that has older inputs.
 
-    A champion that was evaluated on another dataset is compared all the same (data change every night); both datasets
-    are in the verdict. Corrupt when the champion was recorded without its figures.
+    The champion may have been evaluated on another dataset (data change with every run); both datasets are in the
+    result. Raises Corrupt if the champion was recorded without its scores.
     """
 
     def decision(*, passed: bool, reason: str, served: ChampionFigures | None = None) -> Gate:
@@ -78,9 +78,9 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
     margin = candidate.figure - served.figure
     if candidate.planned_at < before.candidate.planned_at:
         taken, newer = _day(candidate.planned_at), _day(before.candidate.planned_at)
-        reason = f"its inputs are of {taken}, older than those of what is served, {newer}"
+        reason = f"its inputs are of {taken}, older than those of the champion, {newer}"
         return decision(passed=False, reason=reason, served=served)
-    comparison = f"{candidate.figure:.4f} is {margin:+.4f} against {served.figure:.4f} of what is served"
+    comparison = f"{candidate.figure:.4f} is {margin:+.4f} against {served.figure:.4f} of the champion"
     if margin < -tolerance:
         reason = f"{DECIDES} {comparison}, more than the tolerance of {tolerance:g} below it"
         return decision(passed=False, reason=reason, served=served)
@@ -92,7 +92,7 @@ def _read_gate(champion: Champion) -> Gate:
         return Gate.model_validate(champion.gate)
     except ValidationError as error:
         raise Corrupt(
-            f"release {champion.release} of {champion.dataset} was recorded without the figures it was published on, "
+            f"release {champion.release} of {champion.dataset} was recorded without the scores it was published with, "
             "expected them in rec.release.gate: roll back to a release that has them"
         ) from error
 

@@ -1,4 +1,4 @@
-"""A published release, loaded once, that answers in milliseconds, in the user's own ids and from the release alone."""
+"""Serves a published release, loaded once, within milliseconds; needs only the release and uses external ids."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ranked(NamedTuple):
 
 
 class ReleaseServer:
-    """Answers of one release. All ids are external; an unknown one is NotFound, `k` beyond the catalogue BadInput."""
+    """Recommendations of one release. Raises NotFound for unknown external ids, BadInput for an impossible `k`."""
 
     def __init__(self, release: Artefact) -> None:
         missing = [name for name in FILES if name not in release.manifest.files]
@@ -49,9 +49,9 @@ class ReleaseServer:
     def recommend(
         self, user: str, k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
     ) -> list[Ranked]:
-        """The best `k` items for a user of the log, as the model scores them; fewer when no more are left.
+        """Return the best `k` items for a user of the log by the model's scores; fewer if no more are left.
 
-        What the user took, in any split, is left out unless `include_seen`.
+        Items that the user interacted with, in any split, are left out unless `include_seen`.
         """
         row = np.array([_known([user], self._rows, f"users of release {self.release}")[0]])
         hidden = self.columns(exclude)
@@ -74,7 +74,7 @@ class ReleaseServer:
         return self._best(self._serving.new(one), k, self.columns(exclude) + ([] if include_seen else taken))
 
     def similar(self, item: str, k: int = 10, *, exclude: Iterable[str] = ()) -> list[Ranked]:
-        """The `k` items most like `item`, which is none of them; empty for one that has no direction."""
+        """Return the `k` items most similar to `item`, without itself; empty if its vector is zero."""
         (column,) = self.columns([item])
         return self._best(self._cosines(np.array([column])), k, [column, *self.columns(exclude)])
 
@@ -83,7 +83,7 @@ class ReleaseServer:
         return item in self._columns
 
     def columns(self, items: Iterable[str]) -> list[int]:
-        """Column numbers of items."""
+        """Return the column numbers of items."""
         return _known(list(items), self._columns, f"items of release {self.release}")
 
     def _best(self, scores: np.ndarray, k: int, hidden: list[int]) -> list[Ranked]:
@@ -99,7 +99,7 @@ class ReleaseServer:
         return cosines_of(self.model, self._train.T.tocsr() if self._vectors is None else self._vectors)
 
     def _histories(self, release: Artefact) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """(users, items) of ones each: what was taken in any split, and in training."""
+        """Return the interactions of all splits and those of training, each (users, items) of ones."""
         arrays = {name: tensor.numpy() for name, tensor in release.tensors("histories.safetensors").items()}
         try:
             whole = sparse.csr_matrix(
@@ -110,14 +110,14 @@ class ReleaseServer:
             raise Corrupt(
                 f"{release.prefix}/histories.safetensors is not one row of items for each user: publish again"
             ) from error
-        train = whole.astype(np.float32)  # a copy: what follows works in place
+        train = whole.astype(np.float32)  # a copy, changed in place below
         train.data[:] = whole.data == 0
         train.eliminate_zeros()
         return whole, train
 
 
 def _known(ids: Sequence[str], numbers: dict[str, int], what: str) -> list[int]:
-    """Numbers of ids; NotFound naming the first unknown ones and how many there are."""
+    """Return the numbers of ids; raises NotFound with the first unknown ids and their number."""
     unknown = [name for name in ids if name not in numbers]
     if unknown:
         many = "unknown id" if len(unknown) == 1 else f"{len(unknown)} unknown ids"

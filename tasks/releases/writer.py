@@ -1,4 +1,4 @@
-"""What a release holds: the model, the ids, its figures, and answers ready to be served, all in the user's own ids."""
+"""Writes a release: model, ids, metrics, recommendations and similar items, all with external ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMAT = 3  # raised when the same inputs give another release than before
 
 
 def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:
-    """16 hexadecimal digits of a sha256 over all that goes in: the same content is the same release."""
+    """Return 16 hexadecimal digits of a sha256 over all inputs: the same content has the same name."""
     model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
     metrics = evaluated.json("metrics.json")
     figures = {split: metrics[split] for split in EVAL_SPLITS}  # and not how long it took
@@ -35,7 +35,7 @@ def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> 
 
 
 def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, prepared: Artefact) -> None:
-    """The files of a release that the run has made already."""
+    """Copy the files of a release that the run has already written."""
     out.copy("model.safetensors", trained)
     out.copy("config.json", trained)
     out.copy("metrics.json", evaluated)
@@ -44,7 +44,7 @@ def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, p
 
 
 def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
-    """The files that consumers read, and those that `ReleaseServer` answers from; `model` is fitted on `data`."""
+    """Write the files for consumers and those for `ReleaseServer`; `model` is fitted on `data`."""
     out.stream("recommendations.parquet", recommendations(model, data))
     out.stream("similar_items.parquet", similar_items(model, data))
     save_serving(out, model)
@@ -53,7 +53,7 @@ def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
 
 
 def histories(data: Dataset) -> dict[str, torch.Tensor]:
-    """What every user took, as the rows of a CSR matrix, and where: `splits` is 0 train, 1 valid, 2 test (uint8).
+    """Return every user's interactions as rows of a CSR matrix, with `splits`: 0 train, 1 valid, 2 test (uint8).
 
     `starts` (users + 1,) int64, `items` and `splits` (interactions,), items int32.
     """
@@ -68,9 +68,9 @@ def histories(data: Dataset) -> dict[str, torch.Tensor]:
 
 
 def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
-    """Tables of user_id, rank (from 1), item_id and score: the best items that a user has taken in no split.
+    """Yield tables of user_id, rank (from 1), item_id and score: the best items without interactions of the user.
 
-    A user who has taken nearly everything gets fewer than `top`.
+    A user with interactions with nearly all items gets fewer than `top`.
     """
     seen: sparse.csr_matrix = (data.train + data.valid + data.test).tocsr()
     ids = {"user_id": pa.array(data.user_ids.tolist()), "item_id": pa.array(data.item_ids.tolist())}
@@ -82,10 +82,10 @@ def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.
 
 
 def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
-    """Tables of item_id, rank (from 1), similar_id and score, the cosine of the vectors of both items.
+    """Yield tables of item_id, rank (from 1), similar_id and score, the cosine of the vectors of both items.
 
-    Vectors are the model's, or, for a model that has none (`compared_by`), who took the item in training. An item whose
-    vector is zero has no direction, so it is similar to nothing and appears nowhere.
+    Vectors are the model's, or, for a model without item vectors (`compared_by`), the columns of training interactions.
+    An item with a zero vector is similar to nothing and does not occur.
     """
     items = data.shape[1]
     vectors = model.item_vectors()
@@ -99,7 +99,7 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Ta
 
 
 def compared_by(model: Model) -> str:
-    """What `similar_items` compares, for the release's manifest."""
+    """Return what `similar_items` compares, for the release's manifest."""
     return "training interactions" if model.item_vectors() is None else "item vectors"
 
 
@@ -107,7 +107,7 @@ def _rank_rows(ids: dict[str, pa.Array], rows: np.ndarray, scores: np.ndarray, t
     """The best columns of each row of scores (b, n) that are not -inf; `ids` are of the rows, then the columns."""
     columns = top_items(scores, top)  # (b, k)
     values = np.take_along_axis(scores, columns, axis=1)
-    keep = values > -np.inf  # the best come first, so ranks have no gaps
+    keep = values > -np.inf  # masked items come last, so ranks have no gaps
     ranks = np.broadcast_to(np.arange(1, columns.shape[1] + 1, dtype=np.int32), columns.shape)
     (row_name, row_ids), (column_name, column_ids) = ids.items()
     return pa.table(

@@ -1,1 +1,1 @@
-"""A run: its configuration and plan, the media it found, the files prepared for it, its checks."""
+"""A run: its configuration and plan, its inventory of media, its prepared files, its checks."""

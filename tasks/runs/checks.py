@@ -1,4 +1,4 @@
-"""How a validation ends: the evidence is kept before anybody is told."""
+"""The end of a validation: the report is stored before an error is raised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact]) -> dict[str, object]:
-    """Write the report as an artefact of the run and into the metrics history; ValidationFailed if it is a failure."""
+    """Write the report to the run's artefacts and the metrics history; raises ValidationFailed if a check failed."""
     prefix, evidence = run_key(run, report.suite), report.model_dump()
     with write_artefact(store, prefix, inputs=inputs) as out:
         out.json("report.json", evidence)

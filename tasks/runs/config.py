@@ -1,4 +1,4 @@
-"""The choices of a run: read from a preset, with the options of `scan` on top."""
+"""The configuration of a run: a preset, overridden by the options of `scan`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SplitRule = Literal["random", "time", "leave-one-out", "given"]
 
 
 class Strict(BaseModel):
-    """Frozen, and an unknown key is an error."""
+    """Frozen model; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,21 +59,24 @@ class RunConfig(Strict):
         default=None, min_length=1, description="name -> modality and encoder, in place of `modalities` and `encoder`"
     )
     models: list[Name] = Field(min_length=1, description="names of tasks.models.MODELS; the best one is published")
-    k_core: int = Field(default=5, ge=1, le=100, description="least interactions of every user and item")
+    k_core: int = Field(default=5, ge=1, le=100, description="minimum number of interactions of every user and item")
     split: SplitRule = "random"
     seed: int = Field(default=7, ge=0, lt=2**31)
-    max_bad_share: float = Field(default=0.05, ge=0, le=1, description="share of unreadable media that ends the run")
+    max_bad_share: float = Field(default=0.05, ge=0, le=1, description="maximum share of unreadable media")
     min_coverage: float = Field(
-        default=0.9, ge=0, le=1, description="least share of interactions whose item has features"
+        default=0.9, ge=0, le=1, description="minimum share of interactions whose item has features"
     )
     min_item_coverage: float = Field(
-        default=0.5, ge=0, le=1, description="least share of the log's items that have features"
+        default=0.5, ge=0, le=1, description="minimum share of the log's items that have features"
     )
     allow_contiguous_ids: bool = Field(
         default=False, description="the log's ids really are 0..n-1: skip the id-space check"
     )
     tolerance: float = Field(
-        default=0.01, ge=0, le=1, description="validation NDCG@20 a release may lose to the champion"
+        default=0.01,
+        ge=0,
+        le=1,
+        description="how much lower than the champion's the validation NDCG@20 of a release may be",
     )
     hyperparameters: dict[Name, dict[str, object]] = Field(default_factory=dict, description="model -> its options")
 
@@ -148,7 +151,7 @@ def check_feature_name(name: str, modality: str) -> None:
 
 
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
-    """A preset of `tasks/configs/` (by name) or a YAML file (by path), with `overrides` that are not None on top.
+    """Load a preset of `tasks/configs/` (by name) or a YAML file (by path); `overrides` that are not None win.
 
     It may speak of models that the run does not train: `tune` and `compare` look at any. An override of one form of
     features takes the place of the preset's other form.

@@ -1,4 +1,4 @@
-"""What media a dataset has: found in the store, hashed by content, matched by name."""
+"""The inventory of a dataset's media: listed in the store, hashed by content, matched by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tasks.store.layout import INTERACTIONS, MATRICES, MEDIA, index_key, media_f
 
 log = logging.getLogger(__name__)
 COLUMNS = ["modality", "item", "key", "size", "etag", "sha256"]
-DOWNLOADS = 4  # at once
+DOWNLOADS = 4  # in parallel
 MOST_NAMED = 10
 Objects = Mapping[str, Sequence[ObjectInfo]]  # by modality
 
@@ -30,7 +30,7 @@ Objects = Mapping[str, Sequence[ObjectInfo]]  # by modality
 def list_media(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
     """Modality -> the media directly in its folder.
 
-    What is no medium by its name (hidden, deeper down, with another ending) is left alone; odd names are logged.
+    Files that are not media by name (hidden, in subfolders, other suffixes) are ignored; unusual names are logged.
     """
     prefix = media_folder(dataset)
     media: dict[str, list[ObjectInfo]] = {}
@@ -51,15 +51,15 @@ def list_media(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
 
 
 def known_datasets(store: Store) -> list[str]:
-    """Names of all datasets that have media, a log or a matrix. Lists everything: for telling what is wrong."""
+    """Return the names of all datasets with media, a log or a matrix. Lists the whole store: for error messages."""
     keys = (info.key for folder in (MEDIA, INTERACTIONS, MATRICES) for info in store.list(f"{folder}/"))
     return sorted({key.split("/")[1] for key in keys})
 
 
 def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame:
-    """One row an object: modality, item, key, size, etag, sha256 of the content. Only changed objects are read.
+    """Return one row per object: modality, item, key, size, etag, sha256 of the content. Reads only changed objects.
 
-    BadInput for two files of one item.
+    Raises BadInput for two files of one item.
     """
     for modality, infos in objects.items():
         check_names(modality, [info.key.rpartition("/")[2] for info in infos])
@@ -79,7 +79,7 @@ def normalise_id(item: str) -> str:
 
 
 def check_names(modality: str, names: Sequence[str]) -> None:
-    """BadInput when two files are of one item: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
+    """Raise BadInput if two files belong to one item: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
     seen: dict[str, str] = {}
     for name in names:
         alike = normalise_id(name.rpartition(".")[0])
@@ -91,7 +91,7 @@ def check_names(modality: str, names: Sequence[str]) -> None:
 
 
 def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) -> None:
-    """BadInput when one source of ids pads a number with zeros and another does not: they would never meet.
+    """Raise BadInput if one source of ids pads numbers with zeros and another does not: they would never match.
 
     `items`: feature -> its items.
     """
@@ -108,10 +108,10 @@ def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) ->
 
 
 def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, str]:
-    """Key -> sha256 of the content; without objects that were removed since they were listed.
+    """Return key -> sha256 of the content, without objects that were removed after they were listed.
 
-    An index of what was hashed before (`index/<dataset>.parquet`) saves reading unchanged objects again. An object that
-    is larger than a medium may be is not read at all: its size and etag are hashed in its place.
+    With an index of known hashes (`index/<dataset>.parquet`) unchanged objects are not read again. An object above the
+    size limit is not read at all: its size and etag are hashed instead.
     """
     index = _read_index(store, dataset)
     known = {info.key: _place(info) for infos in objects.values() for info in infos if _place(info) in index}
@@ -182,7 +182,7 @@ def _place(info: ObjectInfo) -> tuple[str, str, int]:
 
 
 def _read_index(store: Store, dataset: str) -> dict[tuple[str, str, int], str]:
-    """What was hashed before; a cache, so anything unreadable is taken for empty and said."""
+    """Return the known hashes; it is a cache, so an unreadable file is logged and ignored."""
     try:
         table = pd.read_parquet(io.BytesIO(store.get(index_key(dataset))))
         places = zip(table["key"], table["etag"], table["size"].astype(int), strict=True)
@@ -202,7 +202,7 @@ def _write_index(
     objects: Objects,
     hashes: Mapping[str, str],
 ) -> None:
-    """Keep what is there now, and what was known of modalities that were not looked at."""
+    """Write the current hashes, and those of modalities that were not listed."""
     folder = media_folder(dataset)
     others = {p: found for p, found in before.items() if p[0].removeprefix(folder).partition("/")[0] not in objects}
     now = {_place(i): hashes[i.key] for infos in objects.values() for i in infos if i.key in hashes}

@@ -1,4 +1,4 @@
-"""What a run is to do: fixed once by `scan`, and read by every later step."""
+"""The plan of a run: written once by `scan`, and read by every later step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.store.layout import run_key
 
 
 class Plan(Strict):
-    """One run, fixed: everything that decides its result is in here."""
+    """The plan of one run: everything that determines its result."""
 
     run: str
     config: RunConfig
@@ -24,12 +24,12 @@ class Plan(Strict):
 
 
 def read_plan(store: Store, run: str) -> Plan:
-    """The plan that `scan` wrote for `run`; NotFound when it has not."""
+    """Read the plan that `scan` wrote for `run`; raises NotFound if there is none."""
     return Plan.model_validate(scan_artefact(store, run).json("plan.json"))
 
 
 def scan_artefact(store: Store, run: str) -> Artefact:
-    """What `scan` wrote for `run`."""
+    """Return the artefact that `scan` wrote for `run`."""
     return read_artefact(store, run_key(run, "scan"))
 
 
@@ -42,7 +42,7 @@ def find_feature(plan: Plan, name: str) -> Feature:
 
 
 def hyperparameters_of(plan: Plan, model: str) -> Mapping[str, object]:
-    """What the plan says of `model`; BadInput when the run was not planned with it."""
+    """Return the plan's hyperparameters of `model`; raises BadInput if the run does not have that model."""
     if model not in plan.config.models:
         raise BadInput(
             f"model {model!r} is not in run {plan.run}, expected one of its models: {', '.join(plan.config.models)}"

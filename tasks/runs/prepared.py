@@ -1,4 +1,4 @@
-"""The files of the dataset that `prepare` makes: how they are called, and the dataset read back from them."""
+"""The files of the dataset that `prepare` writes: their names, and reading them as a Dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ITEM_FEATURES = "item_features_filtered.csv"  # item_id, idx, and source_idx: it
 
 
 def log_name(dataset: str) -> str:
-    """The log, numbered and labelled."""
+    """Return the file name of the numbered and labelled log."""
     return f"{dataset}_filtered.inter"
 
 
@@ -25,17 +25,17 @@ def matrix_name(feature: str) -> str:
 
 
 def mapping_name(kind: str) -> str:
-    """External ids of users or items by row number; `kind` is user or item."""
+    """Return the file name of external ids by row number; `kind` is user or item."""
     return f"{kind}_mapping.csv"
 
 
 def prepared_artefact(store: Store, run: str) -> Artefact:
-    """What `prepare` wrote for `run`."""
+    """Return the artefact that `prepare` wrote for `run`."""
     return read_artefact(store, run_key(run, "prepare"))
 
 
 def load_dataset(store: Store, run: str) -> Dataset:
-    """The dataset of `run`; BadInput when its files do not belong together."""
+    """Load the dataset of `run`; raises BadInput if its files are inconsistent."""
     config = read_plan(store, run).config
     prepared = prepared_artefact(store, run)
     users, items = external_ids(prepared, "user"), external_ids(prepared, "item")
@@ -45,7 +45,7 @@ def load_dataset(store: Store, run: str) -> Dataset:
 
 
 def external_ids(artefact: Artefact, kind: str) -> np.ndarray:
-    """External ids (n,) by row number, of a mapping whose numbers count its rows."""
+    """Return external ids (n,) by row number, from a mapping whose idx must be 0, 1, 2, ..."""
     name = mapping_name(kind)
     table = artefact.text_frame(name, idx=np.int64)
     if not np.array_equal(table["idx"], np.arange(len(table))):
@@ -54,9 +54,9 @@ def external_ids(artefact: Artefact, kind: str) -> np.ndarray:
 
 
 def require_made_from(artefact: Artefact, source: Artefact) -> None:
-    """BadInput unless `artefact` was made from `source` as it stands now."""
+    """Raise BadInput unless `artefact` was made from the current version of `source`."""
     if artefact.manifest.inputs.get(source.prefix) != source.manifest.sha256:
         raise BadInput(
-            f"{artefact.prefix} was made from another {source.prefix} than stands there now, expected the same: "
+            f"{artefact.prefix} was made from another {source.prefix} than the current one, expected the same: "
             "run the steps from there on again"
         )

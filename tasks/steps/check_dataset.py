@@ -1,4 +1,4 @@
-"""`check-dataset`: nothing is trained before this has passed."""
+"""`check-dataset`: must pass before training."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tasks.store.layout import run_key
 def check_dataset(*, run: Run) -> dict[str, object]:
     """Validate the prepared dataset of a run with Great Expectations: k-core, numbering, split, and every feature row.
 
-    Exit code 10 when an expectation is not met: the report is in the store and in the metrics history, and names up to
-    ten users or items per expectation.
+    Exit code 10 if an expectation fails: the report is in the store and in the metrics history, with up to ten users
+    or items per expectation.
     """
     store = open_store()
     config = read_plan(store, run).config
@@ -39,7 +39,7 @@ def check_dataset(*, run: Run) -> dict[str, object]:
 
 
 def _stated(counts: dict[str, int], k: int) -> dict[str, int]:
-    """Users, items and interactions after the last stage that the manifest counts."""
+    """Return users, items and interactions after the last stage counted in the manifest."""
     stage = "trained" if "users_trained" in counts else f"in_{k}_core"
     return {
         kind: counts[f"{kind}_{stage}"] for kind in ("users", "items", "interactions") if f"{kind}_{stage}" in counts

@@ -1,4 +1,4 @@
-"""`check-embeddings`: nothing is computed from embeddings before this has passed."""
+"""`check-embeddings`: must pass before embeddings are used."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tasks.store.layout import run_key
 def check_embeddings(*, run: Run) -> dict[str, object]:
     """Validate the aligned embeddings of a run with Great Expectations, and their ids against those of the log.
 
-    Exit code 10 when an expectation is not met: the report is in the store and in the metrics history, and names up to
-    ten items per expectation.
+    Exit code 10 if an expectation fails: the report is in the store and in the metrics history, with up to ten items
+    per expectation.
     """
     store = open_store()
     plan = read_plan(store, run)

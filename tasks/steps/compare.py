@@ -1,4 +1,4 @@
-"""Which model is better on a run's dataset, by how much, and whether that may be chance."""
+"""Compares models on a run's dataset, with the significance of differences."""
 
 from __future__ import annotations
 
@@ -38,30 +38,36 @@ log = logging.getLogger(__name__)
 def compare(
     *,
     run: Run,
-    models: Annotated[str | None, typer.Option(help="Some models, commas between; default: those of the run.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How often each is trained, from the seed of the run on.")] = 5,
-    against: Annotated[
-        str | None, typer.Option(help="The model to beat; default: what is served, or the best without content.")
+    models: Annotated[
+        str | None, typer.Option(help="Some models, separated by commas; default: those of the run.")
     ] = None,
-    permute: Annotated[bool, typer.Option("--permute", help="Does content help? Train with other items' too.")] = False,
-    cold: Annotated[bool, typer.Option("--cold", help="Also hold items out of training: what ranks them?")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds per model, from the seed of the run on.")] = 5,
+    against: Annotated[
+        str | None, typer.Option(help="Reference model; default: the champion, or the best without content.")
+    ] = None,
+    permute: Annotated[
+        bool, typer.Option("--permute", help="Also train with permuted features: does content help?")
+    ] = False,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Also hold items out of training, and evaluate these cold items.")
+    ] = False,
     device: Device = "cpu",
     threads: Threads = 0,
     memory: Memory = 8.0,
 ) -> dict[str, object]:
-    """Train models with several seeds on what prepare made for a run; one table and one plot say which is better.
+    """Train models with several seeds on the prepared dataset of a run, and compare them in a table and a plot.
 
-    Means and spreads are over seeds, differences have a paired bootstrap over users. Every trial is kept in the run:
-    the same command again, or one that was interrupted, trains only what is missing. A model that diverges or refuses
-    is left out of the table, and named by the error that then comes last. Table and plot are of the last call: where
-    several share the work, one more with all models makes the table of all.
+    Means and standard deviations are over seeds; differences have a paired bootstrap over users. Every trial is stored
+    in the run: the same command again, also after an interruption, trains only what is missing. A model that diverges
+    or refuses is left out of the table and named in the error at the end. Table and plot are of the last call: if
+    several processes share the work, run the command once more with all models.
     """
     store = open_store()
     plan = read_plan(store, run)
     names = choose_models(models, plan)
     if against is not None and against not in names:
         raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(names)}")
-    for name in names:  # a mistake is said before hours of training
+    for name in names:  # report mistakes before hours of training
         model_class(name).configure(plan.config.hyperparameters.get(name, {}))
     served = None if against else _read_served_model(plan)
     data, prepared = load_dataset(store, run), prepared_artefact(store, run)

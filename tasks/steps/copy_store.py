@@ -1,4 +1,4 @@
-"""Everything in the store as one tar archive: out through standard output, in through standard input."""
+"""Exports the whole store as one tar archive to standard output, and imports it from standard input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def export_store() -> dict[str, object]:
-    """Write every object of the store to standard output, as a tar archive; for backups, and to move to another."""
+    """Write every object of the store to standard output as a tar archive, for backups or to move to another store."""
     store, count, size = open_store(), 0, 0
     with tempfile.TemporaryDirectory() as scratch, tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
         for info in store.list(""):
@@ -29,7 +29,7 @@ def export_store() -> dict[str, object]:
 
 
 def import_store() -> dict[str, object]:
-    """Read a tar archive that export-store wrote from standard input into the store; what is not in it stays."""
+    """Read a tar archive of export-store from standard input into the store; other objects of the store stay."""
     store, count = open_store(), 0
     try:
         with tempfile.TemporaryDirectory() as scratch, tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
@@ -50,7 +50,7 @@ def import_store() -> dict[str, object]:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Nobody's file: who ran the command is of no interest."""
+    """Remove the owner: it does not matter who ran the command."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = 0o644

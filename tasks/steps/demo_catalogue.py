@@ -1,4 +1,4 @@
-"""`demo-catalogue`: a generated world to try everything on, made when needed and never stored with the project."""
+"""`demo-catalogue`: a generated dataset for tests and demos, made when needed and not stored with the project."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tasks.store.layout import checked_dataset, interactions_folder
 from tasks.store.pointers import current
 
 logger = logging.getLogger(__name__)
-MOST = 1_000_000  # items or users: more is a slip of the hand
+MOST = 1_000_000  # items or users: more is probably a typing error
 USERS_DEFAULT = "[default: 400, or 0 with --first-item]"
-OPENING_DEFAULT = "[default: --first-item, or --items where that is 0]"
+OPENING_DEFAULT = "[default: --first-item, or --items if that is 0]"
 SUFFIXES = {"image": ".jpg", "audio": ".ogg", "text": ".txt"}
 
 
@@ -40,19 +40,21 @@ def demo_catalogue(
         Path | None, typer.Option(help="Folder to write image/, audio/, text/ and interactions.csv into.")
     ] = None,
     load: Annotated[
-        str | None, typer.Option(help="Dataset to load all of it into; nothing is done when that has a log already.")
+        str | None, typer.Option(help="Dataset to load it into; does nothing if the dataset already has a log.")
     ] = None,
-    items: Annotated[int, typer.Option(help="How many films to make.")] = 300,
-    users: Annotated[int | None, typer.Option(help=f"How many viewers the log has; 0: no log. {USERS_DEFAULT}")] = None,
-    seed: Annotated[int, typer.Option(help="Which world: the same seed gives the same bytes.")] = 7,
+    items: Annotated[int, typer.Option(help="Number of films.")] = 300,
+    users: Annotated[int | None, typer.Option(help=f"Number of viewers in the log; 0: no log. {USERS_DEFAULT}")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     first_item: Annotated[int, typer.Option(help="Number of the first film: 300 continues a catalogue of 300.")] = 0,
-    opening: Annotated[int | None, typer.Option(help=f"Films the catalogue opened with. {OPENING_DEFAULT}")] = None,
-    corrupt: Annotated[int, typer.Option(help="Of how many films one media file is broken, of various kinds.")] = 0,
+    opening: Annotated[
+        int | None, typer.Option(help=f"Number of films at the opening of the catalogue. {OPENING_DEFAULT}")
+    ] = None,
+    corrupt: Annotated[int, typer.Option(help="Number of films with one broken media file, of various kinds.")] = 0,
 ) -> dict[str, object]:
     """Generate a catalogue of films: posters, sounds and synopses, and viewers whose taste follows the content.
 
-    The log holds user_id, item_id and timestamp. With --first-item and --users it covers the films before as well, and
-    contains the log of the opening catalogue unchanged: views of the new films come on top, in the week after.
+    The log has user_id, item_id and timestamp. With --first-item and --users it also covers the earlier films: it
+    contains the log of the opening catalogue unchanged, plus views of the new films in the following week.
     """
     opening = (first_item or items) if opening is None else opening
     users = (0 if first_item else 400) if users is None else users
@@ -63,11 +65,11 @@ def demo_catalogue(
     _within("opening", opening, 1, MOST)
     _within("corrupt", corrupt, 0, items)
     if out is not None and out.exists() and not out.is_dir():
-        raise BadInput(f"--out {out} is a file, expected a folder or a name that is free")
+        raise BadInput(f"--out {out} is a file, expected a folder or an unused name")
     if out is None and load is None:
         raise BadInput("neither --out nor --load found, expected a folder to write to, a dataset to load into, or both")
     if load is not None and current(open_store(), interactions_folder(checked_dataset(load))) is not None:
-        logger.info("dataset %s has an interaction log already: nothing is made", load)
+        logger.info("dataset %s already has an interaction log: nothing to do", load)
         return {"dataset": load, "items": 0}
     with tempfile.TemporaryDirectory() as scratch:
         made = write(
@@ -81,7 +83,7 @@ def demo_catalogue(
         )
         if load is not None:
             load_media(folder=out or Path(scratch), dataset=load)
-            if users:  # last: it says that all is there
+            if users:  # last, because it marks the catalogue as complete
                 load_interactions(file=(out or Path(scratch)) / "interactions.csv", dataset=load)
     return made | ({"folder": str(out)} if out else {}) | ({"dataset": load} if load else {})
 
@@ -89,7 +91,7 @@ def demo_catalogue(
 def write(
     out: Path, *, items: int, users: int, seed: int, first_item: int, opening: int, corrupt: int
 ) -> dict[str, object]:
-    """Write a catalogue into the folder `out`; returns what it holds."""
+    """Write a catalogue into the folder `out`; returns its counts."""
     for modality in SUFFIXES:
         (out / modality).mkdir(parents=True, exist_ok=True)
     numbers = range(first_item, first_item + items)

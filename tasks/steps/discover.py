@@ -1,4 +1,4 @@
-"""A look at what people dropped in: has anything changed since the last look?"""
+"""Detects changed media and interactions since the last call."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def discover(*, dataset: Dataset) -> dict[str, object]:
-    """Say whether media or interactions changed since the last look; exit code 99 when nothing did.
+    """Report whether media or interactions have changed since the last call; exit code 99 if nothing has.
 
-    Only the listing is compared, nothing is read: the scan of the run that follows decides by content.
+    Only listings are compared and nothing is read: the scan of the following run decides by content.
     """
     store = open_store()
     objects = list_media(store, checked_dataset(dataset))
@@ -29,7 +29,7 @@ def discover(*, dataset: Dataset) -> dict[str, object]:
         known = ", ".join(known_datasets(store)) or "none yet"
         raise NotFound(
             f"dataset {dataset!r} has nothing, expected media under {media_folder(dataset)}image/, audio/ or text/, "
-            f"or one of the datasets there are: {known}"
+            f"or one of the existing datasets: {known}"
         )
     lines = [f"{info.key} {info.size} {info.etag}" for infos in objects.values() for info in infos]
     fingerprint = hashlib.sha256("\n".join([*sorted(lines), *pointers]).encode()).hexdigest()

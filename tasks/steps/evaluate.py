@@ -1,4 +1,4 @@
-"""One trained model of a run is measured."""
+"""Evaluates one trained model of a run."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
-    """Rank the whole catalogue for every user, compare with validation and test, and keep the figures.
+    """Rank the whole catalogue for every user, and store the metrics on validation and test.
 
-    Training items are masked on both splits. The metrics history gets the training and its figures; those by segment,
-    and those of every user, are in the artefact only.
+    Training items are masked on both splits. Training and metrics are recorded in the metrics history; metrics by
+    segment and by user are only in the artefact.
     """
     store = open_store()
     plan = read_plan(store, run)
     hyperparameters_of(plan, model)
     trained, prepared = read_artefact(store, run_key(run, f"train-{model}")), prepared_artefact(store, run)
-    require_made_from(trained, prepared)  # another split would have test interactions among what was learned
+    require_made_from(trained, prepared)  # after another split, test interactions may have been used in training
     data = load_dataset(store, run)
     recommender = load_model(trained, data)
     start = perf_counter()
@@ -53,7 +53,7 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
 
 
 def record(plan: Plan, model: str, trained: Artefact, metrics: dict[str, dict[str, float]]) -> None:
-    """Put the training and its figures into the metrics history; a retry replaces them."""
+    """Record the training and its metrics in the metrics history; a retry replaces them."""
     rows = []
     for split, figures in metrics.items():
         for name, value in figures.items():

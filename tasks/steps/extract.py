@@ -66,7 +66,7 @@ def _named(feature: Feature) -> dict[str, str]:
 
 
 def _without_vector(media: list[Medium], reasons: dict[str, str]) -> pd.DataFrame:
-    """Columns REJECTED; each is logged, every night that it is there."""
+    """Return columns REJECTED; each file is logged in every run."""
     rows = [(m.item, m.key, m.sha256, reasons[m.sha256]) for m in media if m.sha256 in reasons]
     for _, key, _, reason in rows:
         log.warning("%s is left out: %s", key, reason)

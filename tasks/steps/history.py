@@ -1,4 +1,4 @@
-"""The metrics history as a table for people."""
+"""Shows the metrics history as a table."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def history(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Figures such as ndcg@10, with commas between; a bare name is all its k. Default: four at 20."
+            help="Metrics such as ndcg@10, separated by commas; a name alone is all its k. Default: four at 20."
         ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Only runs from this day or moment on (UTC), as 2026-11-21.")
+        str | None, typer.Option(help="Only runs from this day or time on (UTC), such as 2026-11-21.")
     ] = None,
     split: Annotated[
         Literal["test", "valid"], typer.Option(help="test, which is reported, or valid, which decides.")
     ] = "test",
-    limit: Annotated[int, typer.Option(min=1, help="At most this many runs, the newest.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of runs, the newest.")] = 10,
 ) -> dict[str, object]:
-    """Show the figures of past runs: per run and model, with the change since the run before, what is served marked.
+    """Show the metrics of past runs per model, with the change since the previous run; the served model is marked.
 
     The change is against the run before of the same dataset, model and features.
     """
@@ -81,10 +81,10 @@ def choose_figures(metric: str | None, rows: pd.DataFrame) -> list[str]:
 def format_table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[str]:
     """Lines to show: runs from old to new, in each the models from good to bad."""
     if rows.empty:
-        yield "No figures match: no model has been evaluated yet, or the options leave none."
+        yield "No metrics match: no model has been evaluated yet, or the options exclude all."
         return
     wide = max(map(len, rows["model"])) + 2  # with the mark
-    yield f"Figures on {split}, with the change since the run before; * is what is served."
+    yield f"Metrics on {split}, with the change since the previous run; * is what is served."
     for run in rows["run"].unique():
         of_run = rows[rows["run"] == run]
         head = of_run.iloc[0]

@@ -1,4 +1,4 @@
-"""Take a ready-made embedding matrix into the store."""
+"""Loads precomputed embeddings into the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tasks.store.pointers import current, point
 
 log = logging.getLogger(__name__)
 WIDEST = 65_536
-LARGEST = 16 << 30  # bytes of a matrix: it is held in memory
+LARGEST = 16 << 30  # bytes of a matrix, which must fit into memory
 LARGEST_LIST = 1 << 30  # bytes of a list of ids
 
 
@@ -36,10 +36,10 @@ def load_embeddings(
         str | None, typer.Option(help="Name of the feature in runs that give names; default: that of the modality.")
     ] = None,
 ) -> dict[str, object]:
-    """Use a matrix that exists already instead of media for one modality of a dataset.
+    """Use precomputed embeddings instead of media for one modality of a dataset.
 
-    Row i of the matrix is the item in line i of the list. The matrix replaces the one before it; runs that have begun
-    keep the matrix they began with.
+    Row i of the matrix is the item in line i of the list. The matrix replaces the previous one; runs that have started
+    keep their matrix.
     """
     if modality not in MODALITIES:
         raise BadInput(f"modality {modality!r} found, expected one of {', '.join(MODALITIES)}")
@@ -51,7 +51,9 @@ def load_embeddings(
     store, folder = open_store(), matrix_folder(checked_dataset(dataset), name)
     matrix, ids = read_matrix(vectors), read_ids(items)
     if len(ids) != len(matrix):
-        raise BadInput(f"{items.name} has {len(ids)} ids and {vectors.name} {len(matrix)} rows, expected one id a row")
+        raise BadInput(
+            f"{items.name} has {len(ids)} ids and {vectors.name} {len(matrix)} rows, expected one id per row"
+        )
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(bad):
         raise BadInput(
@@ -69,20 +71,20 @@ def load_embeddings(
     point(store, folder, version)
     log.info("%s of %s: %d items, width %d", name, dataset, *matrix.shape)
     if not changed:
-        log.info("this matrix is the current one already")
+        log.info("this matrix is already the current one")
     return {"matrix": prefix, "changed": changed, "items": len(ids), "width": matrix.shape[1]}
 
 
 def digest(matrix: np.ndarray, ids: list[str]) -> str:
-    """sha256 over shape, numbers and ids."""
-    found = hashlib.sha256(f"{matrix.shape}\n".encode())
-    found.update(matrix.data)
-    found.update("\n".join(ids).encode())
-    return found.hexdigest()
+    """Return the sha256 of shape, numbers and ids."""
+    hashed = hashlib.sha256(f"{matrix.shape}\n".encode())
+    hashed.update(matrix.data)
+    hashed.update("\n".join(ids).encode())
+    return hashed.hexdigest()
 
 
 def read_matrix(path: Path) -> np.ndarray:
-    """(items, width) float32 of a .npy file; its header is checked first, and against the file's size."""
+    """Read (items, width) float32 from a .npy file; first checks the header, also against the file's size."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist, expected a .npy file")
     try:
@@ -100,15 +102,15 @@ def read_matrix(path: Path) -> np.ndarray:
     promised = math.prod(shape) * dtype.itemsize
     if promised != size or promised > LARGEST:
         raise BadInput(
-            f"{path.name} has {size} bytes behind a header of {dtype} of shape {shape}, expected {promised}, at most "
+            f"{path.name} has {size} bytes after a header of {dtype} of shape {shape}, expected {promised}, at most "
             f"{LARGEST}"
         )
-    with np.errstate(over="ignore"):  # what does not fit float32 becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite and are refused
         return np.ascontiguousarray(np.load(path, mmap_mode="r", allow_pickle=False), dtype=np.float32)
 
 
 def read_ids(path: Path) -> list[str]:
-    """Item ids in order; BadInput when one cannot be used or occurs twice."""
+    """Read item ids in order; raises BadInput for invalid or repeated ids."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist, expected item ids")
     if path.stat().st_size > LARGEST_LIST:
@@ -134,5 +136,7 @@ def _column(path: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8-sig").split("\n")  # universal newlines; splitlines() knows too many others
+    lines = path.read_text(encoding="utf-8-sig").split(
+        "\n"
+    )  # universal newlines; splitlines() also splits at other characters
     return lines[:-1] if lines[-1] == "" else lines

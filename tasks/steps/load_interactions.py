@@ -1,4 +1,4 @@
-"""Take an interaction log into the store."""
+"""Loads an interaction log into the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.store.layout import checked_dataset, interactions_folder
 from tasks.store.pointers import current, point
 
 log = logging.getLogger(__name__)
-USUAL = "the usual names are found."
+USUAL = "usual names are recognised."
 
 
 def load_interactions(
@@ -29,7 +29,7 @@ def load_interactions(
     ],
     dataset: Dataset,
     format_name: Annotated[
-        str, typer.Option("--format", help=f"auto (by name and first bytes) or one of {', '.join(FORMATS)}.")
+        str, typer.Option("--format", help=f"auto (by name and first bytes), or one of {', '.join(FORMATS)}.")
     ] = "auto",
     user_column: Annotated[str | None, typer.Option(help=f"Column of the user ids; {USUAL}")] = None,
     item_column: Annotated[str | None, typer.Option(help=f"Column of the item ids; {USUAL}")] = None,
@@ -37,13 +37,13 @@ def load_interactions(
     timestamp_column: Annotated[
         str | None, typer.Option(help=f"Column of the times, in seconds since 1970 or ISO 8601; {USUAL}")
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Keep the rows rated at least this.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Keep rows rated at least this.")] = None,
     implicit: Annotated[bool, typer.Option("--implicit", help="Keep every row, whatever its rating.")] = False,
 ) -> dict[str, object]:
     """Read an interaction log and make it the current one of a dataset.
 
-    The log replaces the one before it; runs that have begun keep the log they began with. Item ids must be the names of
-    the media without their endings. Of a user and item that occur together more than once the earliest row counts.
+    The log replaces the previous one; runs that have started keep their log. Item ids must be the names of the media
+    without suffix. Of repeated pairs of user and item only the earliest row is kept.
     """
     if file.is_dir():
         raise BadInput(f"{file} is a folder, expected a file of interactions")
@@ -54,7 +54,7 @@ def load_interactions(
     log.info("%s read as %s (%s): %d rows", file.name, reading.format, reading.why, reading.rows)
     if threshold is not None:
         log.info("%d rows rated below %g left out", reading.below_threshold, threshold)
-    log.info("%d rows left out that repeat a user and item", reading.duplicates)
+    log.info("%d rows with repeated pairs of user and item left out", reading.duplicates)
     log.info("%d interactions / %d users / %d items", *found.counts.values())
     counts = {
         "rows": reading.rows,
@@ -75,5 +75,5 @@ def load_interactions(
     changed = current(store, folder) != prefix
     point(store, folder, version)
     if not changed:
-        log.info("this log is the current one already")
+        log.info("this log is already the current one")
     return {"log": prefix, "format": reading.format, "changed": changed, **counts}

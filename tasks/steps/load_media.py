@@ -1,4 +1,4 @@
-"""Upload media from a folder to where the scan finds them."""
+"""Uploads media from a folder to the store."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tasks.store import ObjectInfo, Store, open_store
 from tasks.store.layout import checked_dataset, media_folder
 
 log = logging.getLogger(__name__)
-UPLOADS = 4  # at once
+UPLOADS = 4  # in parallel
 
 
 def load_media(
     *,
-    folder: Annotated[Path, typer.Argument(help="Folder with image/, audio/ and text/ (any of them) in it.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with image/, audio/ or text/ in it.")],
     dataset: Dataset,
     modality: Annotated[
-        str | None, typer.Option(help="The files lie in FOLDER itself and are all of this modality.")
+        str | None, typer.Option(help="The files are directly in FOLDER and are all of this modality.")
     ] = None,
 ) -> dict[str, object]:
-    """Upload posters, sounds and texts from a folder; what is there already is not sent again.
+    """Upload images, sounds and texts from a folder; files that are already in the store are not sent again.
 
-    A file's name without its ending is its item's id. Hidden files are left out, and so are files beside the folders;
-    other folders, endings that are not accepted and two files of one item are errors before anything is sent.
+    The name of a file without its suffix is the item id. Hidden files and files next to the folders are ignored; other
+    folders, unknown suffixes and two files of one item are errors, before anything is sent.
     """
     store, name = open_store(), checked_dataset(dataset)
     files = {kind: visible(path) for kind, path in sources(folder, modality).items()}
@@ -44,13 +44,13 @@ def load_media(
     for kind, (paths, hidden) in files.items():
         prefix = f"{media_folder(name)}{kind}/"
         sent = upload(store, prefix, paths, there.get(kind, {}), f"{kind} of {name}")
-        log.info("%s: %d sent, %d there already, %d hidden", kind, sent, len(paths) - sent, hidden)
+        log.info("%s: %d sent, %d already there, %d hidden", kind, sent, len(paths) - sent, hidden)
         counts |= {f"{kind}_found": len(paths), f"{kind}_sent": sent, f"{kind}_hidden": hidden}
     return {"media": media_folder(name), **counts}
 
 
 def sources(folder: Path, modality: str | None) -> dict[str, Path]:
-    """Modality -> folder of its files."""
+    """Return modality -> folder of its files."""
     known = ", ".join(f"{kind}/" for kind in EXTENSIONS)
     if not folder.is_dir():
         raise NotFound(f"{folder} is not a folder, expected one with {known} in it")
@@ -69,15 +69,15 @@ def sources(folder: Path, modality: str | None) -> dict[str, Path]:
 
 
 def visible(folder: Path) -> tuple[list[Path], int]:
-    """What is in a folder, by name, and how many hidden files were left out of it."""
-    found = sorted(folder.iterdir())
-    kept = [path for path in found if not path.name.startswith(".")]
-    return kept, len(found) - len(kept)
+    """Return the sorted files of a folder, and the number of hidden files left out."""
+    paths = sorted(folder.iterdir())
+    kept = [path for path in paths if not path.name.startswith(".")]
+    return kept, len(paths) - len(kept)
 
 
 def check_files(modality: str, folder: Path, paths: list[Path], there: dict[str, ObjectInfo]) -> None:
-    """BadInput when the scan could not use the files, alone or together with those that are in the store already."""
-    accepted = f"{modality} files with one of the endings {', '.join(sorted(EXTENSIONS[modality]))}"
+    """Raise BadInput if the scan could not use the files, alone or together with those already in the store."""
+    accepted = f"{modality} files with one of the suffixes {', '.join(sorted(EXTENSIONS[modality]))}"
     if not paths:
         raise BadInput(f"{folder} has no files of {modality}, expected {accepted}")
     for path in paths:
@@ -93,11 +93,11 @@ def check_files(modality: str, folder: Path, paths: list[Path], there: dict[str,
     for path in paths:
         key = stored.get(normalise_id(path.stem), path.name)
         if Path(key).name != path.name:
-            raise BadInput(f"{path} found for the item of {key} in the store, expected one file an item: remove one")
+            raise BadInput(f"{path} found for the item of {key} in the store, expected one file per item: remove one")
 
 
 def upload(store: Store, prefix: str, paths: list[Path], there: dict[str, ObjectInfo], label: str) -> int:
-    """Send what is not there with the same bytes; returns how many were sent."""
+    """Send the files that are not there with the same bytes; returns their number."""
 
     def send(path: Path) -> bool:
         key = f"{prefix}{path.name}"

@@ -1,4 +1,4 @@
-"""Bring the metrics database up to date."""
+"""Migrates the metrics database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def migrate() -> dict[str, object]:
-    """Create or update the schema of the metrics database; the database itself must exist, and repeating is safe."""
+    """Create or update the schema of the metrics database; the database must exist, and repeating is safe."""
     with History(metrics_dsn()) as history:
         applied = history.migrate()
     log.info("applied %s", ", ".join(applied) if applied else "nothing: the schema is up to date")

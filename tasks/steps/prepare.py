@@ -1,4 +1,4 @@
-"""From aligned features and the log to a dataset: filter, k-core, renumber, reindex, split."""
+"""Makes a dataset from aligned features and the log: filter, k-core, renumber, reindex, split."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def prepare(*, run: Run) -> dict[str, object]:
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
     dataset = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts)
-    del whole  # by far the largest thing in memory
+    del whole  # by far the largest object in memory
     source = positions(items, dataset.item_ids)
     prefix, config = run_key(run, "prepare"), plan.config
     decides = {"dataset", "modalities", "features", "k_core", "split", "seed"}
@@ -53,35 +53,39 @@ def prepare(*, run: Run) -> dict[str, object]:
 
 
 def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts: dict[str, int]) -> Interactions:
-    """The labelled, renumbered log of items among `item_ids`; fills `counts` with what is left after each stage."""
+    """Return the labelled, renumbered log of the items `item_ids`; adds the counts after each stage to `counts`."""
 
-    def note(stage: str, words: str, found: Interactions) -> Interactions:
-        counts.update({f"{name}_{stage}": number for name, number in found.counts.items()})
+    def note(stage: str, words: str, log_: Interactions) -> Interactions:
+        counts.update({f"{name}_{stage}": number for name, number in log_.counts.items()})
         log.info(
-            "%s: %s interactions / %s users / %s items", words, *(f"{number:,}" for number in found.counts.values())
+            "%s: %s interactions / %s users / %s items", words, *(f"{number:,}" for number in log_.counts.values())
         )
-        return found
+        return log_
 
     k = config.k_core
-    found = note("before", "before filtering", whole)
-    found = note("with_features", "after the item filter", _with_features(found, item_ids))
-    found = note(f"in_{k}_core", f"after {k}-core", in_order(k_core(found, k)))
-    done = split(found, config.split, seed=config.seed, k=k)
+    log_ = note("before", "before filtering", whole)
+    log_ = note("with_features", "after the item filter", _with_features(log_, item_ids))
+    log_ = note(f"in_{k}_core", f"after {k}-core", in_order(k_core(log_, k)))
+    done = split(log_, config.split, seed=config.seed, k=k)
     counts.update(moved_to_train=done.moved_to_train, dropped_untrained=done.dropped)
     counts.update(users_lost_in_split=done.users_lost, items_lost_in_split=done.items_lost)
     counts.update(users_unmeasured=done.users_unmeasured)
     if done.dropped:
         lost = (done.dropped, done.users_lost, done.items_lost)
-        log.info("the %s split drops %d rows, with them %d users and %d items", config.split, *lost)
-        note("trained", f"after the {config.split} split, without what it leaves untrained", done.interactions)
+        log.info("the %s split drops %d rows, and with them %d users and %d items", config.split, *lost)
+        note(
+            "trained",
+            f"after the {config.split} split, without users and items that have no training rows",
+            done.interactions,
+        )
     counts.update(zip(PARTS, np.bincount(labels_of(done.interactions), minlength=3).tolist(), strict=True))
-    words = "%s split: %s; %d rows moved to train, %d users in train alone"
+    words = "%s split: %s; %d rows moved to train, %d users only in train"
     log.info(words, config.split, _words(counts), done.moved_to_train, counts["users_unmeasured"])
     return done.interactions
 
 
 def positions(items: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
-    """(n,) rows of the aligned matrices that hold `item_ids`. `items`: item_id and idx, each item once."""
+    """Return the rows (n,) of `item_ids` in the aligned matrices. `items`: item_id and idx, each item once."""
     index = pd.Index(items["item_id"])
     if not index.is_unique:
         raise BadInput(

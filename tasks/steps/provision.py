@@ -1,4 +1,4 @@
-"""Make a fresh installation's store and database ready, and keep them so."""
+"""Sets up the store and the database of an installation; safe to repeat."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 def provision() -> dict[str, object]:
-    """Make the bucket, the users that may use it, and the metrics schema; with root's key, and repeating is safe.
+    """Create the bucket, its users and the metrics schema, with root's key; repeating is safe.
 
-    Settings, all from the environment: those of a store in S3, whose key is that of the tasks; RECSYS_S3_ROOT_USER and
-    RECSYS_S3_ROOT_PASSWORD; RECSYS_S3_READER_ACCESS_KEY and RECSYS_S3_READER_SECRET_KEY for who reads releases.
+    Settings, all from the environment: those of an S3 store, with the tasks' key; RECSYS_S3_ROOT_USER and
+    RECSYS_S3_ROOT_PASSWORD; RECSYS_S3_READER_ACCESS_KEY and RECSYS_S3_READER_SECRET_KEY for readers of releases.
     """
     bucket = urlsplit(require_setting("RECSYS_STORE")).netloc
     endpoint, secure = require_setting("RECSYS_S3_ENDPOINT"), flag("RECSYS_S3_SECURE")
@@ -26,7 +26,7 @@ def provision() -> dict[str, object]:
     tasks = require_setting("RECSYS_S3_ACCESS_KEY")
     made: list[str] = []
     if tasks == root:
-        log.warning("the tasks use the key of the object store's root user: no users of less rights are made")
+        log.warning("the tasks use the key of the object store's root user: no users with fewer rights are created")
     else:
         users = Users(endpoint, root, password, secure=secure)
         reader = require_setting("RECSYS_S3_READER_ACCESS_KEY")
@@ -38,10 +38,10 @@ def provision() -> dict[str, object]:
         made = [tasks, reader]
         try:
             S3Store(bucket, endpoint=endpoint, access_key=tasks, secret_key=secret, secure=secure)
-        except BadInput as error:  # some servers answer 200 to what they do not know
+        except BadInput as error:  # some servers answer 200 to unknown requests
             raise TaskError(
-                f"{endpoint} was told to make user {tasks} and does not know it, expected a server with MinIO's admin "
-                "interface; with another, give the tasks the root user's key and no users are made"
+                f"{endpoint} does not know user {tasks} after creating it, expected a server with MinIO's admin "
+                "interface; with another, give the tasks the root user's key and no users are created"
             ) from error
     with History(metrics_dsn()) as history:
         applied = history.migrate()

@@ -1,4 +1,4 @@
-"""The last box: the best model of the run becomes what is served, if it is good enough."""
+"""The last step: the best model of the run becomes the champion, if the gate accepts it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tasks.store import (
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
-CHECKS = {"check-embeddings": "align", "check-dataset": "prepare"}  # check -> the step whose result it vouches for
+CHECKS = {"check-embeddings": "align", "check-dataset": "prepare"}  # check -> the step whose result it validates
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The artefacts of a run that passed every check, and which of its models competes."""
+    """The artefacts of a run that passed every check, and its candidate."""
 
     plan: Plan
     prepared: Artefact
@@ -44,8 +44,8 @@ class Evidence:
 def publish(*, run: Run) -> dict[str, object]:
     """Publish the best model of a run as a release, if every check passed and it is not worse than what is served.
 
-    Best is by NDCG@20 on validation, and a release may lose to the champion by the tolerance of the plan. A candidate
-    that is turned down is recorded as such and changes nothing: that is a decision, not a failure.
+    The best model is that with the highest NDCG@20 on validation; it may be worse than the champion by at most the
+    tolerance of the plan. A rejected candidate is recorded and changes nothing: this is a decision, not a failure.
     """
     store = open_store()
     evidence = gather(store, run)
@@ -68,7 +68,7 @@ def publish(*, run: Run) -> dict[str, object]:
 
 
 def gather(store: Store, run: str) -> Evidence:
-    """What the run has come to; refuses when a check is missing, failed, or vouches for something else."""
+    """Collect the results of the run; raises an error if a check is missing, failed, or validated other data."""
     plan = read_plan(store, run)
     made = {step: read_artefact(store, run_key(run, step)) for step in CHECKS.values()}
     for check, step in CHECKS.items():
@@ -96,15 +96,15 @@ def gather(store: Store, run: str) -> Evidence:
 
 
 def make_release(store: Store, evidence: Evidence) -> str:
-    """Write the release, complete before anybody is pointed to it; returns its name.
+    """Write the complete release before the champion moves; returns its name.
 
-    A release is immutable: where it stands already, whole, it is left as it is.
+    A release is immutable: if it already exists and is complete, it is not changed.
     """
     plan, trained, evaluated, prepared = evidence.plan, evidence.trained, evidence.evaluated, evidence.prepared
     name = release_name(trained, evaluated, prepared)
     prefix = release_prefix(plan.config.dataset, name)
     if has_artefact(store, prefix):
-        log.info("release %s of %s stands already and is left as it is", name, plan.config.dataset)
+        log.info("release %s of %s already exists and is not changed", name, plan.config.dataset)
         return name
     data = load_dataset(store, plan.run)
     model = load_model(trained, data)
@@ -126,13 +126,13 @@ def make_release(store: Store, evidence: Evidence) -> str:
 
 
 def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champion | None) -> None:
-    """Record the decision and move the champion, in one transaction. TaskError when another was promoted meanwhile."""
+    """Record the decision and move the champion in one transaction. Raises TaskError if it changed meanwhile."""
     plan, model = evidence.plan, evidence.candidate.model
     dataset, facts = plan.config.dataset, gate.model_dump(mode="json")
     with open_history() as history:
         if release is None:
             history.reject(dataset, plan.run, model, facts, plan.inputs_hash)
-            log.warning("NOT PUBLISHED: %s of run %s was turned down: %s", model, plan.run, gate.reason)
+            log.warning("NOT PUBLISHED: %s of run %s was rejected: %s", model, plan.run, gate.reason)
         elif history.promote(dataset, plan.run, model, release, facts, plan.inputs_hash, seen=champion):
             log.info("%s is served from release %s, model %s: %s", dataset, release, model, gate.reason)
         else:
@@ -143,7 +143,7 @@ def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champi
 
 
 def _figure(evaluated: Artefact) -> float:
-    """The figure that decides, of one model."""
+    """Return the deciding metric of one model."""
     try:
         return float(evaluated.json("metrics.json")["valid"][DECIDES])
     except (KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Answers of a published release, for people and programs."""
+"""Recommendations from a published release, for users and programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.steps.options import Dataset
 from tasks.store import Store, has_artefact, open_history, open_store, read_artefact, release_prefix
 
 Ids = list[str] | None
-Answer = tuple[dict[str, object], list[Ranked]]  # what was asked, and the items
+Answer = tuple[dict[str, object], list[Ranked]]  # the request, and the items
 
 
 def recommend(
@@ -26,27 +26,27 @@ def recommend(
         typer.Option(help="Items that somebody new took, oldest first, with commas between or given several times."),
     ] = None,
     similar_to: Annotated[Ids, typer.Option(help="An item; may be given several times.")] = None,
-    k: Annotated[int, typer.Option(min=1, help="How many items, up to the whole catalogue.")] = 10,
+    k: Annotated[int, typer.Option(min=1, help="Number of items, up to the whole catalogue.")] = 10,
     exclude: Annotated[
-        Ids, typer.Option(help="Items not to be shown, with commas between or given several times.")
+        Ids, typer.Option(help="Items to leave out, separated by commas or given several times.")
     ] = None,
     include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Show items as well that the user has taken already.")
+        bool, typer.Option("--include-seen", help="Also show items that the user has already interacted with.")
     ] = False,
-    release: Annotated[str | None, typer.Option(help="Name of the release; default: the one that is served.")] = None,
+    release: Annotated[str | None, typer.Option(help="Name of the release; default: the champion.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON instead of a table.")] = False,
 ) -> dict[str, object]:
-    """Recommend items to known users or to somebody with a history, or show similar items, from a published release.
+    """Recommend items to known users or to new users with a history, or show similar items, from a published release.
 
-    Exactly one of --user, --history and --similar-to says for whom. Nothing but the release is read; without --release
-    the one that is served is looked up in the metrics database once. All ids are those of the log.
+    Give exactly one of --user, --history and --similar-to. Only the release is read; without --release the champion is
+    looked up once in the metrics database. All ids are those of the log.
     """
     given = [name for name, ids in (("--user", user), ("--history", history), ("--similar-to", similar_to)) if ids]
     if len(given) != 1:
         raise BadInput(f"{' and '.join(given) or 'none'} of --user, --history and --similar-to found, expected one")
     if similar_to and include_seen:
         raise BadInput(
-            "--include-seen found with --similar-to, expected it with --user or --history: items see nothing"
+            "--include-seen found with --similar-to, expected it with --user or --history: items have no history"
         )
     served = load_release(open_store(), dataset, find_champion(dataset) if release is None else release)
     hidden = split_ids(served, exclude or [])
@@ -99,7 +99,7 @@ def format_table(head: dict[str, str], answers: list[Answer]) -> Iterator[str]:
     yield f"Release {head['release']} of {head['dataset']}, model {head['model']}."
     for question, items in answers:
         ((kind, asked),) = question.items()
-        words = {"user": f"For {asked}", "similar_to": f"Like {asked}", "history": "For this history"}[kind]
+        words = {"user": f"For {asked}", "similar_to": f"Similar to {asked}", "history": "For this history"}[kind]
         yield ""
         yield f"{words}:" if items else f"{words}: no item is left."
         for rank, (item, score) in enumerate(items, start=1):

@@ -1,4 +1,4 @@
-"""Serve an earlier release again."""
+"""Makes an earlier release the champion again."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def rollback(
     *,
     dataset: Dataset,
     release: Annotated[
-        str | None, typer.Option(help="Name of the release; default: the one served before the present.")
+        str | None, typer.Option(help="Name of the release; default: the previously served one.")
     ] = None,
 ) -> dict[str, object]:
-    """Serve an earlier release of a dataset again: the champion moves back, nothing is copied or deleted.
+    """Make an earlier release of a dataset the champion again; nothing is copied or deleted.
 
-    The next run is compared with the release that is served then, and a run on the same inputs is skipped.
+    The next run is compared with this release, and a run on the same inputs is skipped.
     """
     store = open_store()
     with open_history() as history:

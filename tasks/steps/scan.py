@@ -1,4 +1,4 @@
-"""The first box: what there is, what of it is new, and what this run is going to do."""
+"""The first step: takes the inventory, finds new media, and writes the plan of the run."""
 
 from __future__ import annotations
 
@@ -66,13 +66,12 @@ def scan(
     models: Annotated[str | None, typer.Option(help="Models that compete, with commas; default: the preset's.")] = None,
     k: Annotated[int | None, typer.Option(help="k of the k-core.")] = None,
     split: Annotated[str | None, typer.Option(help="random, time, leave-one-out or given.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same figures.")] = None,
-    force: Annotated[bool, typer.Option(help="Run even when nothing is new.")] = False,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same metrics.")] = None,
+    force: Annotated[bool, typer.Option(help="Run even if nothing is new.")] = False,
 ) -> dict[str, object]:
-    """Take the inventory of a dataset, say what is new since the last release, and fix the plan of the run.
+    """Take the inventory of a dataset, report what is new since the last release, and write the plan of the run.
 
-    Ends with exit code 99 when media, interactions, encoder and settings are those of the last run that came to a
-    decision.
+    Exit code 99 if media, interactions, encoder and settings equal those of the last run with a decision.
     """
     run_name(run)  # before anything is kept under it
     overrides: dict[str, object] = {"dataset": dataset, "k_core": k, "split": split, "seed": seed}
@@ -83,7 +82,10 @@ def scan(
     unknown = sorted(set(chosen.models) - set(MODELS))
     if unknown:
         raise BadInput(f"models {', '.join(unknown)} found, expected some of {', '.join(MODELS)}")
-    for name, values in chosen.hyperparameters.items():  # a mistake is said tonight; where there are none, no torch
+    for (
+        name,
+        values,
+    ) in chosen.hyperparameters.items():  # report mistakes now; without hyperparameters torch is not imported
         model_class(name).configure(values)
     store = open_store()
     inventory, counts, plan = make_plan(store, run, chosen)
@@ -92,7 +94,7 @@ def scan(
         decided = history.last_decision(chosen.dataset)
         inventory["is_new"] = ~inventory["sha256"].isin(known_hashes(store, decided.run if decided else None))
         counts["new_media"] = int(inventory["is_new"].sum())
-        log.info("%d media are new since the last run that came to a decision", counts["new_media"])
+        log.info("%d media are new since the last run with a decision", counts["new_media"])
         if decided is not None and decided.run != run and decided.inputs_hash == plan.inputs_hash and not force:
             _skip(history, run, decided)
     with write_artefact(store, run_key(run, "scan"), parameters={"config": config}, seed=chosen.seed) as out:
@@ -103,7 +105,7 @@ def scan(
 
 
 def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, dict[str, int], Plan]:
-    """The inventory of the modalities of the run, its counts, and the plan."""
+    """Return the inventory of the modalities of the run, its counts, and the plan."""
     checked_dataset(config.dataset)
     features = config.list_features()
     modalities: set[str] = {feature.modality for feature in features}
@@ -160,7 +162,7 @@ def inputs_hash(
     encoders: Mapping[str, str],
     config: RunConfig,
 ) -> str:
-    """sha256 over everything that decides the result of a run: media, log, matrices, encoders, settings.
+    """Return the sha256 of everything that determines the result of a run: media, log, matrices, encoders, settings.
 
     `media`: rows of the inventory of items that have all features. Others cannot change the result, so they wait
     without causing a run.
@@ -171,7 +173,7 @@ def inputs_hash(
 
 
 def known_hashes(store: Store, run: str | None) -> set[str]:
-    """Content hashes of the media that `run` had; empty without a run, or when its artefacts have been cleared away."""
+    """Return content hashes of the media of `run`; empty without a run, or if its artefacts have been deleted."""
     if run is None or not has_artefact(store, run_key(run, "scan")):
         return set()
     return set(read_artefact(store, run_key(run, "scan")).frame("inventory.parquet")["sha256"])
@@ -187,7 +189,7 @@ def _check_sources(
     both = sorted(matrices & media)  # a matrix of a feature with a name of its own is what it is
     if both:
         raise BadInput(
-            f"{', '.join(both)} of {dataset!r} is there both as media and as a ready-made matrix, expected one: "
+            f"{', '.join(both)} of {dataset!r} exists both as media and as precomputed embeddings, expected one: "
             f"remove {media_folder(dataset)}{both[0]}/ or {matrix_folder(dataset, both[0])}/"
         )
     missing = list(dict.fromkeys(f.modality for f in features if f.name not in matrices and f.modality not in media))
@@ -204,7 +206,7 @@ def _check_sources(
 
 def _skip(history: History, run: str, decided: Decision) -> None:
     history.finish_run(run, "skipped")
-    what = "published a release" if decided.outcome == "promoted" else "was turned down"
+    what = "published a release" if decided.outcome == "promoted" else "was rejected"
     raise NothingToDo(
         f"nothing is new since run {decided.run}, which {what}: "
         "same complete items, interactions, encoder and settings (--force runs anyway)"

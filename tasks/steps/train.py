@@ -1,4 +1,4 @@
-"""One model of a run learns."""
+"""Trains one model of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def train(
     *, run: Run, model: ModelName, device: Device = "cpu", threads: Threads = 0, memory: Memory = 8.0
 ) -> dict[str, object]:
-    """Train one model of a run on what prepare made, and keep the state that was best on validation.
+    """Train one model of a run on the prepared dataset, and keep the state that is best on validation.
 
     A training that was killed resumes after its last epoch, with the same result as one that was not.
     Hyper-parameters are those of the plan on top of the model's defaults. Test interactions are not looked at.
@@ -54,7 +54,7 @@ def train(
         memory_gib=memory,
         checkpoints=checkpoints,
     )
-    log.info("%s learns from %d interactions of %d users with %d items", model, data.train.nnz, *data.shape)
+    log.info("%s trains on %d interactions of %d users with %d items", model, data.train.nnz, *data.shape)
     start = perf_counter()
     records = recommender.fit(options)
     summary = summarise_epochs(records) | {"seconds": round(perf_counter() - start, 3)}

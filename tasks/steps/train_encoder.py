@@ -1,4 +1,4 @@
-"""Train a narrow AudioCLIP on a dataset's own media."""
+"""Trains a narrow AudioCLIP on the media of a dataset."""
 
 from __future__ import annotations
 
@@ -31,24 +31,22 @@ ARCHITECTURE = "audioclip"  # of tasks.encoders.ENCODERS
 def train_encoder(
     *,
     dataset: Dataset,
-    name: Annotated[
-        str | None, typer.Option(help="Put the weights into the store as the encoder of this name.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Store the weights as the encoder of this name.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write model.safetensors and config.json into this folder.")] = None,
     modalities: Annotated[str, typer.Option(help="Two or three of image,audio,text.")] = "image,audio,text",
     epochs: Annotated[int, typer.Option(min=1)] = 20,
-    batch: Annotated[int, typer.Option(min=2, help="Items contrasted with one another in a step.")] = 64,
+    batch: Annotated[int, typer.Option(min=2, help="Items per contrastive step.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-3,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-2,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and threads give the same weights.")] = 7,
-    threads: Annotated[int, typer.Option(min=1, help="Threads that compute.")] = 2,
-    most: Annotated[int | None, typer.Option(min=1, help="Train on so many items, drawn by the seed.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 2,
+    most: Annotated[int | None, typer.Option(min=1, help="Train on this number of items, drawn with the seed.")] = None,
     start_from: Annotated[
-        str | None, typer.Option(help="Go on from the weights of this encoder instead of random ones.")
+        str | None, typer.Option(help="Start from the weights of this encoder instead of random ones.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the weights in float16.")] = False,
 ) -> dict[str, object]:
-    """Train a narrow AudioCLIP on the media of a dataset: items whose modalities belong together are drawn together.
+    """Train a narrow AudioCLIP contrastively on the media of a dataset, so that the modalities of an item are similar.
 
     A tenth of the items is held out; the epoch with the lowest loss on them is kept, and how well they find
     their own partner is reported and written into config.json. A training that was killed resumes after its last epoch

@@ -1,4 +1,4 @@
-"""Better hyper-parameters of one model are looked for."""
+"""Tunes the hyperparameters of one model."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def tune(
     *,
     run: Run,
     model: Annotated[str, typer.Option("--model", help="Any model, whether or not the run trains it.")],
-    trials: Annotated[int | None, typer.Option(help="How many to try now.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="After them no trial begins; one always does.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Number of trials in this call.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="No trial starts after this time; at least one is run.")] = None,
     device: Device = "cpu",
     threads: Threads = 0,
     memory: Memory = 8.0,
 ) -> dict[str, object]:
-    """Look for better hyper-parameters of one model on what prepare made, by its figure on validation.
+    """Search for better hyperparameters of one model on the prepared dataset, by its score on validation.
 
-    With --trials and --minutes it ends with what comes first. The model's defaults are tried first, then what the plan
-    of the run has; what is not searched stays as the plan has it. The metrics database keeps every trial: the same
-    command again goes on, as long as the dataset is the same. Test interactions are not looked at.
+    With --trials and --minutes it ends with whichever comes first. The first trials are the model's defaults and the
+    plan's values; hyperparameters that are not searched keep the plan's values. The metrics database stores every
+    trial: the same command continues the search as long as the dataset is the same. Test interactions are not used.
     """
     require_budget(trials, minutes)
     store, chosen = open_store(), model_class(model)
@@ -53,11 +53,11 @@ def tune(
     options = TrainingOptions(device=device, threads=thread_count(threads), seed=config.seed, memory_gib=memory)
     subject = Subject(chosen, config.hyperparameters.get(model, {}), load_dataset(store, run), options)
     if not subject.space:
-        raise BadInput(f"model {model} has nothing to tune, expected one with hyper-parameters that can be searched")
+        raise BadInput(f"model {model} has nothing to tune, expected one with hyperparameters that can be searched")
     name = f"{config.dataset}-{model}-{prepared.manifest.content[:16]}-{subject.version()}"
     stays = ", ".join(sorted(set(subject.searchable) - set(subject.space))) or "nothing"
     searched = ", ".join(subject.space)
-    log.info("study %s searches %s; of what could be, %s stays as the plan has it", name, searched, stays)
+    log.info("study %s searches %s; %s keeps the plan's value", name, searched, stays)
     with Studies() as studies, logs_above():
         search = Search(studies, name, subject.space, subject.starts(), config.seed)
         done = 0
@@ -83,9 +83,11 @@ def tune(
 
 
 def require_budget(trials: int | None, minutes: float | None) -> None:
-    """BadInput unless there is an end, and something before it."""
+    """Raise BadInput unless trials or minutes are given and positive."""
     if trials is None and minutes is None:
-        raise BadInput("neither --trials nor --minutes found, expected one of them or both: a search has no other end")
+        raise BadInput(
+            "neither --trials nor --minutes found, expected at least one of them: the search does not end by itself"
+        )
     if (trials is not None and trials < 1) or (minutes is not None and not minutes > 0):
         raise BadInput(f"trials {trials} and minutes {minutes} found, expected more than 0")
 
@@ -104,7 +106,9 @@ def summarise(search: Search, subject: Subject) -> dict[str, Any]:
     """The best trial, with hyper-parameters as a preset has them, and all; TaskError where none came to its end."""
     best, rows = search.best(), [describe_trial(trial) for trial in search.trials]
     if best is None:
-        raise TaskError(f"none of {len(rows)} trials came to its end, expected one; the last: {rows[-1]['reason']}")
+        raise TaskError(
+            f"none of {len(rows)} trials is complete, expected at least one; the last: {rows[-1]['reason']}"
+        )
     hyperparameters = placed(subject.given, best.params)
     return {"best": {"number": best.number, "value": best.value, "hyperparameters": hyperparameters}, "trials": rows}
 
@@ -114,7 +118,7 @@ def describe_trial(trial: FrozenTrial) -> dict[str, Any]:
     seconds = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
     state, reason, value = trial.state.name.lower(), trial.user_attrs.get(REASON), trial.value
     if state == "fail" and reason is None:
-        reason = "its process ended before it did"
+        reason = "its process ended during the trial"
     if state == "complete" and reason is not None:
         state, value = "pruned", max(trial.intermediate_values.values(), default=None)
     kept = {"number": trial.number, "state": state, "value": value, "params": trial.params}

@@ -1,4 +1,4 @@
-"""Take a released checkpoint into the store."""
+"""Loads a released checkpoint into the store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.store import open_store, sha256_of
 
 log = logging.getLogger(__name__)
 CHUNK = 1 << 20
-SECONDS = 60  # without a byte
+SECONDS = 60  # timeout without data
 
 
 def list_checkpoints() -> dict[str, str]:
@@ -36,7 +36,7 @@ def weights(
 ) -> dict[str, object]:
     """Download a released AudioCLIP checkpoint, verify it, and make it an encoder of that name.
 
-    The file must have the size and sha256 known for it, wherever it comes from, and load strictly.
+    The file must have the known size and sha256, wherever it comes from, and load strictly.
     """
     known = list_checkpoints()
     if name not in known:
@@ -59,7 +59,7 @@ def weights(
 
 
 def download(url: str, path: Path, size: int) -> None:
-    """Fetch `url`, at most one byte more than `size`; a half download is left nowhere."""
+    """Download `url`, at most one byte more than `size`; a partial download is removed."""
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise BadInput(f"address {url!r} found, expected https://")
     try:
@@ -78,12 +78,12 @@ def download(url: str, path: Path, size: int) -> None:
 
 
 def verify(path: Path, checkpoint: Checkpoint) -> None:
-    """Corrupt unless the file is the released one, byte for byte."""
+    """Raise Corrupt unless the file is the released one, byte for byte."""
     size = path.stat().st_size
     if size != checkpoint.size:
         raise Corrupt(
             f"{path.name} has {size} bytes, expected {checkpoint.size}: it is not the released file, or not all of it"
         )
-    found = sha256_of(path)
-    if found != checkpoint.sha256:
-        raise Corrupt(f"{path.name} has sha256 {found}, expected {checkpoint.sha256}: it is not the released file")
+    actual = sha256_of(path)
+    if actual != checkpoint.sha256:
+        raise Corrupt(f"{path.name} has sha256 {actual}, expected {checkpoint.sha256}: it is not the released file")

@@ -1,4 +1,4 @@
-"""The one gradient loop and what it needs: options, losses, negatives, search ranges. It knows no model by name."""
+"""The gradient loop and its parts: options, losses, negative sampling, search ranges. Independent of any model."""
 
 from __future__ import annotations
 

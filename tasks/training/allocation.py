@@ -1,4 +1,4 @@
-"""How the C library hands out memory while a model is trained."""
+"""Settings of the C library's memory allocator during training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Numbers of <malloc.h> of the GNU C library. What the library ends with when tensors of megabytes come and go: told
-# anything, it no longer raises its thresholds by itself (mallopt(3)).
+# Constants of <malloc.h> of the GNU C library. The values are those that the library reaches by itself when tensors of
+# megabytes are allocated and freed; after any mallopt it no longer adapts its thresholds (mallopt(3)).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 USUAL = {M_MMAP_THRESHOLD: 2**25, M_TRIM_THRESHOLD: 2**26, M_MMAP_MAX: 65536}
 KEEPING = {M_TRIM_THRESHOLD: 2**31 - 1, M_MMAP_MAX: 0}
@@ -16,12 +16,11 @@ KEEPING = {M_TRIM_THRESHOLD: 2**31 - 1, M_MMAP_MAX: 0}
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Run the block with freed memory kept for what is allocated next, and give it back to the system at the end.
+    """Run the block with freed memory kept for later allocations, and return it to the system at the end.
 
-    Without this the system maps, or takes back and gives anew, what a step of a large batch allocates, and clears its
-    pages before the first use: up to two fifths of the step. Only the GNU C library is told; elsewhere nothing changes.
-    After the block it keeps and returns as much as it does by itself in a process that has long worked with tensors,
-    without what MALLOC_ variables of the environment may have said.
+    Otherwise the system maps and clears the memory of every step of a large batch again, up to two fifths of the time
+    of a step. This affects only the GNU C library. After the block the allocator has the thresholds that it reaches by
+    itself after long work with tensors; MALLOC_ variables of the environment are then ignored.
     """
     if platform.libc_ver()[0] != "glibc":
         yield

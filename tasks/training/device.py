@@ -1,4 +1,4 @@
-"""Where tensors are computed, and on how many threads."""
+"""The device of tensors, and the number of threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.errors import BadInput
 
 
 def usable(name: str) -> torch.device:
-    """The device `cpu`, `cuda` or `cuda:1`. BadInput where it is none of these, or this machine has no such GPU."""
+    """Return the device `cpu`, `cuda` or `cuda:1`. Raises BadInput for others, or if this machine has no such GPU."""
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -23,5 +23,5 @@ def usable(name: str) -> torch.device:
 
 
 def thread_count(asked: int) -> int:
-    """Threads to compute on: as many as asked for, or, for 0, one for each core that this process may use."""
+    """Return the number of threads: `asked`, or, for 0, the number of cores that this process may use."""
     return asked or len(os.sched_getaffinity(0))

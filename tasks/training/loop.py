@@ -74,7 +74,7 @@ class Trainable(Protocol[B]):
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Run the block on so many threads; the same count gives the same bits."""
+    """Run the block on `count` threads; the same count gives bit-equal results."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -1,4 +1,4 @@
-"""Losses that two or more models share, in forms that neither overflow nor take the logarithm of zero."""
+"""Losses of several models, in numerically stable forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
-    """Mean of -log sigmoid(s+ - s-) over a batch, from scores (n,) each.
+    """Return the mean of -log sigmoid(s+ - s-) over a batch, from scores (n,) each.
 
     Rendle et al., BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009, equation 4.
     """
@@ -16,23 +16,23 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def bpr_of_vectors(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """`bpr_loss` where scores are products of rows (n, d), from one product instead of two."""
+    """Return `bpr_loss` of scores that are products of rows (n, d), with one product instead of two."""
     return functional.softplus((user * (negative - positive)).sum(1)).mean()
 
 
 def squared_norms(*rows: Tensor) -> Tensor:
-    """Half the sum of squares of the rows (n, d) of a batch, per interaction: gradient of one row is the row over n."""
+    """Return half the squared norms of rows (n, d) of a batch, per interaction: a row's gradient is the row over n."""
     flat = [row.reshape(-1) for row in rows]
     return torch.stack([torch.dot(row, row) for row in flat]).sum() / (2 * len(rows[0]))
 
 
 def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
-    """Mean of -log softmax of cosines / temperature: row k of `one` (n, d) belongs to row k of `other` (m, d).
+    """Return the mean of -log softmax of cosines / temperature; row k of `one` (n, d) and of `other` (m, d) pair.
 
-    m may exceed n: further rows of `other` are further negatives. van den Oord, Li, Vinyals, Representation Learning
+    m may exceed n: further rows of `other` are additional negatives. van den Oord, Li, Vinyals, Representation Learning
     with Contrastive Predictive Coding, 2018, equation 4.
     """
-    scaled = functional.normalize(one, dim=1) / temperature  # (n, d) is smaller than the (n, m) cosines
+    scaled = functional.normalize(one, dim=1) / temperature  # scaling (n, d) is cheaper than scaling the (n, m) cosines
     cosines = scaled @ functional.normalize(other, dim=1).T
     return functional.cross_entropy(cosines, torch.arange(len(one), device=one.device))
 

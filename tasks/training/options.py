@@ -1,4 +1,4 @@
-"""What decides a model (its hyper-parameters) and, apart from it, how a machine trains it (options of one training)."""
+"""Hyperparameters of models and, separate from them, the options of one training on a machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ModelConfig(BaseModel):
-    """Hyper-parameters of one model: frozen, and an unknown key is an error."""
+    """Hyperparameters of one model: frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -37,19 +37,19 @@ class GradientConfig(ModelConfig):
 
 
 class Scorer(Protocol):
-    """Whatever scores the whole catalogue for some users."""
+    """Anything that scores the whole catalogue for some users."""
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), items) float32; higher is better."""
+        """Return (len(users), items) float32; higher is better."""
         ...
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How this machine trains; changes no hyper-parameter.
+    """How this machine trains; independent of hyperparameters.
 
-    `validate` gives the figure that selects the best epoch (higher is better) and is called between epochs; without it
-    a gradient model trains `max_epochs` epochs and keeps the last.
+    `validate` returns the metric that selects the best epoch (higher is better) and is called between epochs; without
+    it a gradient model trains `max_epochs` epochs and keeps the last.
     """
 
     device: str = "cpu"
@@ -63,13 +63,13 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise BadInput(f"threads {self.threads} found, expected at least 1")
-        if not 0 < self.memory_gib < math.inf:  # NaN is neither
+        if not 0 < self.memory_gib < math.inf:  # also refuses NaN
             raise BadInput(f"memory of {self.memory_gib} GiB found, expected more than 0, and a finite number")
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One pass over the training interactions; `loss` and `valid` are None where there is none."""
+    """One epoch; `loss` and `valid` are None if they were not computed."""
 
     epoch: int
     loss: float | None

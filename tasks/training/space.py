@@ -1,4 +1,4 @@
-"""Where a hyper-parameter may be looked for: a range of numbers or a few values. It knows no optimiser."""
+"""Search spaces of hyperparameters: ranges of numbers or choices. Independent of the optimiser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class Real:
-    """Any number from `low` to `high`, both included; with `log` every order of magnitude is as likely."""
+    """A real number in [`low`, `high`]; with `log` uniform in the logarithm."""
 
     low: float
     high: float
@@ -26,7 +26,7 @@ class Real:
 
 @dataclass(frozen=True)
 class Whole:
-    """Any whole number from `low` to `high`, both included; with `log` every order of magnitude is as likely."""
+    """An integer in [`low`, `high`]; with `log` uniform in the logarithm."""
 
     low: int
     high: int
@@ -38,7 +38,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of these."""
+    """One of some values."""
 
     values: tuple[int | float | str, ...]
 
@@ -47,11 +47,11 @@ class Choice:
 
 
 Range = Real | Whole | Choice
-Space = Mapping[str, Range]  # hyper-parameter -> range; a dot leads into a config within the config
+Space = Mapping[str, Range]  # hyperparameter -> range; a dot separates the key of a nested config
 
 
 def widened(within: Range, value: object) -> Range | None:
-    """The range, up to `value` where it ends before; None if none has it: no number, 0 on a log, not of a choice."""
+    """Return the range extended to include `value`; None if impossible: not a number, 0 on a log scale, no choice."""
     if value in within:
         return within
     if isinstance(within, Choice) or not isinstance(value, int | float) or (within.log and value <= 0):
@@ -73,12 +73,12 @@ def declared_space(config: type[BaseModel]) -> Space:
 
 
 def under(key: str, space: Space) -> dict[str, Range]:
-    """The same space for the config that stands under `key` of another."""
+    """Return the space for a config that is nested under `key`."""
     return {f"{key}.{name}": within for name, within in space.items()}
 
 
 def placed(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, Any]:
-    """A copy of the hyper-parameters `values` with those of `found`, which has dotted keys, in their places."""
+    """Return a copy of the hyperparameters `values`, updated by `found`, which has dotted keys."""
     result = copy.deepcopy(dict(values))
     for key, value in found.items():
         *path, last = key.split(".")
@@ -90,7 +90,7 @@ def placed(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, 
 
 
 def picked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """What the hyper-parameters `values` say of the dotted keys of `space`; keys that lead nowhere are left out."""
+    """Return the entries of the hyperparameters `values` for the dotted keys of `space`; missing keys are left out."""
     found = {}
     for key in space:
         with suppress(KeyError):

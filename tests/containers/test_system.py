@@ -165,7 +165,9 @@ def test_without_a_gpu_the_log_says_so(site: Site, first: Night) -> None:
     """Here there is none."""
     for task in first.tasks:
         if task["task_id"] == "train":
-            assert any(line.startswith("on the CPU, there is no GPU") for line in site.api.log(DAG, first.run, task))
+            assert any(
+                line.startswith("on the CPU, no GPU is available") for line in site.api.log(DAG, first.run, task)
+            )
 
 
 def test_an_upgrade_in_place_keeps_the_data(site: Site, first: Night) -> None:

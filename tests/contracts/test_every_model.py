@@ -256,7 +256,7 @@ def test_it_says_that_it_has_learned_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_an_unknown_hyper_parameter_is_an_error(name: str) -> None:
     """It names the key found and those known."""
-    with pytest.raises(BadInput, match=rf"model {name}: unknown hyper-parameter lr, expected some of"):
+    with pytest.raises(BadInput, match=rf"model {name}: unknown hyperparameter lr, expected some of"):
         build_model(name, {"lr": 0.1}, checkerboard())
 
 

@@ -76,9 +76,9 @@ def test_of_three_members_weights_are_chosen_in_turn() -> None:
     ("config", "said"),
     [
         ({"members": {"cease": {}}}, "members: .* at least 2"),
-        ({"members": {"cease": {}, "hybrid": {}}}, "a hybrid is no member of a hybrid"),
+        ({"members": {"cease": {}, "hybrid": {}}}, "hybrid found as a member of hybrid"),
         ({"members": {"cease": {}, "eas": {}}}, "model 'eas' found, expected one of popularity"),
-        ({"members": {"cease": {"l2": 1}, "ials": {}}}, "model cease: unknown hyper-parameter l2"),
+        ({"members": {"cease": {"l2": 1}, "ials": {}}}, "model cease: unknown hyperparameter l2"),
         ({"weights": [1, 2]}, "2 weights for 2 members, expected one less"),
     ],
 )

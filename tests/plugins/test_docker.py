@@ -309,14 +309,14 @@ def test_gpus_are_asked_for_as_the_engine_says_it_has_them() -> None:
 def test_without_a_gpu_a_task_that_wants_one_computes_on_the_cpu_and_says_so(site: Site) -> None:
     """This engine has none."""
     logged = site.run("import os; print(os.environ.get('RECSYS_DEVICE'))", gpu=True)
-    assert "on the CPU, there is no GPU to be had: the engine knows of none" in messages(logged, "info")
+    assert "on the CPU, no GPU is available: the engine knows of none" in messages(logged, "info")
     assert messages(logged, "info")[-1] == "None"
 
 
 def test_a_gpu_that_was_demanded_and_is_not_there_is_an_error(site: Site) -> None:
     """Hours on a CPU are not what was asked for."""
     site.env_file.write_text("RECSYS_DEVICE=cuda\n")
-    with pytest.raises(AirflowFailException, match="RECSYS_DEVICE is cuda, and there is no GPU to be had"):
+    with pytest.raises(AirflowFailException, match="RECSYS_DEVICE is cuda, and no GPU is available"):
         site.run("pass", gpu=True)
 
 

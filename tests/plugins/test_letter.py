@@ -82,7 +82,7 @@ def test_without_a_champion_it_says_that_nothing_is_served(alert: Alert) -> None
     assert "The release that films is served from does not exist yet." in text(replace(alert, champion=None))
     blind = text(replace(alert, champion=None, gaps=["the release that is being served (OperationalError: away)"]))
     assert "The release that films is served from is not known." in blind
-    assert "Could not be found out: the release that is being served (OperationalError: away)" in blind
+    assert "Not available: the release that is being served (OperationalError: away)" in blind
 
 
 def test_strangers_text_stays_text(alert: Alert) -> None:
@@ -101,5 +101,5 @@ def test_a_flood_of_failures_is_cut_and_counted(alert: Alert) -> None:
     flood = replace(alert, failures=alert.failures[:1] * (MOST + 7), tasks=alert.tasks * (MOST + 1))
     for form in (text(flood), markup(flood)):
         assert form.count("coverage on item_id") == MOST
-        assert "Not written out here: 7 more expectations" in form
-        assert "Not written out here: 1 more tasks" in form
+        assert "Not shown here: 7 more expectations" in form
+        assert "Not shown here: 1 more tasks" in form

@@ -56,7 +56,7 @@ def test_a_verdict_holds_both_sides() -> None:
     assert (found.candidate.dataset, found.champion.dataset) == ("d1", "d0")
     assert (
         found.reason
-        == "ndcg@20 0.2500 is -0.0500 against 0.3000 of what is served, more than the tolerance of 0.01 below it"
+        == "ndcg@20 0.2500 is -0.0500 against 0.3000 of the champion, more than the tolerance of 0.01 below it"
     )
 
 
@@ -67,5 +67,5 @@ def test_the_best_model_has_the_highest_figure() -> None:
 
 def test_a_champion_without_its_figures_cannot_be_compared_with() -> None:
     """It is not taken for zero."""
-    with pytest.raises(Corrupt, match="without the figures"):
+    with pytest.raises(Corrupt, match="without the scores"):
         judge(candidate(0.5), Champion("films", "aa", "ease", "r0", NIGHT, 1, {}), 0.01)

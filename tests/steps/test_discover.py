@@ -70,7 +70,7 @@ def test_datasets_are_looked_at_apart(seen: Store) -> None:
 
 def test_a_dataset_that_is_not_there_is_an_error(seen: Store) -> None:
     """A typo must not look like a quiet day: the sentence names the datasets there are."""
-    with pytest.raises(NotFound, match=r"dataset 'shoop' has nothing, .* or one of the datasets there are: shop$"):
+    with pytest.raises(NotFound, match=r"dataset 'shoop' has nothing, .* or one of the existing datasets: shop$"):
         discover(dataset="shoop")
 
 

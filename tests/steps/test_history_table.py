@@ -38,14 +38,14 @@ def of(lines: list[str], model: str) -> list[list[str]]:
 
 def test_an_empty_history_says_so(metrics_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It is no error that nothing ran yet."""
-    assert shown(capsys) == ["No figures match: no model has been evaluated yet, or the options leave none."]
+    assert shown(capsys) == ["No metrics match: no model has been evaluated yet, or the options exclude all."]
 
 
 def test_each_run_shows_its_models_from_good_to_bad(history: History, capsys: pytest.CaptureFixture[str]) -> None:
     """With run, dataset and status above; test figures at 20 unless asked otherwise."""
     night(history, "r1", {"popularity": 0.1, "ease": 0.3})
     lines = shown(capsys)
-    assert lines[0] == "Figures on test, with the change since the run before; * is what is served."
+    assert lines[0] == "Metrics on test, with the change since the previous run; * is what is served."
     assert lines[2].endswith("UTC  r1  dataset films, running")
     assert lines[3].split() == ["recall@20", "ndcg@20"]
     assert [line.split() for line in lines[4:]] == [["ease", "0.6000", "0.3000"], ["popularity", "0.2000", "0.1000"]]
@@ -106,8 +106,8 @@ def test_options_narrow_what_is_shown(history: History, capsys: pytest.CaptureFi
     newest = shown(capsys, "--limit", "2", "--metric", "ndcg@20")
     assert of(newest, "ease") == [["ease", "0.3200", "(+0.0100)"], ["ease", "0.3300", "(+0.0100)"]]
     assert len(of(shown(capsys, "--since", "2020-01-01"), "ease")) == 4
-    assert "No figures match" in shown(capsys, "--since", "2100-01-01T00:00+01:00")[0]
-    assert "No figures match" in shown(capsys, "--dataset", "unknown", "--metric", "anything")[0]
+    assert "No metrics match" in shown(capsys, "--since", "2100-01-01T00:00+01:00")[0]
+    assert "No metrics match" in shown(capsys, "--dataset", "unknown", "--metric", "anything")[0]
 
 
 def test_a_model_without_a_figure_has_a_dash(history: History, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def test_the_version_is_the_content(folder_store: Store, load: Load, caplog: pyt
     first = load(MATRIX, IDS)
     with caplog.at_level("INFO"):
         assert load(MATRIX.astype(np.float32), IDS) == {**first, "changed": False}
-    assert "this matrix is the current one already" in caplog.text
+    assert "this matrix is already the current one" in caplog.text
     others = [load(MATRIX + 1, IDS), load(MATRIX, ["a", "b", "c"]), load(MATRIX, IDS[::-1])]
     assert len({str(one["matrix"]) for one in [first, *others]}) == 4
     assert current(folder_store, "matrices/films/image") == others[-1]["matrix"]
@@ -90,7 +90,7 @@ def with_value(value: float) -> np.ndarray:
         (with_value(np.nan), IDS, r"x\.npy is not finite in float32 in 1 rows, first in row 2 of item '007'"),
         (with_value(-np.inf), IDS, "first in row 2 of item '007'"),
         (with_value(1e39), IDS, "first in row 2 of item '007'"),
-        (MATRIX, IDS[:2], r"items\.txt has 2 ids and x\.npy 3 rows, expected one id a row"),
+        (MATRIX, IDS[:2], r"items\.txt has 2 ids and x\.npy 3 rows, expected one id per row"),
         (MATRIX, ["a", "b", "a"], r"items\.txt has 'a' 2 times, expected each item once"),
         (MATRIX, ["a", "", "c"], r"items\.txt has the id '' in row 2, expected 1 to 255 characters"),
         (MATRIX, ["a", " b", "c"], "has the id ' b' in row 2"),
@@ -138,9 +138,9 @@ def pickled() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (header((1 << 40, 1024)), "has 0 bytes behind a header of float32 of shape .* expected 4503599627370496"),
-        (header((2, 2)) + b"\0" * 15, "has 15 bytes behind a header"),
-        (header((2, 2)) + b"\0" * 17, "has 17 bytes behind a header"),
+        (header((1 << 40, 1024)), "has 0 bytes after a header of float32 of shape .* expected 4503599627370496"),
+        (header((2, 2)) + b"\0" * 15, "has 15 bytes after a header"),
+        (header((2, 2)) + b"\0" * 17, "has 17 bytes after a header"),
         (header((-1, 4)), "expected at least one row"),
         (pickled(), r"holds object of shape \(1, 1\), expected floats"),
         (b"", "is not a .npy array of numbers"),

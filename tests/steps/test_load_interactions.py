@@ -49,7 +49,7 @@ def test_the_same_log_again_is_the_same_version(
     with caplog.at_level("INFO"):
         again = load_interactions(file=log, dataset="films", threshold=4)
     assert again == {**first, "changed": False}
-    assert "this log is the current one already" in caplog.text
+    assert "this log is already the current one" in caplog.text
     assert read_artefact(folder_store, str(first["log"])).manifest.created_at == written
 
 
@@ -71,7 +71,7 @@ def test_the_format_and_the_counts_are_said(folder_store: Store, log: Path, capl
     assert caplog.messages == [
         "ratings.csv read as csv (by its name and first line): 4 rows",
         "1 rows rated below 4 left out",
-        "1 rows left out that repeat a user and item",
+        "1 rows with repeated pairs of user and item left out",
         "2 interactions / 2 users / 1 items",
     ]
     assert folder_store.url.startswith("file://")

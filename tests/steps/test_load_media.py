@@ -93,7 +93,7 @@ def test_links_are_followed(folder_store: Store, folder: Path, tmp_path: Path) -
     ("name", "message"),
     [
         ("video/1.mp4", r"has the folders \['video'\], expected only image/, audio/, text/ in it"),
-        ("image/3.exe", r"3\.exe found, expected only image files with one of the endings bmp, gif, .* there"),
+        ("image/3.exe", r"3\.exe found, expected only image files with one of the suffixes bmp, gif, .* there"),
         ("image/3", r"image/3 found, expected only image files"),
         ("image/more/3.jpg", r"image/more found, expected only image files"),
         ("image/1.png", r"image files '1\.jpg' and '1\.png' found for one item, expected one file each"),
@@ -126,7 +126,7 @@ def test_a_second_file_of_an_item_in_the_store_is_refused(folder_store: Store, f
     """Also when it comes later, alone and under another ending, or with a zero in front."""
     load_media(folder=folder, dataset="films")
     put(folder.parent / "later" / name, b"x")
-    message = rf"{name} found for the item of media/films/image/2\.PNG in the store, expected one file an item"
+    message = rf"{name} found for the item of media/films/image/2\.PNG in the store, expected one file per item"
     with pytest.raises(BadInput, match=message):
         load_media(folder=folder.parent / "later", dataset="films", modality="image")
     assert media(folder_store) == FILES
@@ -149,7 +149,7 @@ def test_a_folder_that_has_no_media_is_an_error(tmp_path: Path) -> None:
         load_media(folder=tmp_path / "none", dataset="films")
     with pytest.raises(BadInput, match="has the folders none, expected only image/"):
         load_media(folder=tmp_path, dataset="films")
-    with pytest.raises(BadInput, match="has no files of text, expected text files with one of the endings txt"):
+    with pytest.raises(BadInput, match="has no files of text, expected text files with one of the suffixes txt"):
         load_media(folder=tmp_path, dataset="films", modality="text")
     with pytest.raises(BadInput, match="modality 'smell' found, expected one of image, audio, text"):
         load_media(folder=tmp_path, dataset="films", modality="smell")

@@ -196,7 +196,7 @@ def test_what_a_split_drops_is_said(stage: Stage, caplog: pytest.LogCaptureFixtu
     times = [*range(len(pairs) - 10), *[10**6] * 10]
     with caplog.at_level("INFO"):
         stage(log_of(pairs, times=times), [*aligned_ids(), "500"], split="time")
-    assert "the time split drops 10 rows, with them 0 users and 1 items" in caplog.messages
+    assert "the time split drops 10 rows, and with them 0 users and 1 items" in caplog.messages
 
 
 @pytest.mark.parametrize("split", ["random", "time", "leave-one-out", "given"])

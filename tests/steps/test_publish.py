@@ -96,8 +96,8 @@ def test_a_worse_candidate_is_turned_down_and_that_is_no_failure(
     reach_publish(folder_store, history, "r2", {"ease": 0.28}, log_seed=1)
     with caplog.at_level(logging.WARNING):
         assert main(["publish", "--run", "r2"]) == 0
-    assert "NOT PUBLISHED: ease of run r2 was turned down" in caplog.text
-    assert "0.2800 is -0.0200 against 0.3000 of what is served" in caplog.text
+    assert "NOT PUBLISHED: ease of run r2 was rejected" in caplog.text
+    assert "0.2800 is -0.0200 against 0.3000 of the champion" in caplog.text
     assert served(history) == first
     decision = history.last_decision(DATASET)
     assert decision is not None
@@ -126,7 +126,7 @@ def test_older_inputs_never_replace_newer_ones(folder_store: Store, history: His
     newer = publish(run="newer")["release"]
     found = publish(run="older")
     assert not found["published"]
-    assert "older than those of what is served" in str(found["reason"])
+    assert "older than those of the champion" in str(found["reason"])
     assert served(history) == newer
 
 
@@ -136,7 +136,7 @@ def test_publishing_again_changes_nothing(folder_store: Store, history: History,
     first = publish(run="r1")
     before = list(folder_store.list(f"releases/{DATASET}/"))
     since = history.champion(DATASET)
-    assert publish(run="r1") == first | {"reason": "ndcg@20 0.3000 is +0.0000 against 0.3000 of what is served"}
+    assert publish(run="r1") == first | {"reason": "ndcg@20 0.3000 is +0.0000 against 0.3000 of the champion"}
     assert list(folder_store.list(f"releases/{DATASET}/")) == before
     assert history.champion(DATASET) == since
     assert (count(metrics_dsn, "release"), count(metrics_dsn, "pointer_move")) == (1, 1)

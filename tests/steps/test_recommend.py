@@ -76,7 +76,7 @@ def test_a_person_gets_a_table(served: ReleaseServer, capsys: pytest.CaptureFixt
     assert main(["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt2", "--k", "2"]) == 0
     (first, a), (second, b) = served.similar("tt2", 2)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["Release r1 of films, model ease.", "", "Like tt2:"]
+    assert lines[:3] == ["Release r1 of films, model ease.", "", "Similar to tt2:"]
     assert lines[3:] == [f"     1  {a:>10.4f}  {first}", f"     2  {b:>10.4f}  {second}"]
 
 

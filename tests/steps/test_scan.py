@@ -82,7 +82,7 @@ def test_counts_are_said_as_in_the_source_paper(shop: Store, caplog: pytest.LogC
     assert read_artefact(shop, "runs/one/scan").manifest.counts == counts
     for line in (
         "found: 8 image, 5 audio, 7 text",
-        "9 names in all; without image: 1, audio: 4, text: 2",
+        "9 items in total; missing image: 1, audio: 4, text: 2",
         "5 items with all of image, audio, text",
     ):
         assert line in caplog.messages
@@ -139,7 +139,7 @@ def test_nothing_new_is_skipped_and_recorded(
     """Exit code 99 with a sentence, whether the last run was published or turned down; the run stands as skipped."""
     look("one")
     decide(shop, history, "one", promoted=promoted)
-    what = "published a release" if promoted else "was turned down"
+    what = "published a release" if promoted else "was rejected"
     with pytest.raises(NothingToDo, match=f"nothing is new since run one, which {what}") as skipped:
         look("two")
     assert skipped.value.exit_code == 99
@@ -395,11 +395,11 @@ def nothing_complete(store: Store) -> None:
         (
             media_and_matrix,
             {},
-            "text of 'shop' is there both as media and as a ready-made matrix, expected one: remove",
+            "text of 'shop' exists both as media and as precomputed embeddings, expected one: remove",
         ),
         (no_log, {}, "dataset 'shop' has no interactions, expected `load-interactions`"),
         (no_sound, {}, r"dataset 'shop' has no audio \(found: image, text\), expected media under media/shop/audio/"),
-        (nothing_complete, {}, "no item of 'shop' has all of image, audio, text, expected files of the same names"),
+        (nothing_complete, {}, "no item of 'shop' has all of image, audio, text, expected files with the same names"),
         (None, {"dataset": "shoop"}, "dataset 'shoop' is not in file://.*, expected one of shop$"),
         (None, {"dataset": "../shop"}, "dataset"),
         (None, {"modalities": "image,smell"}, r"modalities.1: .*image.*audio.*text.*, found 'smell'"),
@@ -425,7 +425,7 @@ def test_what_cannot_run_is_said_in_one_sentence(
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ("ease: {relative_l2x: 3}", "model ease: unknown hyper-parameter relative_l2x, expected some of"),
+        ("ease: {relative_l2x: 3}", "model ease: unknown hyperparameter relative_l2x, expected some of"),
         ("bpr: {batch_size: 0}", "model bpr: batch_size: .*, found 0"),
     ],
 )

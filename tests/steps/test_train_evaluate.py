@@ -62,7 +62,7 @@ def test_a_model_of_another_split_is_not_measured(prepared: Store) -> None:
     with write_artefact(prepared, f"runs/{RUN}/scan") as out:
         out.json("plan.json", plan)
     prepare_again(run=RUN)
-    with pytest.raises(BadInput, match=r"train-popularity was made from another .*prepare than stands there now"):
+    with pytest.raises(BadInput, match=r"train-popularity was made from another .*prepare than the current one"):
         evaluate(run=RUN, model="popularity")
     assert not list(prepared.list(f"runs/{RUN}/evaluate-popularity"))
 

@@ -181,7 +181,7 @@ def test_what_the_plan_has_that_is_none_of_a_choice_stays(
     ready(folder_store, RUN, {"bpr": {**QUICK, "batch_size": 512, "learning_rate": 0.05}})
     with caplog.at_level("INFO"):
         tune(run=RUN, model="bpr", trials=2, threads=1)
-    assert "of what could be, batch_size stays as the plan has it" in caplog.text
+    assert "batch_size keeps the plan's value" in caplog.text
     kept = found(folder_store, "bpr")
     assert {key for row in kept["trials"] for key in row["params"]} == set(BPR.SEARCH) - {"batch_size"}
     assert [row["params"]["learning_rate"] for row in kept["trials"]] == [BPR.Config().learning_rate, 0.05]
@@ -289,7 +289,9 @@ def test_a_search_in_which_all_diverge_says_so(
     """It has no result to write."""
     monkeypatch.setattr(BPR, "SEARCH", {"learning_rate": Real(1e-3, 1e-2)})
     ready(prepared, "r2", {"bpr": QUICK | {"regularization": 1e300}})
-    with pytest.raises(TaskError, match=r"none of 2 trials came to its end, expected one; the last: loss of bpr was"):
+    with pytest.raises(
+        TaskError, match=r"none of 2 trials is complete, expected at least one; the last: loss of bpr was"
+    ):
         tune(run="r2", model="bpr", trials=2, threads=1)
 
 

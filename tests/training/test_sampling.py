@@ -44,5 +44,5 @@ def test_negatives_are_uniform() -> None:
 def test_a_user_who_has_taken_everything_has_no_negative() -> None:
     """An error, not an endless search."""
     sampler = NegativeSampler(sparse.csr_matrix(np.array([[1, 1], [1, 0]], dtype=np.float32)))
-    with pytest.raises(BadInput, match="user 0 has taken every item"):
+    with pytest.raises(BadInput, match="user 0 has interacted with every item"):
         sampler.sample(np.array([1, 0]), np.random.default_rng(0))

@@ -22,11 +22,11 @@ RECIPIENTS = "RECSYS_ALERT_TO"
 
 
 def mail_failed_run(context: Context) -> None:
-    """DAG-level callback: one e-mail to RECSYS_ALERT_TO. Whatever goes wrong here, the run's outcome stays as it is."""
+    """DAG-level callback: send one email to RECSYS_ALERT_TO. Errors here do not change the outcome of the run."""
     run = context.get("run_id", "unknown run")
     to = [address.strip() for address in os.environ.get(RECIPIENTS, "").replace(";", ",").split(",") if address.strip()]
     if not to:
-        log.warning("run %s failed and nobody was told: %s is not set, expected e-mail addresses", run, RECIPIENTS)
+        log.warning("run %s failed and no alert was sent: %s is not set, expected email addresses", run, RECIPIENTS)
         return
     try:
         # Every DAG file imports this module, and SMTP takes 0.4 s to import.
@@ -35,13 +35,13 @@ def mail_failed_run(context: Context) -> None:
         alert = compose(context)
         send(to, subject(alert), text(alert), markup(alert))
     except Exception:
-        log.exception("ALERT NOT SENT: run %s failed and nobody was told", run)
+        log.exception("ALERT NOT SENT: run %s failed", run)
     else:
         log.info("alert about run %s sent to %d recipients", run, len(to))
 
 
 def mail_first_failed_run(context: Context) -> None:
-    """As `mail_failed_run`, for a DAG that runs every few minutes: silent when the run before failed too."""
+    """Like `mail_failed_run`, for a DAG that runs every few minutes: sends nothing if the previous run failed too."""
     try:
         before = context["ti"].get_previous_dagrun()
     except Exception:
@@ -54,7 +54,7 @@ def mail_first_failed_run(context: Context) -> None:
 
 
 def compose(context: Context) -> Alert:
-    """Gather the facts. What cannot be found out is named in the letter instead of keeping it from being sent."""
+    """Collect the facts. Those that are unavailable are named in the email, which is sent anyway."""
     gaps: list[str] = []
 
     def found(what: str, missing: T, find: Callable[..., T], *arguments: object) -> T:
@@ -83,8 +83,8 @@ def compose(context: Context) -> Alert:
 
 
 def failed_tasks(context: Context) -> list[FailedTask]:
-    """The tasks of the run that failed for good, with what each left behind as its reason."""
-    if "ti" not in context:  # Airflow knows no task that ended the run, as when the whole run timed out
+    """Return the tasks of the run that finally failed, with their recorded reasons."""
+    if "ti" not in context:  # no task ended the run, for example when the whole run timed out
         return []
     ti, dag, run = context["ti"], context["dag"], context["run_id"]
     states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run]).get(run, {})
@@ -98,7 +98,7 @@ def _failed_task(context: Context, name: str) -> FailedTask:
     try_number = fault.get("try_number", ti.try_number if (ti.task_id, ti.map_index) == (task_id, index) else None)
     return FailedTask(
         name=f"{task_id} ({fault['command'][-1]})" if index >= 0 and "command" in fault else task_id,
-        error=fault.get("error", "it left no reason behind: see the log for what ended it"),
+        error=fault.get("error", "it recorded no reason: see the log"),
         log_url=log_url(dag.dag_id, context["run_id"], task_id, index, try_number),
         try_number=try_number,
         tries=(dag.get_task(task_id).retries or 0) + 1,

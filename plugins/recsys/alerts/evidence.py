@@ -1,4 +1,4 @@
-"""What an alert quotes from the metrics database. All of the plugin's SQL is here; it reads views and nothing else."""
+"""The facts for an alert from the metrics database. All of the plugin's SQL is here; it only reads views."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 CONNECTION = "metrics_db"
-SECONDS = 5  # to connect, and for each query: Airflow ends a callback that takes longer than 50 s, mail and all
+SECONDS = 5  # to connect, and for each query: Airflow ends a callback after 50 s, including the email
 
 FAILURES = """
 SELECT suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids
@@ -27,7 +27,7 @@ CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = 
 
 @dataclass(frozen=True)
 class Failure:
-    """One expectation that the data of a run did not meet."""
+    """One failed expectation of a run."""
 
     suite: str
     expectation: str
@@ -41,7 +41,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Champion:
-    """The release that is being served."""
+    """The release that is served."""
 
     release: str
     model: str
@@ -50,14 +50,14 @@ class Champion:
 
 
 def read_failures(run: str) -> list[Failure]:
-    """The expectations that `run` failed."""
+    """Return the failed expectations of `run`."""
     with closing(_connect()) as database, database.cursor() as cursor:
         cursor.execute(FAILURES, (run,))
         return [Failure(*row) for row in cursor.fetchall()]
 
 
 def read_champion(dataset: str) -> Champion | None:
-    """The release of `dataset` that is being served, None when there is none yet."""
+    """Return the champion of `dataset`, or None."""
     with closing(_connect()) as database, database.cursor() as cursor:
         cursor.execute(CHAMPION, (dataset,))
         row = cursor.fetchone()
@@ -73,7 +73,7 @@ def _connect() -> connection:
 
 
 def _address() -> dict[str, Any]:
-    """The connection `metrics_db` of Airflow where there is one, else RECSYS_METRICS_DSN."""
+    """Return the address from Airflow's connection `metrics_db` if it exists, else from RECSYS_METRICS_DSN."""
     try:
         metrics = Connection.get(CONNECTION)
     except AirflowNotFoundException:

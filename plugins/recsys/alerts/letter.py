@@ -1,4 +1,4 @@
-"""The alert as a letter: plain text and simple HTML from the same facts. Knows neither Airflow nor a database."""
+"""The text of the alert email: plain text and simple HTML from the same facts. Independent of Airflow and database."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from recsys.alerts.evidence import Champion, Failure
 
-MOST = 20  # expectations, and tasks, that are written out
+MOST = 20  # maximum number of expectations, and of tasks, in an email
 MOST_IDS = 10
 
 
 @dataclass(frozen=True)
 class FailedTask:
-    """One task that failed for good."""
+    """One task that finally failed."""
 
     name: str
     error: str
@@ -25,7 +25,7 @@ class FailedTask:
 
 @dataclass(frozen=True)
 class Alert:
-    """All that the letter says."""
+    """The facts in the email."""
 
     dag: str
     run: str
@@ -35,16 +35,16 @@ class Alert:
     tasks: list[FailedTask] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     champion: Champion | None = None
-    gaps: list[str] = field(default_factory=list)  # what could not be found out, and why
+    gaps: list[str] = field(default_factory=list)  # unavailable facts, and why
 
 
 def line(value: object) -> str:
-    """`value` on one line of printable characters: item ids and errors come from strangers' files."""
+    """Return `value` as one line of printable characters, since item ids and errors come from untrusted files."""
     return "".join(c if c.isprintable() else " " for c in " ".join(str(value).split()))
 
 
 def subject(alert: Alert) -> str:
-    """Dataset first, then what happened, then where."""
+    """Return the subject: the dataset, what happened, and the run."""
     if alert.failures:
         count = len(alert.failures)
         what = f"validation failed, {count} expectation{'s' if count > 1 else ''}"
@@ -68,7 +68,7 @@ def describe_serving(alert: Alert) -> str:
 
 
 def details(failure: Failure) -> Iterator[tuple[str, str]]:
-    """Name and value of what is known about a failed expectation."""
+    """Yield name and value of the known facts about a failed expectation."""
     yield "expected", failure.expected
     yield "observed", failure.observed
     if failure.unexpected_count is not None:
@@ -79,20 +79,20 @@ def details(failure: Failure) -> Iterator[tuple[str, str]]:
 
 
 def title(failure: Failure) -> str:
-    """Which expectation, on which column, of which suite."""
+    """Return expectation, column and suite."""
     column = f" on {failure.column}" if failure.column else ""
     return f"{failure.expectation}{column} ({failure.suite})"
 
 
 def attempts(task: FailedTask) -> str:
-    """How often it was tried, and whether it could have been again: bad data and bad input are not."""
+    """Return the number of tries, and whether it was not retried (bad data, bad input)."""
     if task.try_number is None:
         return ""
     return f", try {task.try_number}" + (f" of {task.tries}" if task.try_number >= task.tries else ", not retried")
 
 
 def text(alert: Alert) -> str:
-    """The letter as plain text."""
+    """Return the email as plain text."""
     lines = [
         f"Dataset  {line(alert.dataset)}",
         f"Run      {line(alert.run)} of {alert.dag}",
@@ -112,18 +112,18 @@ def text(alert: Alert) -> str:
 
 
 def rest(alert: Alert) -> list[str]:
-    """What was left out, and what could not be found out."""
+    """Return what was left out, and unavailable facts."""
     left_out = max(len(alert.failures) - MOST, 0), max(len(alert.tasks) - MOST, 0)
     lines = [
-        f"Not written out here: {count} more {what}"
+        f"Not shown here: {count} more {what}"
         for count, what in zip(left_out, ("expectations", "tasks"), strict=True)
         if count
     ]
-    return ["", *lines, *(f"Could not be found out: {line(gap)}" for gap in alert.gaps)] if lines or alert.gaps else []
+    return ["", *lines, *(f"Not available: {line(gap)}" for gap in alert.gaps)] if lines or alert.gaps else []
 
 
 def markup(alert: Alert) -> str:
-    """The letter as HTML: no style sheet, no picture, no script, every value escaped."""
+    """Return the email as HTML: no styles, images or scripts, and every value escaped."""
 
     def e(value: object) -> str:
         return html.escape(line(value))

@@ -1,4 +1,4 @@
-"""Sends one letter over Airflow's connection `smtp_default`."""
+"""Sends one email through Airflow's connection `smtp_default`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ CONNECTION = "smtp_default"
 
 
 class Mailer(SmtpHook):
-    """SmtpHook knows addresses, logins and TLS; what it sends is HTML only, so the sending is done here."""
+    """SmtpHook handles addresses, logins and TLS; it sends only HTML, so sending is done here."""
 
     @property
     def timeout(self) -> int:
-        """Seconds: Airflow ends a callback after 50, and the log must have the failure by then."""
+        """Seconds; Airflow ends a callback after 50 s, and the failure must be logged before that."""
         return min(super().timeout, 15)
 
     def send(self, to: list[str], subject: str, text: str, markup: str) -> None:
@@ -27,14 +27,14 @@ class Mailer(SmtpHook):
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self.from_email, ", ".join(to), subject
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain="recsys.invalid")
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
         message.set_content(text)
         message.add_alternative(markup, subtype="html")
         cast("SMTP", self._smtp_client).send_message(message)
 
 
 def send(to: list[str], subject: str, text: str, markup: str) -> None:
-    """Connect, send, hang up."""
+    """Connect, send, and disconnect."""
     mailer = Mailer(CONNECTION)
     with mailer:
         mailer.send(to, subject, text, markup)

@@ -1,4 +1,4 @@
-"""One function that turns a command line of the task package into an operator, and the defaults of every operator."""
+"""Turns a command line of the task package into an operator, with the defaults of every operator."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 3.0,
     "max_retry_delay": timedelta(minutes=15),
-    # Nothing but extract and train has a reason to last longer; a task that hangs must not hold the next night.
+    # Only extract and train may take longer; a task that hangs must not delay the next run.
     "execution_timeout": timedelta(hours=2),
-    # The mail is sent once, by the DAG's callback; a task only says in its log what happened.
+    # The email is sent once, by the DAG's callback; a task only logs what happened.
     "on_failure_callback": [log_failed_task],
 }
-# For tasks that want an accelerator.
+# For tasks that use an accelerator.
 GPU_DEFAULTS: dict[str, Any] = {
-    # As many slots as there are GPUs: two processes on one GPU fail for want of memory, late and at random.
+    # As many slots as GPUs: two processes on one GPU run out of memory, late and at random.
     "pool": GPU_POOL,
-    # A first night over all media, or a large model without an accelerator, takes hours.
+    # A first run over all media, or a large model without an accelerator, takes hours.
     "execution_timeout": timedelta(hours=12),
 }
 
 
 def process(*, gpu: bool, **arguments: Any) -> BaseOperator:  # noqa: ANN401  the operator checks them
-    """As a child process of the worker. It sees the worker's own devices, so `gpu` asks for nothing more."""
+    """Run it as a child process of the worker, with the worker's devices; `gpu` has no effect."""
     del gpu
     # A DAG file need not wait for the launchers it does not use.
     from recsys.launch.process import ProcessTask  # noqa: PLC0415
@@ -63,10 +63,10 @@ LAUNCHERS: dict[str, Callable[..., BaseOperator]] = {"process": process, "docker
 
 
 def container(command: str, *arguments: object, gpu: bool = False, **overrides: object) -> BaseOperator:
-    """The task `command`, which runs `python -m tasks command *arguments`; arguments are templates or mapped values.
+    """Return the task `command`, which runs `python -m tasks command *arguments` (templates or mapped values).
 
-    RECSYS_LAUNCHER names how it is run; `gpu` asks for an accelerator; `overrides` go to the operator. A task of a
-    mapped group is shown by its last argument: put the mapped value there.
+    RECSYS_LAUNCHER selects how it is run; `gpu` requests an accelerator; `overrides` are passed to the operator. A
+    mapped task is shown by its last argument, so put the mapped value there.
     """
     name = os.environ.get("RECSYS_LAUNCHER", "process")
     if name not in LAUNCHERS:
@@ -76,7 +76,7 @@ def container(command: str, *arguments: object, gpu: bool = False, **overrides: 
         "task_id": command,
         "command": words,
         "map_index_template": None if isinstance(words[-1], str) else "{{ task.command[-1] }}",
-        "do_xcom_push": False,  # what a command makes is in the store; its closing line of JSON is in the log
+        "do_xcom_push": False,  # results of a command are in the store; its closing line of JSON is in the log
         **(GPU_DEFAULTS if gpu else {}),
         **overrides,
     }

@@ -1,9 +1,8 @@
 """Launcher `docker`: a command of the task package in a container of the task image, with few rights.
 
-Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NETWORK, where the container finds store
-and database; RECSYS_TASK_ENV_FILE, a file of NAME=value lines with their addresses and passwords, which go into the
-container and nowhere else; RECSYS_TASK_MEMORY and RECSYS_TASK_CPUS, its limits; DOCKER_HOST, the engine or the proxy
-before it.
+Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NETWORK, the network of store
+and database; RECSYS_TASK_ENV_FILE, a file of NAME=value lines with their addresses and passwords, which only the
+container gets; RECSYS_TASK_MEMORY and RECSYS_TASK_CPUS, its limits; DOCKER_HOST, the engine or its proxy.
 """
 
 from __future__ import annotations
@@ -37,20 +36,20 @@ UNIT = "g"  # a gibibyte in a limit of memory
 SCRATCH = "/scratch"  # the one place that can be written to, a volume that goes with the container
 PROCESSES = 512  # and threads: enough for the pools of the libraries, not for a fork bomb
 DEVICE = "RECSYS_DEVICE"
-# Of the limit, what a model may plan with; the interpreter and its libraries take the rest.
+# Share of the memory limit that a model may use; the interpreter and libraries need the rest.
 SHARE = 0.75
 
 
 class DockerTask(DockerOperator):
-    """Run `python -m tasks <command>` in a container that is removed whatever happens.
+    """Run `python -m tasks <command>` in a container that is always removed afterwards.
 
-    Why not DockerOperator as it is: it has no read-only root file system, and no limits of CPUs and processes; it
-    merges the two streams, so the error's sentence is lost; it would have to know about GPUs when the DAG is parsed;
-    and it removes the container before that could be asked whether it ran out of memory.
+    DockerOperator itself does not suffice: it has no read-only root file system and no limits of CPUs and processes; it
+    merges the two streams, so the error message is lost; it must know about GPUs when the DAG is parsed; and it removes
+    the container before it can be inspected for out of memory.
     """
 
     template_fields: Sequence[str] = ("command",)
-    template_ext: Sequence[str] = ()  # no word of a command is the name of a file to be read
+    template_ext: Sequence[str] = ()  # arguments are never names of template files
 
     def __init__(self, *, command: Sequence[str], gpu: bool = False, **kwargs: Any) -> None:  # noqa: ANN401  Airflow's own
         image = os.environ.get("RECSYS_TASK_IMAGE", "")
@@ -59,7 +58,7 @@ class DockerTask(DockerOperator):
         self._name: str | None = None
 
     def execute(self, context: Context) -> None:
-        """Run the container to its end; `settle` turns its exit code into an outcome."""
+        """Run the container to its end; `settle` maps its exit code to an outcome."""
         words = [str(word) for word in self.command or ()]
         image, site = require_setting("RECSYS_TASK_IMAGE"), require_setting("RECSYS_TASK_NETWORK")
         ti = context["ti"]
@@ -100,16 +99,16 @@ class DockerTask(DockerOperator):
         settle(context, words, code, last)
 
     def on_kill(self) -> None:
-        """Remove the container, running or not. What it wrote counts only with the manifest that it writes last."""
+        """Remove the container, running or not. Its artefact is invisible until the manifest is written, last."""
         name, self._name = self._name, None
         if name is not None:
             remove(self.cli, name)
 
     def _follow(self, name: str) -> str:
-        """Start the container and log both streams line by line until it ends; returns the last of standard error."""
+        """Start the container and log both streams by line until it ends; returns the last line of standard error."""
         lines, last = {STDOUT: Lines(), STDERR: Lines()}, ""
         ends = ((stream, b"") for stream in lines)
-        # Before the start: no line is lost. And not by `attach`, which would leave the connection open.
+        # Attach before the start, so that no line is lost; not with `attach`, which leaves the connection open.
         attached = self.cli.attach_socket(name, params={"stdout": 1, "stderr": 1, "stream": 1})
         with closing(attached), closing(attached._response):  # the latter is docker-py's hold on the connection
             self.cli.start(name)
@@ -124,7 +123,7 @@ class DockerTask(DockerOperator):
         return last
 
     def _devices(self, image: str, environment: Mapping[str, str]) -> list[DeviceRequest] | None:
-        """What to ask of the engine, None to compute on the CPU; why, is in the log."""
+        """Return the device request, or None for the CPU; the reason is logged."""
         if environment.get(DEVICE) == "cpu":
             self.log.info("on the CPU: %s is cpu", DEVICE)
             return None
@@ -139,8 +138,8 @@ class DockerTask(DockerOperator):
             return [request]
         why = f"{image} has a build of PyTorch for {build}, expected cuda" if request else "the engine knows of none"
         if environment.get(DEVICE) == "cuda":
-            raise AirflowFailException(f"{DEVICE} is cuda, and there is no GPU to be had: {why}")
-        self.log.info("on the CPU, there is no GPU to be had: %s", why)
+            raise AirflowFailException(f"{DEVICE} is cuda, and no GPU is available: {why}")
+        self.log.info("on the CPU, no GPU is available: %s", why)
         return None
 
 
@@ -155,7 +154,7 @@ def request_gpus(info: Mapping[str, Any]) -> DeviceRequest | None:
 
 
 def rights() -> dict[str, Any]:
-    """All that a task may do: compute within limits, and write to its scratch volume."""
+    """Return the rights of a task: compute within limits, and write to its scratch volume."""
     return {
         "read_only": True,
         "cap_drop": ["ALL"],
@@ -204,7 +203,7 @@ def remove_containers(client: APIClient, site: str, mark: str | None = None) -> 
 
 
 def remove(client: APIClient, name: str) -> None:
-    """Remove a container and its scratch volume, unless that has happened already."""
+    """Remove a container and its scratch volume, if they still exist."""
     try:
         client.remove_container(name, v=True, force=True)
     except NotFound:

@@ -1,8 +1,9 @@
-"""Launcher `kubernetes`: a command of the task package as a pod, with no more rights than it needs.
+"""Launcher `kubernetes`: a command of the task package as a pod with minimal rights.
 
-Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NAMESPACE, where pods are made;
+Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NAMESPACE, the namespace of the pods;
 RECSYS_TASK_SECRET, the Secret there whose keys are the environment of a task (addresses, passwords); RECSYS_TASK_MEMORY
-and RECSYS_TASK_CPUS, its limits as Kubernetes writes quantities; RECSYS_TASK_GPUS, how many a task that wants one gets.
+and RECSYS_TASK_CPUS, its limits as Kubernetes writes quantities; RECSYS_TASK_GPUS, the number of GPUs of a task that
+uses them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CONTAINER = "task"
 USER = 10001  # of the image
 UNIT = "Gi"  # a gibibyte in a limit of memory
 SCRATCH = "/scratch"
-STARTING = 1200  # seconds; an image of gigabytes may have to be fetched first, a node to be added
+STARTING = 1200  # seconds; an image of gigabytes may have to be pulled and a node added first
 
 
 class PodTask(KubernetesPodOperator):
@@ -57,8 +58,8 @@ class PodTask(KubernetesPodOperator):
             ),
             volumes=[k8s.V1Volume(name="scratch", empty_dir=k8s.V1EmptyDirVolumeSource())],
             volume_mounts=[k8s.V1VolumeMount(name="scratch", mount_path=SCRATCH)],
-            automount_service_account_token=False,  # it has no business with the cluster
-            termination_message_policy="FallbackToLogsOnError",  # so that the error's sentence is in the pod's status
+            automount_service_account_token=False,  # it does not need the cluster's API
+            termination_message_policy="FallbackToLogsOnError",  # so that the error message is in the pod's status
             startup_timeout_seconds=STARTING,
             log_pod_spec_on_failure=False,
             **kwargs,

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = 99
-FINAL = {10: "validation failed", 2: "bad input"}  # the same input gives the same answer: a retry cannot help
-KILLED = 137  # 128 + SIGKILL, as shells and container engines report it
-FAULT = "fault"  # XCom key under which the alert finds why a task failed
+FINAL = {10: "validation failed", 2: "bad input"}  # the same input gives the same result: a retry cannot help
+KILLED = 137  # 128 + SIGKILL, as reported by shells and container engines
+FAULT = "fault"  # XCom key of the reason of a failure, for the alert
 LONGEST_SENTENCE = 2000
 
 
 def settle(context: Context, command: Sequence[str], code: int, sentence: str) -> None:
-    """Return when `code` is 0, else raise what Airflow is to do about it.
+    """Return if `code` is 0, else raise the exception that tells Airflow what to do.
 
-    `code` is the exit code, negative when a signal ended the process; `sentence` is the last line of standard error.
+    `code` is the exit code, negative if a signal ended the process; `sentence` is the last line of standard error.
     Raises AirflowSkipException (99), AirflowFailException (10, 2: never retried) or AirflowException (else: retried).
     """
     code = 128 - code if code < 0 else code
@@ -58,7 +58,7 @@ def describe_code(code: int) -> str:
 
 
 def remember(context: Context, fault: dict[str, object]) -> None:
-    """Keep why the task failed for the alert, which is written by another process when the run has ended."""
+    """Store the reason of the failure for the alert, which another process sends when the run has ended."""
     try:
         context["ti"].xcom_push(FAULT, fault)
     except Exception:

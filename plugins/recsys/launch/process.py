@@ -1,4 +1,4 @@
-"""Launcher `process`: a command of the task package as a child process, where there is no container engine."""
+"""Launcher `process`: a command of the task package as a child process, without a container engine."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from recsys.links import run_url
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-MARK = "RECSYS_TASK"  # environment variable that says which task instance a process works for
-UNBUFFERED = "PYTHONUNBUFFERED"  # so that a line is in the log when it is written, not when 8 KiB have come together
-GRACE = 3.0  # seconds between TERM and KILL; Airflow itself kills the task's process 5 s after its TERM
-DRAIN = 5.0  # seconds to read what is left in the pipes when the command has ended but someone still holds them
+MARK = "RECSYS_TASK"  # environment variable with the task instance of a process
+UNBUFFERED = "PYTHONUNBUFFERED"  # so that lines are logged at once, not in blocks of 8 KiB
+GRACE = 3.0  # seconds between TERM and KILL; Airflow kills the task's process 5 s after its TERM
+DRAIN = 5.0  # seconds to read the rest of the pipes if the command has ended but other processes hold them open
 AIRFLOWS_OWN = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "_AIRFLOW")
 
 
 class ProcessTask(BaseOperator):
-    """Run `$RECSYS_PYTHON -m tasks <command>` in `$RECSYS_HOME`, in a process group of its own.
+    """Run `$RECSYS_PYTHON -m tasks <command>` in `$RECSYS_HOME`, in its own process group.
 
-    Why not a stock operator: BashOperator puts a shell between (a Param becomes code), knows skip but no exit code
-    that must not be retried, merges the two streams (the error's sentence is lost), reads lines only at a newline (a
-    progress bar ends none) and sends TERM but never KILL. The Python operators carry pickled functions, not commands.
+    Stock operators do not suffice: BashOperator uses a shell (a Param becomes code), has a skip code but no exit code
+    that is never retried, merges the two streams (the error message is lost), splits lines only at newlines (progress
+    bars have none) and sends TERM but never KILL. The Python operators run pickled functions, not commands.
     """
 
     template_fields: Sequence[str] = ("command",)
@@ -45,7 +45,7 @@ class ProcessTask(BaseOperator):
         self._process: Popen[bytes] | None = None
 
     def execute(self, context: Context) -> None:
-        """Run the command to its end; `settle` turns its exit code into an outcome."""
+        """Run the command to its end; `settle` maps its exit code to an outcome."""
         words = [str(word) for word in self.command]
         python, home = require_setting("RECSYS_PYTHON"), require_setting("RECSYS_HOME")
         ti = context["ti"]
@@ -69,11 +69,11 @@ class ProcessTask(BaseOperator):
                 last = self._follow(process)
                 os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             finally:
-                self.on_kill()  # whatever happened, an execution timeout included: no helper process stays behind
+                self.on_kill()  # in any case, also after a timeout: leave no helper processes
         settle(context, words, process.returncode, last)
 
     def on_kill(self) -> None:
-        """End the whole group: TERM, then KILL for whatever is left."""
+        """End the whole process group: TERM, then KILL for the rest."""
         process, self._process = self._process, None
         if process is not None:
             end_group(process.pid)
@@ -99,7 +99,9 @@ class ProcessTask(BaseOperator):
                         selector.unregister(stream)
                 if deadline == float("inf") and has_ended(process.pid):
                     deadline = time.monotonic() + DRAIN
-                    signal_group(process.pid, signal.SIGKILL)  # helpers it left behind would hold the pipes open
+                    signal_group(
+                        process.pid, signal.SIGKILL
+                    )  # its remaining helper processes would hold the pipes open
         return last
 
 
@@ -111,8 +113,8 @@ def clean_environment() -> dict[str, str]:
 def find_groups(mark: str) -> set[int]:
     """Process groups that work for the task instance `mark`. The mark is to a process what a label is to a container.
 
-    An attempt whose Airflow process was itself killed leaves its command running. It is found by what it carries with
-    it: no file has to be kept, and a recycled process id cannot be mistaken. Without /proc nothing is found.
+    If an attempt's Airflow process was killed, its command keeps running. It is found by the mark in its environment,
+    so no file is needed, and a recycled process id cannot be confused. Without /proc nothing is found.
     """
     wanted = f"{MARK}={mark}".encode()
     groups = set()
@@ -126,7 +128,7 @@ def find_groups(mark: str) -> set[int]:
 
 
 def end_group(group: int) -> None:
-    """TERM to every process of `group`, `GRACE` seconds for its leader to end in good order, then KILL to the rest."""
+    """Send TERM to every process of `group`, wait at most `GRACE` seconds for its leader, then send KILL."""
     signal_group(group, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
     while time.monotonic() < deadline and not has_ended(group):
@@ -135,7 +137,7 @@ def end_group(group: int) -> None:
 
 
 def signal_group(group: int, number: signal.Signals) -> None:
-    """Send a signal to a process group that may have ended already."""
+    """Send a signal to a process group that may already have ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
 
@@ -144,5 +146,5 @@ def has_ended(pid: int) -> bool:
     """Whether `pid` has ended. A child is left unreaped: so its id, the group's name, is not given away meanwhile."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:  # not our child: an earlier attempt's
+    except ChildProcessError:  # not our child but that of an earlier attempt
         return not Path(f"/proc/{pid}").exists()

@@ -1,4 +1,4 @@
-"""Settings in the environment of the scheduler and its workers, and the secrets among them."""
+"""Settings and secrets in the environment of the scheduler and its workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret
 
-RUN_URL = "RECSYS_RUN_URL"  # environment variable with the page of the run, which goes into the metrics history
+RUN_URL = "RECSYS_RUN_URL"  # environment variable with the URL of the run, which is recorded in the metrics history
 SECRETS = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
 
 
@@ -28,7 +28,7 @@ def memory_limit(unit: str) -> str:
 
 
 def hide_secrets(environment: Mapping[str, str]) -> None:
-    """Have Airflow's logs mask the secrets that a command gets through `environment`, should it ever print one."""
+    """Mask the secrets in `environment` in Airflow's logs, in case a command prints one."""
     for name, value in environment.items():
         if name.startswith("RECSYS_") and value:
             if name.endswith(SECRETS):

@@ -1,4 +1,4 @@
-"""ESResNeXt-fbsp (Guzhov et al. 2021): a wavelet picture of the sound, a ResNeXt with attention to frequency and time.
+"""ESResNeXt-fbsp (Guzhov et al. 2021): a wavelet spectrogram and a ResNeXt with attention to frequency and time.
 
 Letters of shapes: B clips, C channels of a clip, T samples, N frames, K bins of a band, F features.
 """
@@ -18,12 +18,12 @@ from tasks.encoders.audioclip.fbsp import FrequencyBSplines
 EXPANSION = 4
 N_FFT, WINDOW, HOP = 2048, 1654, 561
 BINS = N_FFT // 2 + 1
-BANDS = 3  # taken for the colours of a picture
+BANDS = 3  # used like the colour channels of an image
 FLOOR = 1e-18  # power of silence: -180 dB
 
 
 class Bottleneck(nn.Module):
-    """Residual block with grouped convolution (ResNeXt, Xie et al. 2017): twice as wide inside as a ResNet's."""
+    """Residual block with grouped convolution (ResNeXt, Xie et al. 2017), twice as wide inside as that of ResNet."""
 
     def __init__(self, channels: int, planes: int, stride: int, groups: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 4 planes, H / stride, W / stride)."""
+        """Return (B, 4 planes, H / stride, W / stride)."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
 
 
 class Attention(nn.Module):
-    """Weights in (0, 1) for the output of a stage, from its input: along frequency, along time, or both."""
+    """Attention weights in (0, 1) for the output of a stage, from its input: along frequency, time, or both."""
 
     def __init__(self, channels: int, out: int, kernel: tuple[int, int]) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class Attention(nn.Module):
         self.bn = nn.BatchNorm2d(out)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, out, *size)."""
+        """Return (B, out, *size)."""
         x = functional.adaptive_max_pool2d(x, size)
         return torch.sigmoid(self.bn(self.conv_point(self.conv_depth(x))))
 
 
 class AudioTower(nn.Module):
-    """(B, C, T) samples at 44.1 kHz and int16 scale to (B, D). Channels are summed: mix to mono before."""
+    """Maps samples (B, C, T) at 44.1 kHz and int16 scale to (B, D). Channels are summed, so mix to mono first."""
 
     KERNELS: ClassVar[tuple[tuple[int, int], ...]] = ((3, 1), (1, 5), (3, 1), (1, 5), (3, 5))
     window: Tensor
@@ -93,7 +93,7 @@ class AudioTower(nn.Module):
         self.fc = nn.Linear(channels, embed_dim)
 
     def frames(self, x_BCT: Tensor) -> Tensor:
-        """(B, C, N, WINDOW) windowed frames of samples brought to [-1, 1]; what is missing are zeros on both sides."""
+        """Return (B, C, N, WINDOW) windowed frames of samples scaled to [-1, 1], zero-padded on both sides."""
         x_BCT = (x_BCT + 32768.0) * (2.0 / 65535.0) - 1.0
         length = x_BCT.shape[-1]
         count = 1 if length <= WINDOW else 1 + math.ceil((length - WINDOW) / HOP)
@@ -102,7 +102,7 @@ class AudioTower(nn.Module):
         return x_BCT.unfold(-1, WINDOW, HOP) * self.window
 
     def picture(self, x_BCT: Tensor, kernels: Tensor) -> Tensor:
-        """(B, C, BANDS, K, N) decibels of each wavelet's power, in bands of frequency; the last bins are left out."""
+        """Return (B, C, BANDS, K, N) decibels of each wavelet's power, by frequency band; drops the last bins."""
         frames = self.frames(x_BCT).detach()
         power = (
             functional.linear(frames, kernels[0]) ** 2 + functional.linear(frames, kernels[1]) ** 2
@@ -112,7 +112,7 @@ class AudioTower(nn.Module):
         return (10.0 * torch.log10(power[..., : BANDS * bands])).transpose(-1, -2).unflatten(-2, (BANDS, bands))
 
     def trunk(self, picture: Tensor) -> Tensor:
-        """(B, F) of pictures (B, BANDS, K, N)."""
+        """Return features (B, F) of spectrograms (B, BANDS, K, N)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(picture))))
         for number in range(1, 5):
             y = self.get_submodule(f"layer{number}")(x)
@@ -121,11 +121,11 @@ class AudioTower(nn.Module):
         return pooled.flatten(1)
 
     def forward(self, x_BCT: Tensor, kernels: Tensor | None = None) -> Tensor:
-        """(B, D), not normalised; channels go through the trunk apart and are summed. `kernels` if they are at hand."""
+        """Return (B, D), not normalised; channels are processed separately and summed. `kernels`: precomputed ones."""
         return self.of_pictures(self.picture(x_BCT, inside(self.fbsp.weights(N_FFT)) if kernels is None else kernels))
 
     def of_pictures(self, pictures: Tensor) -> Tensor:
-        """(B, D), not normalised, of pictures (B, C, BANDS, K, N)."""
+        """Return (B, D), not normalised, of spectrograms (B, C, BANDS, K, N)."""
         clips, channels = pictures.shape[:2]
         features = self.trunk(pictures.flatten(0, 1)).unflatten(0, (clips, channels)).sum(1)
         found: Tensor = self.fc(features)
@@ -133,6 +133,6 @@ class AudioTower(nn.Module):
 
 
 def inside(weights: Tensor) -> Tensor:
-    """(2, BINS, WINDOW) real and imaginary kernels: the wavelets (BINS, N_FFT, 2) where a frame is not zero padding."""
+    """Return (2, BINS, WINDOW) real and imaginary kernels: the wavelets (BINS, N_FFT, 2) without the zero padding."""
     before = (N_FFT - WINDOW) // 2
     return weights[:, before : before + WINDOW].permute(2, 0, 1).contiguous()

@@ -22,8 +22,8 @@ class AudioCLIPConfig(BaseModel):
     context_length: PositiveInt = Field(default=77, ge=3)
     vocab_buckets: PositiveInt | None = Field(
         default=None,
-        description="rows of the token embedding, shared by ids of equal remainder (hashing trick, "
-        "Weinberger et al. 2009); None: one each",
+        description="rows of the token embedding, shared by ids with equal remainder (hashing trick, "
+        "Weinberger et al. 2009); None: one per id",
     )
     audio_layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)
     audio_width: PositiveInt = 64
@@ -41,7 +41,7 @@ class AudioCLIPConfig(BaseModel):
 
     @property
     def vision_heads(self) -> int:
-        """Heads of the attention pooling: 64 channels each, at least one."""
+        """Number of heads of the attention pooling: 64 channels each, at least one."""
         return max(self.vision_width * 32 // 64, 1)
 
 

@@ -1,4 +1,4 @@
-"""The three encoders of one AudioCLIP model, each for one modality."""
+"""The three encoders of an AudioCLIP model, one per modality."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from tasks.media.image import decode_image
 from tasks.media.text import decode_text
 from tasks.training.device import usable
 
-Pieces = Sequence[np.ndarray] | np.ndarray  # of one medium, each of the same shape
-BATCH = {"cpu": 8, "cuda": 128}  # pieces in one pass: larger ones gain nothing on a processor, and cost memory
+Pieces = Sequence[np.ndarray] | np.ndarray  # pieces of one medium, all of the same shape
+BATCH = {"cpu": 8, "cuda": 128}  # pieces per batch: larger batches are not faster on a CPU but need more memory
 
 
 class AudioCLIPEncoder:
-    """Media of one modality to (width,) vectors: the mean of the unit vectors of their pieces.
+    """Encodes media of one modality as (width,) vectors: the mean of the unit vectors of their pieces.
 
-    A picture is one piece, a sound as many as it has windows, a text as many as it has contexts. The mean itself is not
-    brought to length 1.
+    An image is one piece, audio one piece per window, text one per context. The mean itself is not normalised.
     """
 
     def __init__(
@@ -45,11 +44,11 @@ class AudioCLIPEncoder:
         self._batch = batch
 
     def decode(self, data: bytes) -> Pieces:
-        """Pieces that the tower takes, as compact as they can wait. Raises BadMedia."""
+        """Return the pieces for the tower, in a compact form. Raises BadMedia."""
         return self._decode(data)
 
     def encode(self, media: Sequence[Any]) -> np.ndarray:
-        """(len(media), width) float32; pieces of several media share a pass."""
+        """Return (len(media), width) float32; pieces of several media share a batch."""
         if not media:
             return np.zeros((0, self.width), dtype=np.float32)
         counts = [len(pieces) for pieces in media]
@@ -75,10 +74,10 @@ def encoders_of(
         return windows(decode_audio(data, RATE))
 
     def text(data: bytes) -> Pieces:
-        found = contexts(decode_text(data), config.context_length)
-        if not len(found):
+        pieces = contexts(decode_text(data), config.context_length)
+        if not len(pieces):
             raise BadMedia("no word in the text")
-        return found
+        return pieces
 
     def pixels(pieces: Tensor) -> Tensor:
         return fast.image(torch.from_numpy(normalise(pieces.numpy())))

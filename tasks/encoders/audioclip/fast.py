@@ -1,4 +1,4 @@
-"""A copy of a model for inference: the same function, computed with less work."""
+"""A copy of a model for faster inference, with the same results."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("conv_point", "b
 
 
 class FastAudioCLIP:
-    """Batch norms folded into their convolutions, channels last, wavelets computed once, texts cut behind the longest.
+    """Batch norms folded into convolutions, channels last, wavelets computed once, texts cut to the longest one.
 
-    Equal to the plain model in eval mode up to the order of sums. With `half` convolutions and the text transformer
-    run in bfloat16 (the wavelets do not: decibels of bfloat16 are too coarse).
+    Equal to the plain model in eval mode up to the order of sums. With `half` the convolutions and the text
+    transformer run in bfloat16 (but not the wavelets, because decibels in bfloat16 are too coarse).
     """
 
     def __init__(self, model: AudioCLIP, *, half: bool = False, device: torch.device | None = None) -> None:
@@ -34,7 +34,7 @@ class FastAudioCLIP:
 
     @torch.inference_mode()
     def audio(self, windows_BT: Tensor) -> Tensor:
-        """(B, D) unit vectors of (B, WINDOW) samples at int16 scale."""
+        """Return (B, D) unit vectors of (B, WINDOW) samples at int16 scale."""
         tower = self.model.audio
         picture = tower.picture(windows_BT.to(self.device)[:, None], self._kernels).flatten(0, 1)
         with self._autocast():
@@ -43,14 +43,14 @@ class FastAudioCLIP:
 
     @torch.inference_mode()
     def image(self, pixels_B3HW: Tensor) -> Tensor:
-        """(B, D) unit vectors of normalised pixels."""
+        """Return (B, D) unit vectors of normalised pixels."""
         with self._autocast():
             pixels_B3HW = pixels_B3HW.to(self.device, memory_format=torch.channels_last)
             return unit(self.model.encode_image(pixels_B3HW).float())
 
     @torch.inference_mode()
     def text(self, tokens_BT: Tensor) -> Tensor:
-        """(B, D) unit vectors of token ids; what is behind the last end-of-text cannot matter: attention is causal."""
+        """Return (B, D) unit vectors of token ids; attention is causal, so tokens after end-of-text do not matter."""
         last = int(tokens_BT.argmax(dim=-1).max()) + 1
         with self._autocast():
             return unit(self.model.encode_text(tokens_BT[:, :last].to(self.device)).float())
@@ -60,12 +60,12 @@ class FastAudioCLIP:
 
 
 def unit(x_BD: Tensor) -> Tensor:
-    """Rows of length 1."""
+    """Normalise rows to length 1."""
     return nn.functional.normalize(x_BD, dim=-1)
 
 
 def fold(module: nn.Module) -> None:
-    """Replace convolutions that a batch norm follows by one convolution, in place; the module must be in eval mode."""
+    """Fold batch norms into the preceding convolutions, in place; the module must be in eval mode."""
     children = dict(module.named_children())
     for conv, norm in PAIRS:
         if isinstance(children.get(conv), nn.Conv2d) and isinstance(children.get(norm), nn.BatchNorm2d):

@@ -1,7 +1,7 @@
 """Complex frequency B-spline wavelets, a trainable transform of frames (Guzhov et al. 2021, ESResNe(X)t-fbsp, eq. 4).
 
-psi(t) = sqrt(f_b) sinc(f_b t / m)^m exp(-j f_c t), one (m, f_b, f_c) a bin; with m = 0, f_b = 1, f_c = 0, 1, ... it is
-the discrete Fourier transform. Letters of shapes: N bins, W samples of a frame.
+psi(t) = sqrt(f_b) sinc(f_b t / m)^m exp(-j f_c t), one (m, f_b, f_c) per bin; with m = 0, f_b = 1, f_c = 0, 1, ... it
+is the discrete Fourier transform. Letters of shapes: N bins, W samples of a frame.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class FrequencyBSplines(nn.Module):
         self.m = nn.Parameter(torch.zeros(bins))
         self.fb = nn.Parameter(torch.ones(bins))
         self.fc = nn.Parameter(torch.arange(bins, dtype=torch.get_default_dtype()))
-        self.bias = nn.Parameter(torch.zeros(0))  # the released weights name it; it holds nothing
+        self.bias = nn.Parameter(torch.zeros(0))  # the released weights contain it; it is empty
         for parameter in (self.m, self.fb, self.fc):
             parameter.register_hook(by_largest)
 
     def weights(self, length: int) -> Tensor:
-        """(N, W, 2) real and imaginary parts for frames of `length` samples."""
+        """Return (N, W, 2) real and imaginary parts for frames of `length` samples."""
         t_W = torch.pi * torch.linspace(-1.0, 1.0, length, dtype=self.m.dtype, device=self.m.device) + EPSILON
         m_N, fb_N, fc_N = self.m[:, None], self.fb[:, None], self.fc[:, None]
         real, imaginary = power(sinc(fb_N * t_W / (m_N + EPSILON)), m_N)
@@ -37,12 +37,12 @@ class FrequencyBSplines(nn.Module):
 
 
 def sinc(x: Tensor) -> Tensor:
-    """sin(x) / x, 1 at 0."""
+    """Return sin(x) / x, 1 at 0."""
     return torch.where(x == 0, torch.ones_like(x), torch.sin(x) / x)
 
 
 def power(base: Tensor, exponent: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of base^exponent: a negative base to a broken exponent is complex."""
+    """Return real and imaginary part of base^exponent: a negative base raised to a fractional exponent is complex."""
     squared = base**2
     magnitude = squared ** (0.5 * exponent)
     phase = torch.atan2(torch.zeros_like(base), base) * exponent
@@ -50,11 +50,11 @@ def power(base: Tensor, exponent: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def by_largest(gradient: Tensor) -> Tensor:
-    """A gradient divided by its largest entry, as the wavelets are trained."""
+    """Return a gradient divided by its largest entry, as in the training of the wavelets."""
     return gradient / (gradient.abs().max() + EPSILON)
 
 
 def norm_loss(weights_NW2: Tensor) -> Tensor:
-    """Mean squared distance of the wavelets' norms from 1."""
+    """Return the mean squared distance of the wavelets' norms from 1."""
     norms = torch.linalg.vector_norm(weights_NW2, dim=(-2, -1))
     return ((norms - 1.0) ** 2).mean()

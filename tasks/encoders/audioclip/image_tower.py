@@ -15,7 +15,7 @@ EXPANSION = 4
 
 
 class Bottleneck(nn.Module):
-    """Residual block whose stride is an average pooling before a convolution of stride 1."""
+    """Residual block with average pooling before a convolution of stride 1 instead of a strided convolution."""
 
     def __init__(self, channels: int, planes: int, stride: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU()
         self.downsample: nn.Module | None = None
         if stride > 1 or channels != planes * EXPANSION:
-            # "-1" has no parameters: the names of the other two are those of the released weights
+            # "-1" has no parameters; the names of the other two are those of the released weights
             layers = [
                 ("-1", nn.AvgPool2d(stride)),
                 ("0", nn.Conv2d(channels, planes * EXPANSION, 1, bias=False)),
@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(OrderedDict(layers))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, 4 planes, H / stride, W / stride)."""
+        """Return (B, 4 planes, H / stride, W / stride)."""
         y = self.relu(self.bn1(self.conv1(x_BCHW)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(self.avgpool(y)))
@@ -47,7 +47,7 @@ class Bottleneck(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """One step of multi-head attention whose query is the mean over all places."""
+    """Multi-head attention pooling whose query is the mean over all positions."""
 
     def __init__(self, side: int, channels: int, heads: int, embed_dim: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class AttentionPool(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """(B, 3, resolution, resolution) normalised pixels to (B, D)."""
+    """Maps normalised pixels (B, 3, resolution, resolution) to (B, D)."""
 
     def __init__(self, layers: tuple[int, ...], width: int, heads: int, resolution: int, embed_dim: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class ImageTower(nn.Module):
         self.attnpool = AttentionPool(resolution // 32, channels, heads, embed_dim)
 
     def forward(self, x_B3HW: Tensor) -> Tensor:
-        """(B, D), not normalised."""
+        """Return (B, D), not normalised."""
         x = self.relu(self.bn1(self.conv1(x_B3HW)))
         x = self.relu(self.bn2(self.conv2(x)))
         x = self.avgpool(self.relu(self.bn3(self.conv3(x))))

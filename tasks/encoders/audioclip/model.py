@@ -1,4 +1,4 @@
-"""AudioCLIP (Guzhov et al. 2021): three towers into one space, held together by contrastive losses of their pairs."""
+"""AudioCLIP (Guzhov et al. 2021): three towers with a common space, trained by contrastive losses of their pairs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIRS = {
 
 @dataclass(frozen=True)
 class Output:
-    """Unit vectors (B, D) by modality, the logits (B, B) of each pair that is present, and their loss."""
+    """Unit vectors (B, D) by modality, the logits (B, B) of each available pair, and their loss."""
 
     features: dict[str, Tensor]
     logits: dict[str, Tensor]
@@ -32,7 +32,7 @@ class Output:
 
 
 class AudioCLIP(nn.Module):
-    """Names of parameters are those of the released checkpoint, which loads with `strict=True`."""
+    """Parameter names are those of the released checkpoint, which loads with `strict=True`."""
 
     def __init__(self, config: AudioCLIPConfig = FULL) -> None:
         super().__init__()
@@ -54,24 +54,24 @@ class AudioCLIP(nn.Module):
 
     @torch.no_grad()
     def set_temperature(self, temperature: float) -> None:
-        """Let all pairs begin equally sharp: logits are cosines divided by `temperature`."""
+        """Set the initial temperature of all pairs: logits are cosines divided by `temperature`."""
         for _, _, name in PAIRS.values():
             self.get_parameter(name).fill_(-math.log(temperature))
 
     def encode_audio(self, samples_BCT: Tensor) -> Tensor:
-        """(B, D), not normalised, of samples at 44.1 kHz and int16 scale."""
+        """Return (B, D), not normalised, of samples at 44.1 kHz and int16 scale."""
         found: Tensor = self.audio(samples_BCT)
         return found
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        """(B, D), not normalised, of normalised pixels."""
+        """Return (B, D), not normalised, of normalised pixels."""
         found: Tensor = self.visual(pixels_B3HW)
         return found
 
     def encode_text(self, tokens_BT: Tensor) -> Tensor:
-        """(B, D), not normalised, of token ids; the place of the highest id, end-of-text, is pooled.
+        """Return (B, D), not normalised, of token ids, pooled at the highest id, end-of-text.
 
-        Later tokens cannot be seen from it, so a batch may be cut behind its last end-of-text.
+        It does not attend to later tokens, so a batch may be cut after its last end-of-text.
         """
         x_BTD = self.token_embedding(rows_of(tokens_BT, self.config.vocab_buckets))
         x_BTD = self.ln_final(self.transformer(x_BTD + self.positional_embedding[: tokens_BT.shape[1]]))
@@ -87,9 +87,9 @@ class AudioCLIP(nn.Module):
         image: Tensor | None = None,
         tokens: Tensor | None = None,
     ) -> Output:
-        """Features of the modalities given, row i of each being one item; with two or three also logits and loss.
+        """Return features of the given modalities, row i of each for item i; with two or three also logits and loss.
 
-        `pictures` (B, C, bands, bins, frames) stand for `audio` where the wavelets are held fixed.
+        `pictures` (B, C, bands, bins, frames) replace `audio` if the wavelets are frozen.
         """
         features: dict[str, Tensor] = {}
         weights = None
@@ -111,20 +111,20 @@ class AudioCLIP(nn.Module):
 
 
 def scale(logarithm: Tensor) -> Tensor:
-    """The inverse temperature, between 1 and 100."""
+    """Return the inverse temperature, clipped to 1 to 100."""
     return torch.clamp(logarithm.exp(), min=1.0, max=100.0)
 
 
 def contrastive(logits: dict[str, Tensor], wavelets: Tensor | None) -> Tensor:
-    """Symmetric cross-entropy of each pair, summed, by the factorial of their number, plus the wavelets' norm loss.
+    """Return the sum of each pair's symmetric cross-entropy over the factorial of their number, plus the norm loss.
 
-    The factorial (6 for three pairs) is what the original computes and its weights were trained with.
+    The original computes the factorial (6 for three pairs), with which its weights were trained.
     """
     total = torch.stack([both_ways(matrix) for matrix in logits.values()]).sum() / math.factorial(len(logits))
     return total if wavelets is None else total + norm_loss(wavelets)
 
 
 def both_ways(logits_BB: Tensor) -> Tensor:
-    """Cross-entropy of rows plus that of columns, the diagonal being right."""
+    """Return the cross-entropy of rows plus that of columns, with the diagonal as targets."""
     right = torch.arange(len(logits_BB), device=logits_BB.device)
     return functional.cross_entropy(logits_BB, right) + functional.cross_entropy(logits_BB.T, right)

@@ -1,4 +1,4 @@
-"""From decoded media to what the towers take. What changes here changes PREPROCESSING, and so every cache key."""
+"""Preprocessing of decoded media for the towers. Any change here must change PREPROCESSING, and so every cache key."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ PREPROCESSING = "p1"
 RATE = 44_100
 WINDOW, STRIDE = 2 * RATE, RATE  # samples
 INT16 = 32_768.0  # the model was trained on samples at this scale
-MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLIP's pictures
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLIP's training images
 DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 
 def crop(pixels: np.ndarray, side: int) -> np.ndarray:
-    """(side, side, 3) uint8: the shorter side brought to `side` (bicubic), then the centre."""
+    """Return (side, side, 3) uint8: the shorter side resized to `side` (bicubic), then the centre cropped."""
     height, width = pixels.shape[:2]
     shorter = min(height, width)
     whole_width, whole_height = side * width // shorter, side * height // shorter
     left, top = round((whole_width - side) / 2), round((whole_height - side) / 2)
-    # only what the crop needs is ever resized: a picture of one row of pixels would grow to gigabytes
+    # only the cropped region is resized: an image of one pixel row would otherwise grow to gigabytes
     x, y = width / whole_width, height / whole_height
     box = (left * x, top * y, min((left + side) * x, width), min((top + side) * y, height))
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box=box))
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
-    """(B, 3, side, side) float32 of (B, side, side, 3) uint8, by the mean and deviation of CLIP's pictures."""
+    """Return (B, 3, side, side) float32 of (B, side, side, 3) uint8, standardised with the constants of CLIP."""
     scaled = (pixels.astype(np.float32) / 255.0 - MEAN) / DEVIATION
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
 def windows(samples: np.ndarray) -> list[np.ndarray]:
-    """Windows (WINDOW,) float32 in int16 scale of (n,) samples of full scale 1; views of one array, as they overlap.
+    """Return windows (WINDOW,) float32 in int16 scale of (n,) samples with full scale 1; overlapping views.
 
-    Two seconds each, one second apart, and one more that ends with the sound where the others do not; a shorter sound
-    is padded with zeros on the right.
+    Windows have two seconds and a stride of one second; if the last does not end with the audio, one more does. Shorter
+    audio is zero-padded on the right.
     """
     scaled = samples.astype(np.float32) * np.float32(INT16)
     missing = WINDOW - len(scaled)

@@ -24,7 +24,7 @@ class QuickGELU(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each behind a norm and beside a shortcut."""
+    """Attention and a two-layer perceptron, each with pre-norm and a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -44,14 +44,14 @@ class Block(nn.Module):
 
 
 class TextTransformer(nn.Module):
-    """The blocks; embeddings and projection belong to the model, whose names in the released weights are flat."""
+    """The blocks; embeddings and projection are in the model, because their names in the released weights are flat."""
 
     def __init__(self, width: int, heads: int, layers: int) -> None:
         super().__init__()
         self.resblocks = nn.ModuleList([Block(width, heads) for _ in range(layers)])
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """Same shape; a token sees itself and those before it."""
+        """Return the same shape; a token attends to itself and earlier tokens."""
         length = x_BTD.shape[1]
         mask_TT = torch.full((length, length), float("-inf"), dtype=x_BTD.dtype, device=x_BTD.device).triu(1)
         for block in self.resblocks:
@@ -60,7 +60,7 @@ class TextTransformer(nn.Module):
 
 
 def rows_of(tokens_BT: Tensor, buckets: int | None) -> Tensor:
-    """Rows of the token embedding for token ids: the ids, or their remainders with the two special tokens apart."""
+    """Return rows of the token embedding for token ids: the ids, or their remainders, with separate special tokens."""
     if buckets is None:
         return tokens_BT
     special = tokens_BT >= START

@@ -22,19 +22,19 @@ from tasks.errors import Corrupt, NotFound
 log = logging.getLogger(__name__)
 VOCABULARY_SHA256 = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"
 MERGES = VOCABULARY - 512 - 2
-# Special tokens are not recognised in a text: written by a stranger, one would end the text before its end.
+# Special tokens are not recognised in a text: in an untrusted file, one could end the text early.
 WORD = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", regex.IGNORECASE)
 SENTENCE = regex.compile(r"(?<=[.!?…])\s+|\n+")
-LONGEST_WORD = 200  # letters: merging takes time quadratic in them; a longer word is encoded in pieces
+LONGEST_WORD = 200  # letters; merging is quadratic in them, so a longer word is encoded in pieces
 END_OF_WORD = "</w>"
 
 
 def tokenize(text: str) -> list[int]:
-    """Token ids of a text, without start and end."""
+    """Return the token ids of a text, without start and end tokens."""
     clean = html.unescape(html.unescape(ftfy.fix_text(text)))
     clean = regex.sub(r"\s+", " ", clean).strip().lower()
     letters, ids = byte_letters(), vocabulary()[0]
-    found: list[int] = []
+    tokens: list[int] = []
     words = WORD.findall(clean)
     long = sum(len(word) > LONGEST_WORD for word in words)
     if long:
@@ -42,14 +42,14 @@ def tokenize(text: str) -> list[int]:
     for word in words:
         for start in range(0, len(word), LONGEST_WORD):
             piece = "".join(letters[b] for b in word[start : start + LONGEST_WORD].encode())
-            found += [ids[unit] for unit in merge(piece)]
-    return found
+            tokens += [ids[unit] for unit in merge(piece)]
+    return tokens
 
 
 def contexts(text: str, length: int) -> np.ndarray:
-    """(chunks, length) int64: sentences packed greedily into contexts of `length` tokens, start and end included.
+    """Return (chunks, length) int64: sentences packed greedily into contexts of `length` tokens with start and end.
 
-    Nothing is lost: a sentence that is too long for one context is cut between tokens. Rows end in zeros.
+    No token is lost: a sentence that is too long for one context is split between tokens. Rows are padded with zeros.
     """
     room = length - 2
     chunks: list[list[int]] = [[]]
@@ -66,7 +66,7 @@ def contexts(text: str, length: int) -> np.ndarray:
 
 
 def pack(chunks: Sequence[Sequence[int]], length: int) -> np.ndarray:
-    """(chunks, length) int64 with start and end tokens around each chunk and zeros behind."""
+    """Return (chunks, length) int64 with start and end tokens around each chunk, padded with zeros."""
     found = np.zeros((len(chunks), length), dtype=np.int64)
     for row, chunk in zip(found, chunks, strict=True):
         row[: len(chunk) + 2] = [START, *chunk, END]
@@ -75,7 +75,7 @@ def pack(chunks: Sequence[Sequence[int]], length: int) -> np.ndarray:
 
 @lru_cache(maxsize=65_536)
 def merge(word: str) -> tuple[str, ...]:
-    """The units of a word: neighbours are merged, most frequent pair of the training text first, till none is known."""
+    """Return the units of a word: adjacent units are merged, the highest-ranked pair first, until none is left."""
     ranks = vocabulary()[1]
     units = [*word[:-1], word[-1] + END_OF_WORD]
     while len(units) > 1:
@@ -97,7 +97,7 @@ def merge(word: str) -> tuple[str, ...]:
 
 @cache
 def byte_letters() -> dict[int, str]:
-    """Byte -> a printable letter that stands for it: itself where it is one, else one from 256 on."""
+    """Return byte -> a printable letter: the byte itself if printable, else one from code point 256 on."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in plain]
     return {byte: chr(byte) for byte in plain} | {byte: chr(256 + place) for place, byte in enumerate(others)}
@@ -105,7 +105,7 @@ def byte_letters() -> dict[int, str]:
 
 @cache
 def vocabulary() -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """Unit -> token id, and pair -> rank of its merge."""
+    """Return unit -> token id, and pair -> rank of its merge."""
     lines = gzip.decompress(vocabulary_file().read_bytes()).decode("utf-8").split("\n")
     merges = [(left, right) for left, right in (line.split() for line in lines[1 : MERGES + 1])]
     letters = list(byte_letters().values())
@@ -114,7 +114,7 @@ def vocabulary() -> tuple[dict[str, int], dict[tuple[str, str], int]]:
 
 
 def vocabulary_file() -> Path:
-    """The file of merges that open_clip carries; the package itself, which wants torchvision, is not imported."""
+    """Return the file of merges in open_clip; the package itself, which needs torchvision, is not imported."""
     spec = importlib.util.find_spec("open_clip")
     if spec is None or spec.origin is None:
         raise NotFound(

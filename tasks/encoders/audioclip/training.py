@@ -48,10 +48,10 @@ class Options:
 
 
 class Items:
-    """Media of n items in memory, one array of pieces an item, of which each use draws one.
+    """Media of n items in memory, one array of pieces per item; each batch draws one piece.
 
-    image: (1, side, side, 3) uint8. audio: (windows, bands, bins, frames) float16 decibels: the wavelets are held
-    fixed, so their pictures are made once, a tenth of the work. text: (contexts, length) int64.
+    image: (1, side, side, 3) uint8. audio: (windows, bands, bins, frames) float16 decibels: the wavelets are frozen, so
+    spectrograms are computed once, which takes a tenth of the time. text: (contexts, length) int64.
     """
 
     def __init__(self, media: Mapping[str, list[np.ndarray]]) -> None:
@@ -60,7 +60,7 @@ class Items:
         self.count = len(next(iter(media.values())))
 
     def batch(self, rows: np.ndarray, rng: np.random.Generator | None) -> dict[str, Tensor]:
-        """Arguments of the model for some items; without `rng` the first piece of each."""
+        """Return the model's arguments for some items; without `rng` the first piece of each."""
         found = {}
         for modality, items in self.media.items():
             pieces = [items[row] for row in rows]
@@ -154,7 +154,7 @@ def fit(model: AudioCLIP, items: Items, options: Options, checkpoints: Checkpoin
 
 @torch.no_grad()
 def evaluate(model: AudioCLIP, items: Items, rows: np.ndarray) -> dict[str, float]:
-    """Loss and recall@1 and @5 per pair, both directions averaged, over `rows`."""
+    """Return the loss, and recall@1 and recall@5 per pair, averaged over both directions, over `rows`."""
     model.eval()
     parts = [model(**items.batch(rows[start : start + 32], None)).features for start in range(0, len(rows), 32)]
     features = {modality: torch.cat([part[modality] for part in parts]) for modality in items.modalities}
@@ -170,6 +170,6 @@ def evaluate(model: AudioCLIP, items: Items, rows: np.ndarray) -> dict[str, floa
 
 
 def recall(similarity: Tensor, k: int) -> float:
-    """Share of rows whose own column is among their k largest."""
+    """Return the share of rows whose own column is among their k largest."""
     right = torch.arange(len(similarity))[:, None]
     return float((similarity.topk(k, dim=1).indices == right).any(1).float().mean())

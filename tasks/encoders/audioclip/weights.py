@@ -18,7 +18,7 @@ from tasks.errors import BadInput, Corrupt, TaskError, one_line
 
 
 def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
-    """A model from a .pt file that has all its names (the released 861) and no other. Never unpickles objects."""
+    """Load a model from a .pt file with exactly its (861) parameter names. Never unpickles objects."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler trips over in a stranger's file
@@ -29,7 +29,7 @@ def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
 
 
 def load_strictly(model: AudioCLIP, state: dict[str, Tensor], name: str) -> None:
-    """Fill `model`; BadInput naming the first differences when names or shapes are others."""
+    """Load `state` into `model`; raises BadInput with the first differences of names or shapes."""
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()} if isinstance(state, dict) else {}
     if found != expected:
@@ -47,8 +47,8 @@ def load_strictly(model: AudioCLIP, state: dict[str, Tensor], name: str) -> None
 def save_model(model: AudioCLIP, folder: Path, *, half: bool, facts: dict[str, object]) -> None:
     """Write model.safetensors and config.json.
 
-    `half` stores kernels and matrices in float16, which is enough for vectors that are compared; statistics of norms,
-    biases and the like stay as they are: they are few, and may be larger than float16 reaches.
+    `half` stores kernels and matrices in float16, which is precise enough for comparing embeddings; norm statistics,
+    biases and the like keep their precision: they are small and may exceed the range of float16.
     """
     state = {
         key: (value.half() if half and value.is_floating_point() and value.dim() > 1 else value).contiguous()

@@ -1,1 +1,1 @@
-"""What a model subclasses: gradient (learned step by step), factorised (least squares), linear (item-item weights)."""
+"""Base classes of models: gradient, factorised (least squares), linear (item-item weights)."""

@@ -1,4 +1,4 @@
-"""A model of two tables of vectors that least squares have made."""
+"""Models of user and item vectors computed by least squares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.training import Choice, ModelConfig, Real
 
 
 class FactorisedConfig(ModelConfig):
-    """Width, the weight of what was taken, L2, and how often both sides are solved."""
+    """Width, the weight of interactions, L2, and the number of iterations."""
 
     factors: Annotated[PositiveInt, Choice((32, 64, 128, 256))] = Field(128, description="size of the vectors")
     alpha: Annotated[PositiveFloat, Real(1, 100, log=True)] = Field(10.0, description="c of an interaction, else 1")
@@ -30,7 +30,7 @@ class FactorisedConfig(ModelConfig):
 class Factorised(Model):
     """Score x_u . y_i; subclasses fill `_users` (U, factors) and `_items` (I, factors) in `_fit`, float32.
 
-    Lambda is stated relative to alpha and the mean history, with which it has to grow.
+    Lambda is relative to alpha times the mean history length, with which it must grow.
     """
 
     config: FactorisedConfig
@@ -39,10 +39,10 @@ class Factorised(Model):
 
     @abstractmethod
     def fold_in(self) -> FoldIn:
-        """How a new user is solved for: as the known ones were."""
+        """Return the fold-in of new users, which solves the same equation as for known users."""
 
     def mean_l2(self) -> float:
-        """Lambda, or its mean where rows have their own."""
+        """Return lambda, or its mean if each row has its own."""
         return self.config.relative_l2 * self.config.alpha * self.data.train.nnz / self.data.train.shape[0]
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
@@ -53,12 +53,12 @@ class Factorised(Model):
         return self._items
 
     def serving(self) -> Serving:
-        """The vectors of both sides."""
+        """Return the vectors of users and items."""
         bias = np.zeros(len(self._items), dtype=np.float32)
         return Factors(self._users, self._items, bias, self.fold_in())
 
     def state(self) -> dict[str, torch.Tensor]:
-        """`users` (users, factors) and `items` (items, factors)."""
+        """Return `users` (users, factors) and `items` (items, factors)."""
         return {"users": torch.from_numpy(self._users), "items": torch.from_numpy(self._items)}
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""A model trained by the gradient loop whose score is a product of a user's and an item's vector."""
+"""Models trained by the gradient loop whose score is the product of a user's and an item's vector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tasks.training.device import usable
 
 @dataclass(frozen=True)
 class Representations:
-    """`users` (U, d), `items` (I, d) and, where the model has one, `bias` (I,): score = users items' + bias."""
+    """`users` (U, d), `items` (I, d) and an optional `bias` (I,): score = users items' + bias."""
 
     users: Tensor
     items: Tensor
@@ -66,14 +66,14 @@ class GradientModel(nn.Module, Model):
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
-        """Scalar to be made smaller, a mean over the batch."""
+        """Return the scalar loss, a mean over the batch."""
 
     @abstractmethod
     def representations(self) -> Representations:
-        """Vectors of all users and items under the present parameters."""
+        """Return the vectors of all users and items for the current parameters."""
 
     def start_epoch(self, rng: np.random.Generator) -> None:
-        """Whatever is drawn anew for every epoch (dropped edges, augmented views); most models draw nothing."""
+        """Draw what is random per epoch (edge dropout, augmented views); most models draw nothing."""
 
     def begin(self, rng: np.random.Generator) -> None:
         """Prepare triplets; nothing is drawn for the whole training."""
@@ -127,11 +127,11 @@ class GradientModel(nn.Module, Model):
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
     def item_vectors(self) -> np.ndarray:
-        """(items, d) float32, the item side of the score."""
+        """Return (items, d) float32, the item vectors of the score."""
         return np.asarray(self._final().items.cpu().numpy(), dtype=np.float32)
 
     def serving(self) -> Serving:
-        """Vectors of both sides and the bias; how new users are folded in is found on those that are known."""
+        """Return both vectors and the bias; the fold-in of new users is calibrated on known users."""
         final = self._final()
         users, items = (np.asarray(side.cpu().numpy(), dtype=np.float32) for side in (final.users, final.items))
         none = np.zeros(len(items), dtype=np.float32)
@@ -139,7 +139,7 @@ class GradientModel(nn.Module, Model):
         return Factors(users, items, bias, calibrated(users, items, bias, self.data.train))
 
     def state(self) -> dict[str, Tensor]:
-        """The parameters by name."""
+        """Return the parameters by name."""
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
 
     def _set_state(self, state: Mapping[str, Tensor]) -> None:

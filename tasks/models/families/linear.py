@@ -1,4 +1,4 @@
-"""A linear item-item model: what a user took speaks for every item by a weight, score = X B."""
+"""Linear item-item models: score = X B, with X the interactions and B a weight for each pair of items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.models.serving import Serving, linear_kind
 
 
 class ItemWeights(Model):
-    """All but `fit`, which sets `_part`: B itself, dense or sparse, or what stands for it."""
+    """Implements everything except `_fit`, which sets `_part`: B, dense or sparse, or an equivalent form."""
 
     _part: Serving
 
@@ -29,7 +29,7 @@ class ItemWeights(Model):
         return self._part
 
     def state(self) -> dict[str, torch.Tensor]:
-        """The tensors of the part: `weights` (items, items) where B is dense."""
+        """Return the tensors of the part: `weights` (items, items) if B is dense."""
         return self._part.tensors()
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:

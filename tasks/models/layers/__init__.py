@@ -1,1 +1,1 @@
-"""What a model composes: content, graphs, item graphs, row gathering, the CLIPER front end."""
+"""Components of models: content, graphs, item graphs, row gathering, the CLIPER front end."""

@@ -1,9 +1,9 @@
-"""CLIPER: several views of an item, each as far as it agrees with the picture, fused into one.
+"""CLIPER: fuses several views of an item into one, weighted by their agreement with the image.
 
 Wu, Huang, Yang, He, Tai, Zhang, Towards Bridging the Cross-modal Semantic Gap for Multi-modal Recommendation, 2024
-(arXiv 2407.05420): encoders with a common space give a vector of each view and of the picture; the cosine of both says
-how far the view agrees with it; a fusion layer joins views and cosines for whatever model follows. It is trained with
-that model, never applied once.
+(arXiv 2407.05420): encoders with a common space give a vector of each view and of the image; their cosine is the
+agreement; a fusion layer combines views and cosines for the model that follows. It is trained with that model, not
+applied once as preprocessing.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Fusion = Literal["sum", "concat", "mlp", "attention"]
 
 
 class FrontEnd(ModelConfig):
-    """Which modalities are views of which, and how they become one."""
+    """The views, the image that they are compared with, and the fusion."""
 
-    fusion: Fusion = Field(default="attention", description="how views and their cosines with the picture are joined")
+    fusion: Fusion = Field(default="attention", description="how views and their cosines with the image are fused")
     picture: str = Field(default="image", description="the modality that views are compared with")
-    views: tuple[str, ...] = Field(default=(), description="the other modalities of its space; none named: all others")
-    size: PositiveInt = Field(default=64, description="width of what mlp and attention give")
+    views: tuple[str, ...] = Field(default=(), description="the other modalities of its space; empty: all others")
+    size: PositiveInt = Field(default=64, description="output width of mlp and attention")
 
 
 class Fuser(nn.Module):
-    """(n, views, d) views and (n, views) cosines, and the picture (n, d), to (n, width)."""
+    """Maps views (n, views, d), cosines (n, views) and the image (n, d) to (n, width)."""
 
     def __init__(self, fusion: Fusion, views: int, dimensions: int, size: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Fuser(nn.Module):
             self.query, self.key, self.value = (nn.Linear(dimensions, size, bias=False) for _ in range(3))
 
     def forward(self, views: Tensor, cosines: Tensor, picture: Tensor) -> Tensor:
-        """Each view is weighed by its cosine, the picture by 1; attention is over views and picture of one item."""
+        """Fuse; each view is weighted by its cosine, the image by 1; attention is over views and image of one item."""
         tokens = torch.cat([views * cosines.unsqueeze(2), picture.unsqueeze(1)], 1)  # (n, views + 1, d)
         if self.fusion == "sum":
             return tokens.sum(1)

@@ -34,7 +34,7 @@ class ContentOptions(ModelConfig):
 
 
 class Content(nn.Module):
-    """Standardised features by modality, in the order of their names; with a front end, views joined into one more.
+    """Standardised features by modality, sorted by name; with a front end, the views are fused into one.
 
     An item that lacks a modality has zeros there: the mean of all that have it. Features are held in the precision of
     `options`. BadInput without features; `model` is named then.
@@ -59,7 +59,7 @@ class Content(nn.Module):
             self._join(data, front_end)
 
     def _note_who_has(self, data: Dataset, sources: list[list[str]]) -> None:
-        """Which items have at least one of the `sources` of each modality."""
+        """Record which items have at least one of the `sources` of each modality."""
         for place, names in enumerate(sources):
             items = np.logical_or.reduce([data.features[name].any(axis=1) for name in names])
             mask = None if items.all() else torch.from_numpy(items.astype(np.float32)).unsqueeze(1)
@@ -73,7 +73,7 @@ class Content(nn.Module):
         return vectors * (has if rows is None else has[rows]).to(vectors.dtype)
 
     def _join(self, data: Dataset, front_end: FrontEnd) -> None:
-        """Put a fuser in the place of the views."""
+        """Replace the views by a fuser."""
         views = list(front_end.views) or [name for name in self.modalities if name != front_end.picture]
         joined = [front_end.picture, *views]
         width = {name: data.features[name].shape[1] for name in joined if name in data.features}
@@ -85,7 +85,9 @@ class Content(nn.Module):
         raw = {name: torch.from_numpy(data.features[name]) for name in joined}
         picture = raw[front_end.picture]
         pairs = [functional.cosine_similarity(raw[name], picture, eps=1e-12) for name in views]
-        cosines = torch.stack(pairs, 1).masked_fill(~picture.any(1, keepdim=True), 1)  # without a picture views count
+        cosines = torch.stack(pairs, 1).masked_fill(
+            ~picture.any(1, keepdim=True), 1
+        )  # without an image the views have weight 1
         self.register_buffer("cosines", cosines, persistent=False)  # (I, views), 0 where a view is missing
         self._views = [self.modalities.index(name) for name in views]
         self._picture = self.modalities.index(front_end.picture)
@@ -97,11 +99,11 @@ class Content(nn.Module):
 
     @property
     def learns(self) -> bool:
-        """Whether what it gives changes with training."""
+        """Whether its output changes with training."""
         return self.fuser is not None and any(True for _ in self.fuser.parameters())
 
     def forward(self, rows: Tensor | None = None) -> list[Tensor]:
-        """(n, width) of each modality, for item numbers `rows` (n,) or for all items."""
+        """Return (n, width) of each modality, for item numbers `rows` (n,) or for all items."""
         if self.fuser is None:
             return [self._rows(f"features_{place}", rows) for place in range(len(self.modalities))]
         kept = [self._rows(f"features_{place}", rows) for place in self._kept]
@@ -121,7 +123,7 @@ def project(rows: Tensor, weight: Tensor) -> Tensor:
 
 
 class Projection(nn.Linear):
-    """A linear layer for features; its bias is added, and its result given, in the precision of its weight."""
+    """A linear layer for features; bias and result have the precision of the weight."""
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, d) of (n, width)."""
@@ -150,7 +152,7 @@ def _widths(data: Dataset) -> str:
 
 
 def modality_weights(given: dict[str, float] | None, content: Content, model: str) -> np.ndarray:
-    """(modalities,) weights that sum to 1, equal unless given; BadInput for others than those there are."""
+    """Return (modalities,) weights with sum 1, equal by default; raises BadInput for unknown or missing modalities."""
     if given is None:
         return np.full(len(content.modalities), 1 / len(content.modalities))
     if set(given) != set(content.modalities) or sum(given.values()) <= 0:

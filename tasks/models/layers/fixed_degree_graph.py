@@ -1,4 +1,4 @@
-"""Sums and products along edges of a graph of which every node has as many, with gradients that sort nothing."""
+"""Sums and products along the edges of a graph of fixed out-degree, with gradients that need no sort."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from torch.nn import functional
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """Who is followed by whom, as many for each item: `to` (I, k) int64."""
+    """A directed graph of fixed out-degree: `to` are the k neighbours of each item, (I, k) int64."""
 
     to: Tensor
 
     @cached_property
     def starts(self) -> Tensor:
-        """(I,) where the edges of each item begin when they stand one after the other."""
+        """(I,) start of each item's edges in the flattened list."""
         return torch.arange(0, self.to.numel(), self.to.shape[1], device=self.to.device)
 
     @cached_property
     def sources(self) -> Tensor:
-        """(I k,) where each edge comes from."""
+        """(I k,) source item of each edge."""
         return torch.arange(len(self.to), device=self.to.device).repeat_interleave(self.to.shape[1])
 
     @cached_property
     def reverse(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Edges by the item they lead to: their places (I k,), the items they come from, and where an item's begin."""
+        """Edges sorted by target: their positions (I k,), their sources (I k,), and each target's start (I,)."""
         flat = self.to.flatten()
         order = flat.argsort(stable=True)
         counts = torch.bincount(flat, minlength=len(self.to))
         return order, self.sources[order], counts.cumsum(0) - counts
 
     def sums(self, weights: Tensor, x: Tensor) -> Tensor:
-        """(I, d) sums over an item's edges of rows of `x` (I, d) by `weights` (I, k)."""
+        """Return (I, d): the sum of the neighbours' rows of `x` (I, d), weighted by `weights` (I, k)."""
         return functional.embedding_bag(self.to, x, per_sample_weights=weights, mode="sum")
 
     def reverse_sums(self, weights: Tensor, x: Tensor) -> Tensor:
-        """As `sums`, over the edges that lead to an item: the transposed graph."""
+        """Return the same for the transposed graph: sums over the edges that lead to an item."""
         order, sources, starts = self.reverse
         return functional.embedding_bag(sources, x, starts, per_sample_weights=weights.flatten()[order], mode="sum")
 
     def dots(self, one: Tensor, other: Tensor) -> Tensor:
-        """(I, k) products of an item's row of `one` with the rows of `other` that its edges lead to, (I, d) both."""
+        """Return (I, k) dot products of an item's row of `one` with its neighbours' rows of `other`, both (I, d)."""
         found = torch.ops.aten._embedding_bag_per_sample_weights_backward(
             one.contiguous(), other.contiguous(), self.to.flatten(), self.starts, self.sources, 0
         )
@@ -53,7 +53,7 @@ class Edges:
 
 
 class _Sums(torch.autograd.Function):
-    """`Edges.sums`. Its gradient by x sums over reverse edges, which torch itself would sort in every step."""
+    """`Edges.sums`; its gradient for x uses the reverse edges, which torch itself would sort in every step."""
 
     @staticmethod
     def forward(ctx: Any, edges: Edges, weights: Tensor, x: Tensor) -> Tensor:  # noqa: ANN401
@@ -85,12 +85,12 @@ class _Dots(torch.autograd.Function):
 
 
 def weighted_sums(edges: Edges, weights: Tensor, x: Tensor) -> Tensor:
-    """`Edges.sums`, with gradients by weights and rows."""
+    """Return `Edges.sums` with gradients for weights and rows."""
     found: Tensor = _Sums.apply(edges, weights, x)  # type: ignore[no-untyped-call]
     return found
 
 
 def products(edges: Edges, one: Tensor, other: Tensor) -> Tensor:
-    """`Edges.dots`, with gradients by both."""
+    """Return `Edges.dots` with gradients for both."""
     found: Tensor = _Dots.apply(edges, one, other)  # type: ignore[no-untyped-call]
     return found

@@ -16,8 +16,8 @@ CONTRASTED = 2048  # interactions per contrastive step: the batch size of the pa
 def gather(table: Tensor, *rows: Tensor) -> tuple[Tensor, ...]:
     """(n, d) rows of `table` for each of some row numbers (n,): all at once, so that only one gradient table is made.
 
-    On a CPU the gradient of `index_select` takes a third of the time of that of `embedding`; on a GPU it would not be
-    the same twice.
+    On a CPU the gradient of `index_select` takes a third of the time of that of `embedding`; on a GPU it is not
+    deterministic.
     """
     every = torch.cat(rows) if len(rows) > 1 else rows[0]
     gathered = functional.embedding(every, table) if table.is_cuda else table.index_select(0, every)

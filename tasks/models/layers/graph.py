@@ -63,9 +63,9 @@ def layer0_norms(nodes: Tensor, batch: Batch, users: int) -> Tensor:
 
 
 def normalised_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
-    """D^-1/2 A D^-1/2 of the graph A = [[0, R], [R', 0]] with R the (U, I) interactions.
+    """Return D^-1/2 A D^-1/2 of the graph A = [[0, R], [R', 0]] with R the (U, I) interactions.
 
-    (U + I, U + I) float32, symmetric. A node without an edge keeps a row of zeros. He et al., LightGCN, SIGIR 2020,
+    (U + I, U + I) float32, symmetric. A node without edges has a row of zeros. He et al., LightGCN, SIGIR 2020,
     equation 8.
     """
     return both_ways(normalised_part(interactions))
@@ -104,8 +104,8 @@ def degrees_of(interactions: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]
 def drop_edges(interactions: sparse.csr_matrix, share: float, rng: np.random.Generator) -> sparse.csr_matrix:
     """Edge dropout that is sensitive to degrees: interactions without `share` of them (FREEDOM, equation 9).
 
-    An edge is kept with a probability that grows with 1 / sqrt(d_u d_i). The draw is without replacement by the
-    smallest of exponential times (Efraimidis, Spirakis, 2006), for any number of edges.
+    The probability to keep an edge grows with 1 / sqrt(d_u d_i). Sampling without replacement by the smallest of
+    exponential variables (Efraimidis, Spirakis, 2006), for any number of edges.
     """
     users, items = degrees_of(interactions)
     both = np.repeat(users, np.diff(interactions.indptr)) * items[interactions.indices]  # (edges,)

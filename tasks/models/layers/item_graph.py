@@ -16,7 +16,7 @@ from tasks.models.layers.fixed_degree_graph import Edges, products, weighted_sum
 from tasks.models.layers.kept import Kept
 from tasks.training import ModelConfig, Whole
 
-CELLS = 2**23  # of a block that is held at once: 32 MiB of cosines
+CELLS = 2**23  # size of a block: 32 MiB of cosines
 
 
 class ItemGraphOptions(ModelConfig):
@@ -28,35 +28,35 @@ class ItemGraphOptions(ModelConfig):
 
 @dataclass(frozen=True)
 class ItemGraph:
-    """`edges` of an item graph and their `weights` (I, k); a weight of 0 is no edge."""
+    """`edges` of an item graph and their `weights` (I, k); a weight of 0 means no edge."""
 
     edges: Edges
     weights: Tensor
 
     def product(self, x: Tensor) -> Tensor:
-        """(I, d) sums of the neighbours' rows of `x` (I, d), by their weights; both get gradients."""
+        """Return (I, d): the weighted sum of the neighbours' rows of `x` (I, d); both get gradients."""
         return weighted_sums(self.edges, self.weights.to(x.dtype), x)
 
     def propagate(self, x: Tensor, layers: int) -> Tensor:
-        """The last of `layers` products."""
+        """Return `x` after `layers` products with the graph."""
         for _ in range(layers):
             x = self.product(x)
         return x
 
 
 def nearest(rows: Tensor, k: int) -> Tensor:
-    """The `k` other rows of (I, d) with the highest cosine, (I, k) int64, nearest first.
+    """Return for each row of (I, d) the `k` other rows with the highest cosine, (I, k) int64, nearest first.
 
-    A row of zeros is like nothing: others come before it, and itself stands for each of its own neighbours.
+    A row of zeros is similar to nothing: it comes after all others, and it is itself each of its own neighbours.
     """
     with torch.no_grad():
         units = functional.normalize(rows.float(), eps=1e-12)
         items, k = len(units), min(k, len(units) - 1)
         every, zero = torch.arange(items, device=rows.device), ~units.any(1)
-        far = torch.where(zero, -2.0, 0.0)  # takes an item without content below any cosine
+        far = torch.where(zero, -2.0, 0.0)  # ranks an item without content below any cosine
         size = max(1, CELLS // items)
         neighbours = every.new_empty((items, k))
-        table = units.new_empty((min(size, items), items))  # one for all blocks: many of them would scatter the heap
+        table = units.new_empty((min(size, items), items))  # reused by all blocks, to avoid fragmentation of the heap
         for start in range(0, items, size):
             own = every[start : start + size]
             block = torch.addmm(far, units[own], units.T, out=table[: len(own)])  # (block, I)
@@ -67,21 +67,21 @@ def nearest(rows: Tensor, k: int) -> Tensor:
 
 
 def cosines(rows: Tensor, edges: Edges) -> Tensor:
-    """(I, k) cosines of each row with its neighbours, with gradients; 0 for those below 0 and for a row itself."""
+    """Return (I, k) cosines of each row with its neighbours, with gradients; 0 for negative ones and for itself."""
     units = functional.normalize(rows, eps=1e-12)
     own = torch.arange(len(rows), device=rows.device).unsqueeze(1)
     return products(edges, units, units).clamp(min=0).masked_fill(edges.to == own, 0.0)
 
 
 def normalised(edges: Edges, weights: Tensor) -> ItemGraph:
-    """D^-1/2 A D^-1/2 of a directed graph, with D the sums of the rows of A (LATTICE)."""
+    """Return D^-1/2 A D^-1/2 of a directed graph, with D the row sums of A (LATTICE)."""
     degrees = weights.sum(1, keepdim=True)
     root = degrees.clamp(min=1e-12).rsqrt() * (degrees > 0)  # (I, 1)
     return ItemGraph(edges, weights * products(edges, root, root))
 
 
 def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> ItemGraph:
-    """The normalised graph of the `k` nearest, its edges cosines or, unweighted, ones."""
+    """Return the normalised KNN graph, with cosines or, if not `weighted`, ones as edges."""
     edges = Edges(nearest(rows, k))
     weights = cosines(rows.float(), edges).detach()
     return normalised(edges, weights if weighted else (weights > 0).to(weights.dtype))

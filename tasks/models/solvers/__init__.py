@@ -1,1 +1,1 @@
-"""NumPy below the models: closed forms, least squares, fold-in, neighbours, cosines, standardising."""
+"""NumPy solvers of the models: closed forms, least squares, fold-in, neighbours, cosines, standardisation."""

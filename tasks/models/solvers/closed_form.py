@@ -1,4 +1,4 @@
-"""The linear item-item model of EASE, in closed form and in place: (items, items) float32 and little beside it.
+"""The closed form of EASE, in place: one (items, items) float32 matrix and little more memory.
 
 Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, equation 8: with G a Gram matrix of the items,
 P = (G + lambda I)^-1 and B_ij = -P_ij / P_jj off the diagonal, 0 on it.
@@ -12,11 +12,11 @@ from scipy.linalg import lapack
 
 from tasks.errors import BadInput, Diverged
 
-BLOCK = 512  # columns worked on at once, so that nothing beside the one matrix is large
+BLOCK = 512  # columns per block, so that only the one matrix is large
 
 
 def require_memory(model: str, items: int, needed: int, memory_gib: float) -> None:
-    """BadInput when the `needed` bytes of a fit of `model` on so many items would pass `memory_gib`."""
+    """Raise BadInput if the `needed` bytes to fit `model` on `items` items exceed `memory_gib`."""
     if needed > memory_gib * 2**30:
         raise BadInput(
             f"{model} on {items} items needs {needed / 2**30:.1f} GiB, expected at most {memory_gib:g} GiB: "
@@ -25,12 +25,12 @@ def require_memory(model: str, items: int, needed: int, memory_gib: float) -> No
 
 
 def peak_bytes(items: int) -> int:
-    """Peak allocation of a fit: the float32 matrix and four blocks of its columns."""
+    """Return the peak memory of a fit in bytes: the float32 matrix and four blocks of its columns."""
     return 4 * items * (items + 4 * min(BLOCK, items))
 
 
 def gram(interactions: sparse.csr_matrix) -> np.ndarray:
-    """X'X as a dense float32 matrix in Fortran order (what LAPACK works on in place); counts are exact below 2^24."""
+    """Return X'X as a dense float32 matrix in Fortran order, for LAPACK in place; counts are exact below 2^24."""
     columns = interactions.tocsc().astype(np.float32)
     rows = columns.T.tocsr()
     items = interactions.shape[1]
@@ -41,9 +41,9 @@ def gram(interactions: sparse.csr_matrix) -> np.ndarray:
 
 
 def weights_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
-    """B of EASE from a Gram matrix, which is overwritten: (items, items) float32 in Fortran order.
+    """Return B of EASE from a Gram matrix, which is overwritten: (items, items) float32 in Fortran order.
 
-    `l2` is lambda, one for all items or (items,) of them.
+    `l2` is lambda, one for all items or (items,).
     """
     inverse = inverse_in_place(matrix, l2)
     inverse *= (-1.0 / np.einsum("ii->i", inverse))[None, :]
@@ -52,7 +52,7 @@ def weights_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
 
 
 def inverse_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:
-    """(G + lambda I)^-1 from a Gram matrix, which is overwritten: symmetric, float32, in Fortran order."""
+    """Return (G + lambda I)^-1 from a Gram matrix, which is overwritten: symmetric, float32, in Fortran order."""
     diagonal = np.einsum("ii->i", matrix)
     diagonal += np.asarray(l2, dtype=np.float32)
     factor, failed = lapack.spotrf(matrix, lower=1, clean=0, overwrite_a=1)

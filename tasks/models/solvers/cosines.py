@@ -1,4 +1,4 @@
-"""How alike two items are: the cosine of their vectors."""
+"""Similarity of two items: the cosine of their vectors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Cosines = Callable[[np.ndarray], np.ndarray]
 
 
 def cosines_of(model: str, vectors: np.ndarray | sparse.csr_matrix) -> Cosines:
-    """Item numbers (b,) -> (b, items) float32 cosines, -inf where either vector is zero, which has no direction.
+    """Return a function from item numbers (b,) to (b, items) float32 cosines, -inf if either vector is zero.
 
-    `vectors` (items, d), dense or sparse. TaskError naming `model` when they are not finite.
+    `vectors` (items, d), dense or sparse. Raises TaskError, naming `model`, if they are not finite.
     """
     if isinstance(vectors, np.ndarray):
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))

@@ -1,8 +1,8 @@
-"""EASE by a matrix of users instead of items, and exactly: what fits where there are far fewer users than items.
+"""EASE solved exactly with a matrix of users instead of items, for far fewer users than items.
 
 By Woodbury's identity (Hager, Updating the Inverse of a Matrix, SIAM Review 1989, equation 2) the P of EASE is
 P = (X'X + lambda I)^-1 = (I - X'KX) / lambda with K = (XX' + lambda I)^-1, (users, users). Then B = I - P / diag(P), by
-columns, is never made: scores = x B = x - (x P) / diag(P). For the users of training themselves XP = KX.
+columns, is never built: scores = x B = x - (x P) / diag(P). For the training users XP = KX.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Dual:
         return self._scores(dense, (dense - alike @ self.history) / np.float32(self.l2))
 
     def _scores(self, taken: np.ndarray, product: np.ndarray) -> np.ndarray:
-        """x - (x P) / diag(P) from both, (n, items)."""
+        """Return x - (x P) / diag(P), (n, items)."""
         return np.asarray(taken - product / self.diagonal, dtype=np.float32)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """`inverse`, `diagonal`, the rows of X as `starts` and `indices`, and `l2` ()."""
+        """Return `inverse`, `diagonal`, the rows of X as `starts` and `indices`, and `l2` ()."""
         arrays = {"starts": self.history.indptr, "indices": self.history.indices}
         arrays |= {"inverse": self.inverse, "diagonal": self.diagonal, "l2": np.array(self.l2)}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -63,7 +63,7 @@ class Dual:
 
 
 def dual(interactions: sparse.csr_matrix, l2: float) -> Dual:
-    """The model of `interactions` (users, items) of ones under `l2`, lambda."""
+    """Return the model of `interactions` (users, items) of ones with lambda `l2`."""
     history = interactions.astype(np.float32)
     inverse = inverse_in_place(gram(history.T), l2).T  # the same, in C order
     takers = history.T.tocsr()  # (items, users)

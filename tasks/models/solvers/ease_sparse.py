@@ -1,4 +1,4 @@
-"""EASE in which only the nearest items speak for an item: memory grows with the items, not with their square.
+"""Sparse EASE: each item has weights only for its nearest items, so memory is linear in the items.
 
 Each item j is a ridge regression on its N neighbours S: b_j = (G_SS + lambda I)^-1 G_Sj with G = X'X. Steck, Markov
 Random Fields for Collaborative Filtering, NeurIPS 2019, has regressing each variable on its neighbours as one end of
@@ -19,18 +19,18 @@ from tasks.data.blocks import CELLS
 from tasks.errors import Diverged
 from tasks.models.solvers.item_neighbours import neighbours
 
-UNION = 4096  # items whose Gram matrix is held at once: 64 MiB
-CLOSEST = 16  # neighbours by which items are put in order
+UNION = 4096  # items whose Gram matrix is in memory at once: 64 MiB
+CLOSEST = 16  # neighbours used to order the items
 
 
 def pruned_bytes(items: int, kept: int) -> int:
-    """Peak allocation of a fit: neighbours, their cosines, weights and these once more by rows; and a few blocks."""
+    """Return the peak memory of a fit in bytes: neighbours, cosines, weights by columns and by rows, some blocks."""
     blocks = max(CELLS, UNION**2, kept**2)
     return 28 * items * kept + 16 * min(blocks, items**2)
 
 
 def pruned_weights(interactions: sparse.csr_matrix, kept: int, l2: float) -> sparse.csr_matrix:
-    """B (items, items) float32: column j holds the weights of the `kept` others nearest to j by cosine."""
+    """Return B (items, items) float32: column j holds the weights of the `kept` nearest other items by cosine."""
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  not needed to score
 
     items = interactions.shape[1]
@@ -38,7 +38,7 @@ def pruned_weights(interactions: sparse.csr_matrix, kept: int, l2: float) -> spa
     rows = interactions.T.astype(np.float32).tocsr()
     weights = np.empty((items, kept), dtype=np.float32)
     place = np.empty(items, dtype=np.int64)
-    with threadpool_limits(1, "blas"):  # on matrices as small as these a second thread costs more than it does
+    with threadpool_limits(1, "blas"):  # for such small matrices a second thread costs more than it saves
         for block in _blocks(nearest):
             union = np.union1d(nearest[block], block)
             place[union] = np.arange(len(union))
@@ -50,7 +50,7 @@ def pruned_weights(interactions: sparse.csr_matrix, kept: int, l2: float) -> spa
 
 
 def _blocks(nearest: np.ndarray) -> Iterator[np.ndarray]:
-    """All items once, some (b,) at a time that have few neighbours between them, since they share most of them."""
+    """Yield all items once, in blocks (b,) that share most of their neighbours."""
     items = len(nearest)
     closest = nearest[:, :CLOSEST]
     edges = np.ones(closest.size, dtype=np.int8), (np.repeat(np.arange(items), closest.shape[1]), closest.ravel())
@@ -65,7 +65,7 @@ def _blocks(nearest: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _solved(gram: np.ndarray, others: np.ndarray, own: int, l2: float) -> np.ndarray:
-    """(kept,) weights of `others` (kept,) for `own`, all of them row numbers of `gram`."""
+    """Return the weights (kept,) of `others` (kept,) for `own`; all are row numbers of `gram`."""
     local = gram[others][:, others]
     np.einsum("ii->i", local)[:] += np.float32(l2)
     _, found, failed = lapack.sposv(local, gram[others, own], lower=1, overwrite_a=1, overwrite_b=1)

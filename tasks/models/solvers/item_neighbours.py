@@ -1,4 +1,4 @@
-"""Items that are alike by who took them: k neighbours of each by the shrunk cosine, never (items, items) at once."""
+"""Item neighbours by common users: the k nearest by shrunk cosine, without building (items, items) at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tasks.data.blocks import CELLS
 
 
 def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` nearest others of every item, (items, k) int64, and their similarities, (items, k) float32.
+    """Return the `k` nearest other items of every item, (items, k) int64, and their similarities, (items, k) float32.
 
-    Nearest first, no item twice. One that shares no user with another is no neighbour: where there are not enough the
-    first others of the catalogue (and, with `k` of all items, the item itself) take the places, with similarity 0.
+    Nearest first, without repeats. Items without common users are not neighbours: missing ones are filled with the
+    first other items of the catalogue (and, if `k` is the number of items, the item itself), with similarity 0.
     """
     columns = interactions.astype(np.float32)
     rows = columns.T.tocsr()
@@ -26,13 +26,13 @@ def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[
         for item, (low, high) in enumerate(zip(block.indptr[:-1], block.indptr[1:], strict=True), start):
             others = block.indices[low:high]
             cosines = block.data[low:high] / (norms[item] * norms[others] + np.float32(shrink))
-            own = others == item  # an item does not speak for itself
+            own = others == item  # an item is not its own neighbour
             nearest[item], similarity[item] = _best(item, others[~own], cosines[~own], nearest.shape)
     return nearest, similarity
 
 
 def _best(item: int, others: np.ndarray, cosines: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(k,) items and (k,) cosines of one item from those of all that share a user with it; `shape` is (items, k)."""
+    """Return (k,) items and (k,) cosines of one item, chosen from all with common users; `shape` is (items, k)."""
     items, k = shape
     if len(others) > k:
         best = np.argpartition(-cosines, k - 1)[:k]

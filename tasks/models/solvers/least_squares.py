@@ -1,9 +1,9 @@
-"""A turn of alternating least squares: every row of one side solved by itself against the other side.
+"""One half-step of alternating least squares: every row of one side is solved against the other side.
 
 Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008, equation 4: with Y_u the rows of
-what u took, x_u = (G + (alpha - 1) Y_u'Y_u + lambda_u I)^-1 (alpha Y_u'1 + b_u). There G is Y'Y and b_u is 0; what else
-a row has to fit comes on top of both. Lambda may grow with what a row took, as in Rendle, Krichene, Zhang, Koren,
-Revisiting the Performance of iALS on Item Recommendation Benchmarks, RecSys 2022.
+u's items, x_u = (G + (alpha - 1) Y_u'Y_u + lambda_u I)^-1 (alpha Y_u'1 + b_u). There G is Y'Y and b_u is 0; further
+terms that a row must fit are added to both. Lambda may grow with the history of a row, as in Rendle, Krichene, Zhang,
+Koren, Revisiting the Performance of iALS on Item Recommendation Benchmarks, RecSys 2022.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from scipy import sparse
 
 from tasks.errors import Diverged
 
-BLOCK = 64  # rows solved at once: as many matrices (d, d) are held by each thread
+BLOCK = 64  # rows solved at once: each thread has that many matrices (d, d) in memory
 
 
 def growth(taken: sparse.csr_matrix, alpha: float, exponent: float) -> np.ndarray:
-    """(n,) factors of lambda, 1 for who took nothing: the weights of a row's pairs over their number, ^ `exponent`."""
+    """Return (n,) factors of lambda: a row's mean pair weight to the power `exponent`; 1 for an empty history."""
     return np.power(1 + (alpha - 1) * np.diff(taken.indptr) / taken.shape[1], exponent)
 
 
@@ -34,17 +34,17 @@ def rows_solved(
     right: np.ndarray | None = None,
     threads: int = 1,
 ) -> np.ndarray:
-    """(n, d) in the precision of `grams`, the same on any number of threads as long as BLAS has one.
+    """Solve all rows; returns (n, d) in the precision of `grams`, equal for any number of threads if BLAS has one.
 
     `others` (m, d); `taken` (n, m) CSR of ones; `l2` (n,) lambda of each row; `grams` (kinds, d, d) G of each kind of
-    row and `kinds` (n,) which one a row has, none where there is one kind; `right` (n, d) b, none where it is 0.
-    Diverged when the equations of a row have no single solution.
+    row and `kinds` (n,) the kind of each row, None if there is one kind; `right` (n, d) b, None if it is 0. Raises
+    Diverged if the equations of a row are singular.
     """
     rows, size = taken.shape[0], others.shape[1]
     found = np.empty((rows, size), dtype=grams.dtype)
     kinds = np.zeros(rows, dtype=np.intp) if kinds is None else kinds
 
-    @np.errstate(over="ignore", invalid="ignore")  # in each thread; what is not finite the model refuses
+    @np.errstate(over="ignore", invalid="ignore")  # per thread; the model checks that results are finite
     def solve(start: int) -> None:
         block = slice(start, min(start + BLOCK, rows))
         left = grams[kinds[block]]  # a copy
@@ -60,7 +60,7 @@ def rows_solved(
             raise Diverged(f"least squares: {error}, expected one that has a solution: raise relative_l2") from error
 
     starts = range(0, rows, BLOCK)
-    if threads == 1:  # somebody waits for a single row
+    if threads == 1:  # without a pool, for a quick answer for a single row
         for start in starts:
             solve(start)
     else:

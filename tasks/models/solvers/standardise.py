@@ -9,17 +9,17 @@ import numpy as np
 from tasks.data import Dataset
 from tasks.errors import BadInput
 
-BLOCK = 64  # rows that are held in 64 bits at once
+BLOCK = 64  # rows converted to float64 at once
 
 
 def standardised(features: np.ndarray, modality: str) -> np.ndarray:
-    """Each column centred over the items, then one factor for the whole matrix so that the mean squared row norm is 1.
+    """Centre each column over the items, then scale the whole matrix so that the mean squared row norm is 1.
 
-    Encoders differ in scale by three orders of magnitude, and raw rows of one encoder can be nearly parallel; the mean
-    they share says nothing of an item and would drown what does. One factor, not one per column, leaves the geometry of
-    the encoder alone. A row of zeros is an item that lacks the modality (`Dataset.features`): it takes no part in mean
-    and factor and stays zero, the mean of the others. (items, d) -> (items, d) float32; BadInput when all rows are the
-    same.
+    Encoders differ in scale by three orders of magnitude, and raw rows of one encoder can be nearly parallel: their
+    common mean carries no information about items and would dominate. One factor instead of one per column preserves
+    the geometry of the encoder. A row of zeros is an item that lacks the modality (`Dataset.features`): it is ignored
+    for mean and factor and stays zero, the mean of the others. (items, d) -> (items, d) float32; raises BadInput if all
+    rows are equal.
     """
     missing = np.asarray(~features.any(axis=1))
     present = len(features) - missing.sum()
@@ -47,7 +47,7 @@ def weight_features(
 ) -> dict[str, tuple[np.ndarray, float]]:
     """Modality -> standardised features (items, width) and their weight: one for all, or each by its name.
 
-    BadInput when `content` names other modalities than those of `data`.
+    Raises BadInput if `content` names other modalities than those of `data`.
     """
     given = content if isinstance(content, Mapping) else dict.fromkeys(data.features, content)
     if set(given) != set(data.features):
