@@ -46,12 +46,12 @@ def read_setting(variable: str, default: str) -> str:
     return os.environ.get(variable) or default
 
 
-def name_field(variable: str, default: str, pattern: str, title: str, description: str) -> Param:
+def name(variable: str, default: str, pattern: str, title: str, description: str) -> Param:
     """A field for one name."""
     return Param(read_setting(variable, default), type="string", pattern=pattern, title=title, description=description)
 
 
-def choice_field(variable: str, known: list[str], usual: list[str], title: str, description: str) -> Param:
+def several(variable: str, known: list[str], usual: list[str], title: str, description: str) -> Param:
     """A field for one or more of `known`; `examples` is what makes the form a list to choose from."""
     default = read_setting(variable, ",".join(usual)).split(",")
     return Param(
@@ -66,7 +66,7 @@ def choice_field(variable: str, known: list[str], usual: list[str], title: str, 
     )
 
 
-def read_whole(variable: str, default: int) -> int | str:
+def whole(variable: str, default: int) -> int | str:
     """A whole number from the environment; what is none stays text, which the field then refuses by its name."""
     value = read_setting(variable, str(default))
     return int(value) if value.isdecimal() else value
@@ -112,16 +112,16 @@ def dataset() -> Param:
     )
 
 
-INGEST = {"dataset": dataset_field()}
+INGEST = {"dataset": dataset()}
 RETRAIN = {
-    "dataset": dataset_field(),
-    "modalities": choice_field(
+    "dataset": dataset(),
+    "modalities": several(
         "RECSYS_MODALITIES", MODALITIES, MODALITIES, "Modalities", "Kinds of media that are used; any subset."
     ),
     "models": several(
         "RECSYS_MODELS", MODELS, NIGHTLY, "Models", "Models to train; the best on validation is published."
     ),
-    "encoder": name_field(
+    "encoder": name(
         "RECSYS_ENCODER",
         "audioclip-demo",
         NAME,
