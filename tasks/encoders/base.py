@@ -1,4 +1,4 @@
-"""What an encoder of one modality is, and what the module of an architecture gives."""
+"""Protocols: an encoder of one modality, and the module of an encoder architecture."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ModalityEncoder(Protocol):
 
 
 class Checkpoint(Protocol):
-    """A released file of weights: where it is, and what it must be."""
+    """A released weights file: its address, size in bytes and sha256."""
 
     @property
     def url(self) -> str: ...
@@ -47,10 +47,10 @@ class Checkpoint(Protocol):
 
 
 class EncoderModule(Protocol):
-    """What a module of `ENCODERS` has at its top; importing it imports no torch."""
+    """What a module in `ENCODERS` defines. Importing it must not import torch."""
 
-    MODALITIES: tuple[str, ...]  # that it embeds
-    PREPROCESSING: str  # version of all that happens to a medium before the network sees it
+    MODALITIES: tuple[str, ...]  # that it encodes
+    PREPROCESSING: str  # version of the preprocessing; part of the identity
     CHECKPOINTS: Mapping[str, Checkpoint]  # released weights by name
     SHIPPED: Mapping[str, Path]  # folders of weights that come with the package, by name
 
@@ -59,7 +59,7 @@ class EncoderModule(Protocol):
         ...
 
     def convert(self, path: Path, name: str, folder: Path) -> None:
-        """Write MODEL and CONFIG of the downloaded and verified checkpoint `name`. BadInput when it is another's."""
+        """Convert the verified checkpoint file `name` to MODEL and CONFIG. BadInput if it is of another model."""
         ...
 
     def train(
@@ -76,7 +76,7 @@ class EncoderModule(Protocol):
         threads: int,
         checkpoints: Checkpoints,
     ) -> dict[str, Any]:
-        """Train on items, each a medium by modality, and write MODEL and CONFIG with `facts`; returns what it reached.
+        """Train on items (modality -> medium) and write MODEL and CONFIG with `facts`; returns items and metrics.
 
         `options` are the architecture's own; `start_from` is a folder of weights to go on from; a killed
         training resumes by `checkpoints`.

@@ -1,7 +1,7 @@
-"""Which weights a name stands for, and the identity of their vectors: known without torch and without reading weights.
+"""Finds stored weights by name and computes the identity of their vectors, without torch and without loading them.
 
-An identity is `<name>@<first 12 of the weights' sha256>-<preprocessing version>-<dtype>`. It is part of the embedding
-cache's keys: change any of these and no cached vector fits any more.
+An identity is `<name>@<first 12 of the weights' sha256>-<preprocessing version>-<dtype>`. It is part of the
+keys of the embedding cache, so a change of any of these invalidates cached vectors.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tasks.store import Artefact, Store, read_artefact, sha256_of
 from tasks.store.layout import NAME, WEIGHTS, weights_folder
 from tasks.store.pointers import current
 
-BEFORE_ENCODERS = "audioclip"  # weights whose manifest names no architecture were stored when there was one only
+BEFORE_ENCODERS = "audioclip"  # the architecture of weights stored before manifests named one
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of an encoder: of which architecture of `ENCODERS`, and where they lie."""
+    """Stored weights: their name, architecture (of `ENCODERS`), sha256 and location."""
 
     name: str
     architecture: str
@@ -34,7 +34,7 @@ class Weights:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Their files, verified, in one folder; it goes at the end of the block."""
+        """A folder with their verified files, removed at the end of the block."""
         if isinstance(self.source, Path):
             yield self.source
             return
@@ -45,7 +45,7 @@ class Weights:
 
 
 def find_weights(store: Store, name: str) -> Weights:
-    """The current weights of `name`, without reading them. NotFound naming the known ones when there are none."""
+    """The current weights of `name`; the files are not read. NotFound naming the known weights if there are none."""
     shipped = {
         known: (architecture, folder)
         for architecture in ENCODERS

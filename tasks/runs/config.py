@@ -28,15 +28,15 @@ class Strict(BaseModel):
 
 
 class FeatureChoice(Strict):
-    """What a feature is made of: media of one modality, by one encoder."""
+    """The modality and the encoder of a feature."""
 
     modality: Literal["image", "audio", "text"]
     encoder: Name
-    view: str = Field(default="", description="which of several outputs of an encoder; none has several yet")
+    view: str = Field(default="", description="which output of the encoder; only the default exists")
 
 
 class Feature(FeatureChoice):
-    """One matrix of item features of a run, known by its name in every file and table."""
+    """One feature matrix of a run: its name is used in all files, tables and counts."""
 
     name: str
 
@@ -44,8 +44,8 @@ class Feature(FeatureChoice):
 class RunConfig(Strict):
     """The choices of one run. Presets in `tasks/configs/` give values, options of `scan` override them.
 
-    What items are described by has two forms: `modalities` and one `encoder` for all of them, which is short for
-    features that are named as their modality, or `features`, each with a name, a modality and an encoder of its own.
+    Features are given in one of two forms: `modalities` with one `encoder`, which means one feature per modality with
+    the modality's name, or `features`, each with its own name, modality and encoder.
     """
 
     dataset: Name = Field(description="folder under media/ and name of the releases")
@@ -110,7 +110,7 @@ class RunConfig(Strict):
         return self
 
     def list_features(self) -> list[Feature]:
-        """The features of the run, from either form, in order."""
+        """The features of the run in order, whichever form was used."""
         if self.features is not None:
             return [Feature(name=name, **choice.model_dump()) for name, choice in self.features.items()]
         short = [
@@ -125,21 +125,21 @@ class RunConfig(Strict):
 
     @property
     def encoder_names(self) -> str:
-        """The encoders of the run, each once, with commas between; mostly it is one."""
+        """The distinct encoder names of the run, sorted and joined by commas."""
         return ",".join(sorted({feature.encoder for feature in self.list_features()}))
 
     def describe_features(self) -> dict[str, dict[str, str]]:
-        """Name -> modality and encoder: the same for both forms."""
+        """Feature name -> modality and encoder; the same for both forms."""
         return {f.name: f.model_dump(exclude={"name"}, exclude_defaults=True) for f in self.list_features()}
 
     def describe(self) -> dict[str, Any]:
-        """All choices as JSON has them, without the form of features that is not used."""
+        """The configuration as JSON values, without the form of features that is not used."""
         unused = {name for name in (*SHORT, "features") if getattr(self, name) is None}
         return self.model_dump(mode="json", exclude=unused)
 
 
 def check_feature_name(name: str, modality: str) -> None:
-    """ValueError unless a feature of that modality can be called so."""
+    """ValueError unless `name` is valid for a feature of that modality."""
     if not re.fullmatch(FEATURE, name):
         raise ValueError(
             f"feature name {name!r} found, expected a small letter and then at most 62 small letters, digits and _"
@@ -153,8 +153,8 @@ def check_feature_name(name: str, modality: str) -> None:
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     """Load a preset of `tasks/configs/` (by name) or a YAML file (by path); `overrides` that are not None win.
 
-    It may speak of models that the run does not train: `tune` and `compare` look at any. An override of one form of
-    features takes the place of the preset's other form.
+    It may speak of models that the run does not train: `tune` and `compare` look at any. An override in one
+    form of features replaces the other form in the preset.
     """
     path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
@@ -171,7 +171,7 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
 
 
 def read_yaml(text: str, what: str) -> dict[str, Any]:
-    """Keys and values of YAML, or of JSON; a key that stands twice is an error. `what` names the text in sentences."""
+    """Parse a YAML or JSON mapping; a duplicate key is an error. `what` names the text in error messages."""
     try:
         values = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe one
     except yaml.YAMLError as error:
@@ -184,7 +184,7 @@ def read_yaml(text: str, what: str) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Of two equal keys YAML would take the second in silence."""
+    """Refuses duplicate keys, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

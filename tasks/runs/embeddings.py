@@ -1,4 +1,4 @@
-"""Which media a run embeds, by which encoder, and which of them the cache does not know yet."""
+"""The media that a run encodes for a feature, the encoder, and the media that are missing in the cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def list_candidates(store: Store, plan: Plan, scanned: Artefact, feature: Featur
 
 
 def open_encoder(store: Store, plan: Plan, feature: Feature, device: str) -> ModalityEncoder:
-    """The encoder of the feature by the plan. TaskError when the name has other weights by now."""
+    """The feature's encoder. TaskError if its weights have changed since the plan was made."""
     encoder, planned = (
         load_encoder(store, feature.encoder, device=device)[feature.modality],
         plan.encoders[feature.name],
@@ -35,10 +35,10 @@ def open_encoder(store: Store, plan: Plan, feature: Feature, device: str) -> Mod
 
 
 def open_cache(store: Store, feature: Feature, encoder: ModalityEncoder) -> EmbeddingCache:
-    """What this encoder has made of media of the modality, under whatever name a run has for it."""
+    """The embedding cache of this encoder and modality; features with the same two share it."""
     return EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
 
 
 def list_unknown(media: Sequence[Medium], known: Known) -> list[Medium]:
-    """The media of which nothing is known, each content once."""
+    """The media that are not in the cache, each content once."""
     return list({medium.sha256: medium for medium in media if medium.sha256 not in known}.values())

@@ -1,6 +1,6 @@
 """AudioCLIP: pictures, sound and text in one space (Guzhov, Raue, Hees and Dengel, 2021).
 
-What an `EncoderModule` gives. torch takes seconds to import, so the functions import what they need.
+Implements `EncoderModule`. The functions import torch themselves, which takes seconds.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def train(
     threads: int,
     checkpoints: Checkpoints,
 ) -> dict[str, Any]:
-    """Train a narrow AudioCLIP on items, each a medium by modality, and write its weights into `folder`.
+    """Train a narrow AudioCLIP on items (modality -> medium) and write its weights into `folder`.
 
     `options` are the fields of `training.Options`.
     """

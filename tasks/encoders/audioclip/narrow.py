@@ -1,4 +1,4 @@
-"""A narrow AudioCLIP from media of the store: they are decoded once, kept compact in memory, and trained on."""
+"""Trains a narrow AudioCLIP on media of the store, which are decoded once and kept compact in memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def train_narrow(
     threads: int,
     checkpoints: Checkpoints,
 ) -> dict[str, float]:
-    """Train on items, each a medium by modality, and write the weights; returns how many items, and what was reached.
+    """Train on items (modality -> medium) and write the weights; returns the number of items and the metrics.
 
     `start_from` is a folder of weights to go on from; a killed training resumes by `checkpoints`.
     """
