@@ -16,7 +16,7 @@ from tasks.store import Artefact
 HEADS = {str(metric): metric.title for metric in (Metric("recall", SELECTION.k), SELECTION)}
 SHOWN = tuple(HEADS)
 COVERAGE = str(Metric("coverage", SELECTION.k))
-LEAST = 0.001  # below it a p is not told apart from another
+LEAST = 0.001  # below it p-values are not distinguished
 CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
 
 

@@ -48,7 +48,7 @@ MODELS: dict[str, str] = {
     "smore": "tasks.models.smore:SMORE",
 }
 
-FIGURES = 3  # raised where the same hyper-parameters give other scores than before: what was kept of them is made anew
+FIGURES = 3  # raised where the same hyperparameters give other scores than before: what was kept of them is made anew
 
 
 def model_class(name: str) -> type[Model]:

@@ -57,7 +57,7 @@ class Model(ABC):
         try:
             return cls.Config.model_validate(dict(values))
         except ValidationError as error:
-            what = describe_invalid(error, cls.Config.model_fields, "hyper-parameter")
+            what = describe_invalid(error, cls.Config.model_fields, "hyperparameter")
             raise BadInput(f"model {cls.name}: {what}") from error
 
     @classmethod

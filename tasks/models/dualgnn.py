@@ -43,8 +43,8 @@ class DualGNN(GradientModel):
         user_weight: Annotated[NonNegativeFloat, Real(0, 2)] = Field(1.0, description="against the user's own")
 
     config: Config
-    alike: Tensor
-    likeness: Tensor
+    similar_users: Tensor
+    similarity: Tensor
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
@@ -55,11 +55,11 @@ class DualGNN(GradientModel):
         self.users = nn.Parameter(torch.zeros(len(widths), users, config.embedding_size))
         self.taste = nn.Parameter(torch.zeros(users, len(widths) + 1))  # softmax of it weighs modalities and ids
         self.projections = Projections(self.content, config.embedding_size)
-        alike, likeness = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
-        share = likeness / likeness.sum(axis=1, keepdims=True).clip(min=1e-12)
+        similar, similarity = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
+        share = similarity / similarity.sum(axis=1, keepdims=True).clip(min=1e-12)
         self._listening: Edges | None = None
-        self.register_buffer("alike", torch.from_numpy(alike), persistent=False)  # (U, k)
-        self.register_buffer("likeness", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1 or 0
+        self.register_buffer("similar_users", torch.from_numpy(similar), persistent=False)  # (U, k)
+        self.register_buffer("similarity", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1 or 0
 
     def initialise(self, generator: torch.Generator) -> None:
         """As all models; modalities count equally for all users."""
@@ -73,13 +73,15 @@ class DualGNN(GradientModel):
             channels.append(self.graph(torch.cat([table, functional.leaky_relu(rows)])))
         weights = torch.softmax(self.taste, 1).unsqueeze(2)  # (U, modalities + 1, 1)
         users = (weights * torch.stack([channel[0] for channel in channels], 1)).sum(1)
-        users = users + self.config.user_weight * weighted_sums(self.listening(), self.likeness, users)
+        users = users + self.config.user_weight * weighted_sums(self.listening(), self.similarity, users)
         return Representations(users, torch.stack([channel[1] for channel in channels]).mean(0))
 
     def listening(self) -> Edges:
         """Edges from each user to similar users."""
-        if self._listening is None or self._listening.to is not self.alike:  # moving to another device replaces buffers
-            self._listening = Edges(self.alike)
+        if (
+            self._listening is None or self._listening.to is not self.similar_users
+        ):  # moving to another device replaces buffers
+            self._listening = Edges(self.similar_users)
         return self._listening
 
     def loss(self, batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""A fitted model in an artefact: `model.safetensors` (what it learned) and `config.json` (name, hyper-parameters)."""
+"""A fitted model in an artefact: `model.safetensors` (what it learned) and `config.json` (name, hyperparameters)."""
 
 from __future__ import annotations
 

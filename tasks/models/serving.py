@@ -47,7 +47,7 @@ class Serving(Protocol):
 
     @property
     def vectors(self) -> np.ndarray | None:
-        """(items, d) whose cosines say how alike two items are; None for a kind that has no such thing."""
+        """(items, d) whose cosines say how similar two items are; None for a kind that has no such thing."""
         return None
 
     def tensors(self) -> dict[str, torch.Tensor]:

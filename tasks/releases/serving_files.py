@@ -1,6 +1,6 @@
 """What answers without the dataset, in a release: `serving.json` and `serving.safetensors`.
 
-They hold a `Serving` of one of KINDS, and the vectors that tell which items are alike. Tensors that the model's own
+They hold a `Serving` of one of KINDS, and the vectors that tell which items are similar. Tensors that the model's own
 `model.safetensors` has are there alone.
 """
 
@@ -101,7 +101,7 @@ def _facts_of(content: Mapping[str, Any], names: Collection[str]) -> _Facts:
 def _name_kinds(old: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """What a file of version 1, which said neither that nor any kind, would say today: an ensemble of its parts.
 
-    In releases, only here a kind is told by the `names` of its tensors.
+    In releases, only here a kind is recognised by the `names` of its tensors.
     """
     parts = []
     for n, part in enumerate(old["parts"]):

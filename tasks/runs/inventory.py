@@ -74,7 +74,7 @@ def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame
 
 
 def normalise_id(item: str) -> str:
-    """The id without the zeros that pad a number: two ids that are alike in this are likely to be meant for one."""
+    """The id without the zeros that pad a number: two ids equal in this are likely to be meant for one."""
     return item.lstrip("0") or "0" if item.isdecimal() else item
 
 

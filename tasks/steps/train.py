@@ -30,7 +30,7 @@ def train(
     """Train one model of a run on the prepared dataset, and keep the state that is best on validation.
 
     A training that was killed resumes after its last epoch, with the same result as one that was not.
-    Hyper-parameters are those of the plan on top of the model's defaults. Test interactions are not looked at.
+    Hyperparameters are those of the plan on top of the model's defaults. Test interactions are not looked at.
     """
     store = open_store()
     plan = read_plan(store, run)

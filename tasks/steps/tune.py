@@ -103,7 +103,7 @@ def count_trials(trials: int | None, minutes: float | None) -> Iterator[int]:
 
 
 def summarise(search: Search, subject: Subject) -> dict[str, Any]:
-    """The best trial, with hyper-parameters as a preset has them, and all; TaskError where none came to its end."""
+    """The best trial, with hyperparameters as a preset has them, and all; TaskError where none came to its end."""
     best, rows = search.best(), [describe_trial(trial) for trial in search.trials]
     if best is None:
         raise TaskError(

@@ -24,7 +24,7 @@ class ModelConfig(BaseModel):
 
 
 class GradientConfig(ModelConfig):
-    """Hyper-parameters that every recommender trained by the gradient loop has."""
+    """Hyperparameters that every recommender trained by the gradient loop has."""
 
     learning_rate: Annotated[PositiveFloat, Real(5e-4, 2e-2, log=True)] = Field(2e-3, le=1, description="of Adam")
     batch_size: Annotated[PositiveInt, Choice((2048, 4096, 8192))] = Field(4096, description="interactions per step")

@@ -1,4 +1,4 @@
-"""What every model promises whose hyper-parameters can be searched, tested once for all of MODELS."""
+"""What every model promises whose hyperparameters can be searched, tested once for all of MODELS."""
 
 from __future__ import annotations
 

@@ -129,6 +129,6 @@ def test_a_weight_is_asked_for_each_modality(wrong: dict[str, float]) -> None:
 
 
 def test_vectors_that_are_no_numbers_are_an_error_of_ours() -> None:
-    """So that a search goes on to other hyper-parameters, and a comparison to other models."""
+    """So that a search goes on to other hyperparameters, and a comparison to other models."""
     with pytest.raises(Diverged, match=r"raise (its )?relative_l2"):
         fitted({"alpha": 1e30, "relative_l2": 1e-30}, checkerboard())

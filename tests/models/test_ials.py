@@ -40,6 +40,6 @@ def test_threads_do_not_change_it() -> None:
 
 
 def test_factors_that_are_no_numbers_are_an_error_of_ours() -> None:
-    """So that a search goes on to other hyper-parameters, and a comparison to other models."""
+    """So that a search goes on to other hyperparameters, and a comparison to other models."""
     with pytest.raises(Diverged, match=r"model ials: NaN encountered in factors, .*: raise its relative_l2"):
         build_model("ials", {"alpha": 1e30, "relative_l2": 1e-30}, checkerboard()).fit(TrainingOptions())

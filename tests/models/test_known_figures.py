@@ -52,7 +52,7 @@ def real(path: Path) -> Dataset:
 def test_closed_forms_give_the_figures_measured_elsewhere(
     shared_data: Path, name: str, file: str, recall: float, ndcg: float
 ) -> None:
-    """Recall@20 and NDCG@20 within 0.001, with the default hyper-parameters."""
+    """Recall@20 and NDCG@20 within 0.001, with the default hyperparameters."""
     data = real(shared_data / file)
     model = build_model(name, {}, data)
     model.fit(TrainingOptions())
@@ -114,7 +114,7 @@ def test_the_hybrid_and_its_members_reach_what_was_measured_elsewhere(shared_dat
 
 @cache
 def of_preset(name: str, preset: str, shared_data: Path) -> Model:
-    """With the hyper-parameters of a preset; chosen on validation, once for all tests of a process."""
+    """With the hyperparameters of a preset; chosen on validation, once for all tests of a process."""
     data = real(shared_data / {"lfm2k": LFM2K, "ml1m": ML1M}[preset])
     if preset == "lfm2k":
         matrices = {"text": "all-MiniLM-L6-v2", "audio": "vggish"}

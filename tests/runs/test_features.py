@@ -60,7 +60,7 @@ def test_the_short_form_is_hashed_as_it_was_before_there_were_features(preset: s
 
 
 def test_all_choices_are_described_but_the_form_that_is_not_used() -> None:
-    """A hyper-parameter that is nothing is a choice, too."""
+    """A hyperparameter that is nothing is a choice, too."""
     known = {"dataset": "d", "models": ["ease"], "hyperparameters": {"ease": {"front_end": None}}}
     short = RunConfig.model_validate(known | {"modalities": ["text"], "encoder": "a"}).describe()
     long = RunConfig.model_validate(known | {"features": {"a": {"modality": "text", "encoder": "a"}}}).describe()

@@ -30,7 +30,7 @@ def prepared(folder_store: Store) -> Store:
 
 
 def test_train_keeps_the_model_and_how_it_was_trained(prepared: Store) -> None:
-    """Hyper-parameters of the plan on top of the defaults, its seed, one record an epoch, and what went in."""
+    """Hyperparameters of the plan on top of the defaults, its seed, one record an epoch, and what went in."""
     result = train(run=RUN, model="bpr", threads=1)
     artefact = read_artefact(prepared, f"runs/{RUN}/train-bpr")
     training = artefact.json("training.json")

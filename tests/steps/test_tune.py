@@ -354,7 +354,7 @@ def test_a_trial_of_a_killed_process_is_taken_over(prepared: Store, metrics_dsn:
 
 @pytest.mark.services
 def test_two_searches_at_once_share_a_study(prepared: Store, empty_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a database that has nothing yet: no number twice, no hyper-parameters twice, and no fault."""
+    """In a database that has nothing yet: no number twice, no hyperparameters twice, and no fault."""
     monkeypatch.setenv("RECSYS_METRICS_DSN", empty_dsn)
     results: list[dict[str, object]] = []
     threads = [

@@ -1,4 +1,4 @@
-"""Ranges, and hyper-parameters within hyper-parameters."""
+"""Ranges, and hyperparameters within hyperparameters."""
 
 from __future__ import annotations
 

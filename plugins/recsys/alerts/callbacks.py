@@ -1,4 +1,4 @@
-"""Callbacks of DAGs: one e-mail for a failed run."""
+"""Callbacks of DAGs: one email for a failed run."""
 
 from __future__ import annotations
 

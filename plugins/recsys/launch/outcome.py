@@ -66,7 +66,7 @@ def remember(context: Context, fault: dict[str, object]) -> None:
 
 
 def log_failed_task(context: Context) -> None:
-    """Task-level callback: says in the task's log what failed. The mail is the run's business."""
+    """Task-level callback: says in the task's log what failed. The email is the run's business."""
     ti = context["ti"]
     tries = (context["task"].retries or 0) + 1
     error = context.get("exception") or "ended from outside"

@@ -38,9 +38,9 @@ class Dual:
     def new(self, histories: Sequences) -> np.ndarray:
         """(n, items) for n users of whom `histories` holds what they took, in any order."""
         taken = histories.matrix(len(self.diagonal))
-        alike = (taken @ self.history.T) @ self.inverse  # (n, users)
+        common = (taken @ self.history.T) @ self.inverse  # (n, users)
         dense = taken.toarray()
-        return self._scores(dense, (dense - alike @ self.history) / np.float32(self.l2))
+        return self._scores(dense, (dense - common @ self.history) / np.float32(self.l2))
 
     def _scores(self, taken: np.ndarray, product: np.ndarray) -> np.ndarray:
         """Return x - (x P) / diag(P), (n, items)."""
