@@ -64,7 +64,7 @@ local-history: ## without Docker: the metrics of all runs; ARGS="--model ease --
 test: ## everything: install, check, test-unit, test-dags, test-services, test-e2e, test-containers
 	@local/test.sh
 
-generate: install ## what follows from the list of models: a table of the README, the list of the trigger form
+generate: install ## what follows from the lists of models and commands: tables of the README, the trigger form
 	@.venv/tasks/bin/python -m local.generate
 
 check: install ## lint, format, types, import layers

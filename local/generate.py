@@ -1,9 +1,9 @@
-"""Write what follows from the list of models: the table of the README and the list of the trigger form.
+"""Write what follows from the lists of models and commands: tables of the README and the list of the trigger form.
 
     python -m local.generate        (make generate)
 
-A model's row is the first line of its file, `Title: what it is (source).`, and whether it uses content. Airflow's
-environment has no task package, so its form holds a copy of the names.
+A model's row is the first line of its file, `Title: what it is (source).`, and whether it uses content; a command's is
+the first line of its docstring. Airflow's environment has no task package, so its form holds a copy of the names.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tasks.__main__ import COMMANDS, summary
 from tasks.errors import TaskError
 from tasks.models import MODELS, model_class
 
 ROOT = Path(__file__).parent.parent
 README, FORM = ROOT / "README.md", ROOT / "plugins/recsys/form.py"
 TABLE = re.compile(r"(?<=\| Name \| What it is \| Uses content \|\n\|---\|---\|---\|\n)(?:\|.*\n)*")
+COMMAND_TABLE = re.compile(r"(?<=\| Command \| What it does \|\n\|---\|---\|\n)(?:\|.*\n)*")
 LIST = re.compile(r"(?<=^MODELS = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)
 
 
@@ -31,11 +33,13 @@ def row(name: str) -> str:
 
 
 def generated() -> dict[Path, str]:
-    """Text of each file with what follows from MODELS."""
+    """Text of each file with what follows from MODELS and COMMANDS."""
     table = "".join(row(name) for name in MODELS)
     names = "".join(f'    "{name}",\n' for name in MODELS)
+    commands = "".join(f"| `{name}` | {summary(name)} |\n" for name in COMMANDS)
     readme, form = README.read_text(encoding="utf-8"), FORM.read_text(encoding="utf-8")
-    return {README: TABLE.sub(lambda _: table, readme, count=1), FORM: LIST.sub(names, form, count=1)}
+    readme = COMMAND_TABLE.sub(lambda _: commands, TABLE.sub(lambda _: table, readme, count=1), count=1)
+    return {README: readme, FORM: LIST.sub(names, form, count=1)}
 
 
 def main() -> None:

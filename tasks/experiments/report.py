@@ -124,7 +124,7 @@ def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterato
     with_content = [str(model) for model in table.index if model not in without_content]
     if comparison.against in without_content:
         beaten = [model for model in with_content if comparison.differences[model][DECIDES].low <= 0]
-        yield from _not_above(comparison.against, beaten, "by more than chance")
+        yield from _not_above(comparison.against, beaten, "significantly")
     elif without_content:  # what is served has content: no difference to any without was drawn
         best, means = choose_best(comparison.figures, without_content), table["mean", DECIDES]
         yield from _not_above(best, [model for model in with_content if means[model] <= means[best]], "by its mean")

@@ -18,6 +18,7 @@ from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.fixed_degree_graph import Edges, weighted_sums
 from tasks.models.layers.gather import pairwise
 from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
+from tasks.models.layers.kept import Kept
 from tasks.models.solvers.item_neighbours import neighbours
 from tasks.training import Batch, GradientConfig, Real, Whole, squared_norms
 
@@ -57,7 +58,7 @@ class DualGNN(GradientModel):
         self.projections = Projections(self.content, config.embedding_size)
         similar, similarity = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
         share = similarity / similarity.sum(axis=1, keepdims=True).clip(min=1e-12)
-        self._listening: Edges | None = None
+        self.listening = Kept(constant=True)  # edges from each user to similar ones
         self.register_buffer("similar_users", torch.from_numpy(similar), persistent=False)  # (U, k)
         self.register_buffer("similarity", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1 or 0
 
@@ -73,16 +74,9 @@ class DualGNN(GradientModel):
             channels.append(self.graph(torch.cat([table, functional.leaky_relu(rows)])))
         weights = torch.softmax(self.taste, 1).unsqueeze(2)  # (U, modalities + 1, 1)
         users = (weights * torch.stack([channel[0] for channel in channels], 1)).sum(1)
-        users = users + self.config.user_weight * weighted_sums(self.listening(), self.similarity, users)
+        similar = self.listening(lambda: Edges(self.similar_users))
+        users = users + self.config.user_weight * weighted_sums(similar, self.similarity, users)
         return Representations(users, torch.stack([channel[1] for channel in channels]).mean(0))
-
-    def listening(self) -> Edges:
-        """Edges from each user to similar users."""
-        if (
-            self._listening is None or self._listening.to is not self.similar_users
-        ):  # moving to another device replaces buffers
-            self._listening = Edges(self.similar_users)
-        return self._listening
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the pairwise loss; the user tables of a batch are regularised too."""

@@ -38,8 +38,7 @@ class MGCN(GradientModel):
 
     def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
-        own, signals = self.graph.split(self.nodes)[1], self.side.projections(self.content)
-        views = self.side.views(own, signals, self.item_graphs(self.content))
+        views = self.side.views(self.nodes, self.side.projections(self.content), self.item_graphs(self.content))
         behaviour, *views = gather_each([self.graph.smooth(self.nodes), *views], rows)
         attention = torch.softmax(torch.cat([self.query(torch.tanh(self.common(view))) for view in views], 1), 1)
         shared = (attention.unsqueeze(2) * torch.stack(views, 1)).sum(1)

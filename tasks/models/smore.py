@@ -62,8 +62,7 @@ class SMORE(GradientModel):
 
     def both(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, d) of behaviour and of content, of the nodes `rows` (n,) or of all."""
-        own = self.graph.split(self.nodes)[1]
-        views = self.side.views(own, self.signals(), self.item_graphs(self.content))
+        views = self.side.views(self.nodes, self.signals(), self.item_graphs(self.content))
         behaviour, *single, fused = gather_each([self.graph.smooth(self.nodes), *views], rows)
         attended = [
             torch.softmax(attention(fused), 1) * view for attention, view in zip(self.attention, single, strict=True)

@@ -43,9 +43,9 @@ class SideView(nn.Module):
         for name, side in zip(("to_users", "to_items"), torch_sides(graph.matrix, self.users), strict=True):
             self.register_buffer(name, side, persistent=False)
 
-    def views(self, own: Tensor, signals: Sequence[Tensor], graphs: Sequence[ItemGraph]) -> list[Tensor]:
-        """(U + I, d) of each signal (I, d), gated by `own` (I, d): smoothed over its graph, and summed by users."""
-        views = []
+    def views(self, nodes: Tensor, signals: Sequence[Tensor], graphs: Sequence[ItemGraph]) -> list[Tensor]:
+        """(U + I, d) of each signal (I, d), gated by `nodes`, smoothed over its graph, summed by users."""
+        views, own = [], nodes.split([self.users, len(nodes) - self.users])[1]
         for gate, signal, graph in zip(self.gates, signals, graphs, strict=True):
             items = graph.propagate(own * torch.sigmoid(gate(signal)), self.options.item_layers)
             views.append(torch.cat([product(self.to_users, self.to_items, items), items]))
