@@ -65,13 +65,13 @@ def lines(run: str, models: list[str], count: int, threads: int) -> Iterator[str
     for title, (name, given) in REFERENCES[config.dataset].items():
         other = reference(name, given, data, seeds, threads)
         place = other.cutoffs.index(20)
-        figures = {f"{metric}@20": values[:, place].mean() for metric, values in other.values.items()}
-        yield f"{title}: " + ", ".join(f"{figure} {figures[figure]:.4f}" for figure in SHOWN)
+        means = {f"{metric}@20": values[:, place].mean() for metric, values in other.values.items()}
+        yield f"{title}: " + ", ".join(f"{metric} {means[metric]:.4f}" for metric in SHOWN)
         for model in models:
             differences = paired_bootstrap(kept(store, run, model, seeds), other)
-            for figure in SHOWN:
-                gain = differences[figure]
-                yield f"  {model} {figure} {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}], p = {gain.p:.4f}"
+            for metric in SHOWN:
+                gain = differences[metric]
+                yield f"  {model} {metric} {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}], p = {gain.p:.4f}"
 
 
 if __name__ == "__main__":

@@ -12,17 +12,17 @@ from tasks.experiments.report import HEADS, SHOWN, rank_models
 mpl.use("Agg")  # renders to files, without a display
 
 
-def draw_plot(figures: pd.DataFrame, against: str, path: Path) -> None:
+def draw_plot(metrics: pd.DataFrame, against: str, path: Path) -> None:
     """Recall@20 and NDCG@20 on test by model, a dot for each seed and a bar of one deviation on each side."""
     from matplotlib import pyplot  # noqa: PLC0415  after the choice of the back end
 
-    table = rank_models(figures, "test").iloc[::-1]
+    table = rank_models(metrics, "test").iloc[::-1]
     places = {model: place for place, model in enumerate(table.index)}
     image, axes = pyplot.subplots(
         1, len(SHOWN), sharey=True, figsize=(9, 1.2 + 0.32 * len(table)), layout="constrained"
     )
     for axis, name in zip(axes, SHOWN, strict=True):
-        rows = figures[(figures["world"] == "plain") & (figures["part"] == "test") & (figures["figure"] == name)]
+        rows = metrics[(metrics["world"] == "plain") & (metrics["part"] == "test") & (metrics["figure"] == name)]
         axis.scatter(rows["value"], rows["model"].map(places), s=9, color="0.6", zorder=2)
         colours = ["tab:red" if model == against else "tab:blue" for model in table.index]
         means, spread = table["mean", name], table["std", name].fillna(0)

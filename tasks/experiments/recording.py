@@ -103,12 +103,12 @@ def run_trials(
     return [artefact for model, artefact in made if model not in failed], failed
 
 
-def metric_values(figures: Mapping[str, Mapping[str, float]]) -> list[SegmentValue]:
+def metric_values(metrics: Mapping[str, Mapping[str, float]]) -> list[SegmentValue]:
     """Of `trial.json`: a part is a split, or in the cold world the items that compete for test interactions."""
     return [
         SegmentValue(part, *Metric.parse(name), value)
         if part in EVAL_SPLITS
         else SegmentValue("test", *Metric.parse(name), value, segment=part)
-        for part, values in figures.items()
+        for part, values in metrics.items()
         for name, value in values.items()
     ]

@@ -24,16 +24,17 @@ CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
 class Comparison:
     """Metrics of all trials, one per row (world, model, seed, part, figure, value), and differences on test by model.
 
-    `differences` are against the model `against`, `content` those of a model and itself with permuted content.
+    `figure` is the name of the metric. `differences` are against the model `against`, `content` those of a model and
+    itself with permuted content.
     """
 
-    figures: pd.DataFrame
+    metrics: pd.DataFrame
     against: str
     differences: Mapping[str, Mapping[str, Difference]]
     content: Mapping[str, Mapping[str, Difference]]
 
 
-def collect_figures(trials: Sequence[Artefact]) -> pd.DataFrame:
+def collect_metrics(trials: Sequence[Artefact]) -> pd.DataFrame:
     """Every metric of every trial, and its seconds (part `fit`)."""
     rows = []
     for artefact in trials:
@@ -57,7 +58,7 @@ def compare_trials(trials: Sequence[Artefact], against: str) -> Comparison:
     means = {key: average_values(values) for key, values in users.items()}
     plain = {model: values for (world, model), values in means.items() if world == "plain"}
     return Comparison(
-        collect_figures(trials),
+        collect_metrics(trials),
         against,
         {model: paired_bootstrap(plain[model], plain[against]) for model in plain if model != against},
         {
@@ -75,45 +76,45 @@ def average_values(values: Sequence[UserValues]) -> UserValues:
     return UserValues(first.users, first.cutoffs, tables)
 
 
-def rank_models(figures: pd.DataFrame, part: str, world: str = "plain") -> pd.DataFrame:
-    """Mean and standard deviation over seeds by model and figure, the best model on `part` by NDCG@20 first."""
-    rows = figures[(figures["world"] == world) & figures["part"].isin([part, "fit"])]
+def rank_models(metrics: pd.DataFrame, part: str, world: str = "plain") -> pd.DataFrame:
+    """Mean and standard deviation over seeds by model and metric, the best model on `part` by NDCG@20 first."""
+    rows = metrics[(metrics["world"] == world) & metrics["part"].isin([part, "fit"])]
     by_model = rows.groupby(["model", "figure"])["value"].agg(["mean", "std", "count"])
     table = pd.DataFrame(by_model.unstack("figure"))
     return table.sort_values(("mean", DECIDES), ascending=False, kind="stable")
 
 
-def choose_best(figures: pd.DataFrame, models: Sequence[str]) -> str:
+def choose_best(metrics: pd.DataFrame, models: Sequence[str]) -> str:
     """Of `models`, by the mean NDCG@20 in the plain world."""
-    order = rank_models(figures, "valid").index
+    order = rank_models(metrics, "valid").index
     return str(next(model for model in order if model in models))
 
 
-def mean_figure(figures: pd.DataFrame, model: str, part: str) -> float:
+def mean_score(metrics: pd.DataFrame, model: str, part: str) -> float:
     """Return the mean NDCG@20 of a model over seeds in the plain world."""
-    rows = figures[(figures["world"] == "plain") & (figures["part"] == part)]
+    rows = metrics[(metrics["world"] == "plain") & (metrics["part"] == part)]
     return float(rows.loc[(rows["model"] == model) & (rows["figure"] == DECIDES), "value"].mean())
 
 
 def write_table(comparison: Comparison, without_content: Sequence[str]) -> Iterator[str]:
     """Markdown for people: accuracy, and where asked what content is worth and how items fare that nobody took."""
     yield from _accuracy(comparison, without_content)
-    worlds = set(comparison.figures["world"])
+    worlds = set(comparison.metrics["world"])
     if "permuted" in worlds:
         yield from _content(comparison)
     if "cold" in worlds:
-        yield from _cold(comparison.figures)
+        yield from _cold(comparison.metrics)
 
 
 def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterator[str]:
-    table = rank_models(comparison.figures, "test")
+    table = rank_models(comparison.metrics, "test")
     yield f"Test: means ± deviations over seeds; {TITLE} against {comparison.against} with a 95 % interval."
     yield ""
     columns = ("model", "seeds", f"{TITLE} on validation", *HEADS.values(), f"against {comparison.against}", "p")
     yield f"| {' | '.join(columns)} | {COVERAGE} | seconds |"
     yield "|---" * (len(columns) + 2) + "|"
     for model, row in table.iterrows():
-        chosen_by = f"{mean_figure(comparison.figures, str(model), 'valid'):.4f}"
+        chosen_by = f"{mean_score(comparison.metrics, str(model), 'valid'):.4f}"
         cells = [
             chosen_by,
             *(_spread(row, name) for name in SHOWN),
@@ -126,7 +127,7 @@ def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterato
         beaten = [model for model in with_content if comparison.differences[model][DECIDES].low <= 0]
         yield from _not_above(comparison.against, beaten, "significantly")
     elif without_content:  # what is served has content: no difference to any without was drawn
-        best, means = choose_best(comparison.figures, without_content), table["mean", DECIDES]
+        best, means = choose_best(comparison.metrics, without_content), table["mean", DECIDES]
         yield from _not_above(best, [model for model in with_content if means[model] <= means[best]], "by its mean")
 
 
@@ -138,7 +139,7 @@ def _not_above(baseline: str, beaten: Sequence[str], how: str) -> Iterator[str]:
 
 
 def _content(comparison: Comparison) -> Iterator[str]:
-    plain, other = rank_models(comparison.figures, "test"), rank_models(comparison.figures, "test", "permuted")
+    plain, other = rank_models(comparison.metrics, "test"), rank_models(comparison.metrics, "test", "permuted")
     yield ""
     yield f"Does content help? The same with permuted features ({TITLE} on test)."
     yield ""
@@ -149,13 +150,13 @@ def _content(comparison: Comparison) -> Iterator[str]:
         yield f"| {model} | {' | '.join(both + _difference(comparison.content[str(model)]))} |"
 
 
-def _cold(figures: pd.DataFrame) -> Iterator[str]:
+def _cold(metrics: pd.DataFrame) -> Iterator[str]:
     yield ""
     yield f"Cold items, ranked among themselves and among all items ({', '.join(HEADS.values())})."
     yield ""
     yield f"| model | Recall@20 among cold items | {TITLE} | Recall@20 among all items | {TITLE} |"
     yield "|---|---|---|---|---|"
-    tables = [rank_models(figures, part, "cold") for part in CATALOGUES]
+    tables = [rank_models(metrics, part, "cold") for part in CATALOGUES]
     for model in tables[0].index:
         cells = [_spread(table.loc[model], name) for table in tables for name in SHOWN]
         yield f"| {model} | {' | '.join(cells)} |"

@@ -114,5 +114,5 @@ def _fit_and_measure(
         facts |= {"warm_test": cold.warm_test, "untrained": cold.untrained, "users_untrained": cold.users_untrained}
         return facts | {"figures": {part: evaluation.means() for part, evaluation in by_catalogue.items()}}, None
     evaluations = {split: evaluate(recommender.scores, world, split) for split in EVAL_SPLITS}
-    figures = {split: one.means() | beyond_accuracy(one, world) for split, one in evaluations.items()}
-    return facts | {"figures": figures}, user_table(evaluations, world)
+    metrics = {split: one.means() | beyond_accuracy(one, world) for split, one in evaluations.items()}
+    return facts | {"figures": metrics}, user_table(evaluations, world)

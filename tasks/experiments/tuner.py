@@ -55,7 +55,7 @@ class Search:
         return self._study.get_trials(deepcopy=False)
 
     def best(self) -> FrozenTrial | None:
-        """The first with the highest figure of those that came to their end, or None."""
+        """The first with the highest score of those that came to their end, or None."""
         ended = [trial for trial in self.trials if is_complete(trial)]
         return max(ended, key=lambda trial: trial.value or 0.0, default=None)
 
@@ -69,7 +69,7 @@ class Search:
             value = measure(trial)
         except (optuna.TrialPruned, Diverged) as error:
             trial.set_user_attr(REASON, str(error))
-            # Complete, with a figure: the process looks at no others, and would try the same again.
+            # Complete, with a score: the process looks at no others, and would try the same again.
             return self._study.tell(trial, self._stand_in(trial, error))
         except BaseException as error:
             trial.set_user_attr(REASON, f"{type(error).__name__}: {error}")
@@ -81,7 +81,7 @@ class Search:
             self._studies.unlock(self._lock_of(trial.number))
 
     def _stand_in(self, trial: Trial, error: Exception) -> float:
-        """For a trial without a figure: its best so far, or where it diverged the worst of all."""
+        """For a trial without a score: its best so far, or where it diverged the worst of all."""
         own = self.trials[trial.number].intermediate_values.values()
         others = (other.value for other in self.trials if other.value is not None)
         return min(others, default=0.0) if isinstance(error, Diverged) else max(own)
@@ -146,7 +146,7 @@ def make_sampler(seed: int) -> GPSampler:
 
 
 def is_complete(trial: FrozenTrial) -> bool:
-    """Whether its figure is that of a whole training."""
+    """Whether its score is that of a whole training."""
     return trial.state == TrialState.COMPLETE and REASON not in trial.user_attrs
 
 
@@ -161,13 +161,13 @@ def to_distribution(within: Range) -> BaseDistribution:
 
 def prune_between_epochs(trial: Trial, validate: Callable[[Scorer], float]) -> Callable[[Scorer], float]:
     """`validate`, which also gives the trial up where its best so far is below the median of the others' then."""
-    figures: list[float] = []
+    scores: list[float] = []
 
     def report_to_trial(scorer: Scorer) -> float:
-        figures.append(validate(scorer))
-        trial.report(max(figures), len(figures))
+        scores.append(validate(scorer))
+        trial.report(max(scores), len(scores))
         if trial.should_prune():
-            raise optuna.TrialPruned(f"below the median of the others after {len(figures)} validations")
-        return figures[-1]
+            raise optuna.TrialPruned(f"below the median of the others after {len(scores)} validations")
+        return scores[-1]
 
     return report_to_trial

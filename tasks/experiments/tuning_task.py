@@ -44,7 +44,7 @@ class Subject:
         ranges = {key: widened(could[key], value) for key, value in values.items()}
         return {key: within for key, within in ranges.items() if within is not None}
 
-    def figure(self, trial: Trial) -> float:
+    def score(self, trial: Trial) -> float:
         """Return NDCG@20 on validation with a trial's hyperparameters."""
         by_epochs = issubclass(self.model.Config, GradientConfig)
         validate = partial(selection_metric, data=self.data)

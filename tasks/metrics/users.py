@@ -38,10 +38,10 @@ def user_values(table: pd.DataFrame, split: str) -> UserValues:
 
 
 def _rows(split: str, evaluation: Evaluation, data: Dataset) -> pd.DataFrame:
-    figures = {
+    columns = {
         str(Metric(metric, k)): values[:, place].astype(np.float32)
         for metric, values in evaluation.values.items()
         for place, k in enumerate(evaluation.cutoffs)
     }
     users = evaluation.users
-    return pd.DataFrame({"split": split, "user": users.astype(np.int32), "user_id": data.user_ids[users], **figures})
+    return pd.DataFrame({"split": split, "user": users.astype(np.int32), "user_id": data.user_ids[users], **columns})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import AwareDatetime, FiniteFloat, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, FiniteFloat, ValidationError
 
 from tasks.errors import Corrupt
 from tasks.metrics import DECIDES
@@ -13,27 +13,33 @@ from tasks.runs.config import Strict
 from tasks.store import Champion
 
 
-class Candidate(Strict):
+class Recorded(Strict):
+    """A part of the gate report, whose keys in the store and the database do not change with the names here."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+
+class Candidate(Recorded):
     """The best model of a run with the scores of all models, and the dataset it was trained on."""
 
     model: str
-    figures: dict[str, FiniteFloat]
+    scores: dict[str, FiniteFloat] = Field(validation_alias="figures", serialization_alias="figures")
     dataset: str
     planned_at: AwareDatetime
 
     @property
-    def figure(self) -> float:
+    def score(self) -> float:
         """The score of the candidate."""
-        return self.figures[self.model]
+        return self.scores[self.model]
 
 
-class ChampionFigures(Strict):
+class ChampionScore(Recorded):
     """The champion and its score at its promotion."""
 
     release: str
     model: str
     run: str
-    figure: FiniteFloat
+    score: FiniteFloat = Field(validation_alias="figure", serialization_alias="figure")
     dataset: str
 
 
@@ -45,12 +51,12 @@ class Gate(Strict):
     metric: str
     tolerance: float
     candidate: Candidate
-    champion: ChampionFigures | None
+    champion: ChampionScore | None
 
 
-def choose_best(figures: Mapping[str, float]) -> str:
-    """The model with the highest figure; of equal ones the first, by the order of the plan."""
-    return max(figures, key=lambda model: figures[model])
+def choose_best(scores: Mapping[str, float]) -> str:
+    """The model with the highest score; of equal ones the first, by the order of the plan."""
+    return max(scores, key=lambda model: scores[model])
 
 
 def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> Gate:
@@ -60,7 +66,7 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
     result. Raises Corrupt if the champion was recorded without its scores.
     """
 
-    def decision(*, passed: bool, reason: str, served: ChampionFigures | None = None) -> Gate:
+    def decision(*, passed: bool, reason: str, served: ChampionScore | None = None) -> Gate:
         return Gate(
             passed=passed, reason=reason, metric=DECIDES, tolerance=tolerance, candidate=candidate, champion=served
         )
@@ -68,19 +74,19 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
     if champion is None:
         return decision(passed=True, reason="nothing is served yet")
     before = _read_gate(champion)
-    served = ChampionFigures(
+    served = ChampionScore(
         release=champion.release,
         model=champion.model,
         run=champion.run,
-        figure=before.candidate.figure,
+        score=before.candidate.score,
         dataset=before.candidate.dataset,
     )
-    margin = candidate.figure - served.figure
+    margin = candidate.score - served.score
     if candidate.planned_at < before.candidate.planned_at:
-        taken, newer = _day(candidate.planned_at), _day(before.candidate.planned_at)
-        reason = f"its inputs are of {taken}, older than those of the champion, {newer}"
+        older, newer = _day(candidate.planned_at), _day(before.candidate.planned_at)
+        reason = f"its inputs are of {older}, older than those of the champion, {newer}"
         return decision(passed=False, reason=reason, served=served)
-    comparison = f"{candidate.figure:.4f} is {margin:+.4f} against {served.figure:.4f} of the champion"
+    comparison = f"{candidate.score:.4f} is {margin:+.4f} against {served.score:.4f} of the champion"
     if margin < -tolerance:
         reason = f"{DECIDES} {comparison}, more than the tolerance of {tolerance:g} below it"
         return decision(passed=False, reason=reason, served=served)

@@ -29,8 +29,8 @@ def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> 
     """Return 16 hexadecimal digits of a sha256 over all inputs: the same content has the same name."""
     model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
     metrics = evaluated.json("metrics.json")
-    figures = {split: metrics[split] for split in EVAL_SPLITS}  # and not how long it took
-    content = [FORMAT, model, figures, prepared.manifest.content]
+    values = {split: metrics[split] for split in EVAL_SPLITS}  # and not how long it took
+    content = [FORMAT, model, values, prepared.manifest.content]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -15,9 +15,9 @@ from tasks.experiments.recording import Recorder, run_trials
 from tasks.experiments.report import (
     Comparison,
     choose_best,
-    collect_figures,
+    collect_metrics,
     compare_trials,
-    mean_figure,
+    mean_score,
     write_table,
 )
 from tasks.experiments.trials import list_trials, trial_artefact
@@ -92,18 +92,18 @@ def compare(
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
         kind = BadInput if all(isinstance(error, BadInput) for error in failed.values()) else TaskError
         raise kind(f"{len(failed)} of {len(names) + len(failed)} models failed and are not in the table: {reasons}")
-    best = choose_best(comparison.figures, names)
-    figure = mean_figure(comparison.figures, best, "test")
-    return {"run": run, "trials": len(trials), "against": reference, "best": best, f"test_{DECIDES}": figure}
+    best = choose_best(comparison.metrics, names)
+    score = mean_score(comparison.metrics, best, "test")
+    return {"run": run, "trials": len(trials), "against": reference, "best": best, f"test_{DECIDES}": score}
 
 
 def write_report(out: ArtefactWriter, comparison: Comparison, without: list[str]) -> None:
     """Table, metrics, differences and plot; the table also into the log."""
     text = "\n".join(write_table(comparison, without))
     out.file("table.md").write_text(text + "\n", encoding="utf-8")
-    out.frame("figures.csv", comparison.figures)
+    out.frame("figures.csv", comparison.metrics)
     out.json("differences.json", _differences(comparison))
-    draw_plot(comparison.figures, comparison.against, out.file("plot.png"))
+    draw_plot(comparison.metrics, comparison.against, out.file("plot.png"))
     log.info("\n%s\n", text)
 
 
@@ -127,7 +127,7 @@ def _choose_reference(served: str | None, names: list[str], without: list[str], 
     """What is served, or where that is not among `names` the best of those `without` content, which the log says."""
     if served in names:
         return served
-    best, why = choose_best(collect_figures(trials), without or names), f"{served} is served, but not compared"
+    best, why = choose_best(collect_metrics(trials), without or names), f"{served} is served, but not compared"
     which = "the best without content" if without else "the best"
     log.info("differences are to %s, %s on validation: %s", best, which, why if served else "nothing is served")
     return best

@@ -43,8 +43,8 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     users = {split: len(evaluation.users) for split, evaluation in evaluations.items()}
     seconds = perf_counter() - start
     with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared]) as out:
-        figures = {"model": model, **metrics, "segments": segments, "users": users, "seconds": seconds}
-        out.json("metrics.json", figures)
+        facts = {"model": model, **metrics, "segments": segments, "users": users, "seconds": seconds}
+        out.json("metrics.json", facts)
         out.frame("users.parquet", user_table(evaluations, data))
     record(plan, model, trained, metrics)
     shown = {f"{split}_{DECIDES}": metrics[split][DECIDES] for split in metrics}
@@ -55,8 +55,8 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
 def record(plan: Plan, model: str, trained: Artefact, metrics: dict[str, dict[str, float]]) -> None:
     """Record the training and its metrics in the metrics history; a retry replaces them."""
     rows = []
-    for split, figures in metrics.items():
-        for name, value in figures.items():
+    for split, values in metrics.items():
+        for name, value in values.items():
             rows.append(MetricValue(split, *Metric.parse(name), value))
     manifest = trained.manifest
     with open_history() as history:

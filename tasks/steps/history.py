@@ -40,10 +40,10 @@ def history(
     """
     with open_history() as opened:
         rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=parse_moment(since))
-    rows["figure"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
-    figures = choose_figures(metric, rows)
+    rows["label"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
+    metrics = choose_metrics(metric, rows)
     runs = rows["run"].drop_duplicates().tolist()[-limit:]
-    for line in format_table(rows[rows["run"].isin(runs) & rows["figure"].isin(figures)], figures, split):
+    for line in format_table(rows[rows["run"].isin(runs) & rows["label"].isin(metrics)], metrics, split):
         typer.echo(line)
     return {"runs": len(runs)}
 
@@ -61,24 +61,24 @@ def parse_moment(since: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def choose_figures(metric: str | None, rows: pd.DataFrame) -> list[str]:
-    """The figures that `metric` names, each a column; BadInput for one that no run has."""
-    known = sorted(set(zip(rows["metric"], rows["k"], rows["figure"], strict=True)), key=_sort_key)
-    names = [figure for *_, figure in known]
+def choose_metrics(metric: str | None, rows: pd.DataFrame) -> list[str]:
+    """The metrics that `metric` names, each a column; BadInput for one that no run has."""
+    known = sorted(set(zip(rows["metric"], rows["k"], rows["label"], strict=True)), key=_sort_key)
+    names = [one for *_, one in known]
     if metric is None:
         usual = [str(Metric(name, SELECTION.k)) for name in ORDER]
-        return [figure for figure in usual if figure in names] or names
-    figures: list[str] = []
+        return [one for one in usual if one in names] or names
+    metrics: list[str] = []
     for word in metric.split(","):
         wanted = word.strip()
-        these = [figure for name, _, figure in known if wanted in {name, figure}]
+        these = [one for name, _, one in known if wanted in {name, one}]
         if known and not these:
             raise BadInput(f"--metric {wanted!r} found, expected some of {', '.join(names)}")
-        figures += [figure for figure in these if figure not in figures]
-    return figures
+        metrics += [one for one in these if one not in metrics]
+    return metrics
 
 
-def format_table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iterator[str]:
+def format_table(rows: pd.DataFrame, metrics: Sequence[str], split: str) -> Iterator[str]:
     """Lines to show: runs from old to new, in each the models from good to bad."""
     if rows.empty:
         yield "No metrics match: no model has been evaluated yet, or the options exclude all."
@@ -91,23 +91,23 @@ def format_table(rows: pd.DataFrame, figures: Sequence[str], split: str) -> Iter
         started = head["started_at"].astimezone(UTC)
         yield ""
         yield f"{started:%Y-%m-%d %H:%M} UTC  {run}  dataset {head['dataset']}, {head['status']}"
-        yield " ".join([" " * (wide + 2), *(f"{figure:<16}" for figure in figures)]).rstrip()
-        for model, values in _rank_models(of_run, figures):
+        yield " ".join([" " * (wide + 2), *(f"{one:<16}" for one in metrics)]).rstrip()
+        for model, values in _rank_models(of_run, metrics):
             mark = "*" if values["is_champion"].any() else " "
-            yield " ".join([f"  {mark} {model:<{wide - 2}}", *_format_cells(values, figures)]).rstrip()
+            yield " ".join([f"  {mark} {model:<{wide - 2}}", *_format_cells(values, metrics)]).rstrip()
 
 
-def _rank_models(rows: pd.DataFrame, figures: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+def _rank_models(rows: pd.DataFrame, metrics: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """The models of a run, the best first."""
-    by = DECIDES if DECIDES in figures else figures[0]
-    models = [(str(model), values.set_index("figure")) for model, values in rows.groupby("model")]
+    by = DECIDES if DECIDES in metrics else metrics[0]
+    models = [(str(model), values.set_index("label")) for model, values in rows.groupby("model")]
     return sorted(models, key=lambda pair: -float(pair[1]["value"].get(by, float("-inf"))))
 
 
-def _format_cells(values: pd.DataFrame, figures: Sequence[str]) -> Iterator[str]:
-    """Each figure with its change; a dash where a model lacks it."""
-    for figure in figures:
-        value, change = values["value"].get(figure), values["change"].get(figure)
+def _format_cells(values: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
+    """Each metric with its change; a dash where a model lacks it."""
+    for one in metrics:
+        value, change = values["value"].get(one), values["change"].get(one)
         text = "-" if value is None else f"{value:.4f}"
         yield f"{text}{'' if change is None or pd.isna(change) else f' ({change:+z.4f})':<10}".ljust(16)
 

@@ -64,7 +64,7 @@ def publish(*, run: Run) -> dict[str, object]:
     }
     with write_artefact(store, run_key(run, "publish"), inputs=[evidence.trained, evidence.evaluated]) as out:
         out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
-    return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{DECIDES}": candidate.figure}
+    return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{DECIDES}": candidate.score}
 
 
 def gather(store: Store, run: str) -> Evidence:
@@ -84,11 +84,11 @@ def gather(store: Store, run: str) -> Evidence:
     for model in models:
         require_made_from(trained[model], prepared)
         require_made_from(evaluated[model], trained[model])
-    figures = {model: _figure(evaluated[model]) for model in models}
-    best = choose_best(figures)
+    scores = {model: _score(evaluated[model]) for model in models}
+    best = choose_best(scores)
     candidate = Candidate(
         model=best,
-        figures=figures,
+        scores=scores,
         dataset=prepared.manifest.content[:16],
         planned_at=scan_artefact(store, run).manifest.created_at,
     )
@@ -142,7 +142,7 @@ def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champi
             )
 
 
-def _figure(evaluated: Artefact) -> float:
+def _score(evaluated: Artefact) -> float:
     """Return the deciding metric of one model."""
     try:
         return float(evaluated.json("metrics.json")["valid"][DECIDES])

@@ -62,7 +62,7 @@ def tune(
         search = Search(studies, name, subject.space, subject.starts(), config.seed)
         done = 0
         for _ in progress(count_trials(trials, minutes), label=f"tune {model}", total=trials, unit="trial"):
-            log_trial(search.attempt(subject.figure), search.best())
+            log_trial(search.attempt(subject.score), search.best())
             done += 1
         with studies.locked(f"{name}/artefact"):  # two that end at once write one after the other
             report = {"model": model, "study": name, "metric": DECIDES, **summarise(search, subject)}

@@ -121,7 +121,7 @@ class History(Champions, Comparisons):
     ) -> None:
         """A model was trained; `artefact` is where it lies in the store. A retry counts one attempt more.
 
-        `features`: name -> modality and encoder. Figures are compared with those of an earlier run of the same.
+        `features`: name -> modality and encoder. Metrics are compared with those of an earlier run of the same.
         """
         with self._transaction() as sql:
             sql.execute(
@@ -134,7 +134,7 @@ class History(Champions, Comparisons):
             )
 
     def record_metrics(self, run: str, model: str, rows: Sequence[MetricValue]) -> None:
-        """Replace the figures of a model of a run. BadInput for one that is not finite."""
+        """Replace the metrics of a model of a run. BadInput for one that is not finite."""
         require_finite(model, rows)
         with self._transaction() as sql:
             sql.execute("DELETE FROM rec.metric WHERE run = %s AND model = %s", (run, model))

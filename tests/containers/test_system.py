@@ -52,7 +52,7 @@ def runs(site: Site) -> dict[str, str]:
 
 
 def metrics(site: Site) -> list[list[str]]:
-    """All figures."""
+    """All metrics."""
     return site.rows("SELECT run, model, split, metric, k, value FROM rec.metric ORDER BY 1, 2, 3, 4, 5")
 
 
@@ -134,13 +134,13 @@ def test_the_release_is_in_the_object_store_and_is_served(site: Site, first: Nig
     assert recommendations["user_id"].nunique() > 300
 
 
-def test_the_figures_are_in_postgresql(site: Site, first: Night) -> None:
+def test_the_metrics_are_in_postgresql(site: Site, first: Night) -> None:
     """Of every model; and the command shows them."""
     where = f"run = '{first.run}' AND split = 'test' AND metric = 'ndcg' AND k = 20"
     rows = site.rows(f"SELECT model, value FROM rec.metric WHERE {where}")
-    figures = {model: float(value) for model, value in rows}
-    assert set(figures) == {"popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"}
-    assert min(figures["vbpr"], figures["lightgcn"]) > figures["popularity"] > 0
+    metrics = {model: float(value) for model, value in rows}
+    assert set(metrics) == {"popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"}
+    assert min(metrics["vbpr"], metrics["lightgcn"]) > metrics["popularity"] > 0
     assert first.run in site.compose("run", "--rm", "-T", "tasks", "history")
 
 
@@ -171,7 +171,7 @@ def test_without_a_gpu_the_log_says_so(site: Site, first: Night) -> None:
 
 
 def test_an_upgrade_in_place_keeps_the_data(site: Site, first: Night) -> None:
-    """From images and a database schema of before (Airflow 3.1's) to those of now: same runs, figures, release."""
+    """From images and a database schema of before (Airflow 3.1's) to those of now: same runs, metrics, release."""
     before = runs(site), metrics(site), site.champion()
     images = docker("ps", "--filter", OF_COMPOSE, "--format", "{{.Names}} {{.Image}}")
     assert f"{PROJECT}-scheduler-1" in images

@@ -64,7 +64,7 @@ def test_one_mail_says_all_about_a_broken_contract(site: Site, renumbered: Night
 
 
 def test_a_broken_contract_changes_nothing_that_is_served(site: Site, renumbered: Night, third: Night) -> None:
-    """Same champion, no figures of a model that was never trained, and the history says that the run failed."""
+    """Same champion, no metrics of a model that was never trained, and the history says that the run failed."""
     assert renumbered.champion == third.champion
     assert site.rows("SELECT 1 FROM rec.training WHERE run = %s", renumbered.run) == []
     assert site.rows("SELECT status FROM rec.run WHERE run = %s", renumbered.run) == [("failed",)]

@@ -57,8 +57,8 @@ def test_recommendations_speak_the_users_own_ids(site: Site, first: Night) -> No
     assert set(similar["item_id"].astype(str)) | set(similar["similar_id"].astype(str)) <= films
 
 
-def test_figures_of_every_model_are_in_the_history(site: Site, first: Night) -> None:
-    """On the test split, at every k; and they are figures, not zeros."""
+def test_metrics_of_every_model_are_in_the_history(site: Site, first: Night) -> None:
+    """On the test split, at every k; and they are measured, not zeros."""
     table = site.history.table(dataset=site.dataset, model=None, metric="ndcg", split="test", since=None)
     mine = table[table["run"] == first.run]
     assert set(mine["model"]) == set(site.models)

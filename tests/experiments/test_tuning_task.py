@@ -1,4 +1,4 @@
-"""What a search tunes, and what decides its figures."""
+"""What a search tunes, and what decides its scores."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def judged(
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), masked=st.sampled_from([("train",), ("train", "valid")]))
-def test_trec_eval_gives_the_same_figures_user_by_user(seed: int, masked: tuple[str, ...]) -> None:
+def test_trec_eval_gives_the_same_metrics_user_by_user(seed: int, masked: tuple[str, ...]) -> None:
     """Recall, NDCG, precision and hit rate agree directly; MAP and MRR after adapting their definitions.
 
     trec_eval divides the sum of AP@k by |P| where ours divides by min(k, |P|), the most hits that k ranks can hold, and

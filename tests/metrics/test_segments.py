@@ -96,7 +96,7 @@ def test_equal_histories_are_not_parted() -> None:
     assert terciles(np.array([5, 5, 5]))["short"].all()
 
 
-def test_a_segment_of_nothing_has_no_figures() -> None:
+def test_a_segment_of_nothing_has_no_metrics() -> None:
     """If every item has training interactions, there are no cold items and no mean."""
     data = random_world(20, 10, density=0.6)
     cold = segments(data, np.ones(data.shape, dtype=np.float32))["cold"]

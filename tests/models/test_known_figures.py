@@ -1,4 +1,4 @@
-"""Known figures on real data: Last.fm-2k with its given split, and ML-1M with posters, full ranking on test."""
+"""Known metrics on real data: Last.fm-2k with its given split, and ML-1M with posters, full ranking on test."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def real(path: Path) -> Dataset:
         ("ease", ML1M, 0.2793, 0.2699),
     ],
 )
-def test_closed_forms_give_the_figures_measured_elsewhere(
+def test_closed_forms_give_the_metrics_measured_elsewhere(
     shared_data: Path, name: str, file: str, recall: float, ndcg: float
 ) -> None:
     """Recall@20 and NDCG@20 within 0.001, with the default hyperparameters."""
@@ -142,5 +142,5 @@ def test_known_users_treated_as_new_ones_are_served_nearly_as_well(shared_data: 
     data, serving = model.data, model.serving()
     own = evaluate(model.scores, data, "test").means()
     new = evaluate(lambda users: serving.new(histories(data.train[users])), data, "test").means()
-    for figure in ("recall@20", "ndcg@20"):
-        assert new[figure] > own[figure] - 0.01
+    for metric in ("recall@20", "ndcg@20"):
+        assert new[metric] > own[metric] - 0.01

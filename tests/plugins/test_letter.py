@@ -35,7 +35,7 @@ def alert() -> Alert:
 
 
 def test_it_says_all_that_the_person_on_call_has_to_know(alert: Alert) -> None:
-    """In both forms: dataset, run and link, task and tries, each expectation and its figures, ids, what is served."""
+    """In both forms: dataset, run and link, task and tries, each expectation and its values, ids, what is served."""
     facts = [
         "films",
         "scheduled__2026-03-01T02:00:00+00:00",

@@ -1,4 +1,4 @@
-"""A small night up to `publish`: real steps where they are quick, figures as the test wants them."""
+"""A small night up to `publish`: real steps where they are quick, metrics as the test wants them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def reach_publish(
     store: Store,
     history: History,
     run: str,
-    figures: Mapping[str, float],
+    scores: Mapping[str, float],
     *,
     log_seed: int = 0,
     test: Mapping[str, float] | None = None,
 ) -> Dataset:
-    """Everything that a run has made when `publish` begins. `figures`: model -> NDCG@20 on validation."""
-    config = RunConfig(dataset=DATASET, modalities=["text"], encoder="enc", models=list(figures), k_core=3)
+    """Everything that a run has made when `publish` begins. `scores`: model -> NDCG@20 on validation."""
+    config = RunConfig(dataset=DATASET, modalities=["text"], encoder="enc", models=list(scores), k_core=3)
     log = write_log(store, log_seed)
     plan = Plan(run=run, config=config, interactions=log, encoders={"text": "enc-1"}, inputs_hash=f"hash of {run}")
     with write_artefact(store, f"runs/{run}/scan") as out:
@@ -45,9 +45,9 @@ def reach_publish(
     report(store, run, "check-embeddings", [aligned])
     report(store, run, "check-dataset", [aligned, prepared_artefact(store, run)])
     data = load_dataset(store, run)
-    for model, figure in figures.items():
+    for model, score in scores.items():
         train(store, history, run, model, data)
-        evaluate(store, run, model, figure, (test or figures)[model])
+        evaluate(store, run, model, score, (test or scores)[model])
     return data
 
 
@@ -108,7 +108,7 @@ def train(store: Store, history: History, run: str, model: str, data: Dataset) -
 
 
 def evaluate(store: Store, run: str, model: str, valid: float, test: float) -> None:
-    """Figures as the test wants them."""
+    """Metrics as the test wants them."""
     trained = read_artefact(store, f"runs/{run}/train-{model}")
     with write_artefact(store, f"runs/{run}/evaluate-{model}", inputs=[trained]) as out:
         out.json("metrics.json", {"model": model, "valid": {"ndcg@20": valid}, "test": {"ndcg@20": test}})

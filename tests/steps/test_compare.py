@@ -11,7 +11,7 @@ import torch
 
 from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
-from tasks.experiments.report import choose_best, collect_figures
+from tasks.experiments.report import choose_best, collect_metrics
 from tasks.experiments.trials import COLD_SHARE, permute_features
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.ease import EASE
@@ -60,12 +60,12 @@ def test_every_model_has_mean_spread_and_a_difference(prepared: Store) -> None:
     assert done["trials"] == 6
     assert table.count(" ± ") >= 6
     assert set(differences["models"]) == {"popularity", "vbpr"}
-    figures = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
-    ndcg = figures[figures["figure"] == "ndcg@20"].groupby(["part", "model"])["value"].mean()
+    metrics = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
+    ndcg = metrics[metrics["figure"] == "ndcg@20"].groupby(["part", "model"])["value"].mean()
     mine = ndcg["test"]
     assert f"| ease | 2 | {ndcg['valid', 'ease']:.4f} |" in table
-    for model, by_figure in differences["models"].items():
-        assert by_figure["ndcg@20"]["mean"] == pytest.approx(mine[model] - mine["ease"], abs=1e-6)
+    for model, by_metric in differences["models"].items():
+        assert by_metric["ndcg@20"]["mean"] == pytest.approx(mine[model] - mine["ease"], abs=1e-6)
 
 
 def test_without_a_database_the_log_says_that_none_is_written_to(
@@ -160,7 +160,7 @@ def test_a_table_without_models_that_refuse_is_bad_input(prepared: Store, monkey
     assert not isinstance(both.value, BadInput)
 
 
-def figures(rows: dict[tuple[str, str], float]) -> pd.DataFrame:
+def metrics_table(rows: dict[tuple[str, str], float]) -> pd.DataFrame:
     """NDCG@20 by model and part, of one seed in the plain world."""
     columns = ["world", "model", "seed", "part", "figure", "value"]
     return pd.DataFrame([("plain", m, 7, part, "ndcg@20", v) for (m, part), v in rows.items()], columns=columns)
@@ -168,7 +168,7 @@ def figures(rows: dict[tuple[str, str], float]) -> pd.DataFrame:
 
 def test_the_best_is_chosen_on_validation() -> None:
     """Though another is better on test."""
-    found = figures({("a", "valid"): 0.3, ("b", "valid"): 0.2, ("a", "test"): 0.1, ("b", "test"): 0.4})
+    found = metrics_table({("a", "valid"): 0.3, ("b", "valid"): 0.2, ("a", "test"): 0.1, ("b", "test"): 0.4})
     assert choose_best(found, ["b", "a"]) == "a"
     assert choose_best(found, ["b"]) == "b"
 
@@ -179,7 +179,7 @@ def test_what_may_be_chance_is_not_called_above(prepared: Store) -> None:
     table, differences = result(prepared)
     low = differences["models"]["vbpr"]["ndcg@20"]["low"]
     assert low <= 0
-    assert "that are not better than ease significantly: vbpr." in table
+    assert "that are not better than ease by more than chance: vbpr." in table
     compare(run=RUN, seeds=1, against="vbpr", threads=1)
     table, differences = result(prepared)
     assert differences["models"]["ease"]["ndcg@20"]["mean"] > 0
@@ -187,21 +187,21 @@ def test_what_may_be_chance_is_not_called_above(prepared: Store) -> None:
 
 
 def test_permuted_content_is_asked_of_models_that_look_at_it(prepared: Store) -> None:
-    """And only of them; the table has both figures and their difference."""
+    """And only of them; the table has both metrics and their difference."""
     compare(run=RUN, seeds=1, against="ease", permute=True, threads=1)
     table, differences = result(prepared)
     assert "Does content help?" in table
     assert set(differences["content"]) == {"vbpr"}
-    figures = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
-    assert set(figures.loc[figures["world"] == "permuted", "model"]) == {"vbpr"}
+    metrics = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
+    assert set(metrics.loc[metrics["world"] == "permuted", "model"]) == {"vbpr"}
 
 
 def test_cold_items_are_ranked_by_every_model(prepared: Store) -> None:
     """Among themselves and among all."""
     compare(run=RUN, seeds=1, against="ease", cold=True, threads=1)
     table, _ = result(prepared)
-    figures = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
-    cold = figures[(figures["world"] == "cold") & (figures["part"] != "fit")]
+    metrics = read_artefact(prepared, f"runs/{RUN}/compare").frame("figures.csv")
+    cold = metrics[(metrics["world"] == "cold") & (metrics["part"] != "fit")]
     assert set(cold["part"]) == {"held-out items", "all items"}
     assert set(cold["model"]) == {"popularity", "ease", "vbpr"}
     assert "Cold items" in table
@@ -279,9 +279,9 @@ def test_a_model_says_whether_it_looks_at_content(name: str) -> None:
     assert np.array_equal(*scores) != model_class(name).uses_content
 
 
-def test_figures_keep_every_trial_apart(prepared: Store) -> None:
-    """One row for each world, model, seed, part and figure."""
+def test_metrics_keep_every_trial_apart(prepared: Store) -> None:
+    """One row for each world, model, seed, part and metric."""
     compare(run=RUN, seeds=2, models="ease", against="ease", cold=True, threads=1)
     steps = [f"plain/ease-{seed}" for seed in (7, 8)] + [f"cold/ease-{seed}" for seed in (7, 8)]
-    table = collect_figures([read_artefact(prepared, f"runs/{RUN}/compare-trials/{step}") for step in steps])
+    table = collect_metrics([read_artefact(prepared, f"runs/{RUN}/compare-trials/{step}") for step in steps])
     assert not table.duplicated(["world", "model", "seed", "part", "figure"]).any()

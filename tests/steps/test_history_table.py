@@ -10,10 +10,10 @@ from tasks.store import History, MetricValue
 pytestmark = pytest.mark.services
 
 
-def night(history: History, run: str, figures: dict[str, float], dataset: str = "films", encoder: str = "enc") -> None:
-    """A run whose models reached these figures; recall is twice as high, validation a tenth higher."""
+def night(history: History, run: str, metrics: dict[str, float], dataset: str = "films", encoder: str = "enc") -> None:
+    """A run whose models reached these metrics; recall is twice as high, validation a tenth higher."""
     history.start_run(run, dataset, {})
-    for model, value in figures.items():
+    for model, value in metrics.items():
         history.record_training(run, model, encoder, 7, {}, f"runs/{run}/train-{model}")
         rows = [
             MetricValue(split, "ndcg", k, value + more)
@@ -42,7 +42,7 @@ def test_an_empty_history_says_so(metrics_dsn: str, capsys: pytest.CaptureFixtur
 
 
 def test_each_run_shows_its_models_from_good_to_bad(history: History, capsys: pytest.CaptureFixture[str]) -> None:
-    """With run, dataset and status above; test figures at 20 unless asked otherwise."""
+    """With run, dataset and status above; test metrics at 20 unless asked otherwise."""
     night(history, "r1", {"popularity": 0.1, "ease": 0.3})
     lines = shown(capsys)
     assert lines[0] == "Metrics on test, with the change since the previous run; * is what is served."
@@ -57,9 +57,9 @@ def test_columns_stand_under_their_names(history: History, capsys: pytest.Captur
         night(history, run, {"a": 0.1, "a-model-with-a-long-name": 0.3})
     lines = shown(capsys)
     heads = [line for line in lines if "ndcg@20" in line]
-    figures = [line for line in lines if "0.3000" in line or "0.1000" in line]
+    metrics = [line for line in lines if "0.3000" in line or "0.1000" in line]
     assert {line.index("ndcg@20") for line in heads} == {
-        line.index("0.3") if "0.3000" in line else line.index("0.1") for line in figures
+        line.index("0.3") if "0.3000" in line else line.index("0.1") for line in metrics
     }
     assert all(line == line.rstrip() for line in lines)
 
@@ -110,8 +110,8 @@ def test_options_narrow_what_is_shown(history: History, capsys: pytest.CaptureFi
     assert "No metrics match" in shown(capsys, "--dataset", "unknown", "--metric", "anything")[0]
 
 
-def test_a_model_without_a_figure_has_a_dash(history: History, capsys: pytest.CaptureFixture[str]) -> None:
-    """It comes last, and its other figures stand in their columns."""
+def test_a_model_without_a_metric_has_a_dash(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    """It comes last, and its other metrics stand in their columns."""
     night(history, "r1", {"ease": 0.3})
     history.record_training("r1", "new", "enc", 7, {}, "x")
     history.record_metrics("r1", "new", [MetricValue("test", "recall", 20, 0.5)])

@@ -48,7 +48,7 @@ def count(dsn: str, table: str) -> int:
 def test_the_best_model_on_validation_is_published(
     kind: str, request: pytest.FixtureRequest, history: History, metrics_dsn: str
 ) -> None:
-    """Whatever its figures on test; the release is whole, the champion points to it and the run is closed."""
+    """Whatever its metrics on test; the release is whole, the champion points to it and the run is closed."""
     store: Store = request.getfixturevalue(kind)
     reach_publish(store, history, "r1", {"popularity": 0.2, "ease": 0.3}, test={"popularity": 0.9, "ease": 0.1})
     found = publish(run="r1")
@@ -90,7 +90,7 @@ def test_of_equal_models_the_first_of_the_plan_is_published(folder_store: Store,
 def test_a_worse_candidate_is_turned_down_and_that_is_no_failure(
     folder_store: Store, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is served stays; the decision, with both figures, is in log, store and database; nothing is released."""
+    """What is served stays; the decision, with both scores, is in log, store and database; nothing is released."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
     first = publish(run="r1")["release"]
     reach_publish(folder_store, history, "r2", {"ease": 0.28}, log_seed=1)
@@ -120,7 +120,7 @@ def test_a_little_worse_is_good_enough(folder_store: Store, history: History) ->
 
 
 def test_older_inputs_never_replace_newer_ones(folder_store: Store, history: History) -> None:
-    """A task of last week that somebody clears does not bring back last week, however good its figures."""
+    """A task of last week that somebody clears does not bring back last week, however good its metrics."""
     reach_publish(folder_store, history, "older", {"ease": 0.4})
     reach_publish(folder_store, history, "newer", {"ease": 0.3}, log_seed=1)
     newer = publish(run="newer")["release"]
@@ -145,9 +145,9 @@ def test_publishing_again_changes_nothing(folder_store: Store, history: History,
 def test_the_same_content_of_another_run_is_the_same_release(
     folder_store: Store, history: History, metrics_dsn: str
 ) -> None:
-    """Releases are named by what is in them; other data or figures make another."""
-    for run, seed, figure in (("r1", 0, 0.3), ("r2", 0, 0.3), ("r3", 1, 0.3), ("r4", 1, 0.31)):
-        reach_publish(folder_store, history, run, {"ease": figure}, log_seed=seed)
+    """Releases are named by what is in them; other data or metrics make another."""
+    for run, seed, score in (("r1", 0, 0.3), ("r2", 0, 0.3), ("r3", 1, 0.3), ("r4", 1, 0.31)):
+        reach_publish(folder_store, history, run, {"ease": score}, log_seed=seed)
     names = [publish(run=run)["release"] for run in ("r1", "r2", "r3", "r4")]
     assert names[0] == names[1]
     assert len(set(names)) == 3
@@ -188,8 +188,8 @@ def test_a_model_that_was_not_evaluated_is_named(folder_store: Store, history: H
         publish(run="r1")
 
 
-def test_figures_without_the_one_that_decides_are_refused(folder_store: Store, history: History) -> None:
-    """No figure is taken for zero."""
+def test_metrics_without_the_one_that_decides_are_refused(folder_store: Store, history: History) -> None:
+    """A missing metric does not count as zero."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
     trained = read_artefact(folder_store, "runs/r1/train-ease")
     with step.write_artefact(folder_store, "runs/r1/evaluate-ease", inputs=[trained]) as out:
@@ -257,7 +257,7 @@ def test_who_loses_the_race_compares_again(
     assert served(history) == quick
 
 
-def test_a_champion_without_figures_is_not_compared_with(folder_store: Store, history: History) -> None:
+def test_a_champion_without_scores_is_not_compared_with(folder_store: Store, history: History) -> None:
     """Nothing is assumed of a release whose record lacks what decides."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
     assert history.promote(DATASET, "r1", "ease", "by-hand", {}, "h", seen=None)

@@ -169,8 +169,8 @@ def test_what_is_served_answers_from_the_release_alone(
 ) -> None:
     """Of two releases the champion, before and after a rollback, with everything else gone from the store."""
     names = []
-    for run, figure in (("r1", 0.3), ("r2", 0.4)):
-        reach_publish(folder_store, history, run, {"ease": figure}, log_seed=len(names))
+    for run, score in (("r1", 0.3), ("r2", 0.4)):
+        reach_publish(folder_store, history, run, {"ease": score}, log_seed=len(names))
         names.append(str(publish(run=run)["release"]))
     for info in list(folder_store.list("")):
         if not info.key.startswith("releases/"):

@@ -1,4 +1,4 @@
-"""`train` and `evaluate`, from what `prepare` left to the figures in the metrics history."""
+"""`train` and `evaluate`, from what `prepare` left to the metrics in the history."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_train_keeps_the_model_and_how_it_was_trained(prepared: Store) -> None:
 
 
 def test_the_model_kept_is_the_one_that_was_best_on_validation(prepared: Store) -> None:
-    """Loaded again it has the figure that selected it."""
+    """Loaded again it has the score that selected it."""
     result = train(run=RUN, model="bpr", threads=1)
     data = load_dataset(prepared, RUN)
     model = load_model(read_artefact(prepared, f"runs/{RUN}/train-bpr"), data)
@@ -78,7 +78,7 @@ def test_training_again_gives_the_same_model(prepared: Store) -> None:
 
 
 def test_a_closed_form_has_one_record_without_loss(prepared: Store) -> None:
-    """And no validation figure is invented for it."""
+    """And no validation metric is invented for it."""
     result = train(run=RUN, model="popularity", threads=1)
     assert (result["epochs"], result["loss"], result["valid"]) == (1, None, None)
 
@@ -98,26 +98,26 @@ def test_evaluate_wants_a_trained_model(prepared: Store) -> None:
 
 
 @pytest.mark.services
-def test_evaluate_writes_the_figures_and_records_them(prepared: Store, history: History) -> None:
+def test_evaluate_writes_the_metrics_and_records_them(prepared: Store, history: History) -> None:
     """Both splits, nine metrics at four cut-offs, in the artefact and in the history; twice leaves the same rows."""
     history.start_run(RUN, DATASET, {})
     train(run=RUN, model="bpr", threads=1)
     for _ in range(2):
         result = evaluate(run=RUN, model="bpr")
     artefact = read_artefact(prepared, f"runs/{RUN}/evaluate-bpr")
-    figures = artefact.json("metrics.json")
+    written = artefact.json("metrics.json")
     data = load_dataset(prepared, RUN)
     model = load_model(read_artefact(prepared, f"runs/{RUN}/train-bpr"), data)
     for split in ("valid", "test"):
         found = measure(model.scores, data, split)
-        assert figures[split] == found.means() | beyond_accuracy(found, data)
-        assert figures["users"][split] == len(found.users)
-        assert result[f"{split}_ndcg@20"] == figures[split]["ndcg@20"]
+        assert written[split] == found.means() | beyond_accuracy(found, data)
+        assert written["users"][split] == len(found.users)
+        assert result[f"{split}_ndcg@20"] == written[split]["ndcg@20"]
     assert f"runs/{RUN}/train-bpr" in artefact.manifest.inputs
     table = history.table(dataset=DATASET, model="bpr", metric=None, split=None, since=None)
     assert len(table) == 2 * 9 * 4
     row = table[(table["split"] == "test") & (table["metric"] == "map") & (table["k"] == 10)]
-    assert row["value"].tolist() == [figures["test"]["map@10"]]
+    assert row["value"].tolist() == [written["test"]["map@10"]]
     assert set(table["encoder"]) == {"enc"}
 
 
@@ -130,13 +130,13 @@ def test_evaluate_keeps_the_values_of_every_user_and_segment(prepared: Store, hi
     artefact = read_artefact(prepared, f"runs/{RUN}/evaluate-popularity")
     data = load_dataset(prepared, RUN)
     model = load_model(read_artefact(prepared, f"runs/{RUN}/train-popularity"), data)
-    users, figures = artefact.frame("users.parquet"), artefact.json("metrics.json")
+    users, written = artefact.frame("users.parquet"), artefact.json("metrics.json")
     for split in ("valid", "test"):
         found = measure(model.scores, data, split)
         kept = user_values(users, split)
         assert kept.users.tolist() == data.user_ids[found.users].tolist()
         assert kept.means() == pytest.approx(found.means(), rel=1e-6)
-        assert figures["segments"][split] == [asdict(one) for one in by_segment(found, data, split)]
-    assert len(users) == sum(figures["users"].values())
+        assert written["segments"][split] == [asdict(one) for one in by_segment(found, data, split)]
+    assert len(users) == sum(written["users"].values())
     table = history.table(dataset=DATASET, model="popularity", metric=None, split=None, since=None)
     assert len(table) == 2 * 9 * 4

@@ -124,7 +124,7 @@ def test_the_best_is_kept_and_no_worse_than_the_defaults(prepared: Store, metric
 
 
 @pytest.mark.services
-def test_the_preset_it_writes_trains_to_the_figure_it_promises(prepared: Store, metrics_dsn: str) -> None:
+def test_the_preset_it_writes_trains_to_the_score_it_promises(prepared: Store, metrics_dsn: str) -> None:
     """Pasted into a plan, with what that plan had said beside it, `train` gives the same model."""
     result = tune(run=RUN, model="bpr", trials=3, threads=1)
     text = read_artefact(prepared, f"runs/{RUN}/tune-bpr").path("preset.yaml").read_text()
@@ -229,7 +229,7 @@ def test_the_same_seed_draws_the_same_after_the_random_beginning(
 
 @pytest.mark.services
 def test_test_interactions_are_not_looked_at(prepared: Store, metrics_dsn: str) -> None:
-    """With other test items the same trials have the same figures, in a study of their own."""
+    """With other test items the same trials have the same scores, in a study of their own."""
     ready(prepared, "r2", {})
     before = read_artefact(prepared, "runs/r2/prepare")
     log = before.frame(f"{DATASET}_filtered.inter")
@@ -258,7 +258,7 @@ def test_minutes_end_a_search(prepared: Store, metrics_dsn: str) -> None:
 
 @pytest.mark.services
 def test_a_search_of_other_hyper_parameters_is_another_study(prepared: Store, metrics_dsn: str) -> None:
-    """What stays as the plan has it decides the figures, so trials under another plan are not mixed with these."""
+    """What stays as the plan has it decides the scores, so trials under another plan are not mixed with these."""
     ready(prepared, "r2", {"bpr": QUICK | {"max_epochs": 2}})
     ready(prepared, "r3", {"bpr": QUICK})
     one, two, three = (tune(run=run, model="bpr", trials=1, threads=1) for run in (RUN, "r2", "r3"))
@@ -271,7 +271,7 @@ def test_a_search_of_other_hyper_parameters_is_another_study(prepared: Store, me
 def test_a_diverging_trial_is_recorded_and_the_search_goes_on(
     prepared: Store, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the reason, and without a figure."""
+    """With the reason, and without a score."""
     monkeypatch.setattr(BPR, "SEARCH", {"regularization": Real(1e-3, 1e300, log=True)})  # beyond float32
     tune(run=RUN, model="bpr", trials=5, threads=1)
     rows = found(prepared, "bpr")["trials"]
@@ -408,7 +408,7 @@ def test_a_short_search_stays_near_what_was_good(metrics_dsn: str) -> None:
 
 @pytest.mark.services
 def test_a_search_turns_away_from_what_diverges(metrics_dsn: str) -> None:
-    """What diverges lies where the figures rise to, and is not tried again and again."""
+    """What diverges lies where the scores rise to, and is not tried again and again."""
 
     def measure(trial: Trial) -> float:
         if trial.params["x"] > 0.5:

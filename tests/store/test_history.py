@@ -140,7 +140,7 @@ def test_a_retried_task_leaves_the_same_rows(history: History, metrics_dsn: str)
     assert rows(metrics_dsn, "SELECT count(*) FROM rec.validation_result") == [(2,)]
 
 
-def test_a_retry_with_fewer_figures_leaves_none_behind(history: History, metrics_dsn: str) -> None:
+def test_a_retry_with_fewer_metrics_leaves_none_behind(history: History, metrics_dsn: str) -> None:
     """The metrics of an earlier attempt are not mixed with the new ones."""
     trained(history, "r1")
     history.record_metrics("r1", "ease", [MetricValue("valid", "ndcg", 10, 0.1)])
@@ -148,7 +148,7 @@ def test_a_retry_with_fewer_figures_leaves_none_behind(history: History, metrics
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_figure_that_is_not_finite_is_refused(history: History, metrics_dsn: str, value: float) -> None:
+def test_a_metric_that_is_not_finite_is_refused(history: History, metrics_dsn: str, value: float) -> None:
     """The code raises an error, and the database refuses it too."""
     trained(history, "r1")
     with pytest.raises(BadInput, match="finite"):
@@ -244,7 +244,7 @@ def test_promoting_what_is_served_already_moves_nothing(history: History, metric
     assert not history.promote("d", "r1", "ease", "aa", {}, "h1", seen=seen)
 
 
-def test_a_champion_keeps_the_figures_it_was_promoted_with(history: History) -> None:
+def test_a_champion_keeps_the_metrics_it_was_promoted_with(history: History) -> None:
     """Later candidates are compared with these metrics, even if the run changes afterwards."""
     trained(history, "r1")
     history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)

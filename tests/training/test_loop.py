@@ -83,11 +83,11 @@ def test_every_interaction_is_shown_once_an_epoch_with_an_item_not_taken() -> No
 def test_it_stops_early_and_keeps_the_best() -> None:
     """Two validations without a better one end it; the state is that of the best, not of the last."""
     seen: list[float] = []
-    figures = iter([0.1, 0.5, 0.4, 0.5])  # a fifth validation would find none
+    scores = iter([0.1, 0.5, 0.4, 0.5])  # a fifth validation would find none
 
     def validate(model: Scorer) -> float:
         seen.append(float(model.scores(np.array([0]))[0, 0]))
-        return next(figures)
+        return next(scores)
 
     model = Number(config(max_epochs=50, patience=2))
     records = train(model, TrainingOptions(validate=validate))
@@ -98,17 +98,17 @@ def test_it_stops_early_and_keeps_the_best() -> None:
 
 
 def test_it_validates_every_so_many_epochs_and_at_the_end() -> None:
-    """Epochs in between have no figure."""
+    """Epochs in between have no score."""
     options = TrainingOptions(validate=lambda _: 0.5)
     records = train(Number(config(max_epochs=5, evaluate_every=2, patience=9)), options)
     assert [record.valid for record in records] == [None, 0.5, None, 0.5, 0.5]
 
 
-@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
-def test_a_validation_that_is_not_finite_is_an_error(figure: float) -> None:
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_validation_that_is_not_finite_is_an_error(score: float) -> None:
     """It is never compared as if it were one."""
     with pytest.raises(TaskError, match="validation of number gave"):
-        train(Number(config(max_epochs=5)), TrainingOptions(validate=lambda _: figure))
+        train(Number(config(max_epochs=5)), TrainingOptions(validate=lambda _: score))
 
 
 def test_a_loss_that_is_not_finite_is_an_error() -> None:
