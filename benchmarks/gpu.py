@@ -145,13 +145,13 @@ def case(name: str, data: Dataset, batch: int, copying: float, multiplying: floa
     there.start_epoch()
     step = step_seconds(there, moved, ROUNDS)
     going = epochs(there, data, batch)
-    taken = [next(going) for _ in range(EPOCHS)]
+    per_epoch = [next(going) for _ in range(EPOCHS)]
     with Counted() as counted:
         there.step(moved[0])
     with kept_memory():  # as in the training loop
         on_cpu = step_seconds(here, batches[:ON_CPU], ROUNDS)
     print(
-        f"{name:<10}{batch:>7}{np.median(taken):>9.3f}{step * 1e3:>9.2f}{on_cpu * 1e3:>9.1f}{on_cpu / step:>8.1f}"
+        f"{name:<10}{batch:>7}{np.median(per_epoch):>9.3f}{step * 1e3:>9.2f}{on_cpu * 1e3:>9.1f}{on_cpu / step:>8.1f}"
         f"{busy(there, moved) / step:>8.0%}{counted.bytes / step / copying:>9.1%}"
         f"{counted.operations / step / multiplying:>12.1%}{torch.cuda.max_memory_allocated() / 2**20:>8.0f}",
         flush=True,

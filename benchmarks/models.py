@@ -137,15 +137,15 @@ class Benchmark:
         once = [self.seconds(side.start_epoch) for side in (ours, plain)][::-1]  # plain uses the random draws of ours
         worst = difference(plain, ours, self.batches)
         ours.start_epoch()
-        taken: list[list[float]] = []
-        while np.sum(taken) < SECONDS:
+        measured: list[list[float]] = []
+        while np.sum(measured) < SECONDS:
             by_plain = [self.seconds(partial(plain.step, batch)) for batch in self.batches]
             with kept_memory():  # as in the training loop
                 by_ours = [self.seconds(partial(ours.step, batch)) for batch in self.batches]
-            taken += [list(both) for both in zip(by_plain, by_ours, strict=True)]
+            measured += [list(both) for both in zip(by_plain, by_ours, strict=True)]
         steps = self.data.train.nnz / BATCH
-        best = np.min(taken[1:], axis=0)
-        whole = np.array(once) + batching + taken[0] + (steps - 1) * best
+        best = np.min(measured[1:], axis=0)
+        whole = np.array(once) + batching + measured[0] + (steps - 1) * best
         note = f"steps of {best[0] * 1e3:.1f} and {best[1] * 1e3:.1f} ms, losses differ by at most {worst:.1e}"
         self.line(label, *whole, note)
 

@@ -44,8 +44,8 @@ def main(dataset: str, release: str | None, times: int) -> None:
     print(f"{'question':<16}{'median ms':>12}{'99% ms':>12}{'ratio':>10}")
     for kind, answer in questions.items():
         answer()  # the first request for similar items prepares them
-        taken = seconds(answer, times)
-        median, late = np.quantile(taken, [0.5, 0.99])
+        measured = seconds(answer, times)
+        median, late = np.quantile(measured, [0.5, 0.99])
         print(f"{kind:<16}{median * 1e3:>12.2f}{late * 1e3:>12.2f}{(loading + median) / median:>10.0f}")
 
 

@@ -28,7 +28,7 @@ class Service(ABC):
 
     name: ClassVar[str]  # name in the state and of its log
     title: ClassVar[str]  # name in messages
-    deadline: ClassVar[float] = 60.0  # seconds until it must be ready; the slowest start seen took a tenth of it
+    deadline: ClassVar[float] = 60.0  # seconds until it must be ready; the slowest start seen lasted a tenth of it
     grace: ClassVar[float] = 10.0  # seconds between asking it to end and killing it
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 

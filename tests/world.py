@@ -25,8 +25,8 @@ def checkerboard(size: int = 30) -> Dataset:
     return dataset("checkerboard", likes & ~test & ~valid, likes & valid, test, {"text": noise})
 
 
-def content_world(users: int = 80, items: int = 120, *, taken: int = 6, permute: int | None = None) -> Dataset:
-    """Return a dataset in which each user likes one of four groups of items and has `taken` of its items.
+def content_world(users: int = 80, items: int = 120, *, train: int = 6, permute: int | None = None) -> Dataset:
+    """Return a dataset in which each user likes one of four groups of items and interacts with `train` of its items.
 
     Two modalities of different widths and scales encode the group, with noise. `permute` is a seed that shuffles rows.
     """
@@ -35,7 +35,7 @@ def content_world(users: int = 80, items: int = 120, *, taken: int = 6, permute:
     splits = np.zeros((3, users, items), dtype=bool)
     for user in range(users):
         liked = rng.permutation(np.flatnonzero(group_of_item == group_of_user[user]))
-        for split, chosen in enumerate((liked[:taken], liked[taken : taken + 3], liked[taken + 3 : taken + 8])):
+        for split, chosen in enumerate((liked[:train], liked[train : train + 3], liked[train + 3 : train + 8])):
             splits[split, user, chosen] = True
     one_hot = np.eye(GROUPS)[group_of_item]
     rows = np.arange(items) if permute is None else np.random.default_rng(permute).permutation(items)
@@ -62,9 +62,9 @@ def dataset(
     )
 
 
-def histories(taken: sparse.csr_matrix) -> Sequences:
-    """What the users of `taken` (n, items) took, in the order of the items' numbers."""
-    return Sequences(taken.indptr.astype(np.int64), taken.indices.astype(np.int64))
+def histories(interactions: sparse.csr_matrix) -> Sequences:
+    """The histories of the users of `interactions` (n, items), in the order of the items' numbers."""
+    return Sequences(interactions.indptr.astype(np.int64), interactions.indices.astype(np.int64))
 
 
 def random_world(users: int, items: int, *, density: float = 0.3, seed: int = 0) -> Dataset:

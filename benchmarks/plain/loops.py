@@ -14,9 +14,9 @@ from tasks.data import Dataset
 
 def batches(data: Dataset, size: int) -> int:
     """Draw the batches of an epoch; negatives by rejection sampling. Returns the number of batches."""
-    taken = [set(data.train[user].indices.tolist()) for user in range(data.train.shape[0])]
+    histories = [set(data.train[user].indices.tolist()) for user in range(data.train.shape[0])]
     triples = []
-    for user, items in enumerate(taken):
+    for user, items in enumerate(histories):
         for item in items:
             negative = random.randrange(data.train.shape[1])  # noqa: S311  no secret
             while negative in items:

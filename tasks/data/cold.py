@@ -45,14 +45,14 @@ def hold_out_items(data: Dataset, *, share: float = 0.1, seed: int = 0) -> ColdS
     everybody = np.ones(users, dtype=bool)
     train = _part(data.train, everybody, ~cold)
     trained = np.diff(train.indptr) > 0
-    taken = (data.train + data.valid + data.test).tocsr()  # no pair is in two of them, so of ones
+    interactions = (data.train + data.valid + data.test).tocsr()  # no pair is in two of them, so of ones
     sequences = None if data.sequences is None else data.sequences.take(~cold[data.sequences.items])
-    valid, test = _part(data.valid, trained, ~cold), _part(taken, trained, cold)
+    valid, test = _part(data.valid, trained, ~cold), _part(interactions, trained, cold)
     held_out = replace(data, train=train, valid=valid, test=test, sequences=sequences)
     warm_test = _part(data.test, everybody, ~cold).nnz
     kept = held_out.train.nnz + held_out.valid.nnz + held_out.test.nnz
-    before = np.diff(taken.indptr) > 0
-    return ColdStart(held_out, items, warm_test, taken.nnz - warm_test - kept, int((before & ~trained).sum()))
+    before = np.diff(interactions.indptr) > 0
+    return ColdStart(held_out, items, warm_test, interactions.nnz - warm_test - kept, int((before & ~trained).sum()))
 
 
 def _part(matrix: sparse.csr_matrix, users: np.ndarray, items: np.ndarray) -> sparse.csr_matrix:

@@ -91,8 +91,8 @@ class Dataset:
         if len(sequences) != users or sequences.seconds is None:
             times = "without" if sequences.seconds is None else "with"
             raise BadInput(f"{self.name} has {len(sequences)} sequences {times} times, expected {users} with times")
-        taken = sequences.matrix(items)
-        if not np.array_equal(taken.indptr, self.train.indptr) or not np.array_equal(taken.indices, self.train.indices):
+        rows, train = sequences.matrix(items), self.train
+        if not np.array_equal(rows.indptr, train.indptr) or not np.array_equal(rows.indices, train.indices):
             raise BadInput(f"sequences of {self.name} hold other interactions than its train, expected the same")
 
 

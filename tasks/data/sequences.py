@@ -1,4 +1,4 @@
-"""Histories whose order is known: what each user took, oldest first."""
+"""Histories whose order is known: the interactions of each user, oldest first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.errors import BadInput
 
 @dataclass(frozen=True)
 class Sequences:
-    """Ordered histories of U users: user u took `items[starts[u]:starts[u + 1]]`, oldest first.
+    """Ordered histories of U users: user u interacted with `items[starts[u]:starts[u + 1]]`, oldest first.
 
     `starts` (U + 1,), `items` (n,) column numbers and `seconds` (n,) since 1970, never falling within a user, are int64
     and become read-only. `seconds` is None for histories of which only the order is known.
@@ -41,11 +41,11 @@ class Sequences:
         return len(self.starts) - 1
 
     def matrix(self, items: int) -> sparse.csr_matrix:
-        """What was taken, without the order: (U, items) CSR float32 of ones with sorted indices."""
+        """The interactions without their order: (U, items) CSR float32 of ones with sorted indices."""
         ones = np.ones(len(self.items), dtype=np.float32)
-        taken = sparse.csr_matrix((ones, self.items, self.starts), shape=(len(self), items), copy=True)
-        taken.sort_indices()
-        return taken
+        matrix = sparse.csr_matrix((ones, self.items, self.starts), shape=(len(self), items), copy=True)
+        matrix.sort_indices()
+        return matrix
 
     def take(self, rows: np.ndarray) -> Sequences:
         """The interactions in a mask (n,) of all; users keep their place, also those with nothing left."""

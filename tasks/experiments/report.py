@@ -97,7 +97,7 @@ def mean_score(metrics: pd.DataFrame, model: str, part: str) -> float:
 
 
 def write_table(comparison: Comparison, without_content: Sequence[str]) -> Iterator[str]:
-    """Markdown for people: accuracy, and where asked what content is worth and how items fare that nobody took."""
+    """Markdown for people: accuracy, and where asked what content is worth and how cold items rank."""
     yield from _accuracy(comparison, without_content)
     worlds = set(comparison.metrics["world"])
     if "permuted" in worlds:

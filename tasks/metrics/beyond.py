@@ -19,13 +19,13 @@ from tasks.metrics.ranking import Evaluation
 def beyond_accuracy(evaluation: Evaluation, data: Dataset) -> dict[str, float]:
     """Return `{"coverage@5": ..., "novelty@5": ..., "popularity@5": ...}` at every cutoff of the evaluation."""
     users, items = data.shape
-    taken = np.bincount(data.train.indices, minlength=items)
-    novelty = -np.log2((taken + 1) / (users + 1))
+    counts = np.bincount(data.train.indices, minlength=items)
+    novelty = -np.log2((counts + 1) / (users + 1))
     metrics: dict[str, float] = {}
     for k in evaluation.cutoffs:
         ranked = evaluation.top[:, :k]
         shown = ranked[ranked >= 0]
         metrics[str(Metric("coverage", k))] = len(np.unique(shown)) / items
         metrics[str(Metric("novelty", k))] = float(novelty[shown].mean())
-        metrics[str(Metric("popularity", k))] = float(taken[shown].mean())
+        metrics[str(Metric("popularity", k))] = float(counts[shown].mean())
     return metrics

@@ -36,10 +36,10 @@ def by_segment(evaluation: Evaluation, data: Dataset, split: EvalSplit) -> list[
     """Return the segments short, medium, long, head, tail, warm and cold of `evaluation` on `split` of `data`."""
     positives: sparse.csr_matrix = getattr(data, split)[evaluation.users]  # (n, items)
     histories = np.diff(data.train.indptr)[evaluation.users]
-    taken = np.bincount(data.train.indices, minlength=data.shape[1])
-    head = head_items(taken)
+    counts = np.bincount(data.train.indices, minlength=data.shape[1])
+    head = head_items(counts)
     users = [_of_users(name, evaluation, positives, chosen) for name, chosen in terciles(histories).items()]
-    parts = {"head": head, "tail": ~head, "warm": taken > 0, "cold": taken == 0}
+    parts = {"head": head, "tail": ~head, "warm": counts > 0, "cold": counts == 0}
     return users + [_of_items(name, evaluation, positives, chosen) for name, chosen in parts.items()]
 
 
@@ -50,12 +50,12 @@ def terciles(histories: np.ndarray) -> dict[str, np.ndarray]:
     return {"short": short, "medium": ~short & ~long, "long": long}
 
 
-def head_items(taken: np.ndarray) -> np.ndarray:
-    """Return an (items,) mask of the fewest items with HEAD_PERCENT of interactions, `taken` (items,)."""
-    order = np.argsort(-taken, kind="stable")
-    held = taken[order].cumsum()
+def head_items(counts: np.ndarray) -> np.ndarray:
+    """Return an (items,) mask of the fewest items with HEAD_PERCENT of the interactions; `counts` (items,)."""
+    order = np.argsort(-counts, kind="stable")
+    held = counts[order].cumsum()
     size = int(np.searchsorted(held * 100, HEAD_PERCENT * held[-1])) + 1
-    mask = np.zeros(len(taken), dtype=bool)
+    mask = np.zeros(len(counts), dtype=bool)
     mask[order[:size]] = True
     return mask
 

@@ -149,4 +149,4 @@ class Model(ABC):
         wrong = rows[(rows < 0) | (rows >= count)]
         if len(wrong):
             raise BadInput(f"user {wrong[0]} found, expected row numbers from 0 to {count - 1}")
-        return np.array(rows, dtype=np.int64, order="C")  # torch takes none that is reversed or read-only
+        return np.array(rows, dtype=np.int64, order="C")  # torch accepts none that is reversed or read-only

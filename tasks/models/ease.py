@@ -19,7 +19,7 @@ from tasks.models.solvers.ease_sparse import pruned_bytes, pruned_weights
 from tasks.training import ModelConfig, Real, TrainingOptions
 
 log = logging.getLogger(__name__)
-SMALL = 10_000  # items whose dense weights take half a minute: kept dense even if there are fewer users
+SMALL = 10_000  # items whose dense weights are solved in half a minute: kept dense even if there are fewer users
 NEIGHBOURS = 200  # of an item if more do not fit
 
 

@@ -22,7 +22,7 @@ from tasks.training import ModelConfig, Real, TrainingOptions, Whole
 
 
 class ItemKNN(ItemWeights):
-    """score_ui = sum of the similarities of i to what u took, over the pairs that are kept; never (items, items)."""
+    """score_ui = sum of the similarities of i to the items of u, over the pairs that are kept; never (items, items)."""
 
     name = "itemknn"
 

@@ -84,11 +84,11 @@ class MMGCL(GradientModel):
         users, items = (torch.cat(side[:-1], 1) for side in whole)
         penalty = layer0_norms(self.nodes, batch, len(users))
         ranking = pairwise(users, items, batch) + self.config.regularization * penalty
-        takers, taken = contrasted(batch)
-        people = info_nce(_rows(one[0], takers), _rows(other[0], takers), self.config.temperature)
-        second = _rows(other[1], taken)
-        challenging = _rows(other[1], taken, self._swapped, self.others[taken])
-        things = info_nce(_rows(one[1], taken), torch.cat([second, challenging]), self.config.temperature)
+        users, items = contrasted(batch)
+        people = info_nce(_rows(one[0], users), _rows(other[0], users), self.config.temperature)
+        second = _rows(other[1], items)
+        challenging = _rows(other[1], items, self._swapped, self.others[items])
+        things = info_nce(_rows(one[1], items), torch.cat([second, challenging]), self.config.temperature)
         return ranking + self.config.contrast * (people + things)
 
     def representations(self) -> Representations:

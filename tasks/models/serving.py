@@ -1,4 +1,4 @@
-"""What it takes to answer without the dataset: kinds of scores, for users known from training and for new ones.
+"""What answers without the dataset: kinds of scores, for users known from training and for new ones.
 
 A new kind is a class that does what `Serving` says, and a line of `KINDS`; `releases/serving_files.py` writes them all.
 """
@@ -39,11 +39,11 @@ class Serving(Protocol):
 
     kind: ClassVar[str]  # its key in KINDS
 
-    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
-        """For row numbers `users`, as the model scores them; `taken` (U, items) is what all users took in training."""
+    def known(self, users: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
+        """Of row numbers `users`, as the model scores them; `interactions` (U, items) are all those of training."""
 
     def new(self, histories: Sequences) -> np.ndarray:
-        """For n users who were not there in training, by what they took, oldest first and each item once."""
+        """For n users who were not in training, by their interactions, oldest first and each item once."""
 
     @property
     def vectors(self) -> np.ndarray | None:
@@ -78,13 +78,13 @@ def linear_kind(names: Collection[str]) -> type[Serving]:
 
 @dataclass(frozen=True)
 class ItemItem(Serving):
-    """score = x B, with x what a user took and B the `weights` (items, items) float32."""
+    """score = x B, with x the interactions of a user and B the `weights` (items, items) float32."""
 
     kind = "item-item"
     weights: np.ndarray | sparse.csr_matrix
 
-    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
-        scores = taken[users] @ self.weights
+    def known(self, users: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
+        scores = interactions[users] @ self.weights
         return np.asarray(scores.toarray() if sparse.issparse(scores) else scores, dtype=np.float32)
 
     def new(self, histories: Sequences) -> np.ndarray:
@@ -128,7 +128,7 @@ class Factors(Serving):
     bias: np.ndarray
     fold_in: FoldIn
 
-    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
+    def known(self, users: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
         """By the vectors that they learned."""
         return self.users[users] @ self.items.T + self.bias
 
@@ -168,8 +168,8 @@ class Ensemble(Serving):
     parts: tuple[Serving, ...]
     weights: tuple[float, ...]
 
-    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
-        return self._blend([part.known(users, taken) for part in self.parts])
+    def known(self, users: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
+        return self._blend([part.known(users, interactions) for part in self.parts])
 
     def new(self, histories: Sequences) -> np.ndarray:
         return self._blend([part.new(histories) for part in self.parts])

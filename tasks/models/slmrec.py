@@ -75,8 +75,8 @@ class SLMRec(GradientModel):
         candidates = batch.positives.unique()
         scaled = functional.embedding(people, users) / self.config.temperature  # smaller than the cosines
         sums = torch.logsumexp(scaled @ functional.embedding(candidates, items).T, 1)  # (people,)
-        taken = (gather(users, batch.users)[0] * gather(items, batch.positives)[0]).sum(1) / self.config.temperature
-        ranking = (sums[rows] - taken).mean()
+        positive = (gather(users, batch.users)[0] * gather(items, batch.positives)[0]).sum(1) / self.config.temperature
+        ranking = (sums[rows] - positive).mean()
         own = self.graph.split(self.nodes)
         norms = squared_norms(functional.embedding(batch.users, own[0]), functional.embedding(batch.positives, own[1]))
         return (

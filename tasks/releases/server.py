@@ -62,16 +62,16 @@ class ReleaseServer:
     def recommend_new(
         self, history: Iterable[str], k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
     ) -> list[Ranked]:
-        """The best `k` items for somebody who took the items of `history`, oldest first.
+        """The best `k` items for a new user who interacted with the items of `history`, oldest first.
 
         Of an item named twice the last time counts. They are left out unless `include_seen`. BadInput for an empty
         history.
         """
-        taken = list(dict.fromkeys(reversed(self.columns(history))))[::-1]
-        if not taken:
-            raise BadInput("a history without items found, expected at least one item that the user took")
-        one = Sequences(np.array([0, len(taken)], dtype=np.int64), np.array(taken, dtype=np.int64))
-        return self._best(self._serving.new(one), k, self.columns(exclude) + ([] if include_seen else taken))
+        columns = list(dict.fromkeys(reversed(self.columns(history))))[::-1]
+        if not columns:
+            raise BadInput("a history without items found, expected at least one item of the user")
+        one = Sequences(np.array([0, len(columns)], dtype=np.int64), np.array(columns, dtype=np.int64))
+        return self._best(self._serving.new(one), k, self.columns(exclude) + ([] if include_seen else columns))
 
     def similar(self, item: str, k: int = 10, *, exclude: Iterable[str] = ()) -> list[Ranked]:
         """Return the `k` items most similar to `item`, without itself; empty if its vector is zero."""

@@ -29,7 +29,7 @@ def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> 
     """Return 16 hexadecimal digits of a sha256 over all inputs: the same content has the same name."""
     model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
     metrics = evaluated.json("metrics.json")
-    values = {split: metrics[split] for split in EVAL_SPLITS}  # and not how long it took
+    values = {split: metrics[split] for split in EVAL_SPLITS}  # and not the seconds
     content = [FORMAT, model, values, prepared.manifest.content]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -76,8 +76,8 @@ def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.
     ids = {"user_id": pa.array(data.user_ids.tolist()), "item_id": pa.array(data.item_ids.tolist())}
     for rows in progress(row_blocks(np.arange(data.shape[0]), data.shape[1]), label="recommendations", unit="batch"):
         scores = np.array(model.scores(rows), dtype=np.float32)  # (b, items), a copy: masked below
-        taken = seen[rows]
-        scores[np.repeat(np.arange(len(rows)), np.diff(taken.indptr)), taken.indices] = -np.inf
+        history = seen[rows]
+        scores[np.repeat(np.arange(len(rows)), np.diff(history.indptr)), history.indices] = -np.inf
         yield _rank_rows(ids, rows, scores, top)
 
 

@@ -93,7 +93,7 @@ def _write(  # noqa: PLR0917  one artefact has all of it
 
 
 def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) -> dict[str, object]:
-    """A ready-made matrix takes the place of encoding."""
+    """A matrix of precomputed embeddings takes the place of encoding."""
     begun = time.perf_counter()
     matrix = read_artefact(store, plan.matrices[feature.name])
     vectors = matrix.array("vectors.npy")

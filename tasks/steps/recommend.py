@@ -23,7 +23,7 @@ def recommend(
     user: Annotated[Ids, typer.Option(help="A user of the log; may be given several times.")] = None,
     history: Annotated[
         Ids,
-        typer.Option(help="Items that somebody new took, oldest first, with commas between or given several times."),
+        typer.Option(help="History of a new user: items, oldest first, with commas between or given several times."),
     ] = None,
     similar_to: Annotated[Ids, typer.Option(help="An item; may be given several times.")] = None,
     k: Annotated[int, typer.Option(min=1, help="Number of items, up to the whole catalogue.")] = 10,

@@ -107,9 +107,9 @@ def test_tastes_follow_content_but_not_only_content() -> None:
     genre = np.array([GENRES.index(one.genre) for one in films])
     favourite = np.array([viewer(7, index).genres.argmax() for index in range(200)])
     offered = (genre[None] == favourite[:, None]).mean(axis=1)
-    taken = (seen * (genre[None] == favourite[:, None])).sum(axis=1) / seen.sum(axis=1)
-    assert taken.mean() > 1.8 * offered.mean()
-    assert taken.mean() < 0.6
+    consumed = (seen * (genre[None] == favourite[:, None])).sum(axis=1) / seen.sum(axis=1)
+    assert consumed.mean() > 1.8 * offered.mean()
+    assert consumed.mean() < 0.6
     fame = np.array([one.fame for one in films])
     assert 0.4 < np.corrcoef(fame, seen.sum(axis=0))[0, 1] < 0.95
 

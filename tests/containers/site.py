@@ -190,11 +190,11 @@ def copied(target: Path) -> Path:
 
 def installation(folder: Path, mail_image: str | None) -> Site:
     """Settings under which an installation of the tests disturbs no other one."""
-    taken: set[int] = set()
+    reserved: set[int] = set()
     settings = {"COMPOSE_PROJECT_NAME": PROJECT, "UP_TIMEOUT": "600"}
     settings |= {"HEALTH_INTERVAL": "5s", "TASK_LOST_AFTER": "60"}  # half of the defaults
     for name in PORTS:
-        taken.add(port := free_port(taken))
+        reserved.add(port := free_port(reserved))
         settings[name] = str(port)
     for name in IMAGES:
         settings[name] = f"{PROJECT}-{name.lower().removesuffix('_image').replace('_', '-')}:latest"

@@ -60,7 +60,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 
 @pytest.mark.parametrize("name", PERSONAL)
 def test_it_finds_the_withheld_item(name: str) -> None:
-    """Of all items not taken, the withheld one comes first, or second after the other withheld one of its colour."""
+    """Of all other items, the held-out one comes first, or second after the other held-out one of its colour."""
     found = on_checkerboard(name)[0]
     scores = found.scores(np.arange(30))
     scores[found.data.train.toarray() > 0] = -np.inf
@@ -294,9 +294,9 @@ def test_names_are_listed_without_torch() -> None:
 
 
 def in_scarcity(name: str, permute: int | None) -> float:
-    """NDCG@20 on test after two interactions a user: nobody took most items, and only content tells who would."""
+    """NDCG@20 on test after two interactions a user: most items are cold, and only content can rank them."""
     more = {"grounding": 0.3} if name == "bm3" else {}  # which moves items by content, unlike the rest of its loss
-    data = content_world(items=240, taken=2, permute=permute)
+    data = content_world(items=240, train=2, permute=permute)
     model = build_model(name, QUICK | more, data)
     model.fit(TrainingOptions())
     return evaluate(model.scores, data, "test").means()["ndcg@20"]

@@ -49,7 +49,7 @@ def test_known_users_get_what_recommendations_holds(release: Release) -> None:
 
 
 def test_known_users_are_scored_as_by_the_model(release: Release) -> None:
-    """The whole catalogue, what was taken included."""
+    """The whole catalogue, the items of the history included."""
     for row in (0, 17):
         found = dict(release.served.recommend(f"user {row}", 30, include_seen=True))
         mine = [found[str(item)] for item in release.data.item_ids]

@@ -1,4 +1,4 @@
-"""What each user took in training, in order of time."""
+"""The training interactions of each user, in order of time."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def test_each_user_has_the_rows_of_train_in_order_of_time(log: Interactions) -> 
 def test_they_hold_what_train_holds_and_nothing_of_valid_and_test(log: Interactions) -> None:
     """As sets of each user; what is withheld is in none."""
     data = dataset_of("films", log, {})
-    taken = sequences_in(data).matrix(data.shape[1])
-    np.testing.assert_array_equal(taken.toarray(), data.train.toarray())
-    assert taken.has_canonical_format
-    assert not taken.multiply(data.valid + data.test).nnz
+    matrix = sequences_in(data).matrix(data.shape[1])
+    np.testing.assert_array_equal(matrix.toarray(), data.train.toarray())
+    assert matrix.has_canonical_format
+    assert not matrix.multiply(data.valid + data.test).nnz
 
 
 @given(timed_logs(), st.sampled_from(["valid", "test"]))
@@ -94,7 +94,7 @@ def test_a_log_without_times_has_none() -> None:
 
 
 def small() -> Dataset:
-    """Two users, three items; user u0 took 1 and then 0."""
+    """Two users, three items; user u0 interacted with 1 and then 0."""
     log = log_of([(0, 0), (0, 1), (1, 1), (1, 2), (0, 2)], times=[9, 3, 4, 5, 6], labels=[0, 0, 0, 1, 2])
     return dataset_of("films", log, {})
 

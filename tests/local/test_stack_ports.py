@@ -32,8 +32,8 @@ def test_taken_ports_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ports that the caller has already assigned are not chosen."""
     monkeypatch.setattr("local.ports.LOWEST", 15_000)
     monkeypatch.setattr("local.ports.HIGHEST", 15_009)
-    taken = set(range(15_000, 15_009))
-    assert free_port(taken) == 15_009
+    reserved = set(range(15_000, 15_009))
+    assert free_port(reserved) == 15_009
 
 
 def test_a_port_whose_grpc_companion_is_taken_is_of_no_use(listening: int) -> None:

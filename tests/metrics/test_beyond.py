@@ -41,11 +41,11 @@ def test_what_is_masked_is_never_recommended() -> None:
 def test_popularity_recommends_the_known_and_little_of_the_catalogue() -> None:
     """Compared with random scores, popularity has less coverage, more popular and less novel items."""
     data = random_world(60, 40, density=0.2)
-    taken = np.asarray(data.train.sum(axis=0)).ravel().astype(np.float32)
+    counts = np.asarray(data.train.sum(axis=0)).ravel().astype(np.float32)
     chance = np.random.default_rng(0).random((60, 40)).astype(np.float32)
     known, random = (
         beyond_accuracy(evaluate(lambda users, s=s: s[users], data, "test", cutoffs=(5,)), data)
-        for s in (np.tile(taken, (60, 1)), chance)
+        for s in (np.tile(counts, (60, 1)), chance)
     )
     assert known["coverage@5"] < random["coverage@5"]
     assert known["popularity@5"] > random["popularity@5"]

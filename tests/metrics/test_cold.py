@@ -15,9 +15,9 @@ from tests.world import content_world, dataset, random_world
 
 def test_a_known_item_stands_in_the_way_only_where_all_compete() -> None:
     """The held-out item is first among held-out items, and second when a known item also competes."""
-    taken = np.array([[1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 1, 1]] * 3, dtype=bool)
-    nothing = np.zeros_like(taken)
-    cold = hold_out_items(dataset("small", taken, nothing, nothing), share=1 / 3, seed=0)
+    interactions = np.array([[1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 1, 1]] * 3, dtype=bool)
+    nothing = np.zeros_like(interactions)
+    cold = hold_out_items(dataset("small", interactions, nothing, nothing), share=1 / 3, seed=0)
     known = np.setdiff1d(np.arange(6), cold.items)
     table = np.where(cold.data.test.toarray() > 0, 5.0, 1.0).astype(np.float32)
     table[:, known] = 9.0

@@ -81,12 +81,12 @@ def test_recall_of_items_is_that_of_their_positives_alone(seed: int, k: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("taken", "head"),
+    ("counts", "head"),
     [([8, 1, 1, 0], [0]), ([1, 0, 8, 1], [2]), ([4, 4, 4], [0, 1, 2]), ([1, 4, 4, 1], [1, 2]), ([79, 20, 1], [0, 1])],
 )
-def test_the_head_is_the_fewest_items_with_four_fifths(taken: list[int], head: list[int]) -> None:
+def test_the_head_is_the_fewest_items_with_four_fifths(counts: list[int], head: list[int]) -> None:
     """The most popular come first, ties by the lower number; exactly four fifths are enough."""
-    assert np.flatnonzero(head_items(np.array(taken))).tolist() == head
+    assert np.flatnonzero(head_items(np.array(counts))).tolist() == head
 
 
 def test_equal_histories_are_not_parted() -> None:

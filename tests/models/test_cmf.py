@@ -22,7 +22,7 @@ CONTENT = {"text": 0.4, "audio": 0.9}
 
 
 def world() -> Dataset:
-    """Items 3 and 5 lack the text, 5 the sound too; 9 nobody took."""
+    """Items 3 and 5 lack the text, 5 the sound too; 9 is cold."""
     data = random_world(30, 17)
     features = {name: rows.copy() for name, rows in data.features.items()}
     features["text"][[3, 5]], features["audio"][5] = 0, 0

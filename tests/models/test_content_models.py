@@ -258,7 +258,7 @@ def test_mmgcn(data: Dataset) -> None:
 
 
 def test_dualgnn() -> None:
-    """Channels weighed by each user, and the mean of users alike, by the cosine of what they took."""
+    """Channels weighed by each user, and the mean of users alike, by the cosine of their interactions."""
     data = random_world(USERS, ITEMS, density=0.5)  # where nobody has an empty history
     model, state, loss = dense.trained("dualgnn", data, user_neighbours=2, user_weight=0.5)
     channels = [dense.smoothed(graph_of(data), state["nodes"], 2)]
@@ -267,8 +267,8 @@ def test_dualgnn() -> None:
         channels.append(dense.smoothed(graph_of(data), np.concatenate([state["users"][place], items]), 2))
     taste = dense.softmax(state["taste"], 1)
     users = sum(taste[:, [place]] * channel[:USERS] for place, channel in enumerate(channels))
-    taken = data.train.toarray()
-    alike = taken @ taken.T / np.sqrt(np.outer(taken.sum(1), taken.sum(1)))
+    interactions = data.train.toarray()
+    alike = interactions @ interactions.T / np.sqrt(np.outer(interactions.sum(1), interactions.sum(1)))
     np.fill_diagonal(alike, 0)
     alike[alike < np.sort(alike, axis=1)[:, [-2]]] = 0
     assert ((alike > 0).sum(axis=1) == 2).all()  # or the test would depend on an order among equals

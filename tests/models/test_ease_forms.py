@@ -96,7 +96,7 @@ def test_the_form_is_chosen_by_size_and_named_in_the_log(
 
 
 def test_more_neighbours_than_items_are_all_of_them() -> None:
-    """And an item that nobody took has no weight."""
+    """And a cold item has no weight."""
     data = random_world(6, 9, density=0.1)
     model = build_model("ease", {"neighbours": 500}, data)
     model.fit(TrainingOptions())

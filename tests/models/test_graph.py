@@ -26,12 +26,12 @@ def test_the_graph_is_normalised_on_both_sides() -> None:
 
 def test_the_mean_over_neighbours_and_its_transpose() -> None:
     """Rows sum to one, but for a user and an item without interactions; the way back is the dense transpose."""
-    taken = random_world(11, 8).train.toarray()
-    taken[4] = 0
-    taken[:, 6] = 0
-    dense = np.block([[np.zeros((11, 11)), taken], [taken.T, np.zeros((8, 8))]])
+    interactions = random_world(11, 8).train.toarray()
+    interactions[4] = 0
+    interactions[:, 6] = 0
+    dense = np.block([[np.zeros((11, 11)), interactions], [interactions.T, np.zeros((8, 8))]])
     dense /= np.maximum(dense.sum(1, keepdims=True), 1)
-    forth, back = mean_over_neighbours(sparse.csr_matrix(taken))
+    forth, back = mean_over_neighbours(sparse.csr_matrix(interactions))
     np.testing.assert_allclose(forth.toarray(), dense, rtol=1e-6)
     np.testing.assert_allclose(back.toarray(), dense.T, rtol=1e-6)
     assert (forth.dtype, back.dtype) == (np.float32, np.float32)
@@ -68,14 +68,16 @@ def test_propagation_is_the_mean_over_layers() -> None:
 
 def test_thinning_leaves_out_edges_of_much_used_nodes_first() -> None:
     """One edge is kept of twelve: each as often as 1 / sqrt(d_u d_i) says, within five standard errors."""
-    taken = np.array([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], np.float32)
-    matrix, rng, draws = sparse.csr_matrix(taken), np.random.default_rng(0), 5000
+    interactions = np.array(
+        [[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], np.float32
+    )
+    matrix, rng, draws = sparse.csr_matrix(interactions), np.random.default_rng(0), 5000
     kept = sum(drop_edges(matrix, 1 - 1 / matrix.nnz, rng).toarray() for _ in range(draws))
-    weights = taken / np.sqrt(np.outer(taken.sum(1), taken.sum(0)))
+    weights = interactions / np.sqrt(np.outer(interactions.sum(1), interactions.sum(0)))
     expected = weights / weights.sum()
     assert kept.sum() == draws
     assert (abs(kept / draws - expected) <= 5 * np.sqrt(expected * (1 - expected) / draws)).all()
-    assert expected.max() > 2 * expected[taken > 0].min()
+    assert expected.max() > 2 * expected[interactions > 0].min()
 
 
 def test_the_gradient_of_a_product_is_that_of_finite_differences() -> None:

@@ -14,7 +14,7 @@ from tests.world import random_world
 @pytest.mark.parametrize("cells", [1, 2**24])
 @pytest.mark.parametrize(("k", "shrink"), [(3, 0.0), (3, 2.5), (100, 1.0)])
 def test_it_equals_the_formula(k: int, shrink: float, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shrunk cosines, the k largest of each item kept, summed over what the user took; however large the blocks."""
+    """Shrunk cosines, the k largest of each item kept, summed over the items of the user; however large the blocks."""
     monkeypatch.setattr("tasks.models.solvers.item_neighbours.CELLS", cells)
     data = random_world(40, 23)
     model = build_model("itemknn", {"neighbours": k, "shrink": shrink}, data)

@@ -18,7 +18,7 @@ USERS, ITEMS, ABSENT = 4200, 4096, 64  # each user lacks one item of 64
 
 
 @pytest.fixture(scope="module")
-def taken() -> Any:
+def interactions() -> Any:
     """(USERS, ITEMS), all of it but a diagonal pattern."""
     items = np.arange(ITEMS, dtype=np.int32)
     rows = [items[(items + user) % ABSENT != 0] for user in range(USERS)]
@@ -29,32 +29,35 @@ def taken() -> Any:
     return found
 
 
-def test_a_graph_has_every_edge_and_propagates(taken: sparse.csr_matrix) -> None:
+def test_a_graph_has_every_edge_and_propagates(interactions: sparse.csr_matrix) -> None:
     """Of a vector of ones, the first and last rows are what degrees say; a lost edge is 2.5e-4 of them."""
-    graph = torch_csr(normalised_bipartite(taken))
-    users, items = (np.asarray(taken.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
+    graph = torch_csr(normalised_bipartite(interactions))
+    users, items = (np.asarray(interactions.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
     found = propagate(graph, torch.ones(USERS + ITEMS, 1), 1).numpy().ravel() * 2 - 1
     weights = 1 / np.sqrt(items)
-    expected = [weights[taken.indices[taken.indptr[row] : taken.indptr[row + 1]]].sum() for row in (0, USERS - 1)]
+    expected = [
+        weights[interactions.indices[interactions.indptr[row] : interactions.indptr[row + 1]]].sum()
+        for row in (0, USERS - 1)
+    ]
     np.testing.assert_allclose(found[[0, USERS - 1]], np.array(expected) / np.sqrt(users[[0, -1]]), rtol=5e-5)
-    last = taken[:, ITEMS - 1].nonzero()[0]
+    last = interactions[:, ITEMS - 1].nonzero()[0]
     np.testing.assert_allclose(found[-1], (1 / np.sqrt(users[last])).sum() / np.sqrt(items[-1]), rtol=5e-5)
 
 
-def test_thinning_keeps_the_share_of_the_first_and_of_the_last(taken: sparse.csr_matrix) -> None:
+def test_thinning_keeps_the_share_of_the_first_and_of_the_last(interactions: sparse.csr_matrix) -> None:
     """Exactly as many as asked for; within five standard errors the same of all users, of nearly equal degrees."""
-    kept = drop_edges(taken, 0.7, np.random.default_rng(0))
-    assert kept.nnz == round(taken.nnz * 0.3)
+    kept = drop_edges(interactions, 0.7, np.random.default_rng(0))
+    assert kept.nnz == round(interactions.nnz * 0.3)
     for users in (slice(0, 500), slice(USERS - 500, USERS)):
-        before, after = (int(matrix[users].nnz) for matrix in (taken, kept))
+        before, after = (int(matrix[users].nnz) for matrix in (interactions, kept))
         assert abs(after / before - 0.3) < 5 * np.sqrt(0.3 * 0.7 / before)
-    assert (taken - taken.multiply(kept)).nnz == taken.nnz - kept.nnz  # each of them was taken
+    assert (interactions - interactions.multiply(kept)).nnz == interactions.nnz - kept.nnz  # each of them was there
 
 
-def test_negatives_of_the_last_users_are_items_they_lack(taken: sparse.csr_matrix) -> None:
+def test_negatives_of_the_last_users_are_items_they_lack(interactions: sparse.csr_matrix) -> None:
     """All of them, and only they."""
     users = np.repeat([0, USERS - 1], 20_000)
-    drawn = NegativeSampler(taken).sample(users, np.random.default_rng(0))
+    drawn = NegativeSampler(interactions).sample(users, np.random.default_rng(0))
     for user in (0, USERS - 1):
         lacking = np.flatnonzero((np.arange(ITEMS) + user) % ABSENT == 0)
         np.testing.assert_array_equal(np.unique(drawn[users == user]), lacking)

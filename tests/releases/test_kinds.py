@@ -27,13 +27,13 @@ USERS, ITEMS = 12, 9
 
 @dataclass(frozen=True)
 class LastItem(Serving):
-    """Scores are the row of `follows` (items, items) of what a user took last: `last` (U,) for those of training."""
+    """Scores are the row of `follows` (items, items) of the last item of a user: `last` (U,) for those of training."""
 
     kind = "last-item"
     follows: np.ndarray
     last: np.ndarray
 
-    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
+    def known(self, users: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
         return np.asarray(self.follows[self.last[users]])
 
     def new(self, histories: Sequences) -> np.ndarray:
@@ -48,7 +48,7 @@ class LastItem(Serving):
 
 
 class Markov(Model):
-    """How often an item came right after another; with `mixed`, in an ensemble with all that were taken together."""
+    """How often an item came right after another; with `mixed`, in an ensemble with all items of the same users."""
 
     name = "markov"
 
@@ -105,12 +105,12 @@ def release(model: Model, tmp_path: Path) -> Artefact:
 
 
 def scores_of(served: ReleaseServer, *history: str) -> dict[str, float]:
-    """Of the whole catalogue, what was taken included."""
+    """Of the whole catalogue, the items of the history included."""
     return dict(served.recommend_new(history, ITEMS, include_seen=True))
 
 
 def test_known_users_are_scored_as_by_the_model(model: Model, release: Artefact) -> None:
-    """By what they took last in training."""
+    """By their last interaction in training."""
     served = ReleaseServer(release)
     for row, user in enumerate(model.data.user_ids):
         found = dict(served.recommend(str(user), ITEMS, include_seen=True))
@@ -131,7 +131,7 @@ def test_the_order_of_a_new_history_reaches_the_model(model: Model, release: Art
 
 
 def test_of_an_item_named_twice_the_last_time_counts(release: Artefact) -> None:
-    """Its place is where it was taken last."""
+    """Its place is that of its last interaction."""
     served = ReleaseServer(release)
     assert scores_of(served, "20", "10", "20") == scores_of(served, "10", "20")
     assert scores_of(served, "20", "10", "10", "20", "40", "10") == scores_of(served, "20", "40", "10")

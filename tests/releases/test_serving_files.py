@@ -119,7 +119,7 @@ def rewritten(folder: Path, **changed: object) -> Artefact:
 def test_a_kind_or_version_that_is_not_known_is_one_clear_sentence(
     tmp_path: Path, changed: dict[str, object], said: str
 ) -> None:
-    """What was found, what was expected and what to do; it is never taken for another kind."""
+    """What was found, what was expected and what to do; it is never read as another kind."""
     with pytest.raises(BadInput, match=rf"^releases/d/r/serving\.json: {said}; another version .* or publish again$"):
         load_serving(rewritten(tmp_path, **changed), USERS, ITEMS)
 

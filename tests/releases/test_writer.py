@@ -23,15 +23,15 @@ USERS, ITEMS, TOP = 9, 14, 4
 
 @pytest.fixture
 def data() -> Dataset:
-    """Users whose items lie in all three splits; the last user has taken all items but two."""
+    """Users whose items lie in all three splits; the last user has interacted with all items but two."""
     rng = np.random.default_rng(3)
-    taken = rng.random((USERS, ITEMS)) < 0.4
-    taken[-1] = True
-    taken[-1, [5, 8]] = False
-    label = rng.choice(3, size=taken.shape, p=[0.6, 0.2, 0.2])
+    interactions = rng.random((USERS, ITEMS)) < 0.4
+    interactions[-1] = True
+    interactions[-1, [5, 8]] = False
+    label = rng.choice(3, size=interactions.shape, p=[0.6, 0.2, 0.2])
     label[:, 0] = 0
-    taken[:, 0] = True
-    splits = [sparse.csr_matrix((taken & (label == n)).astype(np.float32)) for n in range(3)]
+    interactions[:, 0] = True
+    splits = [sparse.csr_matrix((interactions & (label == n)).astype(np.float32)) for n in range(3)]
     users, items = np.array([f"u{n}" for n in range(USERS)]), np.array([f"i{n}" for n in range(ITEMS)])
     features = {"text": rng.normal(size=(ITEMS, 3)).astype(np.float32)}
     return Dataset("world", *splits, user_ids=users, item_ids=items, features=features)
@@ -72,10 +72,10 @@ def test_recommendations_are_the_best_that_a_user_has_not_taken(
     monkeypatch.setattr(blocks, "CELLS", cells)
     model = fitted(name, data)
     scores = model.scores(np.arange(USERS))
-    taken = (data.train + data.valid + data.test).toarray() > 0
+    interactions = (data.train + data.valid + data.test).toarray() > 0
     expected = []
     for user in range(USERS):
-        others = [(float(scores[user, item]), item) for item in range(ITEMS) if not taken[user, item]]
+        others = [(float(scores[user, item]), item) for item in range(ITEMS) if not interactions[user, item]]
         expected += naive(f"u{user}", others, data.item_ids)
     found = frame(recommendations(model, data, TOP))
     assert found.columns.tolist() == ["user_id", "rank", "item_id", "score"]
@@ -88,7 +88,7 @@ def test_recommendations_are_the_best_that_a_user_has_not_taken(
 def test_similar_items_have_the_highest_cosine(
     name: str, cells: int, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the model's item vectors, or of who took them in training for a model that has none; never the item itself."""
+    """Of the model's item vectors, or of their users in training for a model that has none; never the item itself."""
     monkeypatch.setattr(blocks, "CELLS", cells)
     model = fitted(name, data)
     vectors = model.item_vectors()

@@ -114,11 +114,11 @@ def drop(store: Store, items: Sequence[str], modalities: Sequence[str] = MODALIT
 
 def load_log(store: Store, items: Sequence[str], version: str = "one") -> None:
     """A log in which three users take everything."""
-    taken = np.tile(np.arange(len(items), dtype=np.int32), 3)
+    codes = np.tile(np.arange(len(items), dtype=np.int32), 3)
     users = np.repeat(np.arange(3, dtype=np.int32), len(items))
     folder = f"interactions/{DATASET}"
     with write_artefact(store, f"{folder}/{version}") as out:
-        log = Interactions(users, taken, np.array(["u", "v", "w"]), np.array(items))
+        log = Interactions(users, codes, np.array(["u", "v", "w"]), np.array(items))
         log.save(out.file("interactions.parquet"))
     point(store, folder, version)
 

@@ -270,7 +270,7 @@ def test_permuting_moves_all_modalities_of_an_item_together() -> None:
 def test_a_model_says_whether_it_looks_at_content(name: str) -> None:
     """Other content gives other scores exactly where it says so."""
     brief = {"max_epochs": 1, "batch_size": 64} if "max_epochs" in model_class(name).Config.model_fields else {}
-    data = content_world(users=24, items=40, taken=2)
+    data = content_world(users=24, items=40, train=2)
     scores = []
     for world in (data, permute_features(data, 1)):
         model = build_model(name, brief, world)

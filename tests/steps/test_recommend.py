@@ -82,14 +82,14 @@ def test_a_person_gets_a_table(served: ReleaseServer, capsys: pytest.CaptureFixt
 
 def test_what_a_user_took_in_any_split_is_left_out_unless_asked_for(ask: Ask, data: Dataset) -> None:
     """Of the whole catalogue exactly the rest is left; with --include-seen all of it."""
-    taken = set(ITEM_IDS[(data.train + data.valid + data.test)[[4]].indices])
+    history = set(ITEM_IDS[(data.train + data.valid + data.test)[[4]].indices])
     assert data.test[[4]].nnz
-    assert set(items(ask("--user", "user 4", "--k", "11"))) == set(ITEM_IDS) - taken
+    assert set(items(ask("--user", "user 4", "--k", "11"))) == set(ITEM_IDS) - history
     assert set(items(ask("--user", "user 4", "--k", "11", "--include-seen"))) == set(ITEM_IDS)
 
 
 def test_a_history_is_left_out_unless_asked_for(ask: Ask) -> None:
-    """As what known users took is."""
+    """As the items of known users are."""
     assert set(items(ask("--history", "tt0", "--history", "tt5", "--k", "11"))) == set(ITEM_IDS) - {"tt0", "tt5"}
     assert set(items(ask("--history", "tt0", "--k", "11", "--include-seen"))) == set(ITEM_IDS)
 

@@ -233,11 +233,11 @@ def test_test_interactions_are_not_looked_at(prepared: Store, metrics_dsn: str) 
     ready(prepared, "r2", {})
     before = read_artefact(prepared, "runs/r2/prepare")
     log = before.frame(f"{DATASET}_filtered.inter")
-    taken = set(zip(log["userID"], log["itemID"], strict=True))
+    pairs = set(zip(log["userID"], log["itemID"], strict=True))
     for place in log.index[log["x_label"] == 2]:
         user = log.loc[place, "userID"]
-        log.loc[place, "itemID"] = item = next(i for i in range(40) if (user, i) not in taken)
-        taken.add((user, item))
+        log.loc[place, "itemID"] = item = next(i for i in range(40) if (user, i) not in pairs)
+        pairs.add((user, item))
     with write_artefact(prepared, "runs/r2/prepare") as out:
         for name in before.manifest.files:
             if name.endswith(".inter"):

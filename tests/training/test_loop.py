@@ -129,12 +129,12 @@ def test_a_user_who_has_taken_everything_is_left_out_aloud(caplog: pytest.LogCap
         model = Number(config(max_epochs=1), log)
         train(model, TrainingOptions())
     assert model.shown[0].users.tolist() == [1, 1]
-    assert "1 users have taken every item" in caplog.text
+    assert "1 users have interacted with every item" in caplog.text
 
 
 def test_nobody_to_compare_is_an_error() -> None:
-    """When every user has taken every item."""
-    with pytest.raises(BadInput, match="every user has taken every item"):
+    """When every user has interacted with every item."""
+    with pytest.raises(BadInput, match="every user has interacted with every item"):
         Number(config(max_epochs=1), sparse.csr_matrix(np.ones((2, 2), dtype=np.float32)))
 
 

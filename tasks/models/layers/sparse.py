@@ -23,7 +23,7 @@ def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
 
 
 def torch_pair(matrix: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
-    """(m, n) and its transpose (n, m), as `torch_csr`: what `product` takes."""
+    """(m, n) and its transpose (n, m), as `torch_csr`: the argument of `product`."""
     return torch_csr(matrix), torch_csr(matrix.T.tocsr())
 
 

@@ -31,20 +31,20 @@ class Dual:
     history: sparse.csr_matrix
     l2: float
 
-    def known(self, users: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
+    def known(self, users: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
         """(n, items) for row numbers `users` of training."""
         return self._scores(self.history[users].toarray(), self.inverse[users] @ self.history)
 
     def new(self, histories: Sequences) -> np.ndarray:
-        """(n, items) for n users of whom `histories` holds what they took, in any order."""
-        taken = histories.matrix(len(self.diagonal))
-        common = (taken @ self.history.T) @ self.inverse  # (n, users)
-        dense = taken.toarray()
+        """(n, items) for n users with `histories`, in any order."""
+        interactions = histories.matrix(len(self.diagonal))
+        common = (interactions @ self.history.T) @ self.inverse  # (n, users)
+        dense = interactions.toarray()
         return self._scores(dense, (dense - common @ self.history) / np.float32(self.l2))
 
-    def _scores(self, taken: np.ndarray, product: np.ndarray) -> np.ndarray:
+    def _scores(self, interactions: np.ndarray, product: np.ndarray) -> np.ndarray:
         """Return x - (x P) / diag(P), (n, items)."""
-        return np.asarray(taken - product / self.diagonal, dtype=np.float32)
+        return np.asarray(interactions - product / self.diagonal, dtype=np.float32)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return `inverse`, `diagonal`, the rows of X as `starts` and `indices`, and `l2` ()."""
@@ -66,10 +66,10 @@ def dual(interactions: sparse.csr_matrix, l2: float) -> Dual:
     """Return the model of `interactions` (users, items) of ones with lambda `l2`."""
     history = interactions.astype(np.float32)
     inverse = inverse_in_place(gram(history.T), l2).T  # the same, in C order
-    takers = history.T.tocsr()  # (items, users)
+    by_item = history.T.tocsr()  # (items, users)
     diagonal = np.empty(history.shape[1], dtype=np.float32)
     for start in range(0, len(diagonal), BLOCK):
-        block = takers[start : start + BLOCK]
+        block = by_item[start : start + BLOCK]
         explained = np.asarray(block.multiply(block @ inverse).sum(axis=1)).ravel()  # x_j' K x_j, below 1
         diagonal[start : start + BLOCK] = (1.0 - explained) / l2
     return Dual(inverse, diagonal, history, l2)

@@ -35,10 +35,10 @@ class FoldIn:
     scale: float = 1.0
     exponent: float = 0.0
 
-    def vectors(self, items: np.ndarray, gram: np.ndarray, taken: sparse.csr_matrix) -> np.ndarray:
-        """Return (n, d) float64 vectors for `taken` (n, items) of ones, `items` (items, d) and `gram` Y'Y (d, d)."""
-        l2 = self.l2 * growth(taken, self.alpha, self.exponent)
-        return self.scale * rows_solved(items, taken, self.alpha, l2, gram[None])
+    def vectors(self, items: np.ndarray, gram: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
+        """Return (n, d) float64 vectors for `interactions` (n, items), `items` (items, d) and `gram` Y'Y (d, d)."""
+        l2 = self.l2 * growth(interactions, self.alpha, self.exponent)
+        return self.scale * rows_solved(items, interactions, self.alpha, l2, gram[None])
 
 
 def gram_of(items: np.ndarray) -> np.ndarray:
@@ -47,13 +47,13 @@ def gram_of(items: np.ndarray) -> np.ndarray:
     return np.asarray(wide.T @ wide)
 
 
-def calibrated(users: np.ndarray, items: np.ndarray, bias: np.ndarray, taken: sparse.csr_matrix) -> FoldIn:
+def calibrated(users: np.ndarray, items: np.ndarray, bias: np.ndarray, interactions: sparse.csr_matrix) -> FoldIn:
     """Choose the lambda with which folded-in known users have scores closest to those of their learned vectors.
 
-    `users` (U, d), `items` (I, d) and `bias` (I,) were learned from `taken` (U, I). Closeness is the mean correlation
-    of scores over a sample of users, evenly spaced among those with a history.
+    `users` (U, d), `items` (I, d) and `bias` (I,) were learned from `interactions` (U, I). Closeness is the mean
+    correlation of scores over a sample of users, evenly spaced among those with a history.
     """
-    known = np.flatnonzero(np.diff(taken.indptr))
+    known = np.flatnonzero(np.diff(interactions.indptr))
     sample = known[:: max(1, -(-len(known) // max(1, min(SAMPLE, CELLS // len(items)))))]
     gram, length = gram_of(items), np.linalg.norm(users[sample], axis=1).mean()
     unit = float(np.trace(gram)) / len(gram) or 1.0  # no item has a vector: then no lambda matters
@@ -61,7 +61,7 @@ def calibrated(users: np.ndarray, items: np.ndarray, bias: np.ndarray, taken: sp
     best, closest = FoldIn(ALPHA, unit), -np.inf
     for ridge in RIDGES:
         plain = FoldIn(ALPHA, ridge * unit)
-        found = plain.vectors(items, gram, taken[sample])
+        found = plain.vectors(items, gram, interactions[sample])
         scale = float(length / (np.linalg.norm(found, axis=1).mean() or 1.0))
         likeness = float((own * standardise_scores((scale * found).astype(np.float32) @ items.T + bias)).mean())
         if likeness > closest:

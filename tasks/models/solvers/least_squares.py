@@ -18,14 +18,14 @@ from tasks.errors import Diverged
 BLOCK = 64  # rows solved at once: each thread has that many matrices (d, d) in memory
 
 
-def growth(taken: sparse.csr_matrix, alpha: float, exponent: float) -> np.ndarray:
+def growth(interactions: sparse.csr_matrix, alpha: float, exponent: float) -> np.ndarray:
     """Return (n,) factors of lambda: a row's mean pair weight to the power `exponent`; 1 for an empty history."""
-    return np.power(1 + (alpha - 1) * np.diff(taken.indptr) / taken.shape[1], exponent)
+    return np.power(1 + (alpha - 1) * np.diff(interactions.indptr) / interactions.shape[1], exponent)
 
 
 def rows_solved(
     others: np.ndarray,
-    taken: sparse.csr_matrix,
+    interactions: sparse.csr_matrix,
     alpha: float,
     l2: np.ndarray,
     grams: np.ndarray,
@@ -36,11 +36,11 @@ def rows_solved(
 ) -> np.ndarray:
     """Solve all rows; returns (n, d) in the precision of `grams`, equal for any number of threads if BLAS has one.
 
-    `others` (m, d); `taken` (n, m) CSR of ones; `l2` (n,) lambda of each row; `grams` (kinds, d, d) G of each kind of
-    row and `kinds` (n,) the kind of each row, None if there is one kind; `right` (n, d) b, None if it is 0. Raises
-    Diverged if the equations of a row are singular.
+    `others` (m, d); `interactions` (n, m) CSR of ones; `l2` (n,) lambda of each row; `grams` (kinds, d, d) G of each
+    kind of row and `kinds` (n,) the kind of each row, None if there is one kind; `right` (n, d) b, None if it is 0.
+    Raises Diverged if the equations of a row are singular.
     """
-    rows, size = taken.shape[0], others.shape[1]
+    rows, size, starts, columns = interactions.shape[0], others.shape[1], interactions.indptr, interactions.indices
     found = np.empty((rows, size), dtype=grams.dtype)
     kinds = np.zeros(rows, dtype=np.intp) if kinds is None else kinds
 
@@ -51,7 +51,7 @@ def rows_solved(
         np.einsum("nii->ni", left)[:] += l2[block, None]
         wanted = np.zeros((len(left), size), dtype=grams.dtype) if right is None else right[block].copy()
         for place, row in enumerate(range(start, block.stop)):
-            own = others[taken.indices[taken.indptr[row] : taken.indptr[row + 1]]].astype(grams.dtype, copy=False)
+            own = others[columns[starts[row] : starts[row + 1]]].astype(grams.dtype, copy=False)
             left[place] += (alpha - 1) * (own.T @ own)
             wanted[place] += alpha * own.sum(axis=0)
         try:
@@ -59,11 +59,11 @@ def rows_solved(
         except np.linalg.LinAlgError as error:
             raise Diverged(f"least squares: {error}, expected one that has a solution: raise relative_l2") from error
 
-    starts = range(0, rows, BLOCK)
+    blocks = range(0, rows, BLOCK)
     if threads == 1:  # without a pool, for a quick answer for a single row
-        for start in starts:
+        for start in blocks:
             solve(start)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(solve, starts))
+            list(pool.map(solve, blocks))
     return found

@@ -19,14 +19,14 @@ class NegativeSampler:
     def __init__(self, interactions: sparse.csr_matrix) -> None:
         counts = np.diff(interactions.tocsc().indptr)
         self._candidates = np.flatnonzero(counts)
-        taken = interactions[:, self._candidates].tocsr()
-        taken.sort_indices()
-        degrees = np.diff(taken.indptr).astype(np.int64)
-        self._starts = taken.indptr.astype(np.int64)
+        matrix = interactions[:, self._candidates].tocsr()
+        matrix.sort_indices()
+        degrees = np.diff(matrix.indptr).astype(np.int64)
+        self._starts = matrix.indptr.astype(np.int64)
         self._span = len(self._candidates) + 1
         users = np.repeat(np.arange(len(degrees)), degrees)
-        within = np.arange(taken.nnz) - self._starts[users]
-        self._keys = users * self._span + taken.indices - within  # ascending; one segment per user
+        within = np.arange(matrix.nnz) - self._starts[users]
+        self._keys = users * self._span + matrix.indices - within  # ascending; one segment per user
         self.free = len(self._candidates) - degrees  # (users,) number of candidates without an interaction
 
     def sample(self, users: np.ndarray, rng: np.random.Generator) -> np.ndarray:

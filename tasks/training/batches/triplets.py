@@ -42,10 +42,10 @@ class Triplets:
         items = interactions.indices.astype(np.int64)
         usable = self._sampler.free[users] > 0
         if not usable.any():
-            raise BadInput("every user has taken every item, expected users with something left to compare with")
+            raise BadInput("every user has interacted with every item, expected users with an item left as a negative")
         if not usable.all():
             full = (self._sampler.free <= 0).sum()
-            log.info("%d users have taken every item and are left out of the gradient steps", full)
+            log.info("%d users have interacted with every item and are left out of the gradient steps", full)
             users, items = users[usable], items[usable]
         self._users, self._items = users, items
 
