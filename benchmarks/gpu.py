@@ -32,7 +32,7 @@ from tasks.data import Dataset
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.families.gradient import GradientModel
 from tasks.training import Batch, Triplets
-from tasks.training.allocation import kept_memory
+from tasks.training.allocation import keep_memory
 from tasks.training.loop import run_epoch
 
 STEPS, ON_CPU, ROUNDS, EPOCHS = 10, 3, 2, 3
@@ -137,10 +137,10 @@ def epochs(ours: Ours, data: Dataset, batch: int) -> Iterator[float]:
 def case(name: str, data: Dataset, batch: int, copying: float, multiplying: float) -> None:
     """Print the line of one model."""
     torch.cuda.reset_peak_memory_stats()
-    here = Ours(begun(name, data, batch))
+    here = Ours(begin(name, data, batch))
     here.start_epoch()
     batches = fixed_batches(data, STEPS, batch)
-    there = Ours(begun(name, data, batch).to("cuda"))  # parameters must be on the GPU before the optimiser is created
+    there = Ours(begin(name, data, batch).to("cuda"))  # parameters must be on the GPU before the optimiser is created
     moved = [Batch(one.users.cuda(), one.positives.cuda(), one.negatives.cuda()) for one in batches]
     there.start_epoch()
     step = step_seconds(there, moved, ROUNDS)
@@ -148,7 +148,7 @@ def case(name: str, data: Dataset, batch: int, copying: float, multiplying: floa
     per_epoch = [next(going) for _ in range(EPOCHS)]
     with Counted() as counted:
         there.step(moved[0])
-    with kept_memory():  # as in the training loop
+    with keep_memory():  # as in the training loop
         on_cpu = step_seconds(here, batches[:ON_CPU], ROUNDS)
     print(
         f"{name:<10}{batch:>7}{np.median(per_epoch):>9.3f}{step * 1e3:>9.2f}{on_cpu * 1e3:>9.1f}{on_cpu / step:>8.1f}"
@@ -158,7 +158,7 @@ def case(name: str, data: Dataset, batch: int, copying: float, multiplying: floa
     )
 
 
-def begun(name: str, data: Dataset, batch: int) -> GradientModel:
+def begin(name: str, data: Dataset, batch: int) -> GradientModel:
     """Return a model at the start of training."""
     model = build_model(name, {"batch_size": batch, "learning_rate": 1e-3}, data)
     assert isinstance(model, GradientModel)

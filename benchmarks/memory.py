@@ -31,7 +31,7 @@ from benchmarks.plain.mmgcn import WideMMGCN
 from benchmarks.worlds import dataset, draw, read
 from tasks.data import Dataset
 from tasks.training import Triplets
-from tasks.training.allocation import kept_memory
+from tasks.training.allocation import keep_memory
 
 USERS, ITEMS, STEPS, BATCH, PUBLISHED = 162_541, 59_047, 3, 8192, "published-mmgcn"
 
@@ -73,7 +73,7 @@ def case(name: str, source: str) -> dict[str, float]:
     ours.start_epoch()
     batches = Triplets(data.train, BATCH).draw(np.random.default_rng(0), torch.device("cpu"))
     times = []
-    with nullcontext() if name == PUBLISHED else kept_memory():  # as in the training loop
+    with nullcontext() if name == PUBLISHED else keep_memory():  # as in the training loop
         for batch in itertools.islice(batches, 1 if name == PUBLISHED else STEPS):
             begun = time.perf_counter()
             side.step(batch)

@@ -31,7 +31,7 @@ from tasks.models.families.gradient import GradientModel
 from tasks.models.layers.content import Content
 from tasks.models.layers.item_graph import KNNGraphs
 from tasks.training import Batch, Triplets
-from tasks.training.allocation import kept_memory
+from tasks.training.allocation import keep_memory
 
 BATCH = 2048  # as in published code, on both sides
 LEAST, SECONDS = 10, 10.0  # consecutive steps of a model, and seconds for both sides together
@@ -140,7 +140,7 @@ class Benchmark:
         measured: list[list[float]] = []
         while np.sum(measured) < SECONDS:
             by_plain = [self.seconds(partial(plain.step, batch)) for batch in self.batches]
-            with kept_memory():  # as in the training loop
+            with keep_memory():  # as in the training loop
                 by_ours = [self.seconds(partial(ours.step, batch)) for batch in self.batches]
             measured += [list(both) for both in zip(by_plain, by_ours, strict=True)]
         steps = self.data.train.nnz / BATCH

@@ -15,7 +15,7 @@ from typing import ClassVar
 from local.errors import StackError
 from local.ports import HOST
 from local.rest import Api
-from local.service import LAST_LINES, Service, inherited
+from local.service import LAST_LINES, Service, inherit_environment
 from local.state import State
 
 USER = "admin"
@@ -91,7 +91,12 @@ class Settings:
             json.dump({USER: self.password}, file)
         command = [str(self.python), "-m", "airflow", "db", "migrate"]
         done = subprocess.run(
-            command, env=inherited() | self.environment(), cwd=self.home, capture_output=True, text=True, check=False
+            command,
+            env=inherit_environment() | self.environment(),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             lines = "\n".join(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-LAST_LINES:])

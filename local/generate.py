@@ -32,8 +32,8 @@ def row(name: str) -> str:
     return f"| `{name}` | {said[1]} | {'yes' if model_class(name).uses_content else ''} |\n".replace("|  |", "| |")
 
 
-def generated() -> dict[Path, str]:
-    """Text of each file with what follows from MODELS and COMMANDS."""
+def generate_files() -> dict[Path, str]:
+    """Text of each file with what follows from MODELS."""
     table = "".join(row(name) for name in MODELS)
     names = "".join(f'    "{name}",\n' for name in MODELS)
     commands = "".join(f"| `{name}` | {summary(name)} |\n" for name in COMMANDS)
@@ -44,7 +44,7 @@ def generated() -> dict[Path, str]:
 
 def main() -> None:
     """Write both files."""
-    for path, text in generated().items():
+    for path, text in generate_files().items():
         path.write_text(text, encoding="utf-8")
 
 

@@ -28,7 +28,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def usable(port: int, reserved: Container[int] = ()) -> bool:
+def is_usable(port: int, reserved: Container[int] = ()) -> bool:
     """Whether `port` and its gRPC companion are free and not `reserved`."""
     return port not in reserved and is_free(port) and is_free(port + GRPC_OFFSET)
 
@@ -37,6 +37,6 @@ def free_port(reserved: Container[int] = ()) -> int:
     """Return a free port outside `reserved`, at random, so that stacks that start together seldom choose the same."""
     for _ in range(ATTEMPTS):
         port = random.randint(LOWEST, HIGHEST)  # noqa: S311  not a secret
-        if usable(port, reserved):
+        if is_usable(port, reserved):
             return port
     raise StackError(f"no free port found in {ATTEMPTS} tries between {LOWEST} and {HIGHEST} of {HOST}, expected one")

@@ -23,7 +23,7 @@ from psycopg2 import sql
 
 from local.errors import StackError
 from local.ports import HOST
-from local.service import Service, inherited, running
+from local.service import Service, inherit_environment, running
 from local.state import State
 
 SUPERUSER = "postgres"
@@ -156,7 +156,7 @@ def _initialise(prefix: list[str], data: Path, password: Path) -> None:
     command = [*prefix, str(_programs() / "initdb"), "-D", str(data), "-U", SUPERUSER, f"--pwfile={password}"]
     command += ["--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]
     command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same sort order everywhere
-    settings = inherited() | {"LC_ALL": "C"}
+    settings = inherit_environment() | {"LC_ALL": "C"}
     done = subprocess.run(command, env=settings, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())

@@ -101,7 +101,7 @@ def family(leader: Identity) -> set[Identity]:
     return {processes[pid].identity for pid in members}
 
 
-def marked(mark: str) -> set[Identity]:
+def find_marked(mark: str) -> set[Identity]:
     """Return all processes with `mark` in their environment, also those whose parents have ended."""
     wanted = f"{MARK}={mark}".encode()
     identities = set()

@@ -90,7 +90,7 @@ class Service(ABC):
         identity = spawn(
             [*self.prefix(), *self.command()],
             log=self.log,
-            environment=inherited() | {MARK: self.state.mark} | dict(self.settings()),
+            environment=inherit_environment() | {MARK: self.state.mark} | dict(self.settings()),
             cwd=self.folder(),
         )
         self.state.remember_daemon(self.name, Daemon(identity=identity, settings=self._fingerprint()))
@@ -136,7 +136,7 @@ class Service(ABC):
         return daemon is not None and daemon.settings == self._fingerprint()
 
 
-def inherited() -> dict[str, str]:
+def inherit_environment() -> dict[str, str]:
     """Return the caller's environment without settings of other installations, and with no proxy for loopback."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     for name in ("no_proxy", "NO_PROXY"):

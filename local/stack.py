@@ -17,7 +17,7 @@ from local.errors import StackError
 from local.mail import Mail
 from local.ports import HOST
 from local.postgres import Postgres
-from local.processes import end, marked
+from local.processes import end, find_marked
 from local.rest import Api
 from local.s3 import S3
 from local.service import Service
@@ -129,7 +129,7 @@ class Stack:
             running = self._shut(self.parts)
             for service in reversed(self.services):
                 running |= service.stop()
-            left = marked(self.state.mark)  # tasks whose Airflow process was killed
+            left = find_marked(self.state.mark)  # tasks whose Airflow process was killed
             end(left, grace=3.0)
         return running or bool(left)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local.errors import StackError
-from local.ports import free_port, usable
+from local.ports import free_port, is_usable
 from local.processes import Identity
 
 
@@ -81,7 +81,7 @@ class State:
     def claim_port(self, name: str) -> int:
         """Return a port for `name` before its server starts: the remembered one, or another if that is in use."""
         remembered = self._contents.ports.get(name)
-        if remembered is not None and not usable(remembered):
+        if remembered is not None and not is_usable(remembered):
             del self._contents.ports[name]
         return self.port(name)
 

@@ -33,7 +33,7 @@ def to_users(graph: Tensor, users: int) -> Tensor:
     return torch.sparse_coo_tensor(places, weights[kept], (users, len(graph) - users), check_invariants=True)
 
 
-def alike(rows: Tensor) -> Tensor:
+def pairwise_cosines(rows: Tensor) -> Tensor:
     """Return (I, I) cosine similarities, with gradients."""
     units = torch.nn.functional.normalize(rows, eps=1e-12)
     return units @ units.T
@@ -42,11 +42,11 @@ def alike(rows: Tensor) -> Tensor:
 def nearest(rows: Tensor, k: int) -> Tensor:
     """Return (I, I) bool: whether an item is one of the `k` nearest neighbours of another."""
     with torch.no_grad():
-        cosines = alike(rows).fill_diagonal_(-math.inf)
+        cosines = pairwise_cosines(rows).fill_diagonal_(-math.inf)
         return torch.zeros_like(cosines, dtype=torch.bool).scatter_(1, cosines.topk(k, dim=1).indices, True)
 
 
-def normalised(weights: Tensor) -> Tensor:
+def normalise_graph(weights: Tensor) -> Tensor:
     """Return D^-1/2 A D^-1/2 of a dense (I, I) graph."""
     root = weights.sum(1).clamp(min=1e-12).rsqrt()
     return root[:, None] * weights * root
@@ -54,5 +54,5 @@ def normalised(weights: Tensor) -> Tensor:
 
 def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> Tensor:
     """Return the dense normalised (I, I) KNN graph, with cosines or ones as edges."""
-    weights = alike(rows).clamp(min=0) * nearest(rows, k)
-    return normalised(weights if weighted else (weights > 0).float())
+    weights = pairwise_cosines(rows).clamp(min=0) * nearest(rows, k)
+    return normalise_graph(weights if weighted else (weights > 0).float())

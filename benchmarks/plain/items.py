@@ -66,7 +66,7 @@ class LATTICE(PlainItemGraph):
         importance = torch.softmax(self.parameters["importance"], 0)
         graph, skip = torch.zeros(()), self.config.skip
         for share, initial, near, rows in zip(importance, self.item_graphs, self.near, self.projected(), strict=True):
-            learned = graphs.normalised(graphs.alike(rows).clamp(min=0) * near)
+            learned = graphs.normalise_graph(graphs.pairwise_cosines(rows).clamp(min=0) * near)
             graph = graph + share * (skip * initial + (1 - skip) * learned)
         users, items = self.smoothed(self.graph)
         alike = self.own_items

@@ -2,7 +2,7 @@
 
 from tasks.data.cold import ColdStart, hold_out_items
 from tasks.data.dataset import Dataset, dataset_of
-from tasks.data.ids import RULE, first_odd, shown
+from tasks.data.ids import RULE, first_odd, quote
 from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
@@ -27,7 +27,7 @@ __all__ = [
     "k_core",
     "labels_of",
     "numbering",
+    "quote",
     "read_interactions",
-    "shown",
     "split",
 ]

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from tasks.data.ids import shown
+from tasks.data.ids import quote
 from tasks.errors import BadInput
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -21,7 +21,7 @@ def finite(column: pa.ChunkedArray, name: str) -> np.ndarray:
     if pa.types.is_null(column.type):
         raise BadInput(f"{name} has no value in any row, expected a number in each")
     if _is_text(column):
-        values = _parsed(column, name)
+        values = _parse(column, name)
     elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
     else:
@@ -73,14 +73,14 @@ def _is_text(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
 
 
-def _parsed(column: pa.ChunkedArray, name: str) -> np.ndarray:
+def _parse(column: pa.ChunkedArray, name: str) -> np.ndarray:
     """Return texts as numbers, nulls as NaN; each distinct text is parsed once."""
     encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     words = encoded.dictionary.to_pylist() if len(column) else []
     codes = encoded.indices.fill_null(len(words)).to_numpy()
     odd = next((place for place, word in enumerate(words) if not NUMBER.fullmatch(word)), None)
     if odd is not None:
-        raise BadInput(f"{name} has {shown(words[odd])} in row {int(np.argmax(codes == odd)) + 1}, expected numbers")
+        raise BadInput(f"{name} has {quote(words[odd])} in row {int(np.argmax(codes == odd)) + 1}, expected numbers")
     return np.array([*map(float, words), np.nan])[codes]
 
 
@@ -93,7 +93,7 @@ def _times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     rows = range(1, len(column) + 1)
     row = bisect.bisect_left(rows, x=True, key=lambda end: not _casts(column.slice(0, end), kind))
     raise BadInput(
-        f"{name} has the time {shown(column[row].as_py() or '')} in row {row + 1}, expected seconds or ISO 8601, "
+        f"{name} has the time {quote(column[row].as_py() or '')} in row {row + 1}, expected seconds or ISO 8601, "
         "with a zone in all rows or in none"
     )
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from tasks.data.ids import shown
+from tasks.data.ids import quote
 from tasks.errors import BadInput, one_line
 from tasks.progress import progress
 
@@ -56,7 +56,7 @@ def open_source(path: Path, wanted: str) -> Source:
         why = "by --format" if wanted != "auto" else "by its first bytes"
         return Source(path, "parquet", why, _parquet_columns(path))
     try:
-        with _unpacked(path) as plain:
+        with _unpack(path) as plain:
             line = plain.readline(LARGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
     except UNREADABLE as error:
         raise BadInput(f"{path.name} is not readable as text: {one_line(error)}") from error
@@ -71,7 +71,7 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
     try:
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
-        with _unpacked(source.path, visible=True, colons=source.format == "dat") as plain:
+        with _unpack(source.path, visible=True, colons=source.format == "dat") as plain:
             return pcsv.read_csv(
                 plain,
                 read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=int(source.format != "dat")),
@@ -98,7 +98,7 @@ def _decide(path: Path, named: str, line: str) -> tuple[str, str]:
         if SEPARATORS[kind] in line:
             return kind, "by its first line"
     raise BadInput(
-        f"{path.name} begins with {shown(line)}, expected columns between tabs, commas or '::', or Parquet "
+        f"{path.name} begins with {quote(line)}, expected columns between tabs, commas or '::', or Parquet "
         f"(--format names one of {', '.join(FORMATS)})"
     )
 
@@ -121,7 +121,7 @@ def _parquet_columns(path: Path) -> list[str]:
 
 
 @contextmanager
-def _unpacked(path: Path, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
+def _unpack(path: Path, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
     """Return a stream of the unpacked bytes of a file that may be gzipped; `colons` replaces `::` by tabs."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -130,7 +130,7 @@ def _unpacked(path: Path, *, visible: bool = False, colons: bool = False) -> Ite
         if visible and path.stat().st_size > 4 * CHUNK:
             total = None if packed else math.ceil(path.stat().st_size / CHUNK)
             chunks = iter(progress(chunks, label=f"reading {path.name}", total=total, unit="block"))
-        yield io.BufferedReader(_Stream(_tabbed(path, chunks) if colons else chunks), CHUNK)
+        yield io.BufferedReader(_Stream(_replace_colons(path, chunks) if colons else chunks), CHUNK)
 
 
 def _chunks(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
@@ -142,7 +142,7 @@ def _chunks(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
         yield chunk
 
 
-def _tabbed(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _replace_colons(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield whole lines with `::` replaced by tabs, so that Arrow can split them."""
     rest = b""
     for chunk in chunks:

@@ -15,6 +15,6 @@ def first_odd(ids: Iterable[str]) -> int | None:
     return next((place for place, one in enumerate(ids) if not GOOD.fullmatch(one)), None)
 
 
-def shown(text: str) -> str:
+def quote(text: str) -> str:
     """Return `text` for a message: quoted, and shortened if it is long."""
     return repr(text if len(text) <= 60 else f"{text[:57]}...")

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.data.ids import RULE, first_odd, shown
+from tasks.data.ids import RULE, first_odd, quote
 from tasks.errors import BadInput, one_line
 
 
@@ -125,7 +125,7 @@ def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray
     odd = first_odd("" if word is None else word for word in words)
     if odd is not None:
         row = int(np.argmax(codes == odd)) + 1
-        raise BadInput(f"{name} has the id {shown(words[odd] or '')} in row {row}, expected {RULE}")
+        raise BadInput(f"{name} has the id {quote(words[odd] or '')} in row {row}, expected {RULE}")
     return _compact(codes, np.array(words, dtype=np.str_))
 
 

@@ -15,7 +15,7 @@ from tasks.store.layout import weights_folder
 from tasks.store.pointers import point
 
 
-def checked_name(name: str) -> str:
+def check_encoder_name(name: str) -> str:
     """Return `name` if it is a valid encoder name; that of the shipped encoder is reserved."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name == DEMO or name.endswith(HALF):
         raise BadInput(
@@ -41,7 +41,7 @@ def put_weights(
     sha256 over what was used of it) and `parameters`.
     """
     version = sha256_of(folder / MODEL)
-    prefix = f"{weights_folder(checked_name(name))}/{version}"
+    prefix = f"{weights_folder(check_encoder_name(name))}/{version}"
     facts = {"architecture": architecture, **(parameters or {})}
     with write_artefact(store, prefix, inputs=inputs, sources=media, parameters=facts) as out:
         for file in (MODEL, CONFIG):

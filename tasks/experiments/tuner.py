@@ -39,7 +39,7 @@ class Search:
         self._starts = starts
         self._distributions = {key: to_distribution(within) for key, within in space.items()}
         self._name = name
-        with studies.locked(name):
+        with studies.hold_lock(name):
             self._study = optuna.create_study(
                 study_name=name,
                 storage=studies.storage,
@@ -88,7 +88,7 @@ class Search:
 
     def ask(self) -> Trial:
         """Return the next trial and hold its lock while it runs."""
-        with self._studies.locked(self._name):
+        with self._studies.hold_lock(self._name):
             self._recover()
             tried = [trial.params for trial in self.trials if trial.state != TrialState.FAIL]
             if untried := [start for start in self._starts if start not in tried]:
@@ -146,7 +146,7 @@ def make_sampler(seed: int) -> GPSampler:
 
 
 def is_complete(trial: FrozenTrial) -> bool:
-    """Whether its score is that of a whole training."""
+    """Whether the trial ran to completion."""
     return trial.state == TrialState.COMPLETE and REASON not in trial.user_attrs
 
 

@@ -72,19 +72,19 @@ def _by_soundfile(data: bytes) -> tuple[np.ndarray, int]:
             check_amount(file.samplerate, length)
         if declares_length(data) and file.frames - length > PADDING:
             raise BadMedia(f"truncated: {length} of {file.frames} samples")
-        return _joined(parts), int(file.samplerate)
+        return _join(parts), int(file.samplerate)
 
 
 def _by_ffmpeg(data: bytes, name: str) -> tuple[np.ndarray, int]:
     try:
-        return _demuxed(data, name)
+        return _demux(data, name)
     except BadMedia:
         raise
     except Exception as error:  # parsers raise many kinds of errors for untrusted bytes
         raise BadMedia(f"damaged sound ({in_short(error)})") from error
 
 
-def _demuxed(data: bytes, name: str) -> tuple[np.ndarray, int]:
+def _demux(data: bytes, name: str) -> tuple[np.ndarray, int]:
     """Decode with demuxer `name`: FFmpeg's own choice includes playlists, which refer to other files and URLs."""
     import av  # noqa: PLC0415  seldom needed, and slow to import
 
@@ -108,7 +108,7 @@ def _demuxed(data: bytes, name: str) -> tuple[np.ndarray, int]:
             declared = float(stream.duration * stream.time_base)
             if length / rate < declared - SLACK:
                 raise BadMedia(f"truncated: {length / rate:.1f} of {declared:.1f} seconds")
-    return _joined(parts), rate
+    return _join(parts), rate
 
 
 def check_channels(channels: int) -> None:
@@ -127,5 +127,5 @@ def check_amount(rate: int, samples: int) -> None:
         raise BadMedia(f"more than {MOST_SAMPLES} samples of sound")
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
+def _join(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)

@@ -54,12 +54,12 @@ def import_functional() -> types.ModuleType:
 
 def _no_extension() -> types.ModuleType:
     def refuse(function: Callable[..., object]) -> Callable[..., object]:
-        def refused(*_: object, **__: object) -> object:
+        def refuse(*_: object, **__: object) -> object:
             raise RuntimeError(
                 f"torchaudio's {function.__name__} needs its compiled extension, which does not fit torch"
             )
 
-        return refused
+        return refuse
 
     module = types.ModuleType("torchaudio._extension")
     module.__path__ = []

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tasks.data import Dataset
 from tasks.errors import BadInput, Corrupt, Diverged, TaskError, describe_invalid
 from tasks.models.serving import Serving
-from tasks.training.device import usable
+from tasks.training.device import require_device
 from tasks.training.options import EpochRecord, ModelConfig, TrainingOptions
 from tasks.training.space import Space, declared_space
 
@@ -75,10 +75,9 @@ class Model(ABC):
     def fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Train on `data.train` (and features); returns one record per epoch, a single one for a closed form.
 
-        Raises BadInput if the device is unavailable, even for closed-form models, and Diverged if a value is not
-        finite.
+        BadInput if the device is unavailable, even for closed-form models; Diverged if a value is not finite.
         """
-        usable(options.device)
+        require_device(options.device)
         with threadpool_limits(options.threads, "blas"):
             return self._fit(options)
 
@@ -134,7 +133,7 @@ class Model(ABC):
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
         """Check and set a state."""
 
-    def _checked(self, state: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
+    def _check_state(self, state: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
         found = {name: tuple(tensor.shape) for name, tensor in state.items()}
         if found != dict(expected):
             raise Corrupt(

@@ -22,7 +22,7 @@ from tasks.data import Dataset
 from tasks.errors import Diverged
 from tasks.models.families.factorised import Factorised, FactorisedConfig
 from tasks.models.solvers.fold_in import FoldIn
-from tasks.models.solvers.least_squares import growth, rows_solved
+from tasks.models.solvers.least_squares import growth, solve_rows
 from tasks.models.solvers.standardise import weight_features
 from tasks.training import Real, TrainingOptions
 
@@ -63,18 +63,18 @@ class CMF(Factorised):
         """Solve in turns; the same seed gives the same vectors on any number of threads."""
         by_user, by_item = self.data.train, self.data.train.T.tocsr()
         of_user, of_item = (self._l2(side) for side in (by_user, by_item))
-        solved = partial(rows_solved, alpha=self.config.alpha, threads=options.threads)
+        solve = partial(solve_rows, alpha=self.config.alpha, threads=options.threads)
         shape = (by_user.shape[1], self.config.factors)
         items = np.random.default_rng(options.seed).normal(scale=0.01, size=shape).astype(np.float32)
         with (
             threadpool_limits(1, "blas"),
             np.errstate(over="ignore", invalid="ignore"),
         ):  # with more threads the order of sums changes
-            users = solved(items, by_user, l2=of_user, grams=_gram(items)[None])
+            users = solve(items, by_user, l2=of_user, grams=_gram(items)[None])
             for _ in range(self.config.iterations):
                 grams, right = self._of_content(items, _gram(users))
-                items = solved(users, by_item, l2=of_item, grams=grams, kinds=self._kinds, right=right)
-                users = solved(items, by_user, l2=of_user, grams=_gram(items)[None])
+                items = solve(users, by_item, l2=of_item, grams=grams, kinds=self._kinds, right=right)
+                users = solve(items, by_user, l2=of_user, grams=_gram(items)[None])
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise Diverged(f"model {self.name} has vectors that are not finite, expected finite ones: {self.remedy}")
         self._users, self._items = users, items

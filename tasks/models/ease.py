@@ -15,7 +15,7 @@ from tasks.models.families.linear import ItemWeights
 from tasks.models.serving import ItemItem, Serving, SparseItemItem
 from tasks.models.solvers.closed_form import gram, peak_bytes, require_memory, weights_in_place
 from tasks.models.solvers.ease_dual import dual
-from tasks.models.solvers.ease_sparse import pruned_bytes, pruned_weights
+from tasks.models.solvers.ease_sparse import estimate_pruned_bytes, solve_pruned
 from tasks.training import ModelConfig, Real, TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,9 @@ class EASE(ItemWeights):
 
     def _solve(self, options: TrainingOptions) -> None:
         """Solve; BadInput when not even the pruned form fits in `options.memory_gib`."""
-        self._part = self._solved(options.memory_gib)
+        self._part = self._solve_form(options.memory_gib)
 
-    def _solved(self, memory_gib: float) -> Serving:
+    def _solve_form(self, memory_gib: float) -> Serving:
         train = self.data.train
         users, items = train.shape
         l2 = self.config.relative_l2 * train.nnz / items  # the diagonal of X'X holds each item's interactions
@@ -62,6 +62,6 @@ class EASE(ItemWeights):
             log.info("%s is dual: the scores of weights between all %d items, from %d users", self.name, items, users)
             return dual(train, l2)
         kept = min(kept or NEIGHBOURS, items - 1)
-        require_memory(self.name, items, pruned_bytes(items, kept), memory_gib)
+        require_memory(self.name, items, estimate_pruned_bytes(items, kept), memory_gib)
         log.info("%s is pruned: weights of the %d nearest of %d items", self.name, kept, items)
-        return SparseItemItem(pruned_weights(train, kept, l2))
+        return SparseItemItem(solve_pruned(train, kept, l2))

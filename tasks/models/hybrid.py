@@ -22,7 +22,7 @@ from tasks.models import build_model, model_class
 from tasks.models.base import Model
 from tasks.models.serving import Ensemble, Serving
 from tasks.models.solvers.standardise import standardise_scores
-from tasks.training import ModelConfig, Scorer, Space, TrainingOptions, under
+from tasks.training import ModelConfig, Scorer, Space, TrainingOptions, prefix_space
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)
 MEMBERS: dict[str, dict[str, Any]] = {"cease": {}, "ials": {}}  # closed form and least squares: seconds
@@ -72,7 +72,8 @@ class Hybrid(Model):
     @classmethod
     def space_of(cls, config: ModelConfig) -> Space:
         """Return the union of the members' search spaces."""
-        spaces = [under(f"members.{name}", model_class(name).SEARCH) for name in cast("Hybrid.Config", config).members]
+        members = cast("Hybrid.Config", config).members
+        spaces = [prefix_space(f"members.{name}", model_class(name).SEARCH) for name in members]
         return {key: within for space in spaces for key, within in space.items()}
 
     @classmethod
@@ -131,7 +132,7 @@ class Hybrid(Model):
                 raise Corrupt(f"state of model {self.name} holds {key}, expected only {', '.join(own)} and weights")
             if rest:
                 own[name][rest] = tensor
-        self._checked({key: tensor for key, tensor in state.items() if "." not in key}, {"weights": (len(own),)})
+        self._check_state({key: tensor for key, tensor in state.items() if "." not in key}, {"weights": (len(own),)})
         for name, member in self.members.items():
             try:
                 member.load_state(own[name])

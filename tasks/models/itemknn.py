@@ -58,5 +58,5 @@ class ItemKNN(ItemWeights):
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
         shape = (self.data.train.shape[1], self._kept())
-        self._checked(state, {"nearest": shape, "similarity": shape})
+        self._check_state(state, {"nearest": shape, "similarity": shape})
         self._take(state["nearest"].numpy(), state["similarity"].numpy())

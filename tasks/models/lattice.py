@@ -26,7 +26,7 @@ from tasks.models.layers.item_graph import (
     join_edges,
     mix,
     nearest,
-    normalised,
+    normalise_graph,
 )
 from tasks.models.layers.kept import Kept
 from tasks.training import Batch, GradientConfig, Real
@@ -71,7 +71,7 @@ class LATTICE(GradientModel):
             return learned, join_edges([*(graph.edges for graph in initial), *learned])
 
         edges, every = self.learned(neighbours)
-        learned = [normalised(to, cosines(rows, to)) for to, rows in zip(edges, projected, strict=True)]
+        learned = [normalise_graph(to, cosines(rows, to)) for to, rows in zip(edges, projected, strict=True)]
         importance = torch.softmax(self.importance, 0)
         shares = torch.cat([self.config.skip * importance, (1 - self.config.skip) * importance])
         return mix(every, [*initial, *learned], shares)

@@ -17,7 +17,7 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.channel_graph import ChannelGraph
 from tasks.models.layers.content import Content, ContentOptions, Projections
-from tasks.models.layers.gather import contrasted, pairwise
+from tasks.models.layers.gather import contrast_nodes, pairwise
 from tasks.models.layers.graph import GraphOptions, layer0_norms, node_table
 from tasks.training import Batch, GradientConfig, Real, info_nce
 
@@ -84,7 +84,7 @@ class MMGCL(GradientModel):
         users, items = (torch.cat(side[:-1], 1) for side in whole)
         penalty = layer0_norms(self.nodes, batch, len(users))
         ranking = pairwise(users, items, batch) + self.config.regularization * penalty
-        users, items = contrasted(batch)
+        users, items = contrast_nodes(batch)
         people = info_nce(_rows(one[0], users), _rows(other[0], users), self.config.temperature)
         second = _rows(other[1], items)
         challenging = _rows(other[1], items, self._swapped, self.others[items])

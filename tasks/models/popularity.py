@@ -40,5 +40,5 @@ class Popularity(Model):
         return {"counts": torch.from_numpy(self._counts)}
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        self._checked(state, {"counts": (self.data.train.shape[1],)})
+        self._check_state(state, {"counts": (self.data.train.shape[1],)})
         self._counts = state["counts"].numpy()

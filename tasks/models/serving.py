@@ -18,7 +18,7 @@ from scipy import sparse
 
 from tasks.data import Sequences
 from tasks.errors import BadInput
-from tasks.models.solvers.arrays import shaped, sparse_of
+from tasks.models.solvers.arrays import build_sparse, get_array
 from tasks.models.solvers.fold_in import FoldIn, gram_of
 from tasks.models.solvers.standardise import standardise_scores
 
@@ -100,7 +100,7 @@ class ItemItem(Serving):
 
     @classmethod
     def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
-        return cls(shaped(arrays, "weights", (items, items)))
+        return cls(get_array(arrays, "weights", (items, items)))
 
 
 class SparseItemItem(ItemItem):
@@ -115,7 +115,7 @@ class SparseItemItem(ItemItem):
 
     @classmethod
     def read(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], users: int, items: int) -> Self:
-        return cls(sparse_of(arrays["values"], arrays, (items, items)))
+        return cls(build_sparse(arrays["values"], arrays, (items, items)))
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Factors(Serving):
         width = arrays["items"].shape[-1]
         shapes = {"users": (users, width), "items": (items, width), "bias": (items,)}
         fold_in = TypeAdapter(FoldIn).validate_python(facts["fold_in"])
-        return cls(**{name: shaped(arrays, name, shape) for name, shape in shapes.items()}, fold_in=fold_in)
+        return cls(**{name: get_array(arrays, name, shape) for name, shape in shapes.items()}, fold_in=fold_in)
 
 
 @dataclass(frozen=True)

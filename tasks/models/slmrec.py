@@ -59,7 +59,7 @@ class SLMRec(GradientModel):
         own = self.graph.split(self.nodes)[1]
         return self.graph(self.nodes, [own, *self.projections(self.content)])
 
-    def _fused(self, users: list[Tensor], items: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def _fuse(self, users: list[Tensor], items: list[Tensor]) -> tuple[Tensor, Tensor]:
         found = [functional.normalize(self.fusion(torch.cat(channels, 1)), dim=1) for channels in (users, items)]
         return found[0], found[1]
 
@@ -70,7 +70,7 @@ class SLMRec(GradientModel):
         users, distinct items) of the batch.
         """
         channels = self.channels()
-        users, items = self._fused(*channels)
+        users, items = self._fuse(*channels)
         people, rows = batch.users.unique(return_inverse=True)
         candidates = batch.positives.unique()
         scaled = functional.embedding(people, users) / self.config.temperature  # smaller than the cosines
@@ -81,11 +81,11 @@ class SLMRec(GradientModel):
         norms = squared_norms(functional.embedding(batch.users, own[0]), functional.embedding(batch.positives, own[1]))
         return (
             ranking
-            + self.config.contrast * self._foretold(channels[1], candidates)
+            + self.config.contrast * self._contrast_modalities(channels[1], candidates)
             + self.config.regularization * norms
         )
 
-    def _foretold(self, channels: list[Tensor], items: Tensor) -> Tensor:
+    def _contrast_modalities(self, channels: list[Tensor], items: Tensor) -> Tensor:
         """Sum over modalities of the contrast with what comes before."""
         rows = [functional.embedding(items, channel) for channel in channels]
         losses = [
@@ -96,4 +96,4 @@ class SLMRec(GradientModel):
 
     def representations(self) -> Representations:
         """Fused channels of length 1."""
-        return Representations(*self._fused(*self.channels()))
+        return Representations(*self._fuse(*self.channels()))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks.errors import BadInput, Corrupt, one_line
 from tasks.models.base import Model
 from tasks.models.serving import Serving, kind_class, linear_kind
-from tasks.models.solvers.arrays import shaped
+from tasks.models.solvers.arrays import get_array
 from tasks.store import Artefact, ArtefactWriter
 
 VERSION = 2  # of serving.json: raised when an earlier version of this software could not read what is written
@@ -44,13 +44,13 @@ def save_serving(artefact: ArtefactWriter, model: Model) -> None:
     where: Literal["of the kind", "a tensor", "none"] = "none" if vectors is None else "of the kind"
     if vectors is not None and (own is None or not np.array_equal(own, vectors)):
         where, tensors["item_vectors"] = "a tensor", torch.from_numpy(np.ascontiguousarray(vectors))
-    learned = _learned(tensors, model.state())
+    learned = _find_learned(tensors, model.state())
     facts = _Facts(kind=serving.kind, facts=serving.facts(), vectors=where, learned=learned)
     artefact.tensors("serving.safetensors", {name: tensor for name, tensor in tensors.items() if name not in learned})
     artefact.json("serving.json", facts.model_dump(mode="json"))
 
 
-def _learned(tensors: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> dict[str, str]:
+def _find_learned(tensors: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> dict[str, str]:
     """Names of the tensors that `state` holds too, with their names there."""
 
     def same(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -76,7 +76,7 @@ def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, n
         serving = kind_class(facts.kind).read(arrays, facts.facts, users, items)
         vectors = serving.vectors if facts.vectors == "of the kind" else None
         if facts.vectors == "a tensor":
-            vectors = shaped(arrays, "item_vectors", (items, arrays["item_vectors"].shape[-1]))
+            vectors = get_array(arrays, "item_vectors", (items, arrays["item_vectors"].shape[-1]))
     except BadInput as error:
         raise BadInput(
             f"{artefact.prefix}/serving.json: {error}; another version of this software wrote it, so answer with that "

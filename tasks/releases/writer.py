@@ -84,8 +84,8 @@ def recommendations(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.
 def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Table]:
     """Yield tables of item_id, rank (from 1), similar_id and score, the cosine of the vectors of both items.
 
-    Vectors are the model's, or, for a model without item vectors (`compared_by`), the columns of training interactions.
-    An item with a zero vector is similar to nothing and does not occur.
+    Vectors are the model's, or, for a model without item vectors (`name_similarity`), the columns of training
+    interactions. An item with a zero vector is similar to nothing and does not occur.
     """
     items = data.shape[1]
     vectors = model.item_vectors()
@@ -98,7 +98,7 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Ta
         yield _rank_rows(ids, rows, scores, top)
 
 
-def compared_by(model: Model) -> str:
+def name_similarity(model: Model) -> str:
     """Return what `similar_items` compares, for the release's manifest."""
     return "training interactions" if model.item_vectors() is None else "item vectors"
 

@@ -31,14 +31,14 @@ def check_dataset(*, run: Run) -> dict[str, object]:
             features={name: prepared.array(matrix_name(name)) for name in config.feature_names},
             source_items=aligned.text_frame("item_features.csv"),
             sources={name: aligned.array(f"{name}.npy") for name in config.feature_names},
-            counts=_stated(prepared.manifest.counts, config.k_core),
+            counts=_state_counts(prepared.manifest.counts, config.k_core),
         ),
         k=config.k_core,
     )
     return conclude(store, run, report, [aligned, prepared])
 
 
-def _stated(counts: dict[str, int], k: int) -> dict[str, int]:
+def _state_counts(counts: dict[str, int], k: int) -> dict[str, int]:
     """Return users, items and interactions after the last stage counted in the manifest."""
     stage = "trained" if "users_trained" in counts else f"in_{k}_core"
     return {

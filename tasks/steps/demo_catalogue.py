@@ -24,7 +24,7 @@ from tasks.progress import progress
 from tasks.steps.load_interactions import load_interactions
 from tasks.steps.load_media import load_media
 from tasks.store import open_store
-from tasks.store.layout import checked_dataset, interactions_folder
+from tasks.store.layout import check_dataset_name, interactions_folder
 from tasks.store.pointers import current
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def demo_catalogue(
         raise BadInput(f"--out {out} is a file, expected a folder or an unused name")
     if out is None and load is None:
         raise BadInput("neither --out nor --load found, expected a folder to write to, a dataset to load into, or both")
-    if load is not None and current(open_store(), interactions_folder(checked_dataset(load))) is not None:
+    if load is not None and current(open_store(), interactions_folder(check_dataset_name(load))) is not None:
         logger.info("dataset %s already has an interaction log: nothing to do", load)
         return {"dataset": load, "items": 0}
     with tempfile.TemporaryDirectory() as scratch:

@@ -10,7 +10,7 @@ from tasks.runs.config import MODALITIES
 from tasks.runs.inventory import known_datasets, list_media
 from tasks.steps.options import Dataset
 from tasks.store import open_history, open_store
-from tasks.store.layout import checked_dataset, interactions_folder, matrix_folder, media_folder
+from tasks.store.layout import check_dataset_name, interactions_folder, matrix_folder, media_folder
 from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def discover(*, dataset: Dataset) -> dict[str, object]:
     Only listings are compared and nothing is read: the scan of the following run decides by content.
     """
     store = open_store()
-    objects = list_media(store, checked_dataset(dataset))
+    objects = list_media(store, check_dataset_name(dataset))
     folders = [interactions_folder(dataset), *(matrix_folder(dataset, modality) for modality in MODALITIES)]
     pointers = [str(current(store, folder)) for folder in folders]
     if not objects and set(pointers) == {"None"}:

@@ -58,10 +58,10 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     counts |= {"rejected": len(bad), "kept": len(good)}
     _write(store, run, feature, scanned, encoder, good, known, bad, counts)
     seconds = round(time.perf_counter() - begun, 1)
-    return {**_named(chosen), **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
+    return {**_name_feature(chosen), **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
 
 
-def _named(feature: Feature) -> dict[str, str]:
+def _name_feature(feature: Feature) -> dict[str, str]:
     return {"feature": feature.name, "modality": feature.modality}
 
 
@@ -107,7 +107,7 @@ def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) 
         out.counts.update(counts)
     log.info("%s: %d items of the ready-made matrix %s", feature.name, len(items), matrix.prefix)
     seconds = round(time.perf_counter() - begun, 1)
-    return {**_named(feature), **counts, "width": vectors.shape[1], "encoder": None, "seconds": seconds}
+    return {**_name_feature(feature), **counts, "width": vectors.shape[1], "encoder": None, "seconds": seconds}
 
 
 def _quarantine(store: Store, run: str, feature: str, bad: pd.DataFrame) -> None:

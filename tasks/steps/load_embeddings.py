@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import typer
 
-from tasks.data import RULE, first_odd, shown
+from tasks.data import RULE, first_odd, quote
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.runs.config import MODALITIES, check_feature_name
 from tasks.steps.options import Dataset, Modality
 from tasks.store import has_artefact, open_store, write_artefact
-from tasks.store.layout import checked_dataset, matrix_folder
+from tasks.store.layout import check_dataset_name, matrix_folder
 from tasks.store.pointers import current, point
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def load_embeddings(
         check_feature_name(name, modality)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    store, folder = open_store(), matrix_folder(checked_dataset(dataset), name)
+    store, folder = open_store(), matrix_folder(check_dataset_name(dataset), name)
     matrix, ids = read_matrix(vectors), read_ids(items)
     if len(ids) != len(matrix):
         raise BadInput(
@@ -121,10 +121,10 @@ def read_ids(path: Path) -> list[str]:
         raise BadInput(f"{path.name} is not a list of ids: {one_line(error)}") from error
     odd = first_odd(ids)
     if odd is not None:
-        raise BadInput(f"{path.name} has the id {shown(ids[odd])} in row {odd + 1}, expected {RULE}")
+        raise BadInput(f"{path.name} has the id {quote(ids[odd])} in row {odd + 1}, expected {RULE}")
     counts = pd.Series(ids, dtype=str).value_counts()
     if len(counts) and counts.iloc[0] > 1:
-        raise BadInput(f"{path.name} has {shown(counts.index[0])} {counts.iloc[0]} times, expected each item once")
+        raise BadInput(f"{path.name} has {quote(counts.index[0])} {counts.iloc[0]} times, expected each item once")
     return ids
 
 

@@ -15,7 +15,7 @@ from tasks.data.readers import FORMATS
 from tasks.errors import BadInput
 from tasks.steps.options import Dataset
 from tasks.store import has_artefact, open_store, sha256_of, write_artefact
-from tasks.store.layout import checked_dataset, interactions_folder
+from tasks.store.layout import check_dataset_name, interactions_folder
 from tasks.store.pointers import current, point
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def load_interactions(
     """
     if file.is_dir():
         raise BadInput(f"{file} is a folder, expected a file of interactions")
-    store, folder = open_store(), interactions_folder(checked_dataset(dataset))
+    store, folder = open_store(), interactions_folder(check_dataset_name(dataset))
     columns = Columns(user=user_column, item=item_column, rating=rating_column, timestamp=timestamp_column)
     reading = read_interactions(file, format_name=format_name, columns=columns, threshold=threshold, implicit=implicit)
     found = reading.interactions

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from tasks.data import RULE, first_odd, shown
+from tasks.data import RULE, first_odd, quote
 from tasks.errors import BadInput, NotFound
 from tasks.media import EXTENSIONS, LARGEST_FILE
 from tasks.progress import progress
 from tasks.runs.inventory import check_names, list_media, normalise_id
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
-from tasks.store.layout import checked_dataset, media_folder
+from tasks.store.layout import check_dataset_name, media_folder
 
 log = logging.getLogger(__name__)
 UPLOADS = 4  # in parallel
@@ -35,7 +35,7 @@ def load_media(
     The name of a file without its suffix is the item id. Hidden files and files next to the folders are ignored; other
     folders, unknown suffixes and two files of one item are errors, before anything is sent.
     """
-    store, name = open_store(), checked_dataset(dataset)
+    store, name = open_store(), check_dataset_name(dataset)
     files = {kind: visible(path) for kind, path in sources(folder, modality).items()}
     there = {kind: {info.key: info for info in infos} for kind, infos in list_media(store, name).items()}
     for kind, (paths, _) in files.items():
@@ -87,7 +87,7 @@ def check_files(modality: str, folder: Path, paths: list[Path], there: dict[str,
             raise BadInput(f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE}")
     odd = first_odd(path.stem for path in paths)
     if odd is not None:
-        raise BadInput(f"{modality} file of the item {shown(paths[odd].stem)} found, expected item ids of {RULE}")
+        raise BadInput(f"{modality} file of the item {quote(paths[odd].stem)} found, expected item ids of {RULE}")
     check_names(modality, [path.name for path in paths])
     stored = {normalise_id(Path(key).stem): key for key in there}
     for path in paths:

@@ -9,7 +9,7 @@ from tasks.errors import BadInput, TaskError, ValidationFailed
 from tasks.metrics import DECIDES
 from tasks.models.saved import load_model
 from tasks.releases.gate import Candidate, Gate, choose_best, judge
-from tasks.releases.writer import compared_by, release_name, write_answers, write_sources
+from tasks.releases.writer import name_similarity, release_name, write_answers, write_sources
 from tasks.runs.plan import Plan, read_plan, scan_artefact
 from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.options import Run
@@ -114,7 +114,7 @@ def make_release(store: Store, evidence: Evidence) -> str:
         "model": evidence.candidate.model,
         "encoders": plan.encoders,
         "matrices": plan.matrices,
-        "similar_items": compared_by(model),
+        "similar_items": name_similarity(model),
     }
     inputs = [prepared, trained, evaluated]
     with write_artefact(

@@ -38,7 +38,7 @@ from tasks.store import (
     read_artefact,
     write_artefact,
 )
-from tasks.store.layout import checked_dataset, interactions_folder, matrix_folder, media_folder, run_key, run_name
+from tasks.store.layout import check_dataset_name, interactions_folder, matrix_folder, media_folder, run_key, run_name
 from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def scan(
 
 def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, dict[str, int], Plan]:
     """Return the inventory of the modalities of the run, its counts, and the plan."""
-    checked_dataset(config.dataset)
+    check_dataset_name(config.dataset)
     features = config.list_features()
     modalities: set[str] = {feature.modality for feature in features}
     folders = {feature.name: matrix_folder(config.dataset, feature.name) for feature in features}

@@ -16,13 +16,13 @@ import typer
 
 from tasks.encoders import encoder_module
 from tasks.encoders.identity import find_weights
-from tasks.encoders.weights import checked_name, put_weights
+from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput
 from tasks.media import LARGEST_FILE
 from tasks.runs.inventory import DOWNLOADS, check_names, list_media
 from tasks.steps.options import Dataset
 from tasks.store import Artefact, ObjectInfo, Store, open_store
-from tasks.store.layout import checked_dataset, media_folder, training_folder
+from tasks.store.layout import check_dataset_name, media_folder, training_folder
 
 log = logging.getLogger(__name__)
 ARCHITECTURE = "audioclip"  # of tasks.encoders.ENCODERS
@@ -61,11 +61,11 @@ def train_encoder(
     if len(set(chosen)) != len(chosen) or len(chosen) < 2 or not set(chosen) <= set(module.MODALITIES):
         raise BadInput(f"modalities {modalities!r} found, expected two or three of {','.join(module.MODALITIES)}")
     if name is not None:
-        checked_name(name)
+        check_encoder_name(name)
     before = None if start_from is None else find_weights(store, start_from)
     if before is not None and before.architecture != ARCHITECTURE:
         raise BadInput(f"encoder {start_from!r} is of {before.architecture}, expected one of {ARCHITECTURE}")
-    media = named_media(store, checked_dataset(dataset), chosen)
+    media = named_media(store, check_dataset_name(dataset), chosen)
     if most is not None and most < len(media):
         log.info("%d of %d items are drawn", most, len(media))
         media = [media[row] for row in np.sort(np.random.default_rng(seed).permutation(len(media))[:most])]

@@ -25,7 +25,7 @@ from tasks.steps.options import Device, Memory, Run, Threads
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
 from tasks.store.studies import Studies
-from tasks.training import TrainingOptions, placed
+from tasks.training import TrainingOptions, place_values
 from tasks.training.device import thread_count
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def tune(
         for _ in progress(count_trials(trials, minutes), label=f"tune {model}", total=trials, unit="trial"):
             log_trial(search.attempt(subject.score), search.best())
             done += 1
-        with studies.locked(f"{name}/artefact"):  # two that end at once write one after the other
+        with studies.hold_lock(f"{name}/artefact"):  # two that end at once write one after the other
             report = {"model": model, "study": name, "metric": DECIDES, **summarise(search, subject)}
             preset = yaml.safe_dump({"hyperparameters": {model: report["best"]["hyperparameters"]}}, sort_keys=False)
             with write_artefact(store, run_key(run, f"tune-{model}"), inputs=[prepared], seed=config.seed) as out:
@@ -109,7 +109,7 @@ def summarise(search: Search, subject: Subject) -> dict[str, Any]:
         raise TaskError(
             f"none of {len(rows)} trials is complete, expected at least one; the last: {rows[-1]['reason']}"
         )
-    hyperparameters = placed(subject.given, best.params)
+    hyperparameters = place_values(subject.given, best.params)
     return {"best": {"number": best.number, "value": best.value, "hyperparameters": hyperparameters}, "trials": rows}
 
 

@@ -40,7 +40,7 @@ def media_folder(dataset: str) -> str:
     return f"{MEDIA}/{dataset}/"
 
 
-def checked_dataset(name: str) -> str:
+def check_dataset_name(name: str) -> str:
     """Return `name` if it is a valid dataset name; raises BadInput otherwise."""
     if not re.fullmatch(NAME, name):
         raise BadInput(

@@ -33,7 +33,7 @@ class Studies(Database):
             raise
 
     def _open_storage(self) -> RDBStorage:
-        with self.locked(SCHEMA):  # of two that make the same tables one fails
+        with self.hold_lock(SCHEMA):  # of two that make the same tables one fails
             with self._transaction() as sql:
                 sql.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             # During a trial of hours a pooled connection may break, so each is tested before use.
@@ -52,7 +52,7 @@ class Studies(Database):
         super().close()
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
+    def hold_lock(self, name: str) -> Iterator[None]:
         """Hold the lock `name` during the block."""
         self.lock(name)
         try:

@@ -15,7 +15,18 @@ from tasks.training.options import (
     best_record,
     summarise_epochs,
 )
-from tasks.training.space import Choice, Range, Real, Space, Whole, declared_space, picked, placed, under, widened
+from tasks.training.space import (
+    Choice,
+    Range,
+    Real,
+    Space,
+    Whole,
+    declared_space,
+    pick_values,
+    place_values,
+    prefix_space,
+    widen,
+)
 
 __all__ = [
     "Batch",
@@ -37,11 +48,11 @@ __all__ = [
     "cosine_distance",
     "declared_space",
     "info_nce",
-    "picked",
-    "placed",
+    "pick_values",
+    "place_values",
+    "prefix_space",
     "squared_norms",
     "summarise_epochs",
     "train",
-    "under",
-    "widened",
+    "widen",
 ]

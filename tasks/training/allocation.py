@@ -15,7 +15,7 @@ KEEPING = {M_TRIM_THRESHOLD: 2**31 - 1, M_MMAP_MAX: 0}
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def keep_memory() -> Iterator[None]:
     """Run the block with freed memory kept for later allocations, and return it to the system at the end.
 
     Otherwise the system maps and clears the memory of every step of a large batch again, up to two fifths of the time

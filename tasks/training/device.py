@@ -9,7 +9,7 @@ import torch
 from tasks.errors import BadInput
 
 
-def usable(name: str) -> torch.device:
+def require_device(name: str) -> torch.device:
     """Return the device `cpu`, `cuda` or `cuda:1`. Raises BadInput for others, or if this machine has no such GPU."""
     try:
         device = torch.device(name)

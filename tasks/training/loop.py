@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tasks.errors import Diverged
 from tasks.progress import progress
-from tasks.training.allocation import kept_memory
+from tasks.training.allocation import keep_memory
 from tasks.training.checkpoint import Checkpoints, pack_optimizer, unpack_optimizer
 from tasks.training.options import EpochRecord, TrainingOptions
 
@@ -89,7 +89,7 @@ def train(model: Trainable[B], options: TrainingOptions) -> list[EpochRecord]:
     Diverged when the loss stops being finite. The same seed, threads and device give the same result, with
     `options.checkpoints` also in two or more processes one after the other.
     """
-    with torch_threads(options.threads), kept_memory():
+    with torch_threads(options.threads), keep_memory():
         training = _Training(model, options)
         training.run()
         return training.records

@@ -50,7 +50,7 @@ Range = Real | Whole | Choice
 Space = Mapping[str, Range]  # hyperparameter -> range; a dot separates the key of a nested config
 
 
-def widened(within: Range, value: object) -> Range | None:
+def widen(within: Range, value: object) -> Range | None:
     """Return the range extended to include `value`; None if impossible: not a number, 0 on a log scale, no choice."""
     if value in within:
         return within
@@ -72,12 +72,12 @@ def declared_space(config: type[BaseModel]) -> Space:
     return {name: ranges[name] for name in config.model_fields if name in ranges}
 
 
-def under(key: str, space: Space) -> dict[str, Range]:
+def prefix_space(key: str, space: Space) -> dict[str, Range]:
     """Return the space for a config that is nested under `key`."""
     return {f"{key}.{name}": within for name, within in space.items()}
 
 
-def placed(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, Any]:
+def place_values(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, Any]:
     """Return a copy of the hyperparameters `values`, updated by `found`, which has dotted keys."""
     result = copy.deepcopy(dict(values))
     for key, value in found.items():
@@ -89,7 +89,7 @@ def placed(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, 
     return result
 
 
-def picked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
+def pick_values(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
     """Return the entries of the hyperparameters `values` for the dotted keys of `space`; missing keys are left out."""
     found = {}
     for key in space:

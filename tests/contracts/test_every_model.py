@@ -45,7 +45,7 @@ def on_checkerboard(name: str) -> tuple[Model, list[EpochRecord]]:
     return model, model.fit(TrainingOptions(seed=0))
 
 
-def begun(name: str, data: Dataset, seed: int = 0) -> Model:
+def begin(name: str, data: Dataset, seed: int = 0) -> Model:
     """After a few epochs, where it learns in epochs."""
     model = build_model(name, BRIEF if name in GRADIENT else {}, data)
     model.fit(TrainingOptions(seed=seed))
@@ -86,7 +86,7 @@ def repeated(model: GradientModel, batch: Batch) -> torch.Tensor:
 @pytest.mark.parametrize("name", [name for name in GRADIENT if name not in STOPPED])
 def test_its_gradient_is_that_of_its_loss(name: str) -> None:
     """Every parameter's gradient equals the finite difference of the loss, in a random direction and in float64."""
-    found = begun(name, random_world(7, 9))
+    found = begin(name, random_world(7, 9))
     assert isinstance(found, GradientModel)
     found.double()
     found.zero_grad()
@@ -170,7 +170,7 @@ def test_the_same_seed_gives_the_same_result(name: str) -> None:
     """To the bit; another seed gives another, where there is chance at all."""
     users = np.arange(12)
     data = random_world(12, 20)
-    first, again, other = (begun(name, data, seed).scores(users) for seed in (1, 1, 2))
+    first, again, other = (begin(name, data, seed).scores(users) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.array_equal(first, other) == (name not in CHANCE)
 
@@ -181,7 +181,7 @@ def test_it_does_not_learn_from_what_is_withheld(name: str) -> None:
     data = random_world(12, 20)
     none = sparse.csr_matrix(data.shape, dtype=np.float32)
     blind = replace(data, valid=none, test=none)
-    np.testing.assert_array_equal(begun(name, data).scores(np.arange(12)), begun(name, blind).scores(np.arange(12)))
+    np.testing.assert_array_equal(begin(name, data).scores(np.arange(12)), begin(name, blind).scores(np.arange(12)))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -190,7 +190,7 @@ def test_users_and_items_without_interactions_get_finite_scores(name: str) -> No
     data = random_world(12, 20)
     train = data.train.toarray()
     train[3], train[:, 5] = 0, 0
-    scores = begun(name, replace(data, train=sparse.csr_matrix(train))).scores(np.arange(12))
+    scores = begin(name, replace(data, train=sparse.csr_matrix(train))).scores(np.arange(12))
     assert np.isfinite(scores).all()
 
 
@@ -320,9 +320,9 @@ def test_it_tells_items_apart_that_nobody_interacted_with(name: str) -> None:
     other = replace(data, features={key: rows.copy() for key, rows in data.features.items()})
     for rows in other.features.values():
         rows[new] = rows[np.roll(new, 1)]
-    model = begun(name, data)
+    model = begin(name, data)
     scores = model.scores(np.arange(30))[:, new]
-    moved = build_model(name, BRIEF, other).load_state(model.state()) if name in GRADIENT else begun(name, other)
+    moved = build_model(name, BRIEF, other).load_state(model.state()) if name in GRADIENT else begin(name, other)
     apart = [not np.allclose(scores[:, a], scores[:, b], rtol=1e-4, atol=1e-7) for a, b in combinations(range(4), 2)]
     assert all(apart)
     changed = np.abs(moved.scores(np.arange(30))[:, new] - scores).max(axis=0) > 1e-5 * np.abs(scores).max()

@@ -8,7 +8,7 @@ from tasks.models import MODELS, model_class
 from tasks.models.bpr import BPR
 from tasks.models.cmf import CMF
 from tasks.models.families.gradient import GradientModel
-from tasks.training import Choice, Range, picked, placed, under
+from tasks.training import Choice, Range, pick_values, place_values, prefix_space
 from tests.registry import GRADIENT
 
 TUNED = [name for name in MODELS if model_class(name).space_of(model_class(name).configure({}))]
@@ -35,8 +35,8 @@ def test_its_ends_are_hyper_parameters_of_the_model(name: str, given: dict[str, 
     points = [lowest | {key: end} for key, within in space.items() for end in ends(within)]
     points.append({key: ends(within)[-1] for key, within in space.items()})
     for point in points:
-        found = model.configure(placed(given, point)).model_dump()
-        assert picked(found, space) == point
+        found = model.configure(place_values(given, point)).model_dump()
+        assert pick_values(found, space) == point
 
 
 @pytest.mark.parametrize(("name", "given"), CASES)
@@ -45,7 +45,7 @@ def test_the_defaults_are_within(name: str, given: dict[str, object]) -> None:
     model = model_class(name)
     config = model.configure(given)
     space = model.space_of(config)
-    defaults = picked(model.defaults_of(config).model_dump(), space)
+    defaults = pick_values(model.defaults_of(config).model_dump(), space)
     assert set(defaults) == set(space)
     assert all(value in space[key] for key, value in defaults.items())
 
@@ -54,7 +54,7 @@ def test_a_hybrid_has_the_spaces_of_its_members() -> None:
     """Of those it is told, and of no other."""
     hybrid = model_class("hybrid")
     space = hybrid.space_of(hybrid.configure(OTHERS))
-    assert space == under("members.cmf", CMF.SEARCH) | under("members.bpr", BPR.SEARCH)
+    assert space == prefix_space("members.cmf", CMF.SEARCH) | prefix_space("members.bpr", BPR.SEARCH)
 
 
 @pytest.mark.parametrize("name", GRADIENT)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tasks.encoders import load_encoder
 from tasks.encoders.audioclip.encoders import encoders_of
 from tasks.encoders.audioclip.weights import load_model, save_model
-from tasks.encoders.weights import checked_name, put_weights
+from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError
 from tasks.media import BadMedia
 from tasks.store import Store
@@ -65,7 +65,7 @@ def test_the_current_weights_of_a_name_are_the_last_that_were_put(folder_store: 
 def test_names_that_mean_something_else_are_refused(name: str) -> None:
     """The shipped encoder cannot be replaced, and no name may look like an option of another."""
     with pytest.raises(BadInput, match="encoder name"):
-        checked_name(name)
+        check_encoder_name(name)
 
 
 def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:

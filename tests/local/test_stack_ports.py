@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.ports import GRPC_OFFSET, HOST, free_port, is_free, usable
+from local.ports import GRPC_OFFSET, HOST, free_port, is_free, is_usable
 
 
 @pytest.fixture
@@ -38,4 +38,4 @@ def test_taken_ports_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_port_whose_grpc_companion_is_taken_is_of_no_use(listening: int) -> None:
     """SeaweedFS needs both ports."""
-    assert not usable(listening - GRPC_OFFSET)
+    assert not is_usable(listening - GRPC_OFFSET)

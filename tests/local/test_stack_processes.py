@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import MARK, Identity, alive, end, family, marked, process, send, spawn
+from local.processes import MARK, Identity, alive, end, family, find_marked, process, send, spawn
 
 PATIENCE = 20.0  # seconds until a test fails; the event usually takes milliseconds
 
@@ -40,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Identity]]:
         return leader
 
     yield run
-    end({*started, *marked(mark)}, grace=1.0)
+    end({*started, *find_marked(mark)}, grace=1.0)
 
 
 def test_a_started_server_is_alive_until_it_is_ended(start: Callable[[str], Identity]) -> None:
@@ -115,7 +115,7 @@ def test_the_mark_finds_what_left_its_session(start: Callable[[str], Identity], 
     assert eventually((tmp_path / "ready").exists)
     send(server, signal.SIGKILL)
     assert eventually(lambda: not alive(server))
-    left = marked(f"test-{os.getpid()}-{tmp_path.name}")
+    left = find_marked(f"test-{os.getpid()}-{tmp_path.name}")
     assert len(left) == 1
     end(left, grace=PATIENCE)
     assert not any(alive(identity) for identity in left)
@@ -124,7 +124,7 @@ def test_the_mark_finds_what_left_its_session(start: Callable[[str], Identity], 
 def test_the_mark_leaves_other_stacks_alone(start: Callable[[str], Identity]) -> None:
     """Another mark belongs to another stack."""
     server = start("exec sleep 600")
-    assert server not in marked("somebody-else")
+    assert server not in find_marked("somebody-else")
 
 
 def test_the_log_of_the_last_start_is_kept(start: Callable[[str], Identity], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from local.ports import HOST
 from local.postgres import Postgres, start_postgres
 from local.processes import alive, send, wait_ended
 from local.s3 import S3, start_s3
-from local.service import Service, inherited, running
+from local.service import Service, inherit_environment, running
 from local.stack import Stack
 from local.state import State
 
@@ -233,7 +233,7 @@ def test_servers_do_not_see_settings_of_other_installations(monkeypatch: pytest.
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
     monkeypatch.setenv("PGHOST", "elsewhere")
     monkeypatch.setenv("no_proxy", "intern")
-    kept = inherited()
+    kept = inherit_environment()
     assert "AIRFLOW__CORE__EXECUTOR" not in kept
     assert "PGHOST" not in kept
     assert kept["no_proxy"].split(",")[:2] == ["intern", HOST]

@@ -8,7 +8,7 @@ import torch
 from tasks.data import Dataset
 from tasks.models import build_model
 from tasks.models.families.gradient import GradientModel
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.training import Batch, TrainingOptions
 
 USERS, ITEMS = 7, 9
@@ -64,7 +64,7 @@ def smoothed(graph: np.ndarray, x: np.ndarray, layers: int) -> np.ndarray:
 
 def content(data: Dataset) -> list[np.ndarray]:
     """Standardised features by modality."""
-    return [standardised(data.features[name], name).astype(np.float64) for name in sorted(data.features)]
+    return [standardise_features(data.features[name], name).astype(np.float64) for name in sorted(data.features)]
 
 
 def linear(state: State, name: str, x: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def nearest_graph(rows: np.ndarray, k: int, *, weighted: bool) -> np.ndarray:
     return graph
 
 
-def normalised(graph: np.ndarray) -> np.ndarray:
+def normalise_graph(graph: np.ndarray) -> np.ndarray:
     """D^-1/2 A D^-1/2 with D the sums of rows."""
     degrees = graph.sum(axis=1)
     root = np.where(degrees > 0, np.maximum(degrees, 1e-12) ** -0.5, 0.0)

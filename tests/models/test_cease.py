@@ -11,7 +11,7 @@ from tasks.errors import BadInput
 from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.solvers import closed_form
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.training import TrainingOptions
 from tests.world import content_world, random_world
 
@@ -31,7 +31,7 @@ def test_it_equals_the_closed_form(block: int, monkeypatch: pytest.MonkeyPatch) 
     gram = x.T @ (x * (lengths**-0.7)[:, None])
     mean = np.diag(gram).mean()
     for name in data.features:
-        content = standardised(data.features[name], name).astype(np.float64)
+        content = standardise_features(data.features[name], name).astype(np.float64)
         gram += 0.4 * mean * content @ content.T
     inverse = np.linalg.inv(gram + np.diag(2.0 * mean + 0.3 / 0.7 * np.diag(gram)))
     weights = -inverse / np.diag(inverse)

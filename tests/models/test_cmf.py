@@ -13,7 +13,7 @@ from tasks.metrics import evaluate
 from tasks.models import build_model
 from tasks.models.base import Model
 from tasks.models.solvers import least_squares
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.training import TrainingOptions
 from tests.world import GROUPS, checkerboard, content_world, histories, random_world
 
@@ -62,7 +62,7 @@ def test_its_vectors_solve_the_equations_of_the_papers(
         np.testing.assert_allclose(left @ vector, (items.T * confidence) @ row, rtol=1e-3, atol=1e-3)
     told = {}
     for name, weight in content.items():
-        rows, have = standardised(data.features[name], name), data.features[name].any(axis=1)
+        rows, have = standardise_features(data.features[name], name), data.features[name].any(axis=1)
         rows = np.sqrt(weight * 7.0 * x.sum() / 17) * rows
         told[name] = (rows, have, np.linalg.solve(items[have].T @ items[have] + mean * np.eye(4), items.T @ rows))
     for item, (row, vector, own) in enumerate(zip(x.T, items, l2(x.T), strict=True)):

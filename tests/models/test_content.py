@@ -16,7 +16,7 @@ from tasks.models.families.gradient import GradientModel
 from tasks.models.lattice import LATTICE
 from tasks.models.layers.cliper import FrontEnd
 from tasks.models.layers.content import Content, ContentOptions, Projection, Projections
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.models.vbpr import VBPR
 from tasks.training import Batch, TrainingOptions
 from tests.models.dense import softmax
@@ -42,10 +42,10 @@ def test_an_item_that_lacks_a_modality_is_the_mean_of_all_that_have_it() -> None
     """Its zeros do not move the mean, and stay the zeros that the mean becomes."""
     rows = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32) + 3
     rows[[4, 7]] = 0
-    found = standardised(rows, "text")
+    found = standardise_features(rows, "text")
     present = np.delete(np.arange(20), [4, 7])
     np.testing.assert_array_equal(found[[4, 7]], 0)
-    np.testing.assert_allclose(found[present], standardised(rows[present], "text"), atol=1e-6)
+    np.testing.assert_allclose(found[present], standardise_features(rows[present], "text"), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GRADIENT_CONTENT)
@@ -110,7 +110,7 @@ def test_views_of_an_item_without_a_picture_count_whole(fusion: str) -> None:
     found = content()[-1].detach().numpy()
     assert len(np.unique(found[[2, 5, 7]], axis=0)) == 3
     if fusion == "sum":
-        whole = sum(standardised(data.features[name], name) for name in ("title", "plot"))
+        whole = sum(standardise_features(data.features[name], name) for name in ("title", "plot"))
         np.testing.assert_allclose(found[[2, 5, 7]], whole[[2, 5, 7]], rtol=1e-6)
 
 
@@ -148,10 +148,10 @@ def test_a_front_end_weighs_views_by_their_cosine_with_the_picture(fusion: str) 
     content = Content(data, "vbpr", ContentOptions(front_end=FrontEnd(fusion=fusion, views=("title", "plot"), size=4)))
     assert content.modalities == ["audio", "image", "views"]
     raw = data.features
-    tokens = [standardised(raw["image"], "image")]
+    tokens = [standardise_features(raw["image"], "image")]
     for name in ("plot", "title"):
         lengths = np.linalg.norm(raw[name], axis=1) * np.linalg.norm(raw["image"], axis=1)
-        tokens.insert(0, standardised(raw[name], name) * ((raw[name] * raw["image"]).sum(1) / lengths)[:, None])
+        tokens.insert(0, standardise_features(raw[name], name) * ((raw[name] * raw["image"]).sum(1) / lengths)[:, None])
     state = {key: tensor.numpy() for key, tensor in content.state_dict().items()}
     if fusion == "sum":
         expected = sum(tokens)

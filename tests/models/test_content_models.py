@@ -8,7 +8,7 @@ import torch
 
 from tasks.data import Dataset
 from tasks.models.layers import item_graph as neighbours
-from tasks.models.layers.gather import contrasted
+from tasks.models.layers.gather import contrast_nodes
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
 from tests.world import random_world
@@ -55,7 +55,7 @@ def test_freedom(item_layers: int) -> None:
     shares = {"text": 3.0, "audio": 1.0}
     more = {"neighbours": K, "dropout": 0.5, "content_weight": 0.7, "modality_weights": shares}
     model, state, loss = dense.trained("freedom", data, item_layers=item_layers, **more)
-    graphs = [dense.normalised(dense.nearest_graph(rows, K, weighted=False)) for rows in dense.content(data)]
+    graphs = [dense.normalise_graph(dense.nearest_graph(rows, K, weighted=False)) for rows in dense.content(data)]
     alike = np.linalg.matrix_power(0.25 * graphs[0] + 0.75 * graphs[1], item_layers) @ state["nodes"][USERS:]
 
     def vectors(graph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +79,7 @@ def test_lattice() -> None:
     graph = np.zeros((ITEMS, ITEMS))
     for place, rows in enumerate(dense.content(data)):
         projected = dense.linear(state, f"projections.{place}", rows)
-        initial, learned = (dense.normalised(dense.nearest_graph(x, K, weighted=True)) for x in (rows, projected))
+        initial, learned = (dense.normalise_graph(dense.nearest_graph(x, K, weighted=True)) for x in (rows, projected))
         graph += importance[place] * (0.6 * initial + 0.4 * learned)
     final = dense.smoothed(graph_of(data), state["nodes"], 2)
     items = final[USERS:] + dense.units(graph @ state["nodes"][USERS:])
@@ -179,7 +179,7 @@ def test_mgcn() -> None:
     behaviour = dense.smoothed(graph_of(data), state["nodes"], 2)
     views = []
     for place, rows in enumerate(dense.content(data)):
-        graph = dense.normalised(dense.nearest_graph(rows, K, weighted=True))
+        graph = dense.normalise_graph(dense.nearest_graph(rows, K, weighted=True))
         views.append(purified(data, state, place, dense.linear(state, f"side.projections.{place}", rows), graph))
     weights = [np.tanh(dense.linear(state, "common", view)) @ state["query.weight"].T for view in views]
     attention = dense.softmax(np.concatenate(weights, 1), 1)
@@ -218,8 +218,8 @@ def test_smore(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
     spectra = [np.fft.rfft(rows, axis=1, norm="ortho") for rows in projected]
     spectra = [spectrum * kept for spectrum, kept in zip([*spectra, spectra[0] * spectra[1]], filters, strict=True)]
     signals = [np.fft.irfft(spectrum, n=4, axis=1, norm="ortho") for spectrum in spectra]
-    graphs = [dense.normalised(dense.nearest_graph(rows, K, weighted=True)) for rows in dense.content(data)]
-    graphs.append(dense.normalised(np.maximum(*graphs)))
+    graphs = [dense.normalise_graph(dense.nearest_graph(rows, K, weighted=True)) for rows in dense.content(data)]
+    graphs.append(dense.normalise_graph(np.maximum(*graphs)))
     views = [
         purified(data, state, place, signal, graph)
         for place, (signal, graph) in enumerate(zip(signals, graphs, strict=True))
@@ -345,6 +345,6 @@ def test_views_of_mmgcl_are_what_they_are_called() -> None:
 def test_of_a_large_batch_the_first_interactions_are_contrasted() -> None:
     """Each of their users and items once."""
     rows = torch.arange(3000)
-    users, items = contrasted(dense.Batch(rows // 2, rows % 7, rows))
+    users, items = contrast_nodes(dense.Batch(rows // 2, rows % 7, rows))
     assert users.tolist() == list(range(1024))
     assert items.tolist() == list(range(7))

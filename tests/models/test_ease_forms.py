@@ -64,7 +64,7 @@ def test_every_form_scores_the_same(form: str, block: int, monkeypatch: pytest.M
 def test_pruned_weights_are_those_of_a_regression_on_the_neighbours() -> None:
     """Each item by itself on its five nearest, and nothing from any other."""
     x = random_world(USERS, ITEMS).train
-    found = pruned.pruned_weights(x, 5, 7.0).toarray()
+    found = pruned.solve_pruned(x, 5, 7.0).toarray()
     dense = x.toarray().astype(np.float64)
     for item, chosen in enumerate(neighbours(x, 5, 0.0)[0]):
         near = dense[:, chosen]

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from tasks.models import build_model
 from tasks.models.serving import Factors
-from tasks.models.solvers.fold_in import ALPHA, FoldIn, calibrated, gram_of
+from tasks.models.solvers.fold_in import ALPHA, FoldIn, calibrate, gram_of
 from tasks.training import TrainingOptions
 from tests.world import histories, random_world
 
@@ -42,7 +42,7 @@ def test_lambda_and_length_are_those_that_known_users_were_made_with() -> None:
     gram = gram_of(ITEMS)
     made = FoldIn(ALPHA, 5.0 * float(np.trace(gram)) / 6, scale=2.5)
     users = made.vectors(ITEMS, gram, INTERACTIONS).astype(np.float32)
-    found = calibrated(users, ITEMS, BIAS, INTERACTIONS)
+    found = calibrate(users, ITEMS, BIAS, INTERACTIONS)
     assert found.l2 == made.l2
     np.testing.assert_allclose(found.scale, 2.5, rtol=1e-5)
 
@@ -50,7 +50,7 @@ def test_lambda_and_length_are_those_that_known_users_were_made_with() -> None:
 def test_items_without_vectors_fold_in_to_the_bias() -> None:
     """There is no direction to take, and no division by nothing."""
     none = np.zeros_like(ITEMS)
-    fold_in = calibrated(np.zeros((25, 6), dtype=np.float32), none, BIAS, INTERACTIONS)
+    fold_in = calibrate(np.zeros((25, 6), dtype=np.float32), none, BIAS, INTERACTIONS)
     found = Factors(np.zeros((25, 6), dtype=np.float32), none, BIAS, fold_in).new(histories(INTERACTIONS))
     np.testing.assert_array_equal(found, np.tile(BIAS, (25, 1)))
 

@@ -8,7 +8,7 @@ import torch
 
 from tasks.errors import BadInput
 from tasks.models import build_model
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.training import TrainingOptions
 from tests.models.dense import NEGATIVES, POSITIVES, dense_graph, penalty, ranking_loss, trained
 from tests.models.dense import TAKERS as USERS
@@ -41,7 +41,7 @@ def test_vbpr() -> None:
     """s = b + p . q + sum over modalities of t . E f + w . f, with vectors and biases of the batch penalised."""
     data = random_world(7, 9)
     model, state, loss = trained("vbpr", data, content_size=3)
-    features = np.concatenate([standardised(data.features[name], name) for name in ("audio", "text")], axis=1)
+    features = np.concatenate([standardise_features(data.features[name], name) for name in ("audio", "text")], axis=1)
     vectors = np.concatenate([state["items"], features @ state["projection"]], axis=1)
     bias = (state["bias"] + features @ state["content_bias"]).ravel()
     scores = state["users"] @ vectors.T + bias

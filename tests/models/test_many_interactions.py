@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from tasks.models.layers.graph import drop_edges, normalised_bipartite
+from tasks.models.layers.graph import drop_edges, normalise_bipartite
 from tasks.models.layers.sparse import propagate, torch_csr
 from tasks.training import NegativeSampler
 
@@ -31,7 +31,7 @@ def interactions() -> Any:
 
 def test_a_graph_has_every_edge_and_propagates(interactions: sparse.csr_matrix) -> None:
     """Of a vector of ones, the first and last rows are what degrees say; a lost edge is 2.5e-4 of them."""
-    graph = torch_csr(normalised_bipartite(interactions))
+    graph = torch_csr(normalise_bipartite(interactions))
     users, items = (np.asarray(interactions.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
     found = propagate(graph, torch.ones(USERS + ITEMS, 1), 1).numpy().ravel() * 2 - 1
     weights = 1 / np.sqrt(items)

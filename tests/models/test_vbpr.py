@@ -11,7 +11,7 @@ from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.metrics import evaluate
 from tasks.models import build_model
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.training import TrainingOptions
 from tests.world import content_world
 
@@ -42,8 +42,8 @@ def test_one_modality_is_enough(modality: str) -> None:
 def test_the_scale_and_offset_of_an_encoder_do_not_matter() -> None:
     """Features a thousand times as large around another mean give the same standardised rows."""
     rows = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
-    found = standardised(rows, "text")
-    np.testing.assert_allclose(standardised(1000 * rows + 500, "text"), found, atol=1e-4)
+    found = standardise_features(rows, "text")
+    np.testing.assert_allclose(standardise_features(1000 * rows + 500, "text"), found, atol=1e-4)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-6)
     assert (found**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
 
@@ -51,7 +51,7 @@ def test_the_scale_and_offset_of_an_encoder_do_not_matter() -> None:
 def test_standardising_keeps_the_geometry() -> None:
     """Distances between items keep their proportions: no column is stretched."""
     rows = np.random.default_rng(0).normal(size=(50, 7)) * [100, 1, 1, 1, 1, 1, 1]
-    found = standardised(rows.astype(np.float32), "text")
+    found = standardise_features(rows.astype(np.float32), "text")
     ratio = np.linalg.norm(found[1:] - found[0], axis=1) / np.linalg.norm(rows[1:] - rows[0], axis=1)
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
 
@@ -61,7 +61,7 @@ def test_constant_features_are_an_error(value: float) -> None:
     """An encoder that says the same of every item is broken, not uninformative."""
     rows = np.full((20, 4), value, dtype=np.float32)
     with pytest.raises(BadInput, match="features of image are the same for all 20 items"):
-        standardised(rows, "image")
+        standardise_features(rows, "image")
 
 
 def test_no_features_are_an_error() -> None:

@@ -14,7 +14,7 @@ from tasks.errors import TaskError
 from tasks.models import MODELS, build_model
 from tasks.models.base import Model
 from tasks.models.serving import Serving
-from tasks.releases.writer import compared_by, recommendations, similar_items
+from tasks.releases.writer import name_similarity, recommendations, similar_items
 from tasks.training import TrainingOptions
 from tests.registry import GRADIENT
 
@@ -92,7 +92,7 @@ def test_similar_items_have_the_highest_cosine(
     monkeypatch.setattr(blocks, "CELLS", cells)
     model = fitted(name, data)
     vectors = model.item_vectors()
-    assert compared_by(model) == ("training interactions" if name in {"popularity", "itemknn"} else "item vectors")
+    assert name_similarity(model) == ("training interactions" if name in {"popularity", "itemknn"} else "item vectors")
     matrix = (data.train.T.toarray() if vectors is None else vectors).astype(np.float64)
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     cosines = np.round(unit @ unit.T, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.training import Choice, Range, Real, Whole, picked, placed, under, widened
+from tasks.training import Choice, Range, Real, Whole, pick_values, place_values, prefix_space, widen
 
 
 @pytest.mark.parametrize(
@@ -40,21 +40,25 @@ def test_a_range_knows_what_is_in_it(within: Range, inside: list[object], outsid
 )
 def test_a_range_is_widened_to_a_number(within: Range, value: object, found: Range | None) -> None:
     """Where it ends before, on either side; a choice stays what it is."""
-    assert widened(within, value) == found
+    assert widen(within, value) == found
 
 
 def test_a_dotted_key_is_placed_within() -> None:
     """Beside what is there already, which is not changed."""
     given = {"cease": {"dropout": 0.5, "relative_l2": 1.0}, "weight": 2.0}
-    found = placed(given, {"cease.relative_l2": 3.0, "ials.alpha": 7.0})
+    found = place_values(given, {"cease.relative_l2": 3.0, "ials.alpha": 7.0})
     assert found == {"cease": {"dropout": 0.5, "relative_l2": 3.0}, "weight": 2.0, "ials": {"alpha": 7.0}}
     assert given["cease"] == {"dropout": 0.5, "relative_l2": 1.0}
 
 
-def test_what_is_placed_is_picked() -> None:
+def test_values_that_are_placed_are_picked_again() -> None:
     """By the keys of a space, those of a config within included."""
-    space = {**under("cease", {"dropout": Real(0, 1)}), "weight": Real(0, 5), **under("ials", {"alpha": Real(1, 5)})}
-    assert picked({"cease": {"dropout": 0.5}, "weight": 1.0, "other": 3}, space) == {
+    space = {
+        **prefix_space("cease", {"dropout": Real(0, 1)}),
+        "weight": Real(0, 5),
+        **prefix_space("ials", {"alpha": Real(1, 5)}),
+    }
+    assert pick_values({"cease": {"dropout": 0.5}, "weight": 1.0, "other": 3}, space) == {
         "cease.dropout": 0.5,
         "weight": 1.0,
     }

@@ -57,7 +57,7 @@ def compose(context: Context) -> Alert:
     """Collect the facts. Those that are unavailable are named in the email, which is sent anyway."""
     gaps: list[str] = []
 
-    def found(what: str, missing: T, find: Callable[..., T], *arguments: object) -> T:
+    def look_up(what: str, missing: T, find: Callable[..., T], *arguments: object) -> T:
         try:
             return find(*arguments)
         except Exception as error:
@@ -66,7 +66,7 @@ def compose(context: Context) -> Alert:
             return missing
 
     dag, run = context["dag"].dag_id, context["run_id"]
-    dataset = found(
+    dataset = look_up(
         "the dataset", "unknown dataset", lambda: dataset_of(context["params"], context["triggering_asset_events"])
     )
     return Alert(
@@ -75,9 +75,9 @@ def compose(context: Context) -> Alert:
         run_url=run_url(dag, run),
         dataset=dataset,
         reason=str(context.get("reason", "failed")),
-        tasks=found("the failed tasks", [], failed_tasks, context),
-        failures=found("the failed expectations", [], evidence.read_failures, run),
-        champion=found("the release that is being served", None, evidence.read_champion, dataset),
+        tasks=look_up("the failed tasks", [], failed_tasks, context),
+        failures=look_up("the failed expectations", [], evidence.read_failures, run),
+        champion=look_up("the release that is being served", None, evidence.read_champion, dataset),
         gaps=gaps,
     )
 

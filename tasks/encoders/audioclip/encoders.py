@@ -17,7 +17,7 @@ from tasks.media import BadMedia
 from tasks.media.audio import decode_audio
 from tasks.media.image import decode_image
 from tasks.media.text import decode_text
-from tasks.training.device import usable
+from tasks.training.device import require_device
 
 Pieces = Sequence[np.ndarray] | np.ndarray  # pieces of one medium, all of the same shape
 BATCH = {"cpu": 8, "cuda": 128}  # pieces per batch: larger batches are not faster on a CPU but need more memory
@@ -64,7 +64,7 @@ def encoders_of(
     model: AudioCLIP, identity: str, *, half: bool = False, device: str = "cpu"
 ) -> dict[str, AudioCLIPEncoder]:
     """Modality -> encoder. `half` computes in bfloat16; `identity` says so."""
-    fast = FastAudioCLIP(model, half=half, device=usable(device))
+    fast = FastAudioCLIP(model, half=half, device=require_device(device))
     config = model.config
 
     def image(data: bytes) -> Pieces:

@@ -64,5 +64,5 @@ class Factorised(Model):
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
         users, items = self.data.train.shape
         size = self.config.factors
-        self._checked(state, {"users": (users, size), "items": (items, size)})
+        self._check_state(state, {"users": (users, size), "items": (items, size)})
         self._users, self._items = state["users"].numpy(), state["items"].numpy()

@@ -16,7 +16,7 @@ from tasks.errors import TaskError
 from tasks.models.base import Model
 from tasks.models.layers.kept import Kept
 from tasks.models.serving import Factors, Serving
-from tasks.models.solvers.fold_in import calibrated
+from tasks.models.solvers.fold_in import calibrate
 from tasks.training import (
     Batch,
     EpochRecord,
@@ -25,7 +25,7 @@ from tasks.training import (
     Triplets,
     train,
 )
-from tasks.training.device import usable
+from tasks.training.device import require_device
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class GradientModel(nn.Module, Model):
 
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
         """Train by the gradient loop; the same seed and threads give the same parameters to the bit on a CPU."""
-        device = usable(options.device)
+        device = require_device(options.device)
         self.initialise(torch.Generator().manual_seed(options.seed))
         self.to(device)
         self.fitted = True  # for the validations in between
@@ -136,13 +136,13 @@ class GradientModel(nn.Module, Model):
         users, items = (np.asarray(side.cpu().numpy(), dtype=np.float32) for side in (final.users, final.items))
         none = np.zeros(len(items), dtype=np.float32)
         bias = none if final.bias is None else np.asarray(final.bias.cpu().numpy(), dtype=np.float32)
-        return Factors(users, items, bias, calibrated(users, items, bias, self.data.train))
+        return Factors(users, items, bias, calibrate(users, items, bias, self.data.train))
 
     def state(self) -> dict[str, Tensor]:
         """Return the parameters by name."""
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
 
     def _set_state(self, state: Mapping[str, Tensor]) -> None:
-        self._checked(state, {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()})
+        self._check_state(state, {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()})
         self.load_state_dict(dict(state))
         self.train(False)

@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from tasks.models.layers.graph import normalised_part
+from tasks.models.layers.graph import normalise_part
 from tasks.models.layers.sparse import product, torch_pair
 
 
@@ -25,7 +25,7 @@ class ChannelGraph(nn.Module):
     def __init__(self, interactions: sparse.csr_matrix, layers: int) -> None:
         super().__init__()
         self.layers = layers
-        for name, side in zip(("part", "back"), torch_pair(normalised_part(interactions)), strict=True):
+        for name, side in zip(("part", "back"), torch_pair(normalise_part(interactions)), strict=True):
             self.register_buffer(name, side, persistent=False)
 
     def split(self, nodes: Tensor) -> tuple[Tensor, Tensor]:

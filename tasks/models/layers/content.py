@@ -18,7 +18,7 @@ from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.models.layers.cliper import FrontEnd, Fuser
 from tasks.models.layers.gather import distinct
-from tasks.models.solvers.standardise import standardised
+from tasks.models.solvers.standardise import standardise_features
 from tasks.training import ModelConfig
 
 
@@ -50,7 +50,7 @@ class Content(nn.Module):
         self.modalities = sorted(data.features)
         self.count = data.train.shape[1]
         for place, name in enumerate(self.modalities):
-            rows = torch.from_numpy(standardised(data.features[name], name)).to(precision)
+            rows = torch.from_numpy(standardise_features(data.features[name], name)).to(precision)
             self.register_buffer(f"features_{place}", rows, persistent=False)  # (I, width)
         self._note_who_has(data, [[name] for name in self.modalities])
         self.widths = [data.features[name].shape[1] for name in self.modalities]

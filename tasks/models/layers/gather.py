@@ -44,7 +44,7 @@ def pairwise(users: Tensor, items: Tensor, batch: Batch) -> Tensor:
     return bpr_of_vectors(*gather(users, batch.users), *gather(items, batch.positives, batch.negatives))
 
 
-def contrasted(batch: Batch) -> tuple[Tensor, Tensor]:
+def contrast_nodes(batch: Batch) -> tuple[Tensor, Tensor]:
     """Users and positive items of the first CONTRASTED interactions of a batch, each once."""
     return batch.users[:CONTRASTED].unique(), batch.positives[:CONTRASTED].unique()
 
@@ -56,6 +56,6 @@ def agreement(one: Sequence[Tensor], other: Sequence[Tensor], batch: Batch, temp
     """
     losses = [
         info_nce(gather(left, rows)[0], gather(right, rows)[0], temperature)
-        for left, right, rows in zip(one, other, contrasted(batch), strict=True)
+        for left, right, rows in zip(one, other, contrast_nodes(batch), strict=True)
     ]
     return losses[0] + losses[1]

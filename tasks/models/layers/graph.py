@@ -35,7 +35,7 @@ class BipartiteGraph(nn.Module):
         super().__init__()
         self.shape: tuple[int, int] = interactions.shape
         self.layers = layers
-        self.register_buffer("matrix", torch_csr(normalised_bipartite(interactions)), persistent=False)
+        self.register_buffer("matrix", torch_csr(normalise_bipartite(interactions)), persistent=False)
 
     def smooth(self, nodes: Tensor) -> Tensor:
         """Mean over layers of the propagated rows of all nodes (U + I, d)."""
@@ -62,16 +62,16 @@ def layer0_norms(nodes: Tensor, batch: Batch, users: int) -> Tensor:
     return squared_norms(*gather(nodes, *rows))
 
 
-def normalised_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
+def normalise_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
     """Return D^-1/2 A D^-1/2 of the graph A = [[0, R], [R', 0]] with R the (U, I) interactions.
 
     (U + I, U + I) float32, symmetric. A node without edges has a row of zeros. He et al., LightGCN, SIGIR 2020,
     equation 8.
     """
-    return both_ways(normalised_part(interactions))
+    return both_ways(normalise_part(interactions))
 
 
-def normalised_part(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
+def normalise_part(interactions: sparse.csr_matrix) -> sparse.csr_matrix:
     """D_u^-1/2 R D_i^-1/2, the (U, I) float32 upper right part of the normalised graph."""
     users, items = (_inverse_root(degrees) for degrees in degrees_of(interactions))
     weights = np.repeat(users, np.diff(interactions.indptr)) * items[interactions.indices] * interactions.data

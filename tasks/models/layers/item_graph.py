@@ -73,7 +73,7 @@ def cosines(rows: Tensor, edges: Edges) -> Tensor:
     return products(edges, units, units).clamp(min=0).masked_fill(edges.to == own, 0.0)
 
 
-def normalised(edges: Edges, weights: Tensor) -> ItemGraph:
+def normalise_graph(edges: Edges, weights: Tensor) -> ItemGraph:
     """Return D^-1/2 A D^-1/2 of a directed graph, with D the row sums of A (LATTICE)."""
     degrees = weights.sum(1, keepdim=True)
     root = degrees.clamp(min=1e-12).rsqrt() * (degrees > 0)  # (I, 1)
@@ -84,7 +84,7 @@ def neighbour_graph(rows: Tensor, k: int, *, weighted: bool) -> ItemGraph:
     """Return the normalised KNN graph, with cosines or, if not `weighted`, ones as edges."""
     edges = Edges(nearest(rows, k))
     weights = cosines(rows.float(), edges).detach()
-    return normalised(edges, weights if weighted else (weights > 0).to(weights.dtype))
+    return normalise_graph(edges, weights if weighted else (weights > 0).to(weights.dtype))
 
 
 class KNNGraphs(nn.Module):
@@ -133,4 +133,4 @@ def union(graphs: list[ItemGraph]) -> ItemGraph:
         heavier = own.unsqueeze(1) > own.unsqueeze(2)
         beaten = same & (heavier | (earlier & (own.unsqueeze(1) == own.unsqueeze(2))))
         kept.append(own.masked_fill(beaten.any(2), 0.0))
-    return normalised(edges, torch.cat(kept))
+    return normalise_graph(edges, torch.cat(kept))

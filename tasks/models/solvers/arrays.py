@@ -8,15 +8,15 @@ import numpy as np
 from scipy import sparse
 
 
-def shaped(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+def get_array(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
     """The array `name`; KeyError when it is missing, ValueError when it is of another shape."""
     if arrays[name].shape != shape:
         raise ValueError(f"{name} of shape {arrays[name].shape} instead of {shape}")
     return arrays[name]
 
 
-def sparse_of(values: np.ndarray, arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> sparse.csr_matrix:
-    """CSR of `values` at `indices` and `starts` of `arrays`; KeyError and ValueError as `shaped`."""
+def build_sparse(values: np.ndarray, arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> sparse.csr_matrix:
+    """CSR of `values` at `indices` and `starts` of `arrays`; KeyError and ValueError as `get_array`."""
     matrix = sparse.csr_matrix((values, arrays["indices"], arrays["starts"]), shape=shape)
     matrix.check_format(full_check=True)
     return matrix

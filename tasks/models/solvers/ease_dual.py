@@ -16,7 +16,7 @@ import torch
 from scipy import sparse
 
 from tasks.data import Sequences
-from tasks.models.solvers.arrays import shaped, sparse_of
+from tasks.models.solvers.arrays import build_sparse, get_array
 from tasks.models.solvers.closed_form import BLOCK, gram, inverse_in_place
 
 
@@ -57,9 +57,9 @@ class Dual:
 
     @classmethod
     def read(cls, arrays: Mapping[str, np.ndarray], _facts: Mapping[str, Any], users: int, items: int) -> Self:
-        history = sparse_of(np.ones(len(arrays["indices"]), dtype=np.float32), arrays, (users, items))
-        inverse, diagonal = shaped(arrays, "inverse", (users, users)), shaped(arrays, "diagonal", (items,))
-        return cls(inverse, diagonal, history, float(shaped(arrays, "l2", ())))
+        history = build_sparse(np.ones(len(arrays["indices"]), dtype=np.float32), arrays, (users, items))
+        inverse, diagonal = get_array(arrays, "inverse", (users, users)), get_array(arrays, "diagonal", (items,))
+        return cls(inverse, diagonal, history, float(get_array(arrays, "l2", ())))
 
 
 def dual(interactions: sparse.csr_matrix, l2: float) -> Dual:

@@ -23,13 +23,13 @@ UNION = 4096  # items whose Gram matrix is in memory at once: 64 MiB
 CLOSEST = 16  # neighbours used to order the items
 
 
-def pruned_bytes(items: int, kept: int) -> int:
+def estimate_pruned_bytes(items: int, kept: int) -> int:
     """Return the peak memory of a fit in bytes: neighbours, cosines, weights by columns and by rows, some blocks."""
     blocks = max(CELLS, UNION**2, kept**2)
     return 28 * items * kept + 16 * min(blocks, items**2)
 
 
-def pruned_weights(interactions: sparse.csr_matrix, kept: int, l2: float) -> sparse.csr_matrix:
+def solve_pruned(interactions: sparse.csr_matrix, kept: int, l2: float) -> sparse.csr_matrix:
     """Return B (items, items) float32: column j holds the weights of the `kept` nearest other items by cosine."""
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  not needed to score
 
@@ -44,7 +44,7 @@ def pruned_weights(interactions: sparse.csr_matrix, kept: int, l2: float) -> spa
             place[union] = np.arange(len(union))
             gram = (rows[union] @ rows[union].T).toarray()  # (u, u)
             for item in block:
-                weights[item] = _solved(gram, place[nearest[item]], place[item], l2)
+                weights[item] = _solve_item(gram, place[nearest[item]], place[item], l2)
     starts = np.arange(0, items * kept + 1, kept)
     return sparse.csr_matrix((weights.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
 
@@ -64,7 +64,7 @@ def _blocks(nearest: np.ndarray) -> Iterator[np.ndarray]:
         start += size
 
 
-def _solved(gram: np.ndarray, others: np.ndarray, own: int, l2: float) -> np.ndarray:
+def _solve_item(gram: np.ndarray, others: np.ndarray, own: int, l2: float) -> np.ndarray:
     """Return the weights (kept,) of `others` (kept,) for `own`; all are row numbers of `gram`."""
     local = gram[others][:, others]
     np.einsum("ii->i", local)[:] += np.float32(l2)

@@ -3,7 +3,7 @@
 Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008, equation 4, with fixed item
 vectors Y (`least_squares.py`). For CMF it is the same step as for its users; for iALS it is that step solved exactly
 with the final item vectors. Other factor models have no such lambda, so the best of a few values is chosen, with which
-folded-in known users are closest to their learned vectors (`calibrated`).
+folded-in known users are closest to their learned vectors (`calibrate`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.data.blocks import CELLS
-from tasks.models.solvers.least_squares import growth, rows_solved
+from tasks.models.solvers.least_squares import growth, solve_rows
 from tasks.models.solvers.standardise import standardise_scores
 
 ALPHA = 20.0  # weight of interactions over missing pairs; metrics hardly change from 5 to 20
@@ -38,7 +38,7 @@ class FoldIn:
     def vectors(self, items: np.ndarray, gram: np.ndarray, interactions: sparse.csr_matrix) -> np.ndarray:
         """Return (n, d) float64 vectors for `interactions` (n, items), `items` (items, d) and `gram` Y'Y (d, d)."""
         l2 = self.l2 * growth(interactions, self.alpha, self.exponent)
-        return self.scale * rows_solved(items, interactions, self.alpha, l2, gram[None])
+        return self.scale * solve_rows(items, interactions, self.alpha, l2, gram[None])
 
 
 def gram_of(items: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ def gram_of(items: np.ndarray) -> np.ndarray:
     return np.asarray(wide.T @ wide)
 
 
-def calibrated(users: np.ndarray, items: np.ndarray, bias: np.ndarray, interactions: sparse.csr_matrix) -> FoldIn:
+def calibrate(users: np.ndarray, items: np.ndarray, bias: np.ndarray, interactions: sparse.csr_matrix) -> FoldIn:
     """Choose the lambda with which folded-in known users have scores closest to those of their learned vectors.
 
     `users` (U, d), `items` (I, d) and `bias` (I,) were learned from `interactions` (U, I). Closeness is the mean

@@ -23,7 +23,7 @@ def growth(interactions: sparse.csr_matrix, alpha: float, exponent: float) -> np
     return np.power(1 + (alpha - 1) * np.diff(interactions.indptr) / interactions.shape[1], exponent)
 
 
-def rows_solved(
+def solve_rows(
     others: np.ndarray,
     interactions: sparse.csr_matrix,
     alpha: float,

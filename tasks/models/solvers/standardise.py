@@ -12,7 +12,7 @@ from tasks.errors import BadInput
 BLOCK = 64  # rows converted to float64 at once
 
 
-def standardised(features: np.ndarray, modality: str) -> np.ndarray:
+def standardise_features(features: np.ndarray, modality: str) -> np.ndarray:
     """Centre each column over the items, then scale the whole matrix so that the mean squared row norm is 1.
 
     Encoders differ in scale by three orders of magnitude, and raw rows of one encoder can be nearly parallel: their
@@ -54,7 +54,7 @@ def weight_features(
         raise BadInput(
             f"content of {model} names {sorted(given)}, expected the modalities of {data.name}: {sorted(data.features)}"
         )
-    return {name: (standardised(data.features[name], name), given[name]) for name in sorted(given)}
+    return {name: (standardise_features(data.features[name], name), given[name]) for name in sorted(given)}
 
 
 def standardise_scores(scores: np.ndarray) -> np.ndarray:
