@@ -63,14 +63,14 @@ class EmbeddingCache:
     def read(self, wanted: set[str]) -> Known:
         """Return the cached results of the media `wanted`. Raises Corrupt, naming the part, if its hash is wrong."""
         keys = [info.key for info in self._store.list(f"{self._folder}/part-")]
-        found = Known()
+        known = Known()
         with ThreadPoolExecutor(READERS) as pool:
             for table in pool.map(self._part, keys):
                 mask = [sha256 in wanted for sha256 in table["sha256"].to_pylist()]
-                self._add(found, table.filter(pa.array(mask, pa.bool_())))
-        for sha256 in found.vectors:
-            found.rejected.pop(sha256, None)
-        return found
+                self._add(known, table.filter(pa.array(mask, pa.bool_())))
+        for sha256 in known.vectors:
+            known.rejected.pop(sha256, None)
+        return known
 
     def append(self, vectors: Mapping[str, np.ndarray], rejected: Mapping[str, str]) -> None:
         """Add one part: (width,) float32 by sha256, and reasons by sha256. Writes no empty part."""

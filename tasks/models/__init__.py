@@ -56,8 +56,8 @@ def model_class(name: str) -> type[Model]:
     if name not in MODELS:
         raise BadInput(f"model {name!r} found, expected one of {', '.join(MODELS)}")
     module, attribute = MODELS[name].split(":")
-    found: type[Model] = getattr(importlib.import_module(module), attribute)
-    return found
+    named: type[Model] = getattr(importlib.import_module(module), attribute)
+    return named
 
 
 def build_model(name: str, hyperparameters: Mapping[str, object], data: Dataset) -> Model:

@@ -102,10 +102,10 @@ class Model(ABC):
             raise TaskError(
                 f"model {self.name} has learned nothing yet, expected fit() or load_state() before scores()"
             )
-        found = self._scores(self._rows(users))
-        if not np.isfinite(found).all():
+        scores = self._scores(self._rows(users))
+        if not np.isfinite(scores).all():
             raise Diverged(f"model {self.name} gives scores that are not finite, expected finite ones: {self.remedy}")
-        return found
+        return scores
 
     @abstractmethod
     def _scores(self, users: np.ndarray) -> np.ndarray:
@@ -134,10 +134,10 @@ class Model(ABC):
         """Check and set a state."""
 
     def _check_state(self, state: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
-        found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        if found != dict(expected):
+        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if shapes != dict(expected):
             raise Corrupt(
-                f"state of model {self.name} holds {found}, expected {dict(expected)} for this config and dataset"
+                f"state of model {self.name} holds {shapes}, expected {dict(expected)} for this config and dataset"
             )
 
     def _rows(self, users: np.ndarray) -> np.ndarray:

@@ -105,11 +105,11 @@ class Hybrid(Model):
         return self
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
-        found = np.zeros((len(users), self.data.train.shape[1]), dtype=np.float32)
+        total = np.zeros((len(users), self.data.train.shape[1]), dtype=np.float32)
         for member, weight in zip(self.members.values(), self.weights, strict=True):
             if weight:
-                found += np.float32(weight) * standardise_scores(member.scores(users))
-        return found
+                total += np.float32(weight) * standardise_scores(member.scores(users))
+        return total
 
     def item_vectors(self) -> np.ndarray | None:
         """Return those of the first member."""
@@ -121,8 +121,8 @@ class Hybrid(Model):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the state of each member, prefixed by its name and a dot, and `weights` (members,)."""
-        found = {f"{name}.{key}": tensor for name, one in self.members.items() for key, tensor in one.state().items()}
-        return found | {"weights": torch.tensor(self.weights, dtype=torch.float64)}
+        tensors = {f"{name}.{key}": tensor for name, one in self.members.items() for key, tensor in one.state().items()}
+        return tensors | {"weights": torch.tensor(self.weights, dtype=torch.float64)}
 
     def _set_state(self, state: Mapping[str, torch.Tensor]) -> None:
         own: dict[str, dict[str, torch.Tensor]] = {name: {} for name in self.members}

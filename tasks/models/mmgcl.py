@@ -103,8 +103,8 @@ class MMGCL(GradientModel):
 
 def _rows(channels: list[Tensor], rows: Tensor, swapped: int | None = None, by: Tensor | None = None) -> Tensor:
     """Return (n, channels x d) of some rows of the channels; channel `swapped` takes the rows `by` instead."""
-    found = [
+    parts = [
         functional.embedding(rows if place != swapped or by is None else by, channel)
         for place, channel in enumerate(channels)
     ]
-    return torch.cat(found, 1)
+    return torch.cat(parts, 1)

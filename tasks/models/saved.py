@@ -20,7 +20,7 @@ def load_model(artefact: Artefact, data: Dataset) -> Model:
 
     Raises Corrupt if shapes differ.
     """
-    found = artefact.json("config.json")
-    if not isinstance(found, dict) or set(found) != {"model", "config"}:
+    content = artefact.json("config.json")
+    if not isinstance(content, dict) or set(content) != {"model", "config"}:
         raise Corrupt(f"{artefact.prefix}/config.json holds something else than the keys model and config: train again")
-    return build_model(found["model"], found["config"], data).load_state(artefact.tensors("model.safetensors"))
+    return build_model(content["model"], content["config"], data).load_state(artefact.tensors("model.safetensors"))

@@ -60,8 +60,8 @@ class SLMRec(GradientModel):
         return self.graph(self.nodes, [own, *self.projections(self.content)])
 
     def _fuse(self, users: list[Tensor], items: list[Tensor]) -> tuple[Tensor, Tensor]:
-        found = [functional.normalize(self.fusion(torch.cat(channels, 1)), dim=1) for channels in (users, items)]
-        return found[0], found[1]
+        fused = [functional.normalize(self.fusion(torch.cat(channels, 1)), dim=1) for channels in (users, items)]
+        return fused[0], fused[1]
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of the positive pairs of a batch, with each of its items once as a candidate.

@@ -56,8 +56,8 @@ def _find_learned(tensors: Mapping[str, torch.Tensor], state: Mapping[str, torch
     def same(one: torch.Tensor, other: torch.Tensor) -> bool:
         return one.dtype == other.dtype and torch.equal(one, other)
 
-    found = {name: next((key for key in state if same(tensor, state[key])), None) for name, tensor in tensors.items()}
-    return {name: key for name, key in found.items() if key is not None}
+    keys = {name: next((key for key in state if same(tensor, state[key])), None) for name, tensor in tensors.items()}
+    return {name: key for name, key in keys.items() if key is not None}
 
 
 def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, np.ndarray | None]:

@@ -195,14 +195,14 @@ class _Loader(yaml.SafeLoader):
 
 
 def _sentence(error: ValidationError) -> str:
-    found = []
+    sentences = []
     for e in error.errors():
         place = ".".join(str(part) for part in e["loc"]) or "config"
         if e["type"] == "extra_forbidden":
             owner = FeatureChoice if e["loc"][0] == "features" else RunConfig
-            found.append(f"unknown key {place}, expected some of {sorted(owner.model_fields)}")
+            sentences.append(f"unknown key {place}, expected some of {sorted(owner.model_fields)}")
         elif e["type"] == "value_error":  # one of our own sentences
-            found.append(e["msg"].removeprefix("Value error, "))
+            sentences.append(e["msg"].removeprefix("Value error, "))
         else:
-            found.append(f"{place}: {e['msg']}, found {e.get('input')!r}")
-    return "; ".join(found)
+            sentences.append(f"{place}: {e['msg']}, found {e.get('input')!r}")
+    return "; ".join(sentences)

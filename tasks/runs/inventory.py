@@ -168,11 +168,11 @@ def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], featur
 def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:
     """Log and return: items per feature, names in all, missing per feature, with all of them."""
     names, complete = set[str]().union(*items.values()), set.intersection(*items.values())
-    missing = {feature: len(names - found) for feature, found in items.items()}
-    log.info("found: %s", ", ".join(f"{len(found)} {feature}" for feature, found in items.items()))
+    missing = {feature: len(names - present) for feature, present in items.items()}
+    log.info("found: %s", ", ".join(f"{len(present)} {feature}" for feature, present in items.items()))
     log.info("%d names in all; without %s", len(names), ", ".join(f"{m}: {count}" for m, count in missing.items()))
     log.info("%d items with all of %s", len(complete), ", ".join(items))
-    counts = {f"{feature}_found": len(found) for feature, found in items.items()}
+    counts = {f"{feature}_found": len(present) for feature, present in items.items()}
     counts |= {"names": len(names)} | {f"without_{feature}": count for feature, count in missing.items()}
     return counts | {"with_all": len(complete)}
 
@@ -204,12 +204,12 @@ def _write_index(
 ) -> None:
     """Write the current hashes, and those of modalities that were not listed."""
     folder = media_folder(dataset)
-    others = {p: found for p, found in before.items() if p[0].removeprefix(folder).partition("/")[0] not in objects}
+    others = {p: sha256 for p, sha256 in before.items() if p[0].removeprefix(folder).partition("/")[0] not in objects}
     now = {_place(i): hashes[i.key] for infos in objects.values() for i in infos if i.key in hashes}
     index = others | now
     if index == dict(before):
         return
     buffer = io.BytesIO()
-    rows = [(*place, found) for place, found in index.items()]
+    rows = [(*place, sha256) for place, sha256 in index.items()]
     pd.DataFrame(rows, columns=["key", "etag", "size", "sha256"]).to_parquet(buffer, index=False)
     store.put(index_key(dataset), buffer.getvalue())

@@ -52,8 +52,8 @@ def encode(*, run: Run, feature: FeatureName, shard: Shard = "1/1", device: Devi
 
 def read_shard(text: str) -> tuple[int, int]:
     """The number of the shard, from 0, and the number of shards."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
-    number, shards = (int(found[1]), int(found[2])) if found else (1, 0)
+    match = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
+    number, shards = (int(match[1]), int(match[2])) if match else (1, 0)
     if number > shards:
         raise BadInput(f"shard {text!r} found, expected i/n with i from 1 to n, such as 2/4")
     return number - 1, shards

@@ -50,21 +50,21 @@ def load_interactions(
     store, folder = open_store(), interactions_folder(check_dataset_name(dataset))
     columns = Columns(user=user_column, item=item_column, rating=rating_column, timestamp=timestamp_column)
     reading = read_interactions(file, format_name=format_name, columns=columns, threshold=threshold, implicit=implicit)
-    found = reading.interactions
+    interactions = reading.interactions
     log.info("%s read as %s (%s): %d rows", file.name, reading.format, reading.why, reading.rows)
     if threshold is not None:
         log.info("%d rows rated below %g left out", reading.below_threshold, threshold)
     log.info("%d rows with repeated pairs of user and item left out", reading.duplicates)
-    log.info("%d interactions / %d users / %d items", *found.counts.values())
+    log.info("%d interactions / %d users / %d items", *interactions.counts.values())
     counts = {
         "rows": reading.rows,
         "below_threshold": reading.below_threshold,
         "duplicates": reading.duplicates,
-        **found.counts,
+        **interactions.counts,
     }
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "interactions.parquet"
-        found.save(path)
+        interactions.save(path)
         version = sha256_of(path)
         prefix = f"{folder}/{version}"
         if not has_artefact(store, prefix):

@@ -110,12 +110,12 @@ def _with_features(interactions: Interactions, item_ids: np.ndarray) -> Interact
 
 
 def _matrix(aligned: Artefact, feature: str, rows: int) -> np.ndarray:
-    found = aligned.array(f"{feature}.npy")
-    if len(found) != rows:
+    matrix = aligned.array(f"{feature}.npy")
+    if len(matrix) != rows:
         raise BadInput(
-            f"{aligned.prefix}/{feature}.npy has {len(found)} rows, expected {rows} as item_features.csv has"
+            f"{aligned.prefix}/{feature}.npy has {len(matrix)} rows, expected {rows} as item_features.csv has"
         )
-    return found
+    return matrix
 
 
 def _words(counts: dict[str, int]) -> str:

@@ -120,6 +120,6 @@ def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[d
         files = {info.key.rpartition("/")[2]: info for info in objects[modality]}
         check_names(modality, list(files))
         named[modality] = {file.rpartition(".")[0]: info for file, info in files.items()}
-    names = sorted(set.intersection(*(set(found) for found in named.values())))
+    names = sorted(set.intersection(*(set(files) for files in named.values())))
     log.info("%d items have %s", len(names), ", ".join(modalities))
     return [{modality: named[modality][name] for modality in modalities} for name in names]

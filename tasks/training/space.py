@@ -77,10 +77,10 @@ def prefix_space(key: str, space: Space) -> dict[str, Range]:
     return {f"{key}.{name}": within for name, within in space.items()}
 
 
-def place_values(values: Mapping[str, Any], found: Mapping[str, object]) -> dict[str, Any]:
-    """Return a copy of the hyperparameters `values`, updated by `found`, which has dotted keys."""
+def place_values(values: Mapping[str, Any], drawn: Mapping[str, object]) -> dict[str, Any]:
+    """Return a copy of the hyperparameters `values`, updated by `drawn`, which has dotted keys."""
     result = copy.deepcopy(dict(values))
-    for key, value in found.items():
+    for key, value in drawn.items():
         *path, last = key.split(".")
         inner = result
         for part in path:
@@ -91,8 +91,8 @@ def place_values(values: Mapping[str, Any], found: Mapping[str, object]) -> dict
 
 def pick_values(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
     """Return the entries of the hyperparameters `values` for the dotted keys of `space`; missing keys are left out."""
-    found = {}
+    entries = {}
     for key in space:
         with suppress(KeyError):
-            found[key] = reduce(lambda inner, part: inner[part], key.split("."), values)
-    return found
+            entries[key] = reduce(lambda inner, part: inner[part], key.split("."), values)
+    return entries

@@ -128,8 +128,8 @@ class AudioTower(nn.Module):
         """Return (B, D), not normalised, of spectrograms (B, C, BANDS, K, N)."""
         clips, channels = pictures.shape[:2]
         features = self.trunk(pictures.flatten(0, 1)).unflatten(0, (clips, channels)).sum(1)
-        found: Tensor = self.fc(features)
-        return found
+        vectors: Tensor = self.fc(features)
+        return vectors
 
 
 def inside(weights: Tensor) -> Tensor:

@@ -68,8 +68,8 @@ class AttentionPool(nn.Module):
 
         q, k, v = heads(self.q_proj(x_BLC[:, :1])), heads(self.k_proj(x_BLC)), heads(self.v_proj(x_BLC))
         pooled = functional.scaled_dot_product_attention(q, k, v)  # (B, heads, 1, C / heads)
-        found: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
-        return found
+        vectors: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
+        return vectors
 
 
 class ImageTower(nn.Module):
@@ -101,5 +101,5 @@ class ImageTower(nn.Module):
         x = self.avgpool(self.relu(self.bn3(self.conv3(x))))
         for number in range(1, 5):
             x = self.get_submodule(f"layer{number}")(x)
-        found: Tensor = self.attnpool(x)
-        return found
+        vectors: Tensor = self.attnpool(x)
+        return vectors

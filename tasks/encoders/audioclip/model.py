@@ -60,13 +60,13 @@ class AudioCLIP(nn.Module):
 
     def encode_audio(self, samples_BCT: Tensor) -> Tensor:
         """Return (B, D), not normalised, of samples at 44.1 kHz and int16 scale."""
-        found: Tensor = self.audio(samples_BCT)
-        return found
+        vectors: Tensor = self.audio(samples_BCT)
+        return vectors
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
         """Return (B, D), not normalised, of normalised pixels."""
-        found: Tensor = self.visual(pixels_B3HW)
-        return found
+        vectors: Tensor = self.visual(pixels_B3HW)
+        return vectors
 
     def encode_text(self, tokens_BT: Tensor) -> Tensor:
         """Return (B, D), not normalised, of token ids, pooled at the highest id, end-of-text.
@@ -76,8 +76,8 @@ class AudioCLIP(nn.Module):
         x_BTD = self.token_embedding(rows_of(tokens_BT, self.config.vocab_buckets))
         x_BTD = self.ln_final(self.transformer(x_BTD + self.positional_embedding[: tokens_BT.shape[1]]))
         ends = tokens_BT.argmax(dim=-1)
-        found: Tensor = x_BTD[torch.arange(len(ends), device=ends.device), ends] @ self.text_projection
-        return found
+        vectors: Tensor = x_BTD[torch.arange(len(ends), device=ends.device), ends] @ self.text_projection
+        return vectors
 
     def forward(
         self,

@@ -90,12 +90,12 @@ def read_items(
 
 def windows_each(items: int) -> int:
     """Windows of each sound that fit into MEMORY; BadInput when not even one does."""
-    found = min(MOST_WINDOWS, MEMORY // (max(1, items) * PICTURE))
-    if not found:
+    count = min(MOST_WINDOWS, MEMORY // (max(1, items) * PICTURE))
+    if not count:
         raise BadInput(
             f"{items} items with sound found, expected at most {MEMORY // PICTURE}: choose fewer with --most"
         )
-    return found
+    return count
 
 
 class Reader:
@@ -114,9 +114,9 @@ class Reader:
         if modality == "image":
             return crop(decode_image(data), self._config.image_resolution)[None]
         if modality == "audio":
-            found = windows(decode_audio(data, RATE))
-            rows = np.unique(np.linspace(0, len(found) - 1, self._windows_each).round().astype(int))
-            return self._pictures(np.stack([found[row] for row in rows]))
+            samples = windows(decode_audio(data, RATE))
+            rows = np.unique(np.linspace(0, len(samples) - 1, self._windows_each).round().astype(int))
+            return self._pictures(np.stack([samples[row] for row in rows]))
         tokens = contexts(decode_text(data), self._config.context_length)[:MOST_CONTEXTS]
         if not len(tokens):
             raise BadMedia("no word in the text")
@@ -125,5 +125,5 @@ class Reader:
     @torch.no_grad()
     def _pictures(self, samples: np.ndarray) -> np.ndarray:
         """(windows, bands, bins, frames) float16 decibels of (windows, samples)."""
-        found = self._tower.picture(torch.from_numpy(samples)[:, None], self._kernels)[:, 0]
-        return np.asarray(found.half().numpy())
+        pictures = self._tower.picture(torch.from_numpy(samples)[:, None], self._kernels)[:, 0]
+        return np.asarray(pictures.half().numpy())

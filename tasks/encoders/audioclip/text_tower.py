@@ -39,8 +39,8 @@ class Block(nn.Module):
         """Same shape."""
         y = self.ln_1(x_BTD)
         x_BTD = x_BTD + self.attn(y, y, y, need_weights=False, attn_mask=mask_TT)[0]
-        found: Tensor = x_BTD + self.mlp(self.ln_2(x_BTD))
-        return found
+        out_BTD: Tensor = x_BTD + self.mlp(self.ln_2(x_BTD))
+        return out_BTD
 
 
 class TextTransformer(nn.Module):

@@ -67,10 +67,10 @@ def contexts(text: str, length: int) -> np.ndarray:
 
 def pack(chunks: Sequence[Sequence[int]], length: int) -> np.ndarray:
     """Return (chunks, length) int64 with start and end tokens around each chunk, padded with zeros."""
-    found = np.zeros((len(chunks), length), dtype=np.int64)
-    for row, chunk in zip(found, chunks, strict=True):
+    rows = np.zeros((len(chunks), length), dtype=np.int64)
+    for row, chunk in zip(rows, chunks, strict=True):
         row[: len(chunk) + 2] = [START, *chunk, END]
-    return found
+    return rows
 
 
 @lru_cache(maxsize=65_536)
@@ -121,9 +121,10 @@ def vocabulary_file() -> Path:
             "package open_clip_torch is absent, expected it for CLIP's vocabulary: install requirements-tasks.txt"
         )
     path = Path(spec.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != VOCABULARY_SHA256:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != VOCABULARY_SHA256:
         raise Corrupt(
-            f"CLIP's vocabulary {path.name} has sha256 {found}, expected {VOCABULARY_SHA256}: reinstall open_clip_torch"
+            f"CLIP's vocabulary {path.name} has sha256 {digest}, expected {VOCABULARY_SHA256}: "
+            "reinstall open_clip_torch"
         )
     return path

@@ -61,7 +61,7 @@ class Items:
 
     def batch(self, rows: np.ndarray, rng: np.random.Generator | None) -> dict[str, Tensor]:
         """Return the model's arguments for some items; without `rng` the first piece of each."""
-        found = {}
+        tensors = {}
         for modality, items in self.media.items():
             pieces = [items[row] for row in rows]
             chosen = np.stack([p[rng.integers(len(p)) if rng is not None else 0] for p in pieces])
@@ -69,12 +69,12 @@ class Items:
                 if rng is not None:
                     flip = rng.random(len(chosen)) < 0.5
                     chosen[flip] = chosen[flip, :, ::-1]
-                found["image"] = torch.from_numpy(normalise(chosen))
+                tensors["image"] = torch.from_numpy(normalise(chosen))
             elif modality == "audio":
-                found["pictures"] = torch.from_numpy(chosen.astype(np.float32))[:, None]
+                tensors["pictures"] = torch.from_numpy(chosen.astype(np.float32))[:, None]
             else:
-                found["tokens"] = torch.from_numpy(chosen)
-        return found
+                tensors["tokens"] = torch.from_numpy(chosen)
+        return tensors
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ class ContrastiveTraining(nn.Module):
     def validation(self, options: TrainingOptions) -> float:
         """The held-out loss, negated: higher is better."""
         del options
-        found = self.evaluate()
-        log.info("held out: %s", ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
-        return -found["loss"]
+        metrics = self.evaluate()
+        log.info("held out: %s", ", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
+        return -metrics["loss"]
 
     def evaluate(self) -> dict[str, float]:
         """Loss and recall on the held-out items."""
@@ -158,15 +158,15 @@ def evaluate(model: AudioCLIP, items: Items, rows: np.ndarray) -> dict[str, floa
     model.eval()
     parts = [model(**items.batch(rows[start : start + 32], None)).features for start in range(0, len(rows), 32)]
     features = {modality: torch.cat([part[modality] for part in parts]) for modality in items.modalities}
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     total = 0.0
     for pair, (x, y, _) in PAIRS.items():
         if x in features and y in features:
             similarity = features[x] @ features[y].T
             total += float(torch.nn.functional.cross_entropy(20.0 * similarity, torch.arange(len(rows))))
             for k in (1, 5):
-                found[f"{pair}_recall@{k}"] = (recall(similarity, k) + recall(similarity.T, k)) / 2
-    return {"loss": total} | found
+                metrics[f"{pair}_recall@{k}"] = (recall(similarity, k) + recall(similarity.T, k)) / 2
+    return {"loss": total} | metrics
 
 
 def recall(similarity: Tensor, k: int) -> float:

@@ -31,12 +31,12 @@ def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
 def load_strictly(model: AudioCLIP, state: dict[str, Tensor], name: str) -> None:
     """Load `state` into `model`; raises BadInput with the first differences of names or shapes."""
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()} if isinstance(state, dict) else {}
-    if found != expected:
-        missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-        shapes = [key for key in expected if key in found and expected[key] != found[key]]
+    given = {key: tuple(value.shape) for key, value in state.items()} if isinstance(state, dict) else {}
+    if given != expected:
+        missing, extra = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
+        shapes = [key for key in expected if key in given and expected[key] != given[key]]
         raise BadInput(
-            f"{name} has {len(found)} tensors, expected the {len(expected)} of AudioCLIP: missing {missing[:3]}, "
+            f"{name} has {len(given)} tensors, expected the {len(expected)} of AudioCLIP: missing {missing[:3]}, "
             f"unknown {extra[:3]}, other shapes {shapes[:3]}"
         )
     model.load_state_dict(

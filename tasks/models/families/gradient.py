@@ -123,8 +123,8 @@ class GradientModel(nn.Module, Model):
         final = self._final()
         with torch.no_grad():
             rows = final.users[torch.from_numpy(users).to(final.users.device)]
-            found = rows @ final.items.T if final.bias is None else torch.addmm(final.bias, rows, final.items.T)
-        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+            scores = rows @ final.items.T if final.bias is None else torch.addmm(final.bias, rows, final.items.T)
+        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
 
     def item_vectors(self) -> np.ndarray:
         """Return (items, d) float32, the item vectors of the score."""

@@ -38,7 +38,7 @@ class ItemWeights(Model):
             arrays = {name: tensor.numpy() for name, tensor in state.items()}
             self._part = linear_kind(arrays).read(arrays, {}, users, items)
         except (KeyError, ValueError) as error:
-            found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+            shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
             raise Corrupt(
-                f"state of model {self.name} holds {found}, expected weights for {users} users and {items} items"
+                f"state of model {self.name} holds {shapes}, expected weights for {users} users and {items} items"
             ) from error

@@ -50,7 +50,7 @@ class Fuser(nn.Module):
         if self.fusion == "concat":
             return tokens.flatten(1)
         if self.fusion == "mlp":
-            found: Tensor = self.out(functional.leaky_relu(self.hidden(tokens.flatten(1))))
-            return found
+            weights: Tensor = self.out(functional.leaky_relu(self.hidden(tokens.flatten(1))))
+            return weights
         query, key, value = self.query(tokens), self.key(tokens), self.value(tokens)  # (n, views + 1, size)
         return (torch.softmax(query @ key.mT / key.shape[2] ** 0.5, 2) @ value).mean(1)

@@ -160,5 +160,5 @@ def modality_weights(given: dict[str, float] | None, content: Content, model: st
             f"weights of {model} for {', '.join(sorted(given))} found, expected one each for "
             f"{', '.join(content.modalities)}, some above 0"
         )
-    found = np.array([given[name] for name in content.modalities])
-    return found / found.sum()
+    weights = np.array([given[name] for name in content.modalities])
+    return weights / weights.sum()

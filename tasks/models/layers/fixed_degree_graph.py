@@ -46,10 +46,10 @@ class Edges:
 
     def dots(self, one: Tensor, other: Tensor) -> Tensor:
         """Return (I, k) dot products of an item's row of `one` with its neighbours' rows of `other`, both (I, d)."""
-        found = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        flat = torch.ops.aten._embedding_bag_per_sample_weights_backward(
             one.contiguous(), other.contiguous(), self.to.flatten(), self.starts, self.sources, 0
         )
-        return found.view(self.to.shape)
+        return flat.view(self.to.shape)
 
 
 class _Sums(torch.autograd.Function):
@@ -86,11 +86,11 @@ class _Dots(torch.autograd.Function):
 
 def weighted_sums(edges: Edges, weights: Tensor, x: Tensor) -> Tensor:
     """Return `Edges.sums` with gradients for weights and rows."""
-    found: Tensor = _Sums.apply(edges, weights, x)  # type: ignore[no-untyped-call]
-    return found
+    sums: Tensor = _Sums.apply(edges, weights, x)  # type: ignore[no-untyped-call]
+    return sums
 
 
 def products(edges: Edges, one: Tensor, other: Tensor) -> Tensor:
     """Return `Edges.dots` with gradients for both."""
-    found: Tensor = _Dots.apply(edges, one, other)  # type: ignore[no-untyped-call]
-    return found
+    dots: Tensor = _Dots.apply(edges, one, other)  # type: ignore[no-untyped-call]
+    return dots

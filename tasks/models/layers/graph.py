@@ -119,6 +119,6 @@ def drop_edges(interactions: sparse.csr_matrix, share: float, rng: np.random.Gen
 
 
 def _inverse_root(degrees: np.ndarray) -> np.ndarray:
-    found = np.zeros_like(degrees)
-    np.power(degrees, -0.5, where=degrees > 0, out=found)
-    return found
+    roots = np.zeros_like(degrees)
+    np.power(degrees, -0.5, where=degrees > 0, out=roots)
+    return roots

@@ -56,8 +56,8 @@ class _Product(torch.autograd.Function):
 
 def product(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
     """(m, d) product of an (m, n) CSR tensor, which gets no gradient, and (n, d) `x`, which does."""
-    found: Tensor = _Product.apply(matrix, transposed, x)  # type: ignore[no-untyped-call]
-    return found
+    result: Tensor = _Product.apply(matrix, transposed, x)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Propagation(torch.autograd.Function):
@@ -74,14 +74,14 @@ class _Propagation(torch.autograd.Function):
 
 
 def _mean_of_powers(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
-    found = x
+    total = x
     for layer in range(layers):  # Horner: (x + A (x + A x)) / 3 needs no sum beside the power
         share = 1 / (layers + 1) if layer == layers - 1 else 1
-        found = torch.addmm(x, matrix, found, beta=share, alpha=share)
-    return found
+        total = torch.addmm(x, matrix, total, beta=share, alpha=share)
+    return total
 
 
 def propagate(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
     """Mean of x, A x, ..., A^layers x for a symmetric A: light graph convolution (LightGCN, equations 3 and 4)."""
-    found: Tensor = _Propagation.apply(matrix, x, layers)  # type: ignore[no-untyped-call]
-    return found
+    result: Tensor = _Propagation.apply(matrix, x, layers)  # type: ignore[no-untyped-call]
+    return result

@@ -34,10 +34,10 @@ def gram(interactions: sparse.csr_matrix) -> np.ndarray:
     columns = interactions.tocsc().astype(np.float32)
     rows = columns.T.tocsr()
     items = interactions.shape[1]
-    found = np.empty((items, items), dtype=np.float32, order="F")
+    result = np.empty((items, items), dtype=np.float32, order="F")
     for start in range(0, items, BLOCK):
-        found[:, start : start + BLOCK] = (rows @ columns[:, start : start + BLOCK]).toarray()
-    return found
+        result[:, start : start + BLOCK] = (rows @ columns[:, start : start + BLOCK]).toarray()
+    return result
 
 
 def weights_in_place(matrix: np.ndarray, l2: float | np.ndarray) -> np.ndarray:

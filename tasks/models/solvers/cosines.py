@@ -28,12 +28,12 @@ def cosines_of(model: str, vectors: np.ndarray | sparse.csr_matrix) -> Cosines:
     inverse = 1 / np.where(zero, np.float32(1), lengths)
 
     def cosines(rows: np.ndarray) -> np.ndarray:
-        found = vectors[rows] @ transposed
-        found = np.asarray(found.toarray() if sparse.issparse(found) else found, dtype=np.float32)
-        found *= inverse[rows, None]
-        found *= inverse
-        found[zero[rows]] = -np.inf
-        found[:, zero] = -np.inf
-        return found
+        table = vectors[rows] @ transposed
+        table = np.asarray(table.toarray() if sparse.issparse(table) else table, dtype=np.float32)
+        table *= inverse[rows, None]
+        table *= inverse
+        table[zero[rows]] = -np.inf
+        table[:, zero] = -np.inf
+        return table
 
     return cosines

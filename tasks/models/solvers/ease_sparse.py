@@ -68,10 +68,10 @@ def _solve_item(gram: np.ndarray, others: np.ndarray, own: int, l2: float) -> np
     """Return the weights (kept,) of `others` (kept,) for `own`; all are row numbers of `gram`."""
     local = gram[others][:, others]
     np.einsum("ii->i", local)[:] += np.float32(l2)
-    _, found, failed = lapack.sposv(local, gram[others, own], lower=1, overwrite_a=1, overwrite_b=1)
+    _, weights, failed = lapack.sposv(local, gram[others, own], lower=1, overwrite_a=1, overwrite_b=1)
     if failed:
         raise Diverged(
             f"the closed form found a matrix of {len(others)} neighbours not positive definite, expected it to be: "
             f"raise relative_l2 (lambda is {l2:g})"
         )
-    return np.asarray(found)
+    return np.asarray(weights)

@@ -61,9 +61,9 @@ def calibrate(users: np.ndarray, items: np.ndarray, bias: np.ndarray, interactio
     best, closest = FoldIn(ALPHA, unit), -np.inf
     for ridge in RIDGES:
         plain = FoldIn(ALPHA, ridge * unit)
-        found = plain.vectors(items, gram, interactions[sample])
-        scale = float(length / (np.linalg.norm(found, axis=1).mean() or 1.0))
-        likeness = float((own * standardise_scores((scale * found).astype(np.float32) @ items.T + bias)).mean())
+        folded = plain.vectors(items, gram, interactions[sample])
+        scale = float(length / (np.linalg.norm(folded, axis=1).mean() or 1.0))
+        likeness = float((own * standardise_scores((scale * folded).astype(np.float32) @ items.T + bias)).mean())
         if likeness > closest:
             best, closest = FoldIn(ALPHA, plain.l2, scale), likeness
     return best

@@ -41,7 +41,7 @@ def solve_rows(
     Raises Diverged if the equations of a row are singular.
     """
     rows, size, starts, columns = interactions.shape[0], others.shape[1], interactions.indptr, interactions.indices
-    found = np.empty((rows, size), dtype=grams.dtype)
+    solution = np.empty((rows, size), dtype=grams.dtype)
     kinds = np.zeros(rows, dtype=np.intp) if kinds is None else kinds
 
     @np.errstate(over="ignore", invalid="ignore")  # per thread; the model checks that results are finite
@@ -55,7 +55,7 @@ def solve_rows(
             left[place] += (alpha - 1) * (own.T @ own)
             wanted[place] += alpha * own.sum(axis=0)
         try:
-            found[block] = np.linalg.solve(left, wanted[..., None])[..., 0]
+            solution[block] = np.linalg.solve(left, wanted[..., None])[..., 0]
         except np.linalg.LinAlgError as error:
             raise Diverged(f"least squares: {error}, expected one that has a solution: raise relative_l2") from error
 
@@ -66,4 +66,4 @@ def solve_rows(
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(solve, blocks))
-    return found
+    return solution

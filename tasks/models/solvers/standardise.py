@@ -24,22 +24,22 @@ def standardise_features(features: np.ndarray, modality: str) -> np.ndarray:
     missing = np.asarray(~features.any(axis=1))
     present = len(features) - missing.sum()
     mean = features.sum(axis=0, dtype=np.float64) / max(present, 1)
-    found, squares = np.empty(features.shape, dtype=np.float32), 0.0
+    result, squares = np.empty(features.shape, dtype=np.float32), 0.0
     exact = np.empty((BLOCK, features.shape[1]))  # float64
     for start in range(0, len(features), BLOCK):
         block = slice(start, start + BLOCK)
         rows = np.subtract(features[block], mean, out=exact[: len(features) - start])
         rows[missing[block]] = 0
-        found[block] = rows
+        result[block] = rows
         squares += float(np.vdot(rows, rows))
     scale = np.sqrt(squares / max(present, 1))
     if not np.isfinite(scale) or scale <= 1e-12 * max(1.0, float(features.max()), -float(features.min())):
         raise BadInput(
-            f"features of {modality} are the same for all {len(found)} items, expected them to differ: check the "
+            f"features of {modality} are the same for all {len(result)} items, expected them to differ: check the "
             "encoder"
         )
-    found /= np.float32(scale)
-    return found
+    result /= np.float32(scale)
+    return result
 
 
 def weight_features(

@@ -38,5 +38,5 @@ class NegativeSampler:
             )
         ranks = (rng.random(len(users)) * self.free[users]).astype(np.int64)  # random() < 1 and free < 2^53: below free
         before = np.searchsorted(self._keys, users * self._span + ranks, side="right") - self._starts[users]
-        found: np.ndarray = self._candidates[ranks + before]
-        return found
+        items: np.ndarray = self._candidates[ranks + before]
+        return items
