@@ -8,7 +8,7 @@ import torch
 
 from tasks.data import Dataset
 from tasks.models.layers import item_graph as neighbours
-from tasks.models.layers.gather import contrast_nodes
+from tasks.models.layers.gather import contrast_nodes, distinct
 from tests.models import dense
 from tests.models.dense import ITEMS, NEGATIVES, POSITIVES, TAKERS, USERS, State
 from tests.world import random_world
@@ -348,3 +348,14 @@ def test_of_a_large_batch_the_first_interactions_are_contrasted() -> None:
     users, items = contrast_nodes(dense.Batch(rows // 2, rows % 7, rows))
     assert users.tolist() == list(range(1024))
     assert items.tolist() == list(range(7))
+
+
+def test_a_few_items_are_projected_alone_and_most_with_all() -> None:
+    """Up to three quarters of the catalogue each once, with their places; beyond it nothing is copied."""
+    some, most = torch.tensor([2, 0, 2, 1]), torch.tensor([3, 0, 2, 1])
+    items, rows = distinct(some, 4)
+    assert items is not None
+    assert (items.tolist(), items[rows].tolist()) == ([0, 1, 2], some.tolist())
+    items, rows = distinct(most, 4)
+    assert items is None
+    assert rows is most

@@ -149,6 +149,14 @@ def test_a_checkpoint_of_another_training_is_not_used(folder_store: Store, caplo
     assert "of another training: this one starts at the first epoch" in caplog.text
 
 
+def test_a_member_does_not_resume_where_another_ensemble_was(folder_store: Store) -> None:
+    """Its own name says too little: the training of the whole is in its identity."""
+    immortal(folder_store).part("bpr").save({"model/users": torch.zeros(1)}, {})
+    other = StoreCheckpoints(folder_store, "runs/r/checkpoint", {**IDENTITY, "seed": 1})
+    assert immortal(folder_store).part("bpr").load() is not None
+    assert other.part("bpr").load() is None
+
+
 @pytest.mark.parametrize("cut", [0, 5, 40, -1])
 def test_a_checkpoint_that_cannot_be_read_is_not_used(
     folder_store: Store, caplog: pytest.LogCaptureFixture, cut: int

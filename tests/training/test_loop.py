@@ -80,6 +80,19 @@ def test_every_interaction_is_shown_once_an_epoch_with_an_item_not_taken() -> No
     assert len(set(model.epochs)) == 2
 
 
+def test_the_loss_of_an_epoch_is_a_mean_over_its_rows() -> None:
+    """The last batch is shorter, so a row of it counts no more than one of the others."""
+
+    class Rows(Number):
+        """Loses what the numbers of the users are."""
+
+        def loss(self, batch: Batch) -> Tensor:
+            return batch.users.float().mean() + 0 * self.value
+
+    records = train(Rows(config(max_epochs=9)), TrainingOptions())
+    assert [record.loss for record in records] == pytest.approx([1.0] * 9)
+
+
 def test_it_stops_early_and_keeps_the_best() -> None:
     """Two validations without a better one end it; the state is that of the best, not of the last."""
     seen: list[float] = []
