@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 
 from tasks.models import MODELS, model_class
 from tasks.models.bpr import BPR
 from tasks.models.cmf import CMF
-from tasks.models.families.gradient import GradientModel
-from tasks.training import Choice, Range, pick_values, place_values, prefix_space
+from tasks.training import (
+    Choice,
+    GradientConfig,
+    ModelConfig,
+    Range,
+    Real,
+    Whole,
+    declared_space,
+    pick_values,
+    place_values,
+    prefix_space,
+)
 from tests.registry import GRADIENT
 
 TUNED = [name for name in MODELS if model_class(name).space_of(model_class(name).configure({}))]
@@ -59,5 +71,24 @@ def test_a_hybrid_has_the_spaces_of_its_members() -> None:
 
 @pytest.mark.parametrize("name", GRADIENT)
 def test_a_gradient_model_has_the_options_of_the_loop(name: str) -> None:
-    """What it adds of its own does not replace them."""
-    assert set(model_class(name).SEARCH) >= set(GradientModel.SEARCH)
+    """What it adds of its own does not replace them, nor does a default of its own take the range away."""
+    loop = declared_space(GradientConfig)
+    assert set(model_class(name).SEARCH) >= set(loop) == {"learning_rate", "batch_size", "regularization"}
+
+
+def test_a_field_without_a_range_has_that_of_the_base() -> None:
+    """Declared anew for another default it keeps it; a range of its own goes before, the nearest base first."""
+
+    class Loop(ModelConfig):
+        rate: Annotated[float, Real(0, 1)] = 0.5
+        size: Annotated[int, Whole(1, 4)] = 2
+
+    class Wide(Loop):
+        rate: float = 0.1
+        size: Annotated[int, Whole(1, 8)] = 2
+
+    class Wider(Wide):
+        size: int = 3
+        other: int = 1
+
+    assert declared_space(Wider) == {"rate": Real(0, 1), "size": Whole(1, 8)}

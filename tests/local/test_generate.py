@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from local import generate
-from tasks.__main__ import summary
 from tasks.errors import TaskError
 from tasks.models import MODELS
 
@@ -25,6 +24,24 @@ def test_a_new_line_of_the_list_is_written_everywhere(monkeypatch: pytest.Monkey
     texts = [text for path, text in generate.generate_files().items()]
     assert "| `second` | matrix factorisation with a pairwise ranking loss (Rendle et al. 2009) | |" in texts[0]
     assert '    "smore",\n    "second",\n]' in texts[1]
+
+
+def test_both_files_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is around the table and the list stays as it is."""
+    for name in ("README", "FORM"):
+        path = tmp_path / name
+        path.write_text(getattr(generate, name).read_text(encoding="utf-8"), encoding="utf-8")
+        monkeypatch.setattr(generate, name, path)
+    before = [path.read_text(encoding="utf-8") for path in sorted(tmp_path.iterdir())]
+    monkeypatch.delitem(MODELS, "smore")
+    generate.main()
+    assert "smore" not in (tmp_path / "FORM").read_text(encoding="utf-8")
+    assert "| `smore` |" not in (tmp_path / "README").read_text(encoding="utf-8")
+    monkeypatch.undo()
+    for name in ("README", "FORM"):
+        monkeypatch.setattr(generate, name, tmp_path / name)
+    generate.main()
+    assert [path.read_text(encoding="utf-8") for path in sorted(tmp_path.iterdir())] == before
 
 
 def test_a_file_that_does_not_say_what_it_is_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,16 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from docker import APIClient
 from docker.errors import APIError, NotFound
-from recsys.launch.docker import SCRATCH, SITE, TASK, DockerTask, remove, remove_containers, rights
+from recsys.launch.docker import (
+    SCRATCH,
+    SITE,
+    TASK,
+    DockerTask,
+    read_environment,
+    remove,
+    remove_containers,
+    rights,
+)
 
 from tests.plugins.bench import TaskInstance, execute
 
@@ -118,6 +127,20 @@ def test_a_limit_of_cpus_that_is_no_number_is_an_error(monkeypatch: pytest.Monke
     monkeypatch.setenv("RECSYS_TASK_CPUS", "many")
     with pytest.raises(AirflowFailException, match="RECSYS_TASK_CPUS is 'many', expected a number of CPUs"):
         rights()
+
+
+def test_a_part_of_a_cpu_is_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries take 0 threads for all CPUs of the host, or refuse; three quarters of the memory are for a model."""
+    (tmp_path / "tasks.env").write_text("RECSYS_STORE=s3://films\nRECSYS_DEVICE=\n")
+    for limit, threads in (("0.5", "1"), ("2.9", "2")):
+        monkeypatch.setenv("RECSYS_TASK_CPUS", limit)
+        assert read_environment(str(tmp_path / "tasks.env")) == {
+            "RECSYS_STORE": "s3://films",
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "RECSYS_THREADS": threads,
+            "RECSYS_MEMORY_GIB": "0.15",
+        }
 
 
 def test_of_one_task_instance_only_its_own_containers_go(engine: Engine) -> None:

@@ -85,6 +85,27 @@ def test_without_a_champion_it_says_that_nothing_is_served(alert: Alert) -> None
     assert "Not available: the release that is being served (OperationalError: away)" in blind
 
 
+def test_a_subject_is_no_longer_than_servers_take(alert: Alert) -> None:
+    """What comes first is what matters: dataset and matter stay."""
+    found = subject(replace(alert, run="r" * 300))
+    assert found.startswith("[recsys] films: validation failed, 2 expectations (retrain_nightly, rrr")
+    assert len(found) == 200
+
+
+def test_a_count_of_nothing_is_a_fact(alert: Alert) -> None:
+    """It is not left out as a count that nobody made is."""
+    counted = replace(alert.failures[0], unexpected_count=0)
+    assert "0 of 1000" in text(replace(alert, failures=[counted]))
+    assert "count" not in text(replace(alert, failures=alert.failures[1:]))
+
+
+def test_addresses_of_links_are_escaped(alert: Alert) -> None:
+    """An address with two parameters is one attribute, whatever is in it."""
+    evil = replace(alert, run_url='http://airflow.test/"><img src=x>')
+    assert 'href="http://airflow.test/log?a=1&amp;b=2"' in markup(evil)
+    assert "<img" not in markup(evil)
+
+
 def test_strangers_text_stays_text(alert: Alert) -> None:
     """An item may be called anything: no markup, no line of its own, no header of the mail."""
     evil = "<img src=x onerror=alert(1)>\r\nBcc: everybody@example.org\x1b[2J\u202e"

@@ -19,7 +19,8 @@ from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from recsys.launch.lines import LONGEST_LINE, Lines
-from recsys.launch.process import ProcessTask
+from recsys.launch.outcome import settle
+from recsys.launch.process import ProcessTask, find_groups
 from structlog.testing import capture_logs
 
 from tests import control_plane
@@ -176,6 +177,26 @@ def test_a_command_killed_from_outside_is_named_so_and_retried(bench: Bench) -> 
     with pytest.raises(AirflowException, match=r"^train ended with exit code 137 \(out of memory, or killed") as caught:
         bench.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_sentence_without_end_is_cut(bench: Bench) -> None:
+    """It goes into the metadata database and the email."""
+    with pytest.raises(AirflowException) as raised:
+        settle({"ti": bench.ti}, ["train"], 1, "x" * 9999)
+    assert str(raised.value) == "train ended with exit code 1: " + "x" * 2000
+    assert bench.ti.pushed["fault"]["error"] == str(raised.value)
+
+
+def test_an_attempt_does_not_end_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group that asks is not among those left over, though it may have the mark too."""
+    with subprocess.Popen(["sleep", "60"], env={"RECSYS_TASK": "mine"}, start_new_session=True) as child:
+        try:
+            wait(lambda: find_groups("mine") == {child.pid})
+            group_of = os.getpgid
+            monkeypatch.setattr(os, "getpgid", lambda pid: group_of(pid or child.pid))
+            assert find_groups("mine") == set()
+        finally:
+            child.kill()
 
 
 def test_an_outcome_stays_what_it_is_when_the_reason_cannot_be_kept(

@@ -179,7 +179,7 @@ def test_what_may_be_chance_is_not_called_above(prepared: Store) -> None:
     table, differences = result(prepared)
     low = differences["models"]["vbpr"]["ndcg@20"]["low"]
     assert low <= 0
-    assert "that are not better than ease by more than chance: vbpr." in table
+    assert "that are not better than ease significantly: vbpr." in table
     compare(run=RUN, seeds=1, against="vbpr", threads=1)
     table, differences = result(prepared)
     assert differences["models"]["ease"]["ndcg@20"]["mean"] > 0

@@ -41,7 +41,7 @@ class GradientModel(nn.Module, Model):
     """A module with `loss(batch)`, `representations()` and, if needed, `initialise(generator)` and `start_epoch(rng)`.
 
     What is derived from the data (graphs, standardised features) belongs into non-persistent buffers: it moves with the
-    module and is left out of the state. A model with more to tune extends `SEARCH`: `{**...}`.
+    module and is left out of the state. What can be tuned has its range in the annotation of its field.
     """
 
     config: GradientConfig
