@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local import generate
+from tasks.__main__ import summary
 from tasks.errors import TaskError
 from tasks.models import MODELS
 
@@ -22,6 +23,7 @@ def test_a_new_line_of_the_list_is_written_everywhere(monkeypatch: pytest.Monkey
     """Under another name, with the row of its own file."""
     monkeypatch.setitem(MODELS, "second", MODELS["bpr"])
     texts = [text for path, text in generate.generate_files().items()]
+    assert f"| `scan` | {summary('scan')} |" in texts[0]
     assert "| `second` | matrix factorisation with a pairwise ranking loss (Rendle et al. 2009) | |" in texts[0]
     assert '    "smore",\n    "second",\n]' in texts[1]
 
