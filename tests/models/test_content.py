@@ -16,6 +16,7 @@ from tasks.models.families.gradient import GradientModel
 from tasks.models.lattice import LATTICE
 from tasks.models.layers.cliper import FrontEnd
 from tasks.models.layers.content import Content, ContentOptions, Projection, Projections
+from tasks.models.layers.item_graph import nearest
 from tasks.models.solvers.standardise import standardise_features
 from tasks.models.vbpr import VBPR
 from tasks.training import Batch, TrainingOptions
@@ -97,6 +98,12 @@ def test_what_is_learned_of_an_item_that_lacks_a_modality_stays_nothing() -> Non
     assert not every[[2, 5]].any()
     assert not some[0].any()
     assert some[1].any()
+
+
+def test_an_item_without_content_is_the_last_neighbour_of_all() -> None:
+    """It comes after those that point the other way, and is itself each of its own."""
+    rows = torch.tensor([[1.0, 0.0], [-1.0, 0.1], [0.0, 0.0], [-1.0, -0.2]])
+    assert nearest(rows, 3).tolist() == [[3, 1, 2], [3, 0, 2], [2, 2, 2], [1, 0, 2]]
 
 
 @pytest.mark.parametrize("fusion", ["sum", "concat", "mlp", "attention"])

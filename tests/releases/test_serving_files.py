@@ -75,6 +75,23 @@ def test_what_was_learned_is_not_written_twice(tmp_path: Path, name: str, learne
     np.testing.assert_array_equal(vectors, model.item_vectors())
 
 
+def test_what_was_learned_in_another_precision_is_another_tensor(tmp_path: Path) -> None:
+    """Equal numbers do not make 64 bits 32: answers are of the kind that the model gives."""
+
+    class Doubled(EASE):
+        """Its state begins with the same weights in 64 bits."""
+
+        def state(self) -> dict[str, torch.Tensor]:
+            return {"double": super().state()["weights"].double(), **super().state()}
+
+    model = Doubled(Doubled.configure({}), random_world(USERS, ITEMS))
+    model.fit(TrainingOptions())
+    with write_artefact(FolderStore(tmp_path), "releases/d/r") as out:
+        save_serving(out, model)
+    written = read_artefact(FolderStore(tmp_path), "releases/d/r")
+    assert written.json("serving.json")["learned"] == {"weights": "weights"}
+
+
 @pytest.mark.parametrize("name", ["itemknn", "ease", "ials"])
 def test_answers_for_other_users_or_items_are_refused(tmp_path: Path, name: str) -> None:
     """The ids of a release and its tensors belong together."""

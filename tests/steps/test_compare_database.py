@@ -90,11 +90,12 @@ def test_the_tables_have_what_the_report_has(prepared: Store, metrics_dsn: str) 
         assert tuple(summary.loc[model]) == pytest.approx(tuple(row), abs=1e-12)
 
 
-def test_the_same_call_again_changes_no_row(prepared: Store, metrics_dsn: str) -> None:
-    """Not even a time."""
+def test_the_same_call_again_changes_no_row(prepared: Store, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a time; a trial keeps the version of the code that trained it."""
     compare(run=RUN, seeds=2, against="ease", threads=1)
     before = contents(metrics_dsn)
     assert [len(rows) > 0 for rows in before] == [True] * 3
+    monkeypatch.setenv("RECSYS_CODE_VERSION", "newer")
     compare(run=RUN, seeds=2, against="ease", threads=1)
     assert contents(metrics_dsn) == before
     assert prepared

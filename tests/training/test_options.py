@@ -21,6 +21,12 @@ def test_the_summary_is_of_the_epoch_that_was_kept() -> None:
     assert summarise_epochs(records) == {"epochs": 5, "best_epoch": 3, "loss": 1 / 3, "valid": 0.4}
 
 
+def test_without_a_validation_the_last_epoch_was_kept() -> None:
+    """It is the state that the training ended with."""
+    records = [EpochRecord(epoch, 1.0 / epoch, None, 0.5) for epoch in (1, 2, 3)]
+    assert summarise_epochs(records) == {"epochs": 3, "best_epoch": 3, "loss": 1 / 3, "valid": None}
+
+
 def test_a_closed_form_has_one_epoch_without_a_loss() -> None:
     """And without a validation where nobody asked for one."""
     record = EpochRecord(epoch=1, loss=None, valid=None, seconds=0.1)
