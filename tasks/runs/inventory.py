@@ -166,11 +166,11 @@ def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], featur
 
 
 def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:
-    """Log and return: items per feature, names in all, missing per feature, with all of them."""
+    """Log and return: items per feature, items in total, missing per feature, with all of them."""
     names, complete = set[str]().union(*items.values()), set.intersection(*items.values())
     missing = {feature: len(names - present) for feature, present in items.items()}
     log.info("found: %s", ", ".join(f"{len(present)} {feature}" for feature, present in items.items()))
-    log.info("%d names in all; without %s", len(names), ", ".join(f"{m}: {count}" for m, count in missing.items()))
+    log.info("%d items in total; missing %s", len(names), ", ".join(f"{m}: {count}" for m, count in missing.items()))
     log.info("%d items with all of %s", len(complete), ", ".join(items))
     counts = {f"{feature}_found": len(present) for feature, present in items.items()}
     counts |= {"names": len(names)} | {f"without_{feature}": count for feature, count in missing.items()}

@@ -123,7 +123,7 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
     if not complete:
         raise BadInput(
             f"no item of {config.dataset!r} has all of {', '.join(items)}, "
-            "expected files of the same names in each of their folders"
+            "expected files with the same names in each of their folders"
         )
     log_ids = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet")).item_ids
     check_same_writing(items, log_ids.tolist())

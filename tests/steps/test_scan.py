@@ -70,7 +70,7 @@ def status(dsn: str, run: str) -> str:
 
 
 def test_counts_are_said_as_in_the_source_paper(shop: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """Found per modality, names in all, missing per modality, with all of them: in the log and in the closing line."""
+    """Found, items in total, missing per modality, with all of them: in the log and in the closing line."""
     drop(shop, ["7", "8"], ["image"])
     drop(shop, ["9"], ["text"])
     shop.delete(key_of("audio", "1"))
