@@ -461,3 +461,9 @@ def test_an_empty_store_is_said_to_be_empty(folder_store: Store, history: Histor
     """On the first day."""
     with pytest.raises(NotFound, match=r"dataset 'shop' is not in .*, expected one of \(none yet\)"):
         look("one")
+
+
+def test_features_left_empty_are_not_given(shop: Store) -> None:
+    """The DAG has one command line for both forms: the form of the preset stands."""
+    look("one", features="")
+    assert list(read_artefact(shop, "runs/one/scan").json("plan.json")["encoders"]) == ["image", "audio", "text"]
