@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def align(*, run: Run) -> dict[str, object]:
-    """Keep the items that were encoded in every modality of a run, and write their matrices in one order.
+    """Keep the items that have every feature of a run, and write their matrices in one order.
 
     <feature>.npy has the keys of its rows beside it in <feature>_items.csv, taken from what `extract` wrote beside
     them; item_features.csv has the order asked for. The check that follows compares the two.

@@ -27,7 +27,7 @@ MOST_NAMED = 10
 
 
 def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[str, object]:
-    """Encode the media of one modality of a run; what an earlier night encoded is taken from the cache.
+    """Encode the media of one feature of a run; embeddings of earlier runs come from the cache.
 
     Embeddings that `encode` put there are used too. Files that cannot be used are logged, quarantined and left out;
     more of them than the share max_bad_share of the plan ends the run with exit code 10. A run that was killed goes on
