@@ -22,7 +22,7 @@ from tasks.runs.prepared import mapping_name
 from tasks.store import Artefact, ArtefactWriter
 
 TOP = 50
-FORMAT = 3  # raised when the same inputs give another release than before
+FORMAT = 4  # raised when the same inputs give another release than before
 
 
 def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:

@@ -138,11 +138,11 @@ def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, st
 
 
 def matrix_items(store: Store, matrices: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Modality -> item ids (n,) of its ready-made matrix. `matrices`: modality -> prefix of the artefact."""
+    """Feature -> item ids (n,) of its ready-made matrix. `matrices`: feature -> prefix of the artefact."""
     items = {}
-    for modality, prefix in matrices.items():
+    for feature, prefix in matrices.items():
         table = read_artefact(store, prefix).text_frame("items.csv")
-        items[modality] = table["item_id"].to_numpy(dtype=np.str_)
+        items[feature] = table["item_id"].to_numpy(dtype=np.str_)
     return items
 
 

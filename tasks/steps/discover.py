@@ -23,7 +23,9 @@ def discover(*, dataset: Dataset) -> dict[str, object]:
     """
     store = open_store()
     objects = list_media(store, check_dataset_name(dataset))
-    folders = [interactions_folder(dataset), *(matrix_folder(dataset, modality) for modality in MODALITIES)]
+    named = {info.key.split("/")[2] for info in store.list(matrix_folder(dataset, ""))} - set(MODALITIES)
+    matrices = [matrix_folder(dataset, feature) for feature in (*MODALITIES, *sorted(named))]
+    folders = [interactions_folder(dataset), *matrices]
     pointers = [str(current(store, folder)) for folder in folders]
     if not objects and set(pointers) == {"None"}:
         known = ", ".join(known_datasets(store)) or "none yet"
