@@ -51,7 +51,7 @@ def test_secrets_are_generated_long_different_and_kept_to_their_owner(site: Site
         ("AIRFLOW_ADMIN_PASSWORD", "admin", "AIRFLOW_ADMIN_PASSWORD in .env has 5 characters, expected at least 16"),
         ("AIRFLOW_ADMIN_PASSWORD", "my-long-Password-of-all", "AIRFLOW_ADMIN_PASSWORD in .env can be guessed"),
         ("AIRFLOW_JWT_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaa", "AIRFLOW_JWT_SECRET in .env has less than six different"),
-        ("METRICS_DB_PASSWORD", "x9@host/other?y=8-long-one", "METRICS_DB_PASSWORD in .env has characters that"),
+        ("METRICS_DB_PASSWORD", "x9@host/other?y=8-long-one", "METRICS_DB_PASSWORD in .env has characters with"),
         ("S3_SECRET_KEY", "changeme-changeme-1", "S3_SECRET_KEY in .env can be guessed"),
     ],
 )
