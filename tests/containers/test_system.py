@@ -230,11 +230,11 @@ def test_a_failed_validation_mails_and_changes_nothing(site: Site) -> None:
 
 def test_running_out_of_memory_is_reported(site: Site) -> None:
     """A limit that is too low: the log names it, and the fault is one that is tried again."""
-    site.make("up", TASK_MEMORY="100m", NO_BUILD="1")
+    site.make("up", TASK_MEMORY="32m", NO_BUILD="1")
     run = site.press_trigger(models=FEW, force=True)
     wait_for("the first try", lambda: "up_for_retry" in [t["state"] for t in site.api.tasks(DAG, run)])
     said = "\n".join(log_of(site, run, "scan"))
-    assert "out of memory: it needed more than its limit of 100m (RECSYS_TASK_MEMORY)" in said
+    assert "out of memory: it needed more than its limit of 32m (RECSYS_TASK_MEMORY)" in said
     site.api.patch(f"/dags/{DAG}/dagRuns/{quote(run, safe='')}", {"state": "failed"})
     site.make("up", NO_BUILD="1")
     assert site.task_containers() == []

@@ -15,7 +15,7 @@ from tests.e2e.site import Night, Site
 
 pytestmark = pytest.mark.e2e
 MODALITIES = ["image", "audio", "text"]
-ONCE = ["scan", "align", "check-embeddings", "prepare", "check-dataset", "publish", "modalities", "models"]
+ONCE = ["scan", "align", "check-embeddings", "prepare", "check-dataset", "publish", "features", "models"]
 
 
 def release_of(site: Site, night: Night) -> Artefact:
@@ -84,7 +84,7 @@ def test_a_shell_that_read_the_env_file_may_be_in_any_folder(site: Site, first: 
 def test_the_second_night_finds_nothing_new_and_is_skipped(site: Site, first: Night, second: Night) -> None:
     """A success without work: no box ran, what is served stays."""
     assert second.state == "success"
-    assert {task["task_id"] for task in second.tasks if task["state"] != "skipped"} == {"modalities", "models"}
+    assert {task["task_id"] for task in second.tasks if task["state"] != "skipped"} == {"features", "models"}
     assert second.champion == first.champion
 
 
