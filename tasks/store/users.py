@@ -49,7 +49,7 @@ class Users:
         except (MinioAdminException, ValueError) as error:  # ValueError: the answer of another interface
             raise TaskError(
                 f"{self._endpoint} did not make user {access_key} ({reason(error)}), expected a server with MinIO's "
-                "admin interface; with another, give the tasks the root user's key and no users are made"
+                "admin interface; with another, give the tasks the root user's key and no users are created"
             ) from error
         except urllib3.exceptions.HTTPError as error:
             raise TaskError(

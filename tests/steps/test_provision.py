@@ -151,13 +151,13 @@ def test_a_new_secret_takes_the_place_of_the_old(minio: str, monkeypatch: pytest
 def test_a_server_without_users_is_an_error_that_says_what_to_do(
     s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With root's key for the tasks none are made, and that is said."""
+    """With root's key for the tasks none are created, and that is said."""
     root = (s3_server["RECSYS_S3_ACCESS_KEY"], s3_server["RECSYS_S3_SECRET_KEY"])
     monkeypatch.setenv("RECSYS_S3_ENDPOINT", s3_server["RECSYS_S3_ENDPOINT"])
     monkeypatch.setenv("RECSYS_S3_ROOT_USER", root[0])
     monkeypatch.setenv("RECSYS_S3_ROOT_PASSWORD", root[1])
     assert main(["provision"]) == 1
-    assert "give the tasks the root user's key and no users are made" in capsys.readouterr().err
+    assert "give the tasks the root user's key and no users are created" in capsys.readouterr().err
     monkeypatch.setenv("RECSYS_S3_ACCESS_KEY", root[0])
     monkeypatch.setenv("RECSYS_S3_SECRET_KEY", root[1])
     assert main(["provision"]) == 0
