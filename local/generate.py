@@ -38,8 +38,16 @@ def generate_files() -> dict[Path, str]:
     names = "".join(f'    "{name}",\n' for name in MODELS)
     commands = "".join(f"| `{name}` | {summary(name)} |\n" for name in COMMANDS)
     readme, form = README.read_text(encoding="utf-8"), FORM.read_text(encoding="utf-8")
-    readme = COMMAND_TABLE.sub(lambda _: commands, TABLE.sub(lambda _: table, readme, count=1), count=1)
-    return {README: readme, FORM: LIST.sub(names, form, count=1)}
+    readme = put(COMMAND_TABLE, commands, put(TABLE, table, readme, README), README)
+    return {README: readme, FORM: put(LIST, names, form, FORM)}
+
+
+def put(pattern: re.Pattern[str], new: str, text: str, path: Path) -> str:
+    """`text` of a file with `new` in the one place of `pattern`."""
+    result, count = pattern.subn(lambda _: new, text)
+    if count != 1:
+        raise TaskError(f"{path.name} has {count} places for {pattern.pattern}, expected one: restore its heading")
+    return result
 
 
 def main() -> None:

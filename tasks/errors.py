@@ -11,7 +11,7 @@ TaskError             1   a fault: may be retried
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -63,13 +63,19 @@ def one_line(said: object, longest: int = LONGEST) -> str:
     return " ".join(str(said).split())[:longest]
 
 
-def describe_invalid(error: ValidationError, known: Iterable[str], key: str = "key") -> str:
-    """What is wrong with the values of a configuration, in one sentence; `known` are its keys, `key` what they are."""
+def describe_invalid(
+    error: ValidationError, known: Iterable[str], key: str = "key", *, below: Mapping[str, Iterable[str]] | None = None
+) -> str:
+    """What is wrong with the values of a configuration, in one sentence; `known` are its keys, `key` what they are.
+
+    `below`: key -> the keys of what stands under it.
+    """
     parts = []
     for one in error.errors():
         place = ".".join(str(part) for part in one["loc"]) or "config"
         if one["type"] == "extra_forbidden":
-            parts.append(f"unknown {key} {place}, expected some of {', '.join(sorted(known))}")
+            own = (below or {}).get(str(one["loc"][0]), known)
+            parts.append(f"unknown {key} {place}, expected some of {', '.join(sorted(own))}")
         elif one["type"] == "value_error":  # one of our own sentences
             parts.append(one["msg"].removeprefix("Value error, "))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -46,6 +47,27 @@ class Checkpoint(Protocol):
     def sha256(self) -> str: ...
 
 
+@dataclass(frozen=True)
+class EncoderTraining:
+    """What an architecture is asked to train.
+
+    `media` are the items, each modality -> medium of the store. `options` are the architecture's own hyperparameters.
+    The weights and `facts` are written into `folder`, with `half` in float16. `start_from` is a folder of weights to go
+    on from. A killed training resumes by `checkpoints`.
+    """
+
+    store: Store
+    media: Sequence[Mapping[str, ObjectInfo]]
+    modalities: Sequence[str]
+    folder: Path
+    options: Mapping[str, Any]
+    start_from: Path | None
+    facts: Mapping[str, object]
+    half: bool
+    threads: int
+    checkpoints: Checkpoints
+
+
 class EncoderModule(Protocol):
     """What a module in `ENCODERS` defines. Importing it must not import torch."""
 
@@ -62,23 +84,6 @@ class EncoderModule(Protocol):
         """Convert the verified checkpoint file `name` to MODEL and CONFIG. BadInput if it is of another model."""
         ...
 
-    def train(
-        self,
-        store: Store,
-        media: Sequence[Mapping[str, ObjectInfo]],
-        modalities: Sequence[str],
-        folder: Path,
-        options: Mapping[str, Any],
-        *,
-        start_from: Path | None,
-        facts: Mapping[str, object],
-        half: bool,
-        threads: int,
-        checkpoints: Checkpoints,
-    ) -> dict[str, Any]:
-        """Train on items (modality -> medium) and write MODEL and CONFIG with `facts`; returns items and metrics.
-
-        `options` are the architecture's own; `start_from` is a folder of weights to go on from; a killed
-        training resumes by `checkpoints`.
-        """
+    def train(self, task: EncoderTraining) -> dict[str, Any]:
+        """Train, and write MODEL and CONFIG; returns the number of items and the metrics."""
         ...

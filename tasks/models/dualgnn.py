@@ -54,7 +54,7 @@ class DualGNN(GradientModel):
         self.graph = BipartiteGraph(data.train, config.layers)
         users, widths = data.train.shape[0], self.content.widths
         self.users = nn.Parameter(torch.zeros(len(widths), users, config.embedding_size))
-        self.taste = nn.Parameter(torch.zeros(users, len(widths) + 1))  # softmax of it weighs modalities and ids
+        self.taste = nn.Parameter(torch.zeros(users, len(widths) + 1))  # softmax of it weights modalities and ids
         self.projections = Projections(self.content, config.embedding_size)
         similar, similarity = neighbours(data.train.T.tocsr(), min(config.user_neighbours, users - 1), 0.0)
         share = similarity / similarity.sum(axis=1, keepdims=True).clip(min=1e-12)

@@ -152,14 +152,14 @@ def _vectors(modality: str, array: np.ndarray, own: np.ndarray, media: np.ndarra
     nameless = range(len(own), len(array))  # rows without a key; keys without a row are reported by another rule
     ids = np.array([*own[: len(array)], *(f"row {row}" for row in nameless)], dtype=str)
     origins = np.array([*media[: len(array)], *("" for _ in nameless)], dtype=str)
-    alike = limits.max_duplicate_share
-    few = f"at most {alike:.1%} equal to that of another medium"
+    duplicates = limits.max_duplicate_share
+    expected = f"at most {duplicates:.1%} equal to that of another medium"
     rules = [
         unique("ids_are_unique", modality, "every item id once", ID),
         all_true("vectors_are_finite", modality, "no NaN and no infinity", "finite"),
         all_true("vectors_are_not_zero", modality, "no vector of zeros", "nonzero"),
         all_true("vectors_are_not_constant", modality, "no vector whose components are all the same", "varied"),
-        all_true("vectors_are_distinct", modality, few, "own", mostly=1 - alike),
+        all_true("vectors_are_distinct", modality, expected, "own", mostly=1 - duplicates),
         all_true("vectors_are_reproducible", modality, "one vector per medium", "faithful"),
     ]
     return Table(f"{modality} vectors", row_flags(array, ids, origins), rules)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.errors import BadInput, one_line
+from tasks.errors import BadInput, describe_invalid, one_line
 from tasks.models import MODELS
 from tasks.store.layout import FEATURE, NAME
 
@@ -18,6 +18,7 @@ PRESETS = Path(__file__).parent.parent / "configs"
 MODALITIES = ("image", "audio", "text")
 SHORT = {"modalities", "encoder"}  # the short form of features
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+Modality = Literal["image", "audio", "text"]  # MODALITIES
 SplitRule = Literal["random", "time", "leave-one-out", "given"]
 
 
@@ -30,7 +31,7 @@ class Strict(BaseModel):
 class FeatureChoice(Strict):
     """The modality and the encoder of a feature."""
 
-    modality: Literal["image", "audio", "text"]
+    modality: Modality
     encoder: Name
     view: str = Field(default="", description="which output of the encoder; only the default exists")
 
@@ -49,9 +50,7 @@ class RunConfig(Strict):
     """
 
     dataset: Name = Field(description="folder under media/ and name of the releases")
-    modalities: list[Annotated[str, Field(pattern="^(image|audio|text)$")]] | None = Field(
-        default=None, min_length=1, description="any subset"
-    )
+    modalities: list[Modality] | None = Field(default=None, min_length=1, description="any subset")
     encoder: Name | None = Field(
         default=None, description="audioclip-demo, or a name given to `weights` or `train-encoder`"
     )
@@ -167,7 +166,8 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise BadInput(f"config {preset!r}: {_sentence(error)}") from error
+        below = {"features": FeatureChoice.model_fields}
+        raise BadInput(f"config {preset!r}: {describe_invalid(error, RunConfig.model_fields, below=below)}") from error
 
 
 def read_yaml(text: str, what: str) -> dict[str, Any]:
@@ -192,17 +192,3 @@ class _Loader(yaml.SafeLoader):
         if twice:
             raise ValueError(f"{', '.join(twice)} found twice in one place, expected each name once: rename one")
         return super().construct_mapping(node, deep=deep)
-
-
-def _sentence(error: ValidationError) -> str:
-    sentences = []
-    for e in error.errors():
-        place = ".".join(str(part) for part in e["loc"]) or "config"
-        if e["type"] == "extra_forbidden":
-            owner = FeatureChoice if e["loc"][0] == "features" else RunConfig
-            sentences.append(f"unknown key {place}, expected some of {sorted(owner.model_fields)}")
-        elif e["type"] == "value_error":  # one of our own sentences
-            sentences.append(e["msg"].removeprefix("Value error, "))
-        else:
-            sentences.append(f"{place}: {e['msg']}, found {e.get('input')!r}")
-    return "; ".join(sentences)

@@ -82,12 +82,12 @@ def check_names(modality: str, names: Sequence[str]) -> None:
     """Raise BadInput if two files belong to one item: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
     seen: dict[str, str] = {}
     for name in names:
-        alike = normalise_id(name.rpartition(".")[0])
-        if alike in seen:
+        plain = normalise_id(name.rpartition(".")[0])
+        if plain in seen:
             raise BadInput(
-                f"{modality} files {seen[alike]!r} and {name!r} found for one item, expected one file each: remove one"
+                f"{modality} files {seen[plain]!r} and {name!r} found for one item, expected one file each: remove one"
             )
-        seen[alike] = name
+        seen[plain] = name
 
 
 def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) -> None:
@@ -99,19 +99,20 @@ def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) ->
     sources = [(modality, sorted(ids)) for modality, ids in items.items()]
     for source, ids in [*sources, ("the log", log_ids)]:
         for item in ids:
-            place, alike = (item, source), normalise_id(item)
-            first, before = seen.get(alike, place) if source == "the log" else seen.setdefault(alike, place)
+            place, plain = (item, source), normalise_id(item)
+            first, before = seen.get(plain, place) if source == "the log" else seen.setdefault(plain, place)
             if first != item:
                 raise BadInput(
                     f"{before} has {first!r} and {source} has {item!r}, expected an id to be written one way everywhere"
                 )
 
 
-def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, str]:
+def content_hashes(store: Store, dataset: str, objects: Objects, *, remember: bool = True) -> dict[str, str]:
     """Return key -> sha256 of the content, without objects that were removed after they were listed.
 
     With an index of known hashes (`index/<dataset>.parquet`) unchanged objects are not read again. An object above the
-    size limit is not read at all: its size and etag are hashed instead.
+    size limit is not read at all: its size and etag are hashed instead. Where `objects` are only some of the dataset's
+    do not `remember`: the index would forget the others.
     """
     index = _read_index(store, dataset)
     known = {info.key: _place(info) for infos in objects.values() for info in infos if _place(info) in index}
@@ -133,7 +134,8 @@ def content_hashes(store: Store, dataset: str, objects: Objects) -> dict[str, st
         for (_, info), sha256 in zip(missing, shown, strict=True):
             if sha256 is not None:
                 hashes[info.key] = sha256
-    _write_index(store, dataset, index, objects, hashes)
+    if remember:
+        _write_index(store, dataset, index, objects, hashes)
     return hashes
 
 

@@ -7,10 +7,8 @@ from dataclasses import asdict
 from functools import partial
 from time import perf_counter
 
-import torch
-
 from tasks.metrics import selection_metric
-from tasks.models import FIGURES, build_model
+from tasks.models import build_model
 from tasks.models.saved import save_model
 from tasks.runs.plan import hyperparameters_of, read_plan
 from tasks.runs.prepared import load_dataset, prepared_artefact
@@ -43,7 +41,7 @@ def train(
     cores = thread_count(threads)
     machine = {"device": device, "threads": cores}
     same = {"model": model, "parameters": parameters, "data": prepared.manifest.sha256, "seed": plan.config.seed}
-    same |= {"machine": machine, "torch": torch.__version__, "figures": FIGURES}
+    same |= {"machine": machine}
     checkpoints = StoreCheckpoints(store, run_key(run, f"checkpoint-{model}"), same)
     options = TrainingOptions(
         device=device,

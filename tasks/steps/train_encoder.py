@@ -6,7 +6,6 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +14,11 @@ import numpy as np
 import typer
 
 from tasks.encoders import encoder_module
+from tasks.encoders.base import EncoderTraining
 from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput
-from tasks.media import LARGEST_FILE
-from tasks.runs.inventory import DOWNLOADS, check_names, list_media
+from tasks.runs.inventory import check_names, content_hashes, list_media
 from tasks.steps.options import Dataset
 from tasks.store import Artefact, ObjectInfo, Store, open_store
 from tasks.store.layout import check_dataset_name, media_folder, training_folder
@@ -56,7 +55,8 @@ def train_encoder(
 
     store, chosen = open_store(), [word.strip() for word in modalities.split(",")]
     if (name is None) == (out is None):
-        raise BadInput("expected either --name (into the store) or --out (into a folder)")
+        found = "neither" if name is None else "both"
+        raise BadInput(f"{found} of --name and --out found, expected --name (into the store) or --out (into a folder)")
     module = encoder_module(ARCHITECTURE)
     if len(set(chosen)) != len(chosen) or len(chosen) < 2 or not set(chosen) <= set(module.MODALITIES):
         raise BadInput(f"modalities {modalities!r} found, expected two or three of {','.join(module.MODALITIES)}")
@@ -65,49 +65,49 @@ def train_encoder(
     before = None if start_from is None else find_weights(store, start_from)
     if before is not None and before.architecture != ARCHITECTURE:
         raise BadInput(f"encoder {start_from!r} is of {before.architecture}, expected one of {ARCHITECTURE}")
-    media = named_media(store, check_dataset_name(dataset), chosen)
-    if most is not None and most < len(media):
-        log.info("%d of %d items are drawn", most, len(media))
-        media = [media[row] for row in np.sort(np.random.default_rng(seed).permutation(len(media))[:most])]
-    options: dict[str, object] = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
-    options |= {"weight_decay": weight_decay, "seed": seed}
+    media = draw_items(named_media(store, check_dataset_name(dataset), chosen), most, seed)
+    options = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "weight_decay": weight_decay}
+    options |= {"seed": seed}
     facts = {"modalities": chosen, "start_from": start_from, "threads": threads}
     content = hash_media(store, dataset, media)
-    where = (store, training_folder(str(name))) if out is None else (open_store(out.absolute().as_uri()), "training")
-    checkpoints = StoreCheckpoints(
-        *where, facts | options | {"media": content, "weights": None if before is None else before.sha256}
-    )
+    place = (store, training_folder(str(name))) if out is None else (open_store(out.absolute().as_uri()), "training")
+    identity = facts | options | {"media": content, "weights": None if before is None else before.sha256}
+    checkpoints = StoreCheckpoints(*place, identity)
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
         start = None if before is None else stack.enter_context(before.folder())
         reached = module.train(
-            *(store, media, chosen, folder, options),
-            start_from=start,
-            facts=facts,
-            half=half,
-            threads=threads,
-            checkpoints=checkpoints,
+            EncoderTraining(store, media, chosen, folder, options, start, facts, half, threads, checkpoints)
         )
         weights = str(folder)
         if name is not None:
+            source = [before.source] if before is not None and isinstance(before.source, Artefact) else []
+            parameters = facts | options | {"half": half, "dataset": dataset}
             weights = put_weights(
-                *(store, name, folder, ARCHITECTURE),
-                inputs=[before.source] if before is not None and isinstance(before.source, Artefact) else [],
-                media=content,
-                parameters=facts | options | {"half": half, "dataset": dataset},
+                *(store, name, folder, ARCHITECTURE), inputs=source, media=content, parameters=parameters
             )
     checkpoints.clear()
     return {"encoder": name, "weights": weights, **reached}
 
 
+def draw_items(media: list[dict[str, ObjectInfo]], most: int | None, seed: int) -> list[dict[str, ObjectInfo]]:
+    """At most `most` items, drawn by the seed, in their order."""
+    if most is None or most >= len(media):
+        return media
+    log.info("%d of %d items are drawn", most, len(media))
+    return [media[row] for row in np.sort(np.random.default_rng(seed).permutation(len(media))[:most])]
+
+
 def hash_media(store: Store, dataset: str, media: Sequence[Mapping[str, ObjectInfo]]) -> dict[str, str]:
-    """The folder of the media -> sha256 over their keys and contents."""
-    keys = sorted(info.key for item in media for info in item.values())
-    with ThreadPoolExecutor(DOWNLOADS) as pool:
-        digests = pool.map(lambda key: hashlib.sha256(store.get(key, limit=LARGEST_FILE)).hexdigest(), keys)
-        lines = [f"{key} {digest}" for key, digest in zip(keys, digests, strict=True)]
-    return {media_folder(dataset): hashlib.sha256("\n".join(lines).encode()).hexdigest()}
+    """The folder of the media -> sha256 over their keys and contents, which are known where the dataset was scanned."""
+    objects: dict[str, list[ObjectInfo]] = {}
+    for item in media:
+        for modality, info in item.items():
+            objects.setdefault(modality, []).append(info)
+    hashes = content_hashes(store, dataset, objects, remember=False)
+    lines = "\n".join(f"{key} {sha256}" for key, sha256 in sorted(hashes.items()))
+    return {media_folder(dataset): hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[dict[str, ObjectInfo]]:

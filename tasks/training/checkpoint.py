@@ -1,7 +1,8 @@
 """Checkpoints of a training that may be killed: one object in the store, written whole after every epoch.
 
 A checkpoint is a safetensors file (no pickle) whose metadata holds the numbers that are no tensors, as JSON. It is used
-only where it was written for the same training: `identity` names the model, its hyperparameters, its data and its seed.
+only where it was written for the same training: `identity` names the model, its hyperparameters, its data and its seed,
+beside which stand the versions of this software and of torch.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tasks.errors import NotFound
+from tasks.store.artefacts import code_version
 from tasks.store.base import Store
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ class StoreCheckpoints:
     def __init__(self, store: Store, prefix: str, identity: Mapping[str, Any]) -> None:
         self._store = store
         self._prefix = prefix
-        self._identity = json.dumps(identity, sort_keys=True)
+        software = {"code": code_version(), "torch": torch.__version__}  # others need not give the same bits
+        self._identity = json.dumps({**identity, **software}, sort_keys=True)
 
     @property
     def _key(self) -> str:
@@ -66,15 +69,15 @@ class StoreCheckpoints:
                 self._store.get_file(self._key, path)
                 with safe_open(path, framework="pt") as file:
                     metadata = file.metadata() or {}
+                    if metadata.get("identity") != self._identity:
+                        log.info("%s is of another training: this one starts at the first epoch", self._key)
+                        return None
                     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
             except NotFound:
                 return None
             except SafetensorError as error:
                 log.warning("%s cannot be read (%s): training starts at the first epoch", self._key, error)
                 return None
-        if metadata.get("identity") != self._identity:
-            log.info("%s is of another training: this one starts at the first epoch", self._key)
-            return None
         return tensors, json.loads(metadata["values"])
 
     def part(self, name: str) -> StoreCheckpoints:

@@ -53,3 +53,12 @@ def test_a_file_that_does_not_say_what_it_is_is_named(tmp_path: Path, monkeypatc
     monkeypatch.setitem(MODELS, "odd", "odd:Odd")
     with pytest.raises(TaskError, match=r"odd\.py begins with .*expected"):
         generate.row("odd")
+
+
+def test_a_file_without_a_place_for_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heading that was changed would otherwise freeze its table in silence."""
+    path = tmp_path / "README.md"
+    path.write_text(generate.README.read_text(encoding="utf-8").replace("| Command | What", "| Commands | What"))
+    monkeypatch.setattr(generate, "README", path)
+    with pytest.raises(TaskError, match=r"README\.md has 0 places for .*, expected one"):
+        generate.generate_files()

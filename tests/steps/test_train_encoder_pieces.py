@@ -8,7 +8,10 @@ import pytest
 from tasks.encoders.audioclip.narrow import MOST_CONTEXTS, Reader
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.media import BadMedia
+from tasks.runs.inventory import content_hashes, list_media
+from tasks.steps.train_encoder import hash_media
 from tasks.store import Store
+from tasks.store.layout import index_key
 from tests.encoders.audioclip_world import TINY, random_model, text
 
 
@@ -31,3 +34,21 @@ def test_a_text_without_words_is_bad(folder_store: Store) -> None:
     (info,) = folder_store.list("media/")
     with pytest.raises(BadMedia):
         Reader(folder_store, random_model(), 0).pieces("text", info)
+
+
+def test_what_a_scan_has_hashed_is_not_read_again(folder_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lineage of a few items needs no download, and leaves the hashes of the others known."""
+    for item in "abc":
+        folder_store.put(f"media/films/text/{item}.txt", text(3, 1))
+    objects = list_media(folder_store, "films")
+    content_hashes(folder_store, "films", objects)
+    index = folder_store.get(index_key("films"))
+    few = [{"text": info} for info in objects["text"][:2]]
+    read: list[str] = []
+    get = type(folder_store).get
+    monkeypatch.setattr(type(folder_store), "get", lambda self, key, **o: read.append(key) or get(self, key, **o))
+    first, other = hash_media(folder_store, "films", few), hash_media(folder_store, "films", few[:1])
+    assert set(read) == {index_key("films")}
+    assert set(first) == {"media/films/"}
+    assert first != other
+    assert folder_store.get(index_key("films")) == index

@@ -157,6 +157,19 @@ def test_a_member_does_not_resume_where_another_ensemble_was(folder_store: Store
     assert other.part("bpr").load() is None
 
 
+def test_a_checkpoint_of_another_version_of_the_software_is_not_used(
+    folder_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other code need not give the same bits, nor name its tensors the same."""
+    monkeypatch.setenv("RECSYS_CODE_VERSION", "1")
+    with pytest.raises(Killed):
+        train(Number(config(max_epochs=5)), TrainingOptions(checkpoints=mortal(folder_store, 3)))
+    monkeypatch.setenv("RECSYS_CODE_VERSION", "2")
+    model = Number(config(max_epochs=5))
+    train(model, TrainingOptions(checkpoints=immortal(folder_store)))
+    assert len(model.epochs) == 5
+
+
 @pytest.mark.parametrize("cut", [0, 5, 40, -1])
 def test_a_checkpoint_that_cannot_be_read_is_not_used(
     folder_store: Store, caplog: pytest.LogCaptureFixture, cut: int

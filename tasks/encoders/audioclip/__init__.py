@@ -5,7 +5,7 @@ Implements `EncoderModule`. The functions import torch themselves, which takes s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,7 @@ from tasks.encoders.audioclip.checkpoints import CHECKPOINTS
 from tasks.encoders.audioclip.preprocess import PREPROCESSING
 
 if TYPE_CHECKING:
-    from tasks.encoders.base import ModalityEncoder
-    from tasks.store import ObjectInfo, Store
-    from tasks.training.checkpoint import Checkpoints
+    from tasks.encoders.base import EncoderTraining, ModalityEncoder
 
 __all__ = ["CHECKPOINTS", "MODALITIES", "PREPROCESSING", "SHIPPED", "convert", "load", "train"]
 
@@ -40,32 +38,8 @@ def convert(path: Path, name: str, folder: Path) -> None:
     save_model(model, folder, half=False, facts={"source": released.url, "source_sha256": released.sha256})
 
 
-def train(
-    store: Store,
-    media: Sequence[Mapping[str, ObjectInfo]],
-    modalities: Sequence[str],
-    folder: Path,
-    options: Mapping[str, Any],
-    *,
-    start_from: Path | None,
-    facts: Mapping[str, object],
-    half: bool,
-    threads: int,
-    checkpoints: Checkpoints,
-) -> dict[str, Any]:
-    """Train a narrow AudioCLIP on items (modality -> medium) and write its weights into `folder`.
-
-    `options` are the fields of `training.Options`.
-    """
+def train(task: EncoderTraining) -> dict[str, Any]:
+    """Train a narrow AudioCLIP; `task.options` are the fields of `training.Options`."""
     from tasks.encoders.audioclip.narrow import train_narrow  # noqa: PLC0415
-    from tasks.encoders.audioclip.training import Options  # noqa: PLC0415
 
-    chosen = Options(**options)
-    return train_narrow(
-        *(store, media, modalities, folder, chosen),
-        start_from=start_from,
-        facts=facts,
-        half=half,
-        threads=threads,
-        checkpoints=checkpoints,
-    )
+    return train_narrow(task)

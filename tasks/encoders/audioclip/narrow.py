@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from tasks.encoders.audioclip.preprocess import RATE, WINDOW, crop, windows
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.encoders.audioclip.training import Items, Options, fit
 from tasks.encoders.audioclip.weights import load_model, save_model
+from tasks.encoders.base import EncoderTraining
 from tasks.errors import BadInput
 from tasks.media import LARGEST_FILE, BadMedia
 from tasks.media.audio import decode_audio
@@ -26,7 +26,6 @@ from tasks.media.image import decode_image
 from tasks.media.text import decode_text
 from tasks.progress import progress
 from tasks.store import ObjectInfo, Store
-from tasks.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
 BAND = BINS // BANDS
@@ -37,32 +36,18 @@ MOST_WINDOWS = 4  # of one sound
 MOST_CONTEXTS = 16  # of one text
 
 
-def train_narrow(
-    store: Store,
-    media: Sequence[Mapping[str, ObjectInfo]],
-    modalities: Sequence[str],
-    folder: Path,
-    options: Options,
-    *,
-    start_from: Path | None,
-    facts: Mapping[str, object],
-    half: bool,
-    threads: int,
-    checkpoints: Checkpoints,
-) -> dict[str, float]:
-    """Train on items (modality -> medium) and write the weights; returns the number of items and the metrics.
-
-    `start_from` is a folder of weights to go on from; a killed training resumes by `checkpoints`.
-    """
-    torch.set_num_threads(threads)
+def train_narrow(task: EncoderTraining) -> dict[str, float]:
+    """Train on items and write the weights; returns the number of items and the metrics."""
+    options = Options(**task.options)
+    torch.set_num_threads(task.threads)
     torch.manual_seed(options.seed)
-    model = AudioCLIP(DEMO) if start_from is None else load_model(start_from)
-    items = read_items(store, media, modalities, model)
-    if start_from is None:
+    model = AudioCLIP(DEMO) if task.start_from is None else load_model(task.start_from)
+    items = read_items(task.store, task.media, task.modalities, model)
+    if task.start_from is None:
         model.set_temperature(0.07)  # as CLIP begins; AudioCLIP's own first values are for towers trained before
-    reached = fit(model, items, options, checkpoints)
-    everything = dict(facts) | {"items": items.count, "options": asdict(options), "held_out": reached}
-    save_model(model, folder, half=half, facts=everything)
+    reached = fit(model, items, options, task.checkpoints)
+    facts = dict(task.facts) | {"items": items.count, "options": asdict(options), "held_out": reached}
+    save_model(model, task.folder, half=task.half, facts=facts)
     return {"items": items.count, **reached}
 
 
