@@ -13,6 +13,7 @@ own="--ignore=tests/dags --ignore=tests/plugins --ignore=tests/e2e --ignore=test
 more="services or slow or realdata"  # fast tests come first
 spread="--numprocesses $(nproc) --maxprocesses 4 --dist worksteal"  # each process has its own servers
 engine=../shared/bin/docker-engine
+unset PYTHONDONTWRITEBYTECODE  # every process would compile tests and tasks again
 [ $# -gt 0 ] || exec env --default-signal=INT local/test.sh all  # a shell that starts it in the background makes it ignore that signal
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT

@@ -25,7 +25,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if importlib.util.find_spec("hypothesis"):  # not in Airflow's environment
     import hypothesis
 
-    hypothesis.settings.register_profile("project", deadline=None)  # a busy machine must not fail tests
+    hypothesis.settings.register_profile(
+        "project", deadline=None, max_examples=50
+    )  # a busy machine must not fail tests
     hypothesis.settings.load_profile("project")
 
 

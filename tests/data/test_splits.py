@@ -66,6 +66,7 @@ def test_nobody_is_left_untrained_and_no_row_is_lost_uncounted(method: str, log:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=40)
 @given(log=LOGS, shuffle=st.randoms(use_true_random=False))
 def test_the_same_seed_gives_the_same_labels_whatever_the_order_of_rows(
     method: str, log: list[Pair], shuffle: object

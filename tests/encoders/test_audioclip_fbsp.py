@@ -36,6 +36,13 @@ def test_at_first_the_wavelets_have_norm_one() -> None:
     assert norm_loss(fbsp.weights(256)).item() == pytest.approx(1.0, rel=1e-5)
 
 
+def test_the_window_of_a_frame_is_that_of_harris() -> None:
+    """The minimum four-term Blackman-Harris window (Harris 1978, table I), periodic, to the last bit."""
+    place = np.linspace(-np.pi, np.pi, 1654, endpoint=False)
+    terms = [a * np.cos(k * place) for k, a in enumerate((0.35875, 0.48829, 0.14128, 0.01168))]
+    assert torch.equal(random_model().audio.window, torch.from_numpy(sum(terms)).float())
+
+
 @pytest.mark.parametrize("hertz", [440.0, 1000.0, 5000.0, 15_000.0])
 def test_a_tone_is_brightest_at_its_frequency(hertz: float) -> None:
     """As in a spectrogram, the bin of a pure tone is its frequency times the frame's length over the sampling rate."""

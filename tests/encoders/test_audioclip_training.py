@@ -98,7 +98,7 @@ def test_the_best_epoch_is_kept() -> None:
     assert again == {name: value for name, value in reached.items() if name != "epoch"}
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("epochs", [1, 2])
 def test_short_trainings_run(epochs: int) -> None:
     """Any number of steps has a schedule."""
     fit(fresh(), world(64), options(epochs=epochs, batch=11))
@@ -209,7 +209,7 @@ def test_the_optimizer_follows_its_schedule_over_a_checkpoint() -> None:
         assert shares[-1] == rise_and_fall(done, 12)
 
 
-@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("after", [1, 2])
 def test_a_killed_training_resumes_to_the_same_bits(folder_store: Store, after: int) -> None:
     """Weights, norms, schedule, held-out items and what was reached, also where the last epoch was over."""
 
@@ -225,8 +225,8 @@ def test_a_killed_training_resumes_to_the_same_bits(folder_store: Store, after: 
                 raise KeyboardInterrupt
 
     items, whole, resumed = world(64, ("image", "text")), fresh(), fresh(seed=3)
-    reached = fit(whole, items, options(epochs=3))
+    reached = fit(whole, items, options(epochs=2))
     with pytest.raises(KeyboardInterrupt):
-        fit(fresh(), items, options(epochs=3), Mortal(folder_store, "training/small", {}))
-    assert fit(resumed, items, options(epochs=3), StoreCheckpoints(folder_store, "training/small", {})) == reached
+        fit(fresh(), items, options(epochs=2), Mortal(folder_store, "training/small", {}))
+    assert fit(resumed, items, options(epochs=2), StoreCheckpoints(folder_store, "training/small", {})) == reached
     assert all(torch.equal(value, resumed.state_dict()[key]) for key, value in whole.state_dict().items())

@@ -51,6 +51,7 @@ def save(store: Store, prefix: str, **files: object) -> Artefact:
     return read_artefact(store, prefix)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("files", [0, 1, 2])
 def test_a_killed_writer_leaves_nothing_to_be_read(store: Store, before: bool, files: int) -> None:

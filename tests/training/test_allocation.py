@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library is told")
+pytestmark = [
+    pytest.mark.slow,  # 2 GiB of tensors, page by page
+    pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library is told"),
+]
 
 # In a process of its own: what others have freed before would be used first.
 WORK = """

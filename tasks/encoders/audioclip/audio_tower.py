@@ -9,15 +9,16 @@ import math
 from typing import ClassVar
 
 import torch
-from scipy.signal import get_window
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.signal.windows import general_cosine
 
 from tasks.encoders.audioclip.fbsp import FrequencyBSplines
 
 EXPANSION = 4
 N_FFT, WINDOW, HOP = 2048, 1654, 561
 BINS = N_FFT // 2 + 1
+BLACKMAN_HARRIS = (0.35875, 0.48829, 0.14128, 0.01168)  # minimum four-term window (Harris 1978, table I)
 BANDS = 3  # used like the colour channels of an image
 FLOOR = 1e-18  # power of silence: -180 dB
 
@@ -74,8 +75,10 @@ class AudioTower(nn.Module):
 
     def __init__(self, layers: tuple[int, ...], width: int, groups: int, embed_dim: int) -> None:
         super().__init__()
-        window = torch.from_numpy(get_window("blackmanharris", WINDOW)).to(torch.get_default_dtype())
-        self.register_buffer("window", window)
+        window = general_cosine(
+            WINDOW, a=BLACKMAN_HARRIS, sym=False, dtype=torch.float64
+        )  # SciPy takes seconds to import
+        self.register_buffer("window", window.to(torch.get_default_dtype()))
         self.fbsp = FrequencyBSplines(BINS)
         self.conv1 = nn.Conv2d(BANDS, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -26,11 +27,15 @@ class FastAudioCLIP:
         self.device = device or torch.device("cpu")
         self.model = copy.deepcopy(model).eval().requires_grad_(requires_grad=False).to(self.device)
         self._half = half
-        self._kernels = inside(self.model.audio.fbsp.weights(N_FFT))
         fold(self.model.visual)
         fold(self.model.audio)
         self.model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def _kernels(self) -> Tensor:
+        """The wavelets, which take longer to compute than a small model to load: only where there are sounds."""
+        return inside(self.model.audio.fbsp.weights(N_FFT))
 
     @torch.inference_mode()
     def audio(self, windows_BT: Tensor) -> Tensor:
