@@ -9,27 +9,40 @@ from collections.abc import Callable, Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import Any
 
-from local.rest import FINISHED, Api
+from local.errors import StackError
+from local.rest import FINISHED, Api, RefusedError
 
 INTERVAL = 1.0  # seconds between two requests
+PATIENCE = 300.0  # seconds without an answer: a busy machine must not end the watching of a run that goes on
 WAITING = {None, "scheduled", "queued", "deferred"}
 SIGNS = {"success": "+", "failed": "x", "upstream_failed": "-", "skipped": "-", "running": ">", "up_for_retry": "!"}
 Task = Mapping[str, Any]
 
 
 def follow(api: Api, dag: str, run: str) -> str:
-    """Show the run until it has finished; returns its state, `success` or `failed`."""
+    """Show the run until it has finished; returns its state, `success` or `failed`.
+
+    Raises StackError once the API has not answered for PATIENCE seconds.
+    """
     show = Table() if sys.stdout.isatty() else Lines()
     order = sequence(api, dag)
-    begun = time.monotonic()
+    begun = answered = time.monotonic()
     while True:
-        state = str(api.run(dag, run)["state"])
-        tasks = sorted(
-            api.tasks(dag, run), key=lambda task: (order.get(task["task_id"], len(order)), task["map_index"])
-        )
-        show(tasks, time.monotonic() - begun)
-        if state in FINISHED:
-            return state
+        try:
+            state, tasks = str(api.run(dag, run)["state"]), api.tasks(dag, run)
+        except RefusedError:
+            raise
+        except StackError:
+            if time.monotonic() - answered > PATIENCE:
+                raise
+        else:
+            answered = time.monotonic()
+            show(
+                sorted(tasks, key=lambda task: (order.get(task["task_id"], len(order)), task["map_index"])),
+                answered - begun,
+            )
+            if state in FINISHED:
+                return state
         time.sleep(INTERVAL)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from local.demo import closing_line
-from local.follow import Lines, Table, describe, label
+from local.errors import StackError
+from local.follow import Lines, Table, describe, follow, label
+from local.rest import Api, RefusedError
 
 
 def task(name: str, state: str | None, **more: object) -> dict[str, object]:
@@ -93,3 +99,74 @@ def test_the_closing_line_of_a_box_is_found_in_its_log() -> None:
     ]
     assert closing_line(log) == "encoded 3, cached 300, share 0.01"
     assert closing_line(["nothing here"]) == ""
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Airflow's API as far as `follow` asks it; `silent` counts requests that get no answer, as on a busy machine."""
+
+    silent = 0
+    refused = False
+
+    def do_POST(self) -> None:
+        """Log in."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer({"access_token": "x"})
+
+    def do_GET(self) -> None:
+        """Answer, refuse, or hang up."""
+        if self.path.endswith("/tasks"):
+            self.answer({"tasks": [{"task_id": "scan", "downstream_task_ids": []}]})
+        elif type(self).silent:
+            type(self).silent -= 1
+            self.close_connection = True
+        elif type(self).refused:
+            self.send_error(404)
+        else:
+            tasks = [task("scan", "success")]
+            self.answer({"state": "success", "task_instances": tasks})
+
+    def answer(self, content: object) -> None:
+        """Send JSON."""
+        data = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def busy() -> Iterator[Api]:
+    """An API of the class Busy."""
+    Busy.silent, Busy.refused = 0, False
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield Api(f"http://127.0.0.1:{server.server_port}", "admin", "secret")
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_an_api_that_is_silent_for_a_while_does_not_end_the_watching(
+    busy: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run goes on in Airflow, whether its API answers or not."""
+    monkeypatch.setattr("local.follow.INTERVAL", 0.01)
+    Busy.silent = 2
+    assert follow(busy, "films", "run") == "success"
+    assert "+ scan" in capsys.readouterr().out
+
+
+def test_an_api_that_stays_silent_or_refuses_ends_it(busy: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with its own sentence."""
+    monkeypatch.setattr("local.follow.INTERVAL", 0.01)
+    monkeypatch.setattr("local.follow.PATIENCE", 0.0)
+    Busy.silent = 1000
+    with pytest.raises(StackError, match="Airflow did not answer GET"):
+        follow(busy, "films", "run")
+    Busy.silent, Busy.refused = 0, True
+    with pytest.raises(RefusedError, match="answered 404"):
+        follow(busy, "films", "run")
