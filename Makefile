@@ -13,7 +13,7 @@ TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help up env down status logs backup restore install demo demo-new local-up local-down local-status local-history
-.PHONY: generate test check test-unit test-dags test-services test-e2e test-containers lock clean
+.PHONY: docs generate test check test-unit test-dags test-services test-e2e test-containers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s  %s\n", $$1, $$2}' Makefile
@@ -64,10 +64,13 @@ local-history: ## without Docker: the metrics of all runs; ARGS="--model ease --
 test: ## everything: install, check, test-unit, test-dags, test-services, test-e2e, test-containers
 	@local/test.sh
 
-generate: install ## what follows from the lists of models and commands: tables of the README, the trigger form
+docs: ## the site of docs/ into site/, with every link checked
+	@sh local/docs.sh
+
+generate: install ## what follows from models, commands and settings: pages of docs/, the trigger form, .env.example
 	@.venv/tasks/bin/python -m local.generate
 
-check: install ## lint, format, types, import layers
+check: install ## lint, format, types, import layers, links of the docs
 	@local/test.sh check
 
 test-unit: install ## the task package, what needs no server
@@ -89,4 +92,4 @@ lock: ## resolve requirements*.in anew into the locks
 	@sh local/lock.sh
 
 clean: local-down ## remove the environments and the demo with all its data; containers and volumes stay
-	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -37,9 +37,10 @@ ENTRYPOINT ["airflow"]
 CMD ["version"]
 # For the API server; docker-compose.yaml has the health checks of the other components.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=120s CMD ["airflow-health", "metadatabase"]
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="AudioCLIP4Rec control plane" \
       org.opencontainers.image.description="Apache Airflow with the DAGs that keep the recommender fresh" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

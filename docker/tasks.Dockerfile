@@ -57,11 +57,12 @@ CMD ["--help"]
 # A command runs to its end and reports success or failure by its exit code; there is nothing to check meanwhile.
 HEALTHCHECK NONE
 ARG ACCELERATOR=cuda
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ENV RECSYS_CODE_VERSION=${REVISION}
 LABEL recsys.accelerator="${ACCELERATOR}" \
       org.opencontainers.image.title="AudioCLIP4Rec tasks" \
       org.opencontainers.image.description="Embeddings, checks, recommenders and releases as commands (${ACCELERATOR})" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -1,9 +1,9 @@
-"""Write what follows from the lists of models and commands: tables of the README and the list of the trigger form.
+"""Write what follows from the code: the table of models, the page of commands, the trigger form's list, .env.example.
 
     python -m local.generate        (make generate)
 
-A model's row is the first line of its file, `Title: what it is (source).`, and whether it uses content; a command's is
-the first line of its docstring. Airflow's environment has no task package, so its form holds a copy of the names.
+A model's row is the first line of its file, `Title: what it is (source).`, and whether it uses content; a command's
+section is its help. Airflow's environment has no task package, so its form holds a copy of the names of models.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.__main__ import COMMANDS, summary
+from local.command_page import write_command_page
+from local.env_example import write_env_example
 from tasks.errors import TaskError
 from tasks.models import MODELS, model_class
 
 ROOT = Path(__file__).parent.parent
-README, FORM = ROOT / "README.md", ROOT / "plugins/recsys/form.py"
+MODELS_PAGE, COMMANDS_PAGE = ROOT / "docs/models.md", ROOT / "docs/commands.md"
+FORM, ENV_EXAMPLE = ROOT / "plugins/recsys/form.py", ROOT / ".env.example"
 TABLE = re.compile(r"(?<=\| Name \| What it is \| Uses content \|\n\|---\|---\|---\|\n)(?:\|.*\n)*")
-COMMAND_TABLE = re.compile(r"(?<=\| Command \| What it does \|\n\|---\|---\|\n)(?:\|.*\n)*")
 LIST = re.compile(r"(?<=^MODELS = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)
 
 
@@ -33,13 +34,16 @@ def row(name: str) -> str:
 
 
 def generate_files() -> dict[Path, str]:
-    """Text of each file with what follows from MODELS."""
+    """Text of each file that follows from the code."""
     table = "".join(row(name) for name in MODELS)
     names = "".join(f'    "{name}",\n' for name in MODELS)
-    commands = "".join(f"| `{name}` | {summary(name)} |\n" for name in COMMANDS)
-    readme, form = README.read_text(encoding="utf-8"), FORM.read_text(encoding="utf-8")
-    readme = put(COMMAND_TABLE, commands, put(TABLE, table, readme, README), README)
-    return {README: readme, FORM: put(LIST, names, form, FORM)}
+    models, form = MODELS_PAGE.read_text(encoding="utf-8"), FORM.read_text(encoding="utf-8")
+    return {
+        MODELS_PAGE: put(TABLE, table, models, MODELS_PAGE),
+        FORM: put(LIST, names, form, FORM),
+        COMMANDS_PAGE: write_command_page(),
+        ENV_EXAMPLE: write_env_example(),
+    }
 
 
 def put(pattern: re.Pattern[str], new: str, text: str, path: Path) -> str:
@@ -51,7 +55,7 @@ def put(pattern: re.Pattern[str], new: str, text: str, path: Path) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     for path, text in generate_files().items():
         path.write_text(text, encoding="utf-8")
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build one of the two virtual environments from its locks: local/install.sh tasks | airflow
+# Build one of the virtual environments from its locks: local/install.sh tasks | airflow | docs
 #
 # A stamp in the environment records the locks it was built from, so a second call does nothing, and a changed lock causes
 # a new installation. An environment without a stamp is incomplete and is built again. Of two calls at once, the second
@@ -19,7 +19,8 @@ fail() { echo "$*" >&2; exit 1; }
 case $name in
     tasks) locks="requirements-tasks.txt requirements-dev.txt" ;;
     airflow) locks="requirements.txt requirements-airflow-dev.txt" ;;
-    *) fail "environment '$name' found, expected tasks or airflow" ;;
+    docs) locks=requirements-docs.txt ;;
+    *) fail "environment '$name' found, expected tasks, airflow or docs" ;;
 esac
 
 [ "$(uname -s)" = Linux ] || fail "$(uname -s) found, expected Linux: use 'docker compose up' here"
@@ -30,7 +31,7 @@ found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python3.11-venv'"
 
 wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
-[ "$name" = airflow ] || wanted="$wanted $torch ${TORCH_INDEX_URL:-}"
+[ "$name" != tasks ] || wanted="$wanted $torch ${TORCH_INDEX_URL:-}"
 stamp=$venv/.installed
 mkdir -p .venv
 exec 9>"$venv.lock"
@@ -38,7 +39,12 @@ flock 9
 [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || exit 0
 
 begun=$(date +%s)
-echo "Installing $venv ($([ "$name" = tasks ] && echo 'PyTorch and its libraries: some minutes' || echo 'Airflow: one or two minutes'))"
+case $name in
+    tasks) about='PyTorch and its libraries: some minutes' ;;
+    airflow) about='Airflow: one or two minutes' ;;
+    docs) about='MkDocs: some seconds' ;;
+esac
+echo "Installing $venv ($about)"
 [ -f "$stamp" ] || rm -rf "$venv"
 rm -f "$stamp"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
@@ -46,7 +52,7 @@ rm -f "$stamp"
 quiet=-q
 [ ! -t 1 ] || quiet=  # on a terminal pip shows its progress
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
-[ "$name" = airflow ] || pip install $quiet ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
+[ "$name" != tasks ] || pip install $quiet ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
 for lock in $locks; do
     pip install $quiet --no-deps --require-hashes -r "$lock"
 done

@@ -14,6 +14,7 @@ compile() { "$uv" pip compile -q ${UPGRADE:+--upgrade} --generate-hashes --pytho
 compile requirements.in -o requirements.txt
 compile requirements-airflow-dev.in -o requirements-airflow-dev.txt
 compile requirements-sbom.in -o requirements-sbom.txt
+compile requirements-docs.in -o requirements-docs.txt
 
 # Packages that are installed without their dependencies come after the others in the same lock. The next resolve would
 # treat them as outdated, so the two halves are resolved separately.

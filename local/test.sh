@@ -25,6 +25,7 @@ lint() {
     (cd plugins && "../$airflow/python" -m mypy --strict --config-file= --cache-dir=../.mypy_cache recsys)  # outside this folder, where docker/ would hide the package
     "$tasks/lint-imports"
     "$tasks/hadolint" docker/*.Dockerfile
+    sh local/docs.sh
 }
 
 part() {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.containers.site import IMAGES, Site, docker
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.containers
 LARGEST = {"TASK_IMAGE": 2.2e9, "AIRFLOW_IMAGE": 1.0e9, "ENGINE_PROXY_IMAGE": 0.4e9}  # bytes, unpacked, CPU build
 KNOWN = {"TASK_IMAGE": "torch", "AIRFLOW_IMAGE": "apache-airflow"}  # in their lists of packages
@@ -25,8 +28,11 @@ def test_it_says_what_it_is_and_runs_as_nobody_special(site: Site, name: str) ->
     """OCI labels, a numeric user that is not root, a size within bounds."""
     image = facts(site, name)
     labels = image["Config"]["Labels"]
-    for key in ("title", "description", "version", "revision"):
+    for key in ("title", "description", "licenses", "version", "revision"):
         assert labels[f"org.opencontainers.image.{key}"], key
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert labels["org.opencontainers.image.licenses"] == project["license"]
+    assert labels["org.opencontainers.image.version"] == project["version"]
     assert int(image["Config"]["User"].split(":")[0]) >= 1000
     if site.settings.get("ACCELERATOR") == "cpu":
         assert image["Size"] < LARGEST[name]

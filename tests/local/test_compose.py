@@ -53,6 +53,8 @@ def test_the_first_env_plans_with_memory_that_there_is(tmp_path: Path) -> None:
     subprocess.run(["sh", tmp_path / "docker/stack.sh", "env"], env={"PATH": path}, check=True, capture_output=True)
     lines = (tmp_path / ".env").read_text(encoding="utf-8").splitlines()
     settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    assert list(settings) == [line.split("=", 1)[0] for line in example if "=" in line and not line.startswith("#")]
     planned, limit = int(settings["RECSYS_MEMORY_GIB"]), int(settings["TASK_MEMORY"].removesuffix("g"))
     assert SHARE * limit - 1 < planned <= SHARE * limit
 
