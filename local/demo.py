@@ -33,6 +33,12 @@ def demo(stack: Stack, *, new_films: bool) -> int:
     tasks(stack, "migrate")
     known = int(stack.state.fact(LOADED) or 0)
     arrived = new_films or not known
+    unfinished = stack.api().runs_in_progress(DAG) if known and new_films else []
+    if unfinished:
+        raise StackError(
+            f"{DAG}, run {unfinished[0][1]} is not finished, expected no unfinished run before new films arrive: "
+            "`make demo` follows it to its end, then repeat `make demo-new`"
+        )
     if not known:
         if new_films:
             print("  there is no catalogue yet: running the first demo instead")
@@ -71,10 +77,9 @@ def night(stack: Stack, *, arrived: bool) -> int:
     api.wait_for_dag(DAG, PARSING)
     api.unpause(DAG)
     before = set(stack.mails.glob("*.eml"))
-    running = api.get(f"/dags/{DAG}/dagRuns?state=running&state=queued&limit=1")["dag_runs"]
-    run = None
-    if running:
-        run = running[0]["dag_run_id"]
+    running = api.runs_in_progress(DAG)
+    run = running[0][1] if running else None
+    if run is not None:
         heading(f"{DAG}, run {run}, already in progress")
         state = follow(api, DAG, run)
     if run is None or arrived:

@@ -64,6 +64,11 @@ class Api:
         answer: dict[str, Any] = self.get(f"/dags/{dag}/dagRuns/{quote(run, safe='')}")
         return answer
 
+    def runs_in_progress(self, dag: str = "~") -> list[tuple[str, str]]:
+        """Return DAG and id of each run that has begun or waits, the oldest first; `~` is all DAGs."""
+        found = self.get(f"/dags/{dag}/dagRuns?state=running&state=queued&order_by=run_after&limit=100")["dag_runs"]
+        return [(run["dag_id"], run["dag_run_id"]) for run in found]
+
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """Return all task instances of a run."""
         answer = self.get(f"/dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances?limit=1000")

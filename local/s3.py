@@ -67,10 +67,15 @@ class S3(Service):
             Path(f"/tmp/seaweedfs-{part}-grpc-{self.state.port(_key(part)) + GRPC_OFFSET}.sock").unlink(missing_ok=True)  # noqa: S108
         return ended
 
+    @property
+    def endpoint(self) -> str:
+        """Host and port of the S3 API."""
+        return f"{HOST}:{self.state.port(_key('s3'))}"
+
     def environment(self) -> dict[str, str]:
         """Return the RECSYS_S3_* settings that the task package reads."""
         return {
-            "RECSYS_S3_ENDPOINT": f"{HOST}:{self.state.port(_key('s3'))}",
+            "RECSYS_S3_ENDPOINT": self.endpoint,
             "RECSYS_S3_ACCESS_KEY": self._access_key(),
             "RECSYS_S3_SECRET_KEY": self._secret_key(),
             "RECSYS_S3_SECURE": "false",
@@ -96,7 +101,7 @@ class S3(Service):
     def client(self, pool: PoolManager) -> Minio:
         """Return a client that uses `pool`."""
         return Minio(
-            f"{HOST}:{self.state.port(_key('s3'))}",
+            self.endpoint,
             access_key=self._access_key(),
             secret_key=self._secret_key(),
             secure=False,

@@ -77,12 +77,17 @@ class Service(ABC):
         daemon = self.state.daemon(self.name)
         return daemon.identity if daemon is not None and alive(daemon.identity) else None
 
+    def outdated(self) -> bool:
+        """Whether it was last started with other settings than it would be now."""
+        daemon = self.state.daemon(self.name)
+        return daemon is None or daemon.settings != self._fingerprint()
+
     def launch(self) -> bool:
         """Start the server unless it runs with the same settings; returns whether it was started."""
         if self.identity is None:
             self.stop()  # child processes that a killed server left behind
             self.claim_ports()
-        elif self._up_to_date():
+        elif not self.outdated():
             return False
         else:
             self.stop()
@@ -130,10 +135,6 @@ class Service(ABC):
     def _fingerprint(self) -> str:
         wanted = json.dumps([self.command(), sorted(self.settings().items())])
         return hashlib.sha256(wanted.encode()).hexdigest()
-
-    def _up_to_date(self) -> bool:
-        daemon = self.state.daemon(self.name)
-        return daemon is not None and daemon.settings == self._fingerprint()
 
 
 def inherit_environment() -> dict[str, str]:

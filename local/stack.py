@@ -77,8 +77,9 @@ class Stack:
         self.airflow = airflow.Settings(
             self.state, self.root, dags=(dags or self.root / "dags").resolve(), more=self._settings
         )
-        kinds = (airflow.ApiServer, airflow.Scheduler, airflow.DagProcessor, airflow.Triggerer)
-        self.parts: list[Service] = [kind(self.airflow, bound=bound) for kind in kinds]
+        self.scheduler = airflow.Scheduler(self.airflow, bound=bound)
+        others = (airflow.ApiServer, airflow.DagProcessor, airflow.Triggerer)
+        self.parts: list[Service] = [*(kind(self.airflow, bound=bound) for kind in others), self.scheduler]
         self.services: list[Service] = [self.postgres, self.s3, self.mail, *self.parts]
 
     @property
@@ -90,6 +91,16 @@ class Stack:
     def login(self) -> tuple[str, str]:
         """User and password of Airflow's UI."""
         return airflow.USER, self.airflow.password
+
+    @property
+    def s3_url(self) -> str:
+        """URL of the S3 server."""
+        return f"http://{self.s3.endpoint}"
+
+    @property
+    def shell_file(self) -> Path:
+        """File that a shell sources to use this stack from any folder; it has the keys of all servers."""
+        return self.state.folder / "env"
 
     @property
     def mails(self) -> Path:
@@ -118,7 +129,7 @@ class Stack:
                 self._say("Airflow's database: new schema")
                 self._shut(self.parts)
                 self.airflow.prepare()
-            started += self._start(*self.parts)
+            started += self._start_airflow()
             self.api().ensure_pool(GPU_POOL, 1, "Tasks that need the GPU, or all cores if there is none")
             self._write_shell_file()
         return started
@@ -158,12 +169,28 @@ class Stack:
         self.stop()
 
     def _start(self, *services: Service) -> list[str]:
+        started = self._launch(*services)
+        self._wait(*services)
+        return started
+
+    def _launch(self, *services: Service) -> list[str]:
         started = [service for service in services if service.launch()]
         for service in started:
             self._say(f"{service.title}: starting, log in {service.log}")
+        return [service.name for service in started]
+
+    def _wait(self, *services: Service) -> None:
         for service in services:
             service.wait()
-        return [service.name for service in started]
+
+    def _start_airflow(self) -> list[str]:
+        """Start the scheduler last, and stop an outdated one first: a task that meets no API server loses a try."""
+        others = [part for part in self.parts if part is not self.scheduler]
+        started = self._launch(*others)  # which may choose another port
+        if self.scheduler.outdated():
+            self.scheduler.stop()
+        self._wait(*others)
+        return started + self._start(self.scheduler)
 
     def _shut(self, services: list[Service]) -> bool:
         """Stop all of them at the same time."""
@@ -197,10 +224,11 @@ class Stack:
         }
 
     def _write_shell_file(self) -> None:
-        """Write `.local/env`, which a shell sources to use this stack from any folder."""
+        """Write the addresses and keys of all servers for shells."""
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(self.environment().items())]
         lines.append(f"PATH={shlex.quote(str(self.root / '.venv' / 'tasks' / 'bin'))}:$PATH")
         lines.append(f"export PYTHONPATH={shlex.quote(str(self.root))}")
-        path = self.state.folder / "env"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(self.shell_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write("\n".join(lines) + "\n")
