@@ -14,9 +14,12 @@ fail() { echo "$*" >&2; exit 1; }
 
 need_docker() {
     command -v docker >/dev/null || fail "docker was not found, expected Docker Engine with the Compose plugin; 'make demo' needs neither"
-    found=$(docker compose version --short 2>/dev/null | tr -d v) || fail "'docker compose' does not work, expected the Compose plugin 2.24 or later"
-    minor=${found#*.}
-    [ "${found%%.*}" -gt 2 ] || [ "${minor%%.*}" -ge 24 ] || fail "Compose $found found, expected 2.24 or later"
+    found=$(docker compose version --short 2>/dev/null) || fail "'docker compose' does not work, expected the Compose plugin 2.24 or later"
+    case ${found#v} in
+        2.[0-9] | 2.[0-9].* | 2.1[0-9] | 2.1[0-9].* | 2.2[0-3] | 2.2[0-3].* | [01].*) fail "Compose $found found, expected 2.24 or later" ;;
+        [0-9]*.[0-9]*) ;;
+        *) fail "'docker compose version' says '$found', expected the Compose plugin 2.24 or later" ;;
+    esac
     docker info >/dev/null 2>&1 || fail "the Docker engine does not answer, expected it to run and to accept your user: 'docker info' says more"
 }
 
@@ -64,9 +67,9 @@ write_env() {
         echo "# GiB of that memory that models may use in commands typed by hand: three quarters, as in scheduled runs."
         echo "RECSYS_MEMORY_GIB=$((memory * 3 / 4))"
         echo
-        echo "# cuda: PyTorch's build for GPUs, which also works without one. cpu: 5 GB smaller; set TORCH_INDEX_URL to the"
-        echo "# address of an index that has builds for CPUs (PyTorch's installation page names it)."
-        echo "ACCELERATOR=${ACCELERATOR:-cuda}"
+        echo "# The build of PyTorch. cuda: for GPUs; also works without one. cpu: 5 GB smaller; chosen where this machine has no"
+        echo "# GPU of NVIDIA. TORCH_INDEX_URL is the index where pip looks for it; empty: pip's own, and for cpu PyTorch's own."
+        echo "ACCELERATOR=${ACCELERATOR:-$(sh docker/gpu.sh && echo cuda || echo cpu)}"
         echo "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}"
         echo
         echo "# Alerts: 'dev' starts a server that catches all email. For a real server leave it empty, and set SMTP_HOST, SMTP_PORT,"

@@ -1,21 +1,14 @@
 # The task image: runs `python -m tasks COMMAND` as an unprivileged user, on a read-only file system with one writable volume.
 #
-# ACCELERATOR is the expected build of PyTorch; TORCH_INDEX_URL is the index where pip finds it (empty: pip's own index).
+# ACCELERATOR is the build of PyTorch, TORCH_INDEX_URL the index where pip finds it (empty: pip's own); see torch.sh.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS torch
 ARG ACCELERATOR=cuda
 ARG TORCH_INDEX_URL=
 RUN python -m venv --without-pip /opt/venv
-# Not in the lock: the CPU and CUDA builds have the same version but different hashes.
-# hadolint ignore=DL3013
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python=/opt/venv/bin/python install --disable-pip-version-check ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch==2.13.0
-RUN found=$(/opt/venv/bin/python -c 'import torch; print("cuda" if torch.version.cuda else "cpu")' 2>/dev/null || true) \
-    && if [ "$found" != "$ACCELERATOR" ]; then \
-        echo "a ${found:-broken} build of PyTorch found, expected $ACCELERATOR: set ACCELERATOR=$found, or TORCH_INDEX_URL to an index with $ACCELERATOR builds" >&2; \
-        exit 1; \
-    fi
+COPY docker/torch.sh /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip sh /tmp/torch.sh /opt/venv/bin/python
 
 FROM torch AS packages
 COPY requirements-tasks.txt /tmp/

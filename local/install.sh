@@ -3,16 +3,14 @@
 #
 # A stamp in the environment records the locks it was built from, so a second call does nothing, and a changed lock causes
 # a new installation. An environment without a stamp is incomplete and is built again. Of two calls at once, the second
-# waits. PYTHON names the interpreter, TORCH_INDEX_URL an index with the wanted build of torch (without a GPU, an index
-# with CPU builds saves 2.5 GB).
+# waits. PYTHON names the interpreter; ACCELERATOR and TORCH_INDEX_URL are explained in docker/torch.sh, and without a GPU
+# the build for CPUs is taken.
 set -eu
 cd "$(dirname "$0")/.."
 
 name=$1
 venv=.venv/$name
 python=${PYTHON:-python3.11}
-# Not in the lock: the CPU and CUDA builds have the same version but different hashes.
-torch=torch==2.13.0
 
 fail() { echo "$*" >&2; exit 1; }
 
@@ -31,7 +29,7 @@ found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python3.11-venv'"
 
 wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
-[ "$name" != tasks ] || wanted="$wanted $torch ${TORCH_INDEX_URL:-}"
+[ "$name" != tasks ] || wanted="$wanted $(sed -n 's/^torch=//p' docker/torch.sh) ${TORCH_INDEX_URL:-}${ACCELERATOR:+ $ACCELERATOR}"
 stamp=$venv/.installed
 mkdir -p .venv
 exec 9>"$venv.lock"
@@ -52,7 +50,10 @@ rm -f "$stamp"
 quiet=-q
 [ ! -t 1 ] || quiet=  # on a terminal pip shows its progress
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
-[ "$name" != tasks ] || pip install $quiet ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
+if [ "$name" = tasks ]; then
+    [ -n "${ACCELERATOR:-}" ] || sh docker/gpu.sh || export ACCELERATOR=cpu
+    sh docker/torch.sh "$venv/bin/python"
+fi
 for lock in $locks; do
     pip install $quiet --no-deps --require-hashes -r "$lock"
 done

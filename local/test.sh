@@ -54,8 +54,9 @@ images() { # in parallel; `make up` builds one after the other and reuses their 
 
 image() { # with the name that the tests use, and the arguments of docker-compose.yaml that affect its layers
     local accelerator=${PYTHON_IMAGE:+cpu}
+    [ -n "${accelerator:=${ACCELERATOR:-}}" ] || { sh docker/gpu.sh && accelerator=cuda; } || accelerator=cpu
     docker build --file "docker/$1.Dockerfile" --tag "recsys-test-${1%s}" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}" \
-        ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"} --build-arg "ACCELERATOR=${accelerator:-${ACCELERATOR:-cuda}}" .
+        ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"} --build-arg "ACCELERATOR=$accelerator" .
 }
 
 containers() ( # with an existing engine, or the test engine beside the checkout

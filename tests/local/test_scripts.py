@@ -1,0 +1,215 @@
+"""The scripts behind `make up` and `make install`, as far as they decide before anything large is fetched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NVIDIA = Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists()
+
+
+class Machine:
+    """A checkout, and a folder of programs that are found before those of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout, self.programs = folder / "checkout", folder / "programs"
+        self.programs.mkdir()
+        (self.checkout / "docker").mkdir(parents=True)
+        for script in ("stack.sh", "gpu.sh"):
+            shutil.copy(ROOT / "docker" / script, self.checkout / "docker")
+        self.program("docker", "exit 1")
+        self.program("nvidia-smi", "exit 9")
+
+    def program(self, name: str, script: str) -> None:
+        """Put a program in front."""
+        path = self.programs / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def compose(self, says: str, code: int = 0) -> None:
+        """An engine whose Compose says this of its version."""
+        version = f'"compose version --short") echo "{says}"; exit {code} ;;'
+        self.program("docker", f'case $* in {version} "volume inspect"*) exit 1 ;; esac')
+
+    def stack(self, command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Type `docker/stack.sh ...`."""
+        environment = {"PATH": f"{self.programs}:{os.environ['PATH']}"} | settings
+        words = [self.checkout / "docker/stack.sh", command]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+    def settings(self) -> dict[str, str]:
+        """What .env says."""
+        lines = (self.checkout / ".env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine without a GPU, whose Docker has no Compose."""
+    return Machine(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["up", "env", "down", "status", "logs", "backup", "restore"])
+def test_without_compose_every_command_says_so_in_one_sentence(machine: Machine, command: str) -> None:
+    """Of the shell's own words there are none."""
+    done = machine.stack(command)
+    assert done.returncode != 0
+    assert done.stderr == "'docker compose' does not work, expected the Compose plugin 2.24 or later\n"
+
+
+@pytest.mark.parametrize("version", ["1.29.2", "2.3.3", "v2.17.0", "2.23.3-desktop.1", "2.9"])
+def test_an_old_compose_is_named(machine: Machine, version: str) -> None:
+    """With its version, whatever is around the number."""
+    machine.compose(version)
+    done = machine.stack("env")
+    assert (done.returncode, done.stderr) == (1, f"Compose {version} found, expected 2.24 or later\n")
+
+
+@pytest.mark.parametrize("version", ["2.24.0", "v2.24.6-desktop.1", "2.40.3", "2.100.0", "5.0.1", "12.1"])
+def test_a_compose_that_is_new_enough_is_taken(machine: Machine, version: str) -> None:
+    """Also one with more digits than today's."""
+    machine.compose(version)
+    assert machine.stack("env").returncode == 0
+
+
+@pytest.mark.parametrize("version", ["", "dev", "no version at all"])
+def test_a_compose_without_a_version_is_quoted(machine: Machine, version: str) -> None:
+    """One that somebody has built."""
+    machine.compose(version)
+    done = machine.stack("env")
+    assert done.returncode == 1
+    assert done.stderr == f"'docker compose version' says '{version}', expected the Compose plugin 2.24 or later\n"
+
+
+@pytest.mark.skipif(NVIDIA, reason="this machine has a GPU of NVIDIA")
+def test_without_a_gpu_the_build_for_cpus_is_chosen(machine: Machine) -> None:
+    """Nobody has to know that there are two."""
+    machine.compose("2.40.3")
+    machine.stack("env")
+    assert machine.settings()["ACCELERATOR"] == "cpu"
+
+
+def test_with_a_gpu_the_build_for_gpus_is_chosen(machine: Machine) -> None:
+    """As NVIDIA's own program tells."""
+    machine.compose("2.40.3")
+    machine.program("nvidia-smi", '[ "$1" = -L ] && echo "GPU 0: a GPU"')
+    machine.stack("env")
+    assert machine.settings()["ACCELERATOR"] == "cuda"
+
+
+def test_a_choice_of_the_user_stands(machine: Machine) -> None:
+    """In the shell before the first start, or in .env afterwards."""
+    machine.compose("2.40.3")
+    machine.stack("env", ACCELERATOR="cuda")
+    assert machine.settings()["ACCELERATOR"] == "cuda"
+    machine.stack("env")
+    assert machine.settings()["ACCELERATOR"] == "cuda"
+
+
+class Index:
+    """An empty environment, and a folder in which pip finds builds of PyTorch; nothing comes from a network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.wheels = folder / "wheels"
+        self.wheels.mkdir()
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        self.python = folder / "venv/bin/python"
+
+    def add(self, name: str, version: str, needs: str = "") -> None:
+        """A package of nothing but its name."""
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + needs
+        info = f"{name.replace('-', '_')}-{version}.dist-info"
+        with zipfile.ZipFile(self.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{info}/METADATA", metadata)
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+
+    def add_for_gpus(self, version: str) -> None:
+        """A build of PyTorch for GPUs, and what it needs."""
+        self.add("nvidia-large", "1.0")
+        self.add("torch", version, "Requires-Dist: nvidia-large\n")
+
+    def install(self, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run the script."""
+        mine = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
+        environment = {"PATH": os.environ["PATH"]} | mine | settings
+        words = ["sh", ROOT / "docker/torch.sh", self.python]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+    def installed(self) -> dict[str, str]:
+        """Packages of the environment, with their versions."""
+        program = "from importlib.metadata import distributions as d; print({x.name: x.version for x in d()})"
+        said = subprocess.run([self.python, "-c", program], capture_output=True, text=True, check=True).stdout
+        found: dict[str, str] = eval(said)  # noqa: S307  our own line
+        return {name: version for name, version in found.items() if name in {"torch", "nvidia-large"}}
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    """Without any build yet."""
+    return Index(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_build_for_cpus_is_taken_where_there_are_several(index: Index) -> None:
+    """With a name of its own it is found without a look at the others, which pip would prefer."""
+    index.add("torch", "2.13.0+cpu")
+    index.add_for_gpus("2.13.0+cu130")
+    done = index.install(ACCELERATOR="cpu")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert index.installed() == {"torch": "2.13.0+cpu"}
+
+
+@pytest.mark.slow
+def test_without_a_build_for_cpus_the_large_one_is_announced_and_works_too(index: Index) -> None:
+    """In one line, with what avoids it."""
+    index.add_for_gpus("2.13.0")
+    done = index.install(ACCELERATOR="cpu")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "No build of PyTorch for CPUs was found" in line
+    assert "TORCH_INDEX_URL" in line
+    assert index.installed() == {"torch": "2.13.0", "nvidia-large": "1.0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["2.13.0", "2.13.0+cpu"])
+def test_with_a_gpu_a_build_for_cpus_is_refused_before_it_is_installed(index: Index, version: str) -> None:
+    """Whatever it is called: what it needs tells."""
+    index.add("torch", version)
+    done = index.install(ACCELERATOR="cuda")
+    assert done.returncode == 1
+    assert done.stderr.startswith("a build of PyTorch for CPUs found, expected one for GPUs: set ACCELERATOR=cpu, or")
+    assert index.installed() == {}
+
+
+@pytest.mark.slow
+def test_with_a_gpu_a_build_for_gpus_is_taken(index: Index) -> None:
+    """And where nothing is said, what there is."""
+    index.add_for_gpus("2.13.0")
+    assert index.install(ACCELERATOR="cuda").returncode == 0
+    assert index.install().returncode == 0
+    assert index.installed() == {"torch": "2.13.0", "nvidia-large": "1.0"}
+
+
+@pytest.mark.slow
+def test_an_index_without_pytorch_is_told_of_by_pip(index: Index) -> None:
+    """A fault of the network is none of the build."""
+    for accelerator in ("cpu", "cuda", ""):
+        done = index.install(ACCELERATOR=accelerator)
+        assert done.returncode != 0
+        assert "No matching distribution found for torch==2.13.0" in done.stderr
+
+
+def test_an_accelerator_that_is_none_is_named(tmp_path: Path) -> None:
+    """Before anything else."""
+    words = ["sh", ROOT / "docker/torch.sh", tmp_path / "python"]
+    done = subprocess.run(words, env=os.environ | {"ACCELERATOR": "gpu"}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "ACCELERATOR of 'gpu' found, expected cuda, cpu or nothing\n")
