@@ -39,11 +39,13 @@ COMMANDS = {
     "evaluate": "tasks.steps.evaluate:evaluate",
     "compare": "tasks.steps.compare:compare",
     "publish": "tasks.steps.publish:publish",
+    "releases": "tasks.steps.releases:releases",
     "rollback": "tasks.steps.rollback:rollback",
     "recommend": "tasks.steps.recommend:recommend",
     "history": "tasks.steps.history:history",
     "migrate": "tasks.steps.migrate:migrate",
     "provision": "tasks.steps.provision:provision",
+    "store": "tasks.steps.store:store",
     "export-store": "tasks.steps.copy_store:export_store",
     "import-store": "tasks.steps.copy_store:import_store",
     "weights": "tasks.steps.weights:weights",
@@ -51,7 +53,7 @@ COMMANDS = {
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
 }
 # Commands whose output is for people or other programs: no log lines in it, no closing line of JSON.
-QUIET = {"history", "recommend", "export-store"}
+QUIET = {"history", "recommend", "releases", "store", "export-store"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 

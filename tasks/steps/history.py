@@ -38,8 +38,10 @@ def history(
 
     The change is against the run before of the same dataset, model and features.
     """
+    moment = parse_moment(since)
     with open_history() as opened:
-        rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=parse_moment(since))
+        opened.require_known(dataset=dataset, model=model)
+        rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=moment)
     rows["label"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
     metrics = choose_metrics(metric, rows)
     runs = rows["run"].drop_duplicates().tolist()[-limit:]

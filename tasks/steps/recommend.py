@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tasks.errors import BadInput, NotFound
+from tasks.releases.listing import release_names
 from tasks.releases.server import Ranked, ReleaseServer
 from tasks.steps.options import Dataset
 from tasks.store import Store, has_artefact, open_history, open_store, read_artefact, release_prefix
@@ -76,7 +77,11 @@ def load_release(store: Store, dataset: str, release: str) -> ReleaseServer:
     """The release, ready to answer."""
     prefix = release_prefix(dataset, release)
     if not has_artefact(store, prefix):
-        raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a published release")
+        known = release_names(store, dataset)
+        raise NotFound(
+            f"{prefix} is not in {store.url} or not complete, expected "
+            + (f"one of {', '.join(known)}" if known else "a run of the dataset to have published a release")
+        )
     return ReleaseServer(read_artefact(store, prefix))
 
 

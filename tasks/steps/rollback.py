@@ -31,6 +31,7 @@ def rollback(
         if now is None:
             raise NotFound(f"dataset {dataset!r} has no release, expected one to go back from")
         wanted = release or history.release_before(now)
+        history.require_release(dataset, wanted)
         prefix = release_prefix(dataset, wanted)
         if not has_artefact(store, prefix):
             raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a release to serve")

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from tasks.errors import BadInput
 from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
-from tasks.store.base import ObjectInfo, Store, sha256_of
-from tasks.store.champion import Champion, Decision
+from tasks.store.base import ObjectInfo, Store, format_size, sha256_of
+from tasks.store.champion import Champion, Decision, Published
 from tasks.store.comparisons import TrialRow
 from tasks.store.folder import FolderStore
 from tasks.store.history import History, metrics_dsn, open_history
@@ -29,11 +29,13 @@ __all__ = [
     "Manifest",
     "MetricValue",
     "ObjectInfo",
+    "Published",
     "S3Store",
     "SegmentValue",
     "Store",
     "TrialRow",
     "flag",
+    "format_size",
     "has_artefact",
     "metrics_dsn",
     "open_history",

@@ -69,6 +69,15 @@ def require_size(info: ObjectInfo, limit: int | None) -> None:
         raise BadInput(f"{info.key} has {info.size} bytes, expected at most {limit}")
 
 
+def format_size(size: int) -> str:
+    """Return a number of bytes for people, such as `17 B` or `1.2 MiB`."""
+    value, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while round(value, 1) >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.0f} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
 def sha256_of(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
     digest = hashlib.sha256()

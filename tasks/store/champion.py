@@ -39,6 +39,16 @@ class Decision:
     inputs_hash: str
 
 
+@dataclass(frozen=True)
+class Published:
+    """A release that was promoted once; `run` is the run that published it first."""
+
+    release: str
+    run: str
+    model: str
+    created_at: datetime
+
+
 class Champions(Database):
     """Releases, decisions, and the pointer to the champion."""
 
@@ -93,6 +103,21 @@ class Champions(Database):
                 sql.connection.rollback()
             return moved
 
+    def releases(self, dataset: str) -> list[Published]:
+        """Return all releases of a dataset that were ever served, the newest first."""
+        statement = (
+            "SELECT release, run, model, created_at FROM rec.release WHERE dataset = %s ORDER BY created_at DESC"
+        )
+        return [Published(*row) for row in self._rows(statement, dataset)]
+
+    def require_release(self, dataset: str, release: str) -> None:
+        """Raise NotFound with the known names unless the release was served once."""
+        known = [one.release for one in self.releases(dataset)]
+        if release not in known:
+            raise NotFound(
+                f"release {release!r} of {dataset!r} does not exist, expected one of {', '.join(known[:MOST_NAMED])}"
+            )
+
     def release_before(self, champion: Champion) -> str:
         """Return the release served before this one. Raises NotFound if there is none."""
         row = self._row(
@@ -114,14 +139,7 @@ class Champions(Database):
         if now is None:
             raise NotFound(f"dataset {dataset!r} has no release, expected one to go back from")
         wanted = release or self.release_before(now)
-        known = [
-            str(row[0])
-            for row in self._rows(
-                "SELECT release FROM rec.release WHERE dataset = %s ORDER BY created_at DESC", dataset
-            )
-        ]
-        if wanted not in known:
-            raise NotFound(f"release {wanted!r} of {dataset!r} does not exist, expected one of {known[:MOST_NAMED]}")
+        self.require_release(dataset, wanted)
         with self._transaction() as sql:
             if not _move(sql, dataset, wanted, "rolled back", now):
                 raise TaskError(

@@ -155,6 +155,18 @@ class History(Champions, Comparisons):
             )
             return bool(sql.rowcount)
 
+    def require_known(self, *, dataset: str | None, model: str | None) -> None:
+        """Raise NotFound with the known names for a dataset without a run, or a model that was never trained."""
+        for kind, name, table in (("dataset", dataset, "rec.run"), ("model", model, "rec.training")):
+            if name is None:
+                continue
+            known = [str(row[0]) for row in self._rows(f"SELECT DISTINCT {kind} FROM {table} ORDER BY 1")]  # noqa: S608  ours
+            if name not in known:
+                raise NotFound(
+                    f"{kind} {name!r} is not in the metrics database, expected "
+                    + (f"one of {', '.join(known)}" if known else "a run to have recorded it: there is none yet")
+                )
+
     def table(
         self, *, dataset: str | None, model: str | None, metric: str | None, split: str | None, since: datetime | None
     ) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def test_options_narrow_what_is_shown(history: History, capsys: pytest.CaptureFi
     assert of(newest, "ease") == [["ease", "0.3200", "(+0.0100)"], ["ease", "0.3300", "(+0.0100)"]]
     assert len(of(shown(capsys, "--since", "2020-01-01"), "ease")) == 4
     assert "No metrics match" in shown(capsys, "--since", "2100-01-01T00:00+01:00")[0]
-    assert "No metrics match" in shown(capsys, "--dataset", "unknown", "--metric", "anything")[0]
+    assert "No metrics match" in shown(capsys, "--since", "2100-01-01", "--metric", "anything")[0]
 
 
 def test_a_model_without_a_metric_has_a_dash(history: History, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,6 +125,8 @@ def test_a_model_without_a_metric_has_a_dash(history: History, capsys: pytest.Ca
         (["--since", "yesterday"], "expected a day as 2026-11-21"),
         (["--split", "train"], "--split"),
         (["--limit", "0"], "--limit"),
+        (["--dataset", "flims"], "dataset 'flims' is not in the metrics database, expected one of films"),
+        (["--model", "esae"], "model 'esae' is not in the metrics database, expected one of ease"),
     ],
 )
 def test_an_option_that_cannot_be_is_bad_input(
@@ -134,3 +136,19 @@ def test_an_option_that_cannot_be_is_bad_input(
     night(history, "r1", {"ease": 0.3})
     assert main(["history", *options]) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--dataset", "films"], ["--model", "ease"]])
+def test_a_name_before_the_first_run_is_unknown_too(
+    metrics_dsn: str, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """Nothing can be listed."""
+    assert main(["history", *options]) == 2
+    assert "expected a run to have recorded it: there is none yet" in capsys.readouterr().err
+
+
+def test_two_known_names_that_never_met_are_no_error(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that was never trained on this dataset."""
+    night(history, "r1", {"ease": 0.3})
+    night(history, "r2", {"bpr": 0.3}, dataset="music")
+    assert "No metrics match" in shown(capsys, "--dataset", "films", "--model", "bpr")[0]

@@ -191,3 +191,12 @@ def test_a_dataset_without_a_release_says_so(
     """Nothing is recommended from a run that was not published."""
     assert main(["recommend", "--dataset", "music", "--user", "x"]) == 2
     assert "dataset 'music' has no release" in capsys.readouterr().err
+
+
+def test_a_wrong_release_is_answered_with_the_known_ones(
+    served: ReleaseServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those in the store; a reader may have no database."""
+    for dataset, expected in (("films", "expected one of r1"), ("flims", "expected a run of the dataset to have")):
+        assert main(["recommend", "--dataset", dataset, "--release", "r2", "--user", "a"]) == 2
+        assert expected in capsys.readouterr().err

@@ -63,6 +63,12 @@ def test_what_does_not_exist_is_named(
     assert options[-1] in capsys.readouterr().err
 
 
+def test_a_wrong_name_is_answered_with_the_known_ones(releases: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest first, whatever the store holds."""
+    assert main(["rollback", "--dataset", DATASET, "--release", releases[0][:8]]) == 2
+    assert f"expected one of {', '.join(reversed(releases))}" in capsys.readouterr().err
+
+
 def test_the_first_release_has_none_before_it(folder_store: Store, history: History) -> None:
     """It goes on being served."""
     reach_publish(folder_store, history, "r0", {"popularity": 0.3})
