@@ -7,16 +7,19 @@
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import importlib
 import importlib.util
 import json
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import typer
 
@@ -90,8 +93,8 @@ def run(name: str, arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(name)(command(name))
     try:
+        app.command(name)(command(name))
         result = app(arguments, prog_name=f"python -m tasks {name}", standalone_mode=False)
     except TaskError as error:
         return _report(error, str(error), error.exit_code, debug=debug)
@@ -157,5 +160,20 @@ def main(arguments: list[str]) -> int:
     return code
 
 
+def end(code: int) -> NoReturn:
+    """End this process with `code`, without tearing the interpreter down.
+
+    A thread of a C++ library (such as Arrow's readers) that reaches for a Python object after the interpreter is gone
+    aborts the process, which then ends by a signal in place of `code`. As in children of multiprocessing, threads are
+    joined, what `atexit` knows is done and streams are flushed, and the operating system does the rest.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # no public function joins pools, too
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody reads it any more, and `main` has said so by its code
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -120,3 +121,71 @@ def test_commands_that_rank_nothing_import_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+STUCK = """
+import io, runpy, sys, time, types
+import pyarrow.csv
+from tasks.errors import BadInput
+
+class Slow(io.RawIOBase):
+    reads = 0
+    def readable(self):
+        return True
+    def readinto(self, buffer):
+        self.reads += 1
+        time.sleep(0.3 if self.reads > 2 else 0)
+        lines = b"1,2\\n" * (len(buffer) // 4)
+        buffer[:len(lines)] = lines
+        return len(lines)
+
+def align():
+    options = pyarrow.csv.ReadOptions(block_size=4096)
+    pyarrow.csv.open_csv(io.BufferedReader(Slow(), 4096), read_options=options).read_next_batch()
+    raise BadInput("wrong")
+
+sys.modules["tasks.steps.align"] = types.SimpleNamespace(align=align)
+sys.argv = ["tasks", "align"]
+runpy.run_module("tasks", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_reader_that_still_reads_does_not_abort_the_end() -> None:
+    """A thread of Arrow that reads ahead from a Python file outlives the command; the code is the command's."""
+    done = subprocess.run([sys.executable, "-c", STUCK], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "wrong\n")
+
+
+def test_a_wrong_timestamp_always_ends_with_the_code_of_bad_input(tmp_path: Path) -> None:
+    """Some processes ended by SIGABRT after the right sentence, which a scheduler takes for a fault and tries again."""
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,timestamp\n" + "a,x,2020-01-01\n" * 50_000 + "a,y,noon\n", encoding="utf-8")
+    words = [sys.executable, "-m", "tasks", "load-interactions", str(path), "--dataset", "films"]
+    environment = os.environ | {"RECSYS_STORE": f"file://{tmp_path}/store"}
+    for _ in range(4):
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "has the time 'noon' in row 50001" in done.stderr
+
+
+def test_the_end_does_what_was_left_for_it() -> None:
+    """Threads are joined, `atexit` is done and output that still waits is written, in spite of the short end."""
+    code = (
+        "import atexit, sys, threading, time; from tasks.__main__ import end; "
+        "threading.Thread(target=lambda: (time.sleep(0.2), sys.stdout.write('thread '))).start(); "
+        "atexit.register(lambda: sys.stdout.write('atexit')); end(99)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (99, "thread atexit", "")
+
+
+def test_a_command_that_cannot_be_imported_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A package that is missing is a fault of the installation: one line and exit code 1."""
+    COMMANDS["broken"] = "tasks.steps.no_such_module:broken"
+    try:
+        assert main(["broken"]) == 1
+    finally:
+        del COMMANDS["broken"]
+    said = capsys.readouterr().err
+    assert said.startswith("ModuleNotFoundError: No module named 'tasks.steps.no_such_module'")
+    assert said.count("\n") == 1
