@@ -36,6 +36,11 @@ def finite(column: pa.ChunkedArray, name: str) -> np.ndarray:
     return values
 
 
+def grades(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Return ratings (n,) float64; true is 1 and false 0. Errors as in `finite`."""
+    return finite(column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column, name)
+
+
 def seconds(column: pa.ChunkedArray, name: str) -> np.ndarray:
     """Return (n,) int64 seconds since 1970, from seconds or from ISO 8601 dates and times; fractions are truncated.
 

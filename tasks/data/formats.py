@@ -1,6 +1,7 @@
 """Reads interaction files as Arrow tables: detects the format and reads only the requested columns.
 
-MovieLens separates by `::` (ratings.dat, no header), MMRec and RecBole by tabs (.inter); CSV by commas.
+MovieLens separates by `::` (ratings.dat, no header), MMRec and RecBole by tabs (.inter); CSV by commas, or by
+semicolons where a comma is the decimal sign.
 """
 
 from __future__ import annotations
@@ -26,33 +27,49 @@ from tasks.progress import progress
 
 FORMATS = ("inter", "dat", "csv", "tsv", "parquet")
 SEPARATORS = {"inter": "\t", "dat": "::", "csv": ",", "tsv": "\t"}
+GUESSED = ("\t", ",", ";", "|")  # separators of a header, in the order in which they are looked for
+NAMED = {"tab": "\t", "\\t": "\t"}  # how people type what a shell makes hard to type
 DAT = ["user_id", "item_id", "rating", "timestamp"]
 LARGEST = 64 << 30  # bytes of an unpacked log
 LARGEST_HEADER = 1 << 16
 CHUNK = 16 << 20
+SAMPLE_ROWS = 500_000
 UNREADABLE = (pa.ArrowInvalid, gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError, csv.Error)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file of known format: `columns` are its column names, `why` says how the format was detected."""
+    """A file of known format: `columns` are its column names, `why` says how the format was detected.
+
+    `separator` is what stands between the columns of a text; empty for Parquet.
+    """
 
     path: Path
     format: str
     why: str
     columns: list[str]
+    separator: str = ""
+
+    def describe(self) -> str:
+        """Begin a sentence about missing columns: the file, how it was read, and what columns it has."""
+        between = f" (columns between {self.separator!r})" if self.separator else ""
+        return f"{self.path.name}, read as {self.format}{between}, has columns {self.columns[:20]}"
 
 
-def open_source(path: Path, wanted: str) -> Source:
-    """Detect a file's format. `wanted` is one of FORMATS, or `auto` to decide by its first bytes and its name."""
+def open_source(path: Path, wanted: str, delimiter: str | None = None) -> Source:
+    """Detect a file's format. `wanted` is one of FORMATS, or `auto` to decide by its first bytes and its name.
+
+    `delimiter` is one character, or `tab`: then the file is a text with a header, whatever its name.
+    """
     if wanted not in {"auto", *FORMATS}:
         raise BadInput(f"format {wanted!r} found, expected one of auto, {', '.join(FORMATS)}")
+    delimiter = _check_delimiter(delimiter, wanted)
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
         raise BadInput(f"{path.name} is empty, expected interactions")
     named = Path(path.name.lower().removesuffix(".gz")).suffix.lstrip(".")
-    if (start == b"PAR1" and wanted == "auto") or wanted == "parquet":
+    if (start == b"PAR1" and wanted == "auto" and delimiter is None) or wanted == "parquet":
         why = "by --format" if wanted != "auto" else "by its first bytes"
         return Source(path, "parquet", why, _parquet_columns(path))
     try:
@@ -60,46 +77,93 @@ def open_source(path: Path, wanted: str) -> Source:
             line = plain.readline(LARGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
     except UNREADABLE as error:
         raise BadInput(f"{path.name} is not readable as text: {one_line(error)}") from error
-    kind, why = (wanted, "by --format") if wanted != "auto" else _decide(path, named, line)
+    kind, separator, why = _decide(path, wanted, named, line, delimiter)
     if kind == "dat":
-        return Source(path, kind, why, DAT)
-    return Source(path, kind, why, _header(path, line, SEPARATORS[kind]))
+        return Source(path, kind, why, DAT, separator)
+    return Source(path, kind, why, _header(path, line, separator), separator)
 
 
 def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table:
     """Return the named columns; those in `ids` are read as text, unchanged, with dictionary encoding."""
-    try:
+    with _readable(source):
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
         with _unpack(source.path, visible=True, colons=source.format == "dat") as plain:
-            return pcsv.read_csv(
-                plain,
-                read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=int(source.format != "dat")),
-                parse_options=pcsv.ParseOptions(
-                    delimiter="," if source.format == "csv" else "\t",
-                    quote_char=False if source.format == "dat" else '"',
-                ),
-                convert_options=pcsv.ConvertOptions(
-                    include_columns=columns,
-                    column_types=dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string())),
-                    null_values=[""],  # NA can be the id of an item
-                    strings_can_be_null=False,
-                ),
-            )
+            return _parse(source, plain, columns, ids)
+
+
+def read_sample(source: Source, columns: list[str]) -> pa.Table:
+    """Return the named columns of the first rows: those of some megabytes of text, or some hundred thousand."""
+    with _readable(source):
+        if source.format == "parquet":
+            with pq.ParquetFile(source.path) as file:
+                batches = file.iter_batches(SAMPLE_ROWS, columns=columns)
+                first = next(batches, None)
+                schema = pa.schema([field for field in file.schema_arrow if field.name in columns])
+            return schema.empty_table() if first is None else pa.Table.from_batches([first])
+        with _unpack(source.path, colons=source.format == "dat") as plain:
+            start = plain.read(CHUNK)
+        return _parse(source, io.BytesIO(start if len(start) < CHUNK else start[: start.rfind(b"\n") + 1]), columns, [])
+
+
+@contextmanager
+def _readable(source: Source) -> Iterator[None]:
+    try:
+        yield
     except UNREADABLE as error:
         raise BadInput(f"{source.path.name} is not readable as {source.format}: {one_line(error)}") from error
 
 
-def _decide(path: Path, named: str, line: str) -> tuple[str, str]:
-    """Return format and reason: by the file's name if the first line has that separator, else by the first line."""
+def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str]) -> pa.Table:
+    return pcsv.read_csv(
+        plain,
+        read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=int(source.format != "dat")),
+        parse_options=pcsv.ParseOptions(
+            delimiter="\t" if source.format == "dat" else source.separator,
+            quote_char=False if source.format == "dat" else '"',
+        ),
+        convert_options=pcsv.ConvertOptions(
+            include_columns=columns,
+            column_types=dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string())),
+            null_values=[""],  # NA can be the id of an item
+            strings_can_be_null=False,
+        ),
+    )
+
+
+def _check_delimiter(delimiter: str | None, wanted: str) -> str | None:
+    """Return the character that `--delimiter` means."""
+    if delimiter is None:
+        return None
+    if wanted in {"dat", "parquet"}:
+        raise BadInput(f"--delimiter {delimiter!r} and --format {wanted} found, expected one of them")
+    character = NAMED.get(delimiter, delimiter)
+    if not (len(character) == 1 and character.isascii()) or character in '"\r\n':
+        raise BadInput(
+            f"--delimiter {delimiter!r} found, expected one character such as ';' or '|', or tab (--format dat is for "
+            "'::')"
+        )
+    return character
+
+
+def _decide(path: Path, wanted: str, named: str, line: str, delimiter: str | None) -> tuple[str, str, str]:
+    """Return format, separator and reason: by options, by the file's name and first line, else by the first line."""
+    if delimiter is not None:
+        if delimiter not in line:
+            raise BadInput(f"{path.name} begins with {quote(line)}, expected columns between {delimiter!r}")
+        return wanted if wanted != "auto" else "csv", delimiter, "by --delimiter"
+    if wanted != "auto":
+        return wanted, SEPARATORS[wanted], "by --format"
     if named in SEPARATORS and (SEPARATORS[named] in line):
-        return named, "by its name and first line"
-    for kind in ("dat", "tsv", "csv"):
-        if SEPARATORS[kind] in line:
-            return kind, "by its first line"
+        return named, SEPARATORS[named], "by its name and first line"
+    if "::" in line:
+        return "dat", "::", "by its first line"
+    for separator in GUESSED:
+        if separator in line:
+            return "tsv" if separator == "\t" else "csv", separator, "by its first line"
     raise BadInput(
-        f"{path.name} begins with {quote(line)}, expected columns between tabs, commas or '::', or Parquet "
-        f"(--format names one of {', '.join(FORMATS)})"
+        f"{path.name} begins with {quote(line)}, expected columns between tabs, commas, semicolons, '|' or '::', or "
+        f"Parquet (--delimiter names another character, --format one of {', '.join(FORMATS)})"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -79,15 +79,18 @@ def normalise_id(item: str) -> str:
 
 
 def check_names(modality: str, names: Sequence[str]) -> None:
-    """Raise BadInput if two files belong to one item: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
+    """Raise BadInput, with the first of them, if two files belong to one item."""
+    for sentence in double_files(modality, names):
+        raise BadInput(sentence)
+
+
+def double_files(modality: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each file of an item that has one already: '1.jpg' and '1.png', or '1.jpg' and '001.jpg'."""
     seen: dict[str, str] = {}
     for name in names:
-        plain = normalise_id(name.rpartition(".")[0])
-        if plain in seen:
-            raise BadInput(
-                f"{modality} files {seen[plain]!r} and {name!r} found for one item, expected one file each: remove one"
-            )
-        seen[plain] = name
+        first = seen.setdefault(normalise_id(name.rpartition(".")[0]), name)
+        if first != name:
+            yield f"{modality} files {first!r} and {name!r} found for one item, expected one file each: remove one"
 
 
 def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) -> None:

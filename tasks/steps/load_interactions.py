@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +32,19 @@ def load_interactions(
     format_name: Annotated[
         str, typer.Option("--format", help=f"auto (by name and first bytes), or one of {', '.join(FORMATS)}.")
     ] = "auto",
+    delimiter: Annotated[
+        str | None, typer.Option(help="What is between the columns of a text: one character, or tab; default: guessed.")
+    ] = None,
     user_column: Annotated[str | None, typer.Option(help=f"Column of the user ids; {USUAL}")] = None,
     item_column: Annotated[str | None, typer.Option(help=f"Column of the item ids; {USUAL}")] = None,
     rating_column: Annotated[str | None, typer.Option(help=f"Column of the ratings; {USUAL}")] = None,
     timestamp_column: Annotated[
-        str | None, typer.Option(help=f"Column of the times, in seconds since 1970 or ISO 8601; {USUAL}")
+        str | None,
+        typer.Option(
+            "--timestamp-column",
+            "--time-column",
+            help=f"Column of the times, in seconds since 1970 or ISO 8601; {USUAL}",
+        ),
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep rows rated at least this.")] = None,
     implicit: Annotated[bool, typer.Option("--implicit", help="Keep every row, whatever its rating.")] = False,
@@ -43,15 +52,29 @@ def load_interactions(
     """Read an interaction log and make it the current one of a dataset.
 
     The log replaces the previous one; runs that have started keep their log. Item ids must be the names of the media
-    without suffix. Of repeated pairs of user and item only the earliest row is kept.
+    without suffix. Of repeated pairs of user and item only the earliest row is kept. Other columns are ignored, with a
+    warning; one that could hold ratings is refused until --threshold or --implicit says what it means.
     """
     if file.is_dir():
         raise BadInput(f"{file} is a folder, expected a file of interactions")
     store, folder = open_store(), interactions_folder(check_dataset_name(dataset))
     columns = Columns(user=user_column, item=item_column, rating=rating_column, timestamp=timestamp_column)
-    reading = read_interactions(file, format_name=format_name, columns=columns, threshold=threshold, implicit=implicit)
+    reading = read_interactions(
+        file,
+        format_name=format_name,
+        delimiter=delimiter,
+        columns=columns,
+        threshold=threshold,
+        implicit=implicit,
+    )
     interactions = reading.interactions
     log.info("%s read as %s (%s): %d rows", file.name, reading.format, reading.why, reading.rows)
+    log.info("%s", reading.roles.describe(threshold))
+    if reading.roles.ignored:
+        log.warning(
+            "columns are ignored: %s (--user-column, --item-column, --rating-column, --timestamp-column choose others)",
+            ", ".join(reading.roles.ignored),
+        )
     if threshold is not None:
         log.info("%d rows rated below %g left out", reading.below_threshold, threshold)
     log.info("%d rows with repeated pairs of user and item left out", reading.duplicates)
@@ -69,6 +92,7 @@ def load_interactions(
         prefix = f"{folder}/{version}"
         if not has_artefact(store, prefix):
             parameters: dict[str, object] = {"source": file.name, "format": reading.format, "threshold": threshold}
+            parameters["columns"] = asdict(reading.roles)
             with write_artefact(store, prefix, parameters=parameters) as out:
                 shutil.copyfile(path, out.file(path.name))
                 out.counts.update(counts)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tasks.data import RULE, first_odd, quote
+from tasks.data import RULE, quote
+from tasks.data.ids import GOOD
 from tasks.errors import BadInput, NotFound
 from tasks.media import EXTENSIONS, LARGEST_FILE
 from tasks.progress import progress
-from tasks.runs.inventory import check_names, list_media, normalise_id
+from tasks.runs.inventory import double_files, list_media, normalise_id
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
 from tasks.store.layout import check_dataset_name, media_folder
 
 log = logging.getLogger(__name__)
 UPLOADS = 4  # in parallel
+MOST_NAMED = 10
 
 
 def load_media(
@@ -33,13 +36,16 @@ def load_media(
     """Upload images, sounds and texts from a folder; files that are already in the store are not sent again.
 
     The name of a file without its suffix is the item id. Hidden files and files next to the folders are ignored; other
-    folders, unknown suffixes and two files of one item are errors, before anything is sent.
+    folders, unknown suffixes and two files of one item are errors, which are all named before anything is
+    sent.
     """
     store, name = open_store(), check_dataset_name(dataset)
     files = {kind: visible(path) for kind, path in sources(folder, modality).items()}
     there = {kind: {info.key: info for info in infos} for kind, infos in list_media(store, name).items()}
-    for kind, (paths, _) in files.items():
-        check_files(kind, folder, paths, there.get(kind, {}))
+    wrong = [text for kind, (paths, _) in files.items() for text in problems(kind, folder, paths, there.get(kind, {}))]
+    if wrong:
+        more = [f"and {len(wrong) - MOST_NAMED} more"] if len(wrong) > MOST_NAMED else []
+        raise BadInput("; ".join(wrong[:MOST_NAMED] + more))
     counts: dict[str, int] = {}
     for kind, (paths, hidden) in files.items():
         prefix = f"{media_folder(name)}{kind}/"
@@ -75,25 +81,27 @@ def visible(folder: Path) -> tuple[list[Path], int]:
     return kept, len(paths) - len(kept)
 
 
-def check_files(modality: str, folder: Path, paths: list[Path], there: dict[str, ObjectInfo]) -> None:
-    """Raise BadInput if the scan could not use the files, alone or together with those already in the store."""
+def problems(modality: str, folder: Path, paths: list[Path], there: dict[str, ObjectInfo]) -> Iterator[str]:
+    """Yield a sentence for all that the scan could not use, alone or together with what is already in the store."""
     accepted = f"{modality} files with one of the suffixes {', '.join(sorted(EXTENSIONS[modality]))}"
     if not paths:
-        raise BadInput(f"{folder} has no files of {modality}, expected {accepted}")
-    for path in paths:
-        if not path.is_file() or path.suffix.lower().lstrip(".") not in EXTENSIONS[modality]:
-            raise BadInput(f"{path} found, expected only {accepted} there")
+        yield f"{folder} has no files of {modality}, expected {accepted}"
+    media = [path for path in paths if path.is_file() and path.suffix.lower().lstrip(".") in EXTENSIONS[modality]]
+    strangers = sorted(set(paths) - set(media))
+    if strangers:
+        named = ", ".join(map(str, strangers[:MOST_NAMED])) + (" ..." if len(strangers) > MOST_NAMED else "")
+        yield f"{named} found ({len(strangers)} in all), expected only {accepted} there"
+    for path in media:
         if path.stat().st_size > LARGEST_FILE:
-            raise BadInput(f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE}")
-    odd = first_odd(path.stem for path in paths)
-    if odd is not None:
-        raise BadInput(f"{modality} file of the item {quote(paths[odd].stem)} found, expected item ids of {RULE}")
-    check_names(modality, [path.name for path in paths])
+            yield f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE}"
+        if not GOOD.fullmatch(path.stem):
+            yield f"{modality} file of the item {quote(path.stem)} found, expected item ids of {RULE}"
+    yield from double_files(modality, [path.name for path in media])
     stored = {normalise_id(Path(key).stem): key for key in there}
-    for path in paths:
+    for path in media:
         key = stored.get(normalise_id(path.stem), path.name)
         if Path(key).name != path.name:
-            raise BadInput(f"{path} found for the item of {key} in the store, expected one file per item: remove one")
+            yield f"{path} found for the item of {key} in the store, expected one file per item: remove one"
 
 
 def upload(store: Store, prefix: str, paths: list[Path], there: dict[str, ObjectInfo], label: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,127 @@ def test_a_threshold_needs_ratings(tmp_path: Path) -> None:
     assert len(read_interactions(path, threshold=3, columns=Columns(rating="stars")).interactions) == 1
 
 
+OPINIONS = {
+    "stars": ["1", "2", "5"],
+    "Bewertung": ["1", "2", "3"],
+    "note": ["12.5", "20", "7"],
+    "score": ["0.13", "0.7", "0.55"],
+    "relevance_score": ["113", "2000", "7"],
+    "gusto": ["1", "5", "3"],
+    "halves": ["0.5", "4.5", "3"],
+    "liked": ["0", "1", "1"],
+    "is_click": ["false", "true", "true"],
+    "flag": ["true", "true", "false"],
+    "userVote": ["like", "dislike", "like"],
+    "weight": ["12", "7043", "1"],
+    "rating:float": ["-3.4", "9.9", "0"],
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("name", OPINIONS)
+def test_a_column_that_could_be_ratings_is_never_passed_over(tmp_path: Path, name: str, kind: str) -> None:
+    """By its name or its values; a row of one star became a like. --implicit says that it does not matter."""
+    if kind == "csv" or name in {"userVote", "rating:float"}:
+        lines = [f"u{row},i{row},{value}\n" for row, value in enumerate(OPINIONS[name])]
+        path = write(tmp_path, "log.csv", f"user,item,{name}\n" + "".join(lines))
+    else:
+        values = [json.loads(value) for value in OPINIONS[name]]
+        path = tmp_path / "log.parquet"
+        pq.write_table(pa.table({"user": ["a", "b", "c"], "item": ["x", "y", "z"], name: values}), path)
+    with pytest.raises(BadInput, match=r"--threshold .* or --implicit") as error:
+        read_interactions(path)
+    assert f"'{name}'" in str(error.value)
+    reading = read_interactions(path, implicit=True)
+    assert len(reading.interactions) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("comment", ["good", "bad", "bad"]),
+        ("note", [f"a remark of the user {number}" for number in range(30)]),
+        ("category_id", ["1", "2", "3"]),
+        ("session", ["1000", "1001", "1002"]),
+        ("price", ["1.99", "2.49", "7.99"]),
+        ("rating_date", ["2020-01-01", "2020-01-02", "2020-01-01"]),
+        ("constant", ["1", "1", "1"]),
+        ("stars", ["", "", ""]),
+        ("year", ["1999", "2000", "2001"]),
+    ],
+)
+def test_other_columns_are_ignored_and_named(tmp_path: Path, name: str, values: list[str]) -> None:
+    """Texts, numbers of things, dates and columns in which nothing differs say nothing about liking."""
+    lines = [f"u{row},i{row},{value}\n" for row, value in enumerate(values)]
+    roles = read_interactions(write(tmp_path, "log.csv", f"user,item,{name}\n" + "".join(lines))).roles
+    assert roles.ignored == (name,)
+    assert roles.describe(None) == f"user: user, item: item, rating: none, time: none; ignored: {name}"
+
+
+def test_ratings_that_are_true_or_false_are_one_and_zero(tmp_path: Path) -> None:
+    """So that the events that did not happen can be left out."""
+    path = write(tmp_path, "clicks.csv", "user,item,is_click\na,x,true\nb,y,false\n")
+    reading = read_interactions(path, columns=Columns(rating="is_click"), threshold=1)
+    assert named(reading.interactions) == {("a", "x")}
+    assert reading.roles.describe(1) == "user: user, item: item, rating: is_click (>= 1), time: none; ignored: none"
+
+
+def test_with_a_rating_that_counts_others_are_ignored(tmp_path: Path) -> None:
+    """The user has said which column decides."""
+    path = write(tmp_path, "log.csv", "user,item,rating,liked,text\na,x,5,0,hm\nb,y,1,1,oh\n")
+    assert read_interactions(path, threshold=4).roles.ignored == ("liked", "text")
+
+
+DELIMITED = "user{0}movie{0}stars{0}when{0}comment\nu1{0}a{0}5{0}1970-01-02{0}well, yes\nu2{0}b{0}1{0}1970-01-03{0}no\n"
+
+
+@pytest.mark.parametrize(
+    ("character", "given", "why"),
+    [
+        (";", ";", "by --delimiter"),
+        ("|", "|", "by --delimiter"),
+        ("\t", "tab", "by --delimiter"),
+        ("\t", "\\t", "by --delimiter"),
+        ("^", "^", "by --delimiter"),
+        (";", None, "by its first line"),
+        ("|", None, "by its first line"),
+        ("\t", None, "by its first line"),
+    ],
+)
+def test_columns_may_stand_between_other_characters(
+    tmp_path: Path, character: str, given: str | None, why: str
+) -> None:
+    """What is usual is recognised in the header, anything else is told."""
+    path = write(tmp_path, "log.csv", DELIMITED.format(character))
+    columns = Columns(item="movie", rating="stars", timestamp="when")
+    reading = read_interactions(path, delimiter=given, columns=columns, threshold=4)
+    assert (rows(reading.interactions), reading.why) == ([("u1", "a")], why)
+    assert reading.interactions.timestamps is not None
+    assert reading.interactions.timestamps.tolist() == [86_400]
+    said = "user: user, item: movie, rating: stars (>= 4), time: when; ignored: comment"
+    assert reading.roles.describe(4) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "kind", "message"),
+    [
+        ("user^item\na^x\n", None, "auto", "begins with 'user.item', expected .*--delimiter names another character"),
+        ("user,item\na,x\n", ";", "auto", "begins with 'user,item', expected columns between ';'"),
+        ("user,item\na,x\n", "::", "auto", "--delimiter '::' found, expected one character .*--format dat"),
+        ("user,item\na,x\n", "", "auto", "--delimiter '' found, expected one character"),
+        ("user,item\na,x\n", ",", "parquet", "--delimiter ',' and --format parquet found, expected one of them"),
+        ("user;item;a,b\na;x;1\n", None, "csv", "has columns .*'user;item;a'.*; --delimiter names what is between"),
+        ("1,10,5,978300760\n1,11,3,97\n", None, "auto", "the first line looks like a row: put a line with names above"),
+    ],
+)
+def test_a_wrong_guess_says_how_to_tell(
+    tmp_path: Path, text: str, delimiter: str | None, kind: str, message: str
+) -> None:
+    """The error names the option, or what is wrong with it."""
+    with pytest.raises(BadInput, match=message):
+        read_interactions(write(tmp_path, "log.csv", text), delimiter=delimiter, format_name=kind)
+
+
 @pytest.mark.parametrize(
     ("times", "expected"),
     [
@@ -244,7 +366,11 @@ FAULTS = {
     "nul inside": ("a,x,1,1,0\nb,y\0,1,1,0\n", r"has the id 'y\\x00' in row 2"),
     "endless id": ("a,x,1,1,0\nb," + "y" * 300 + ",1,1,0\n", r"has the id 'y+\.\.\.' in row 2"),
     "rating a word": ("a,x,1,1,0\nb,y,good,1,0\n", "column rating of f.csv has 'good' in row 2, expected numbers"),
-    "rating yes": ("a,x,true,1,0\n", "column rating of f.csv is of type bool, expected numbers"),
+    "rating a date": ("a,x,2020-01-01,1,0\n", "column rating of f.csv is of type date32.*, expected numbers"),
+    "everything": (
+        "a,x,good,noon,5\n,y,1,1,0\n",
+        "user_id .* '' in row 2.*timestamp .* 'noon' in row 1.*x_label .* 5 in row 1.*; column rating .* 'good' in",
+    ),
     "rating missing": ("a,x,1,1,0\nb,y,,1,0\n", r"has no number in row 2 \(1 such rows\)"),
     "rating never": ("a,x,,1,0\n", "column rating of f.csv has no value in any row"),
     "rating nan": ("a,x,1,1,0\nb,y,nan,1,0\n", r"has a number that is not finite in row 2 \(1 such rows\)"),
@@ -283,10 +409,11 @@ def test_rows_of_faults_are_rows_of_the_file(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("e.csv", b"", "e.csv is empty, expected interactions"),
-        ("e.csv.gz", b"", r"e\.csv\.gz begins with '', expected columns between tabs, commas or '::', or Parquet"),
+        ("e.csv.gz", b"", r"e\.csv\.gz begins with '', expected columns between tabs, commas, .*, or Parquet"),
         ("p.csv", b"just a line\n", "p.csv begins with 'just a line', expected columns between"),
         ("b.csv", b"\x89PNG\r\n\x1a\n\0\0\xff", "b.csv is not readable as text"),
-        ("c.csv", b"who,what\n1,2\n", r"c\.csv, read as csv, has columns \['who', 'what'\], expected one for the user"),
+        ("c.csv", b"who,what\n1,2\n", r"has columns \['who', 'what'\], expected one for the user: .* for the item: .*"),
+        ("C.csv", b"who,what\n1,2\n", r"C\.csv, read as csv \(columns between ','\), has columns"),
         ("d.csv", b"user_id,what\n1,2\n", "expected one for the item: item_id, .* or another that --item-column names"),
         ("t.csv", b"user_id,item_id,item_id\n1,2,3\n", r"t\.csv has the columns \['item_id'\] more than once"),
         (
@@ -328,7 +455,7 @@ def test_a_parquet_with_unusable_columns_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (Columns(user="nobody"), r"o\.csv has columns .* expected the user in 'nobody'"),
+        (Columns(user="nobody"), r"o\.csv, read as csv .* has columns .* expected the user in 'nobody'"),
         (Columns(item="user_id"), "expected a different one for each purpose"),
         (Columns(timestamp="when"), "expected the timestamp in 'when'"),
     ],

@@ -70,11 +70,48 @@ def test_the_format_and_the_counts_are_said(folder_store: Store, log: Path, capl
         load_interactions(file=log, dataset="films", threshold=4)
     assert caplog.messages == [
         "ratings.csv read as csv (by its name and first line): 4 rows",
+        "user: user_id, item: item_id, rating: rating (>= 4), time: timestamp; ignored: none",
         "1 rows rated below 4 left out",
         "1 rows with repeated pairs of user and item left out",
         "2 interactions / 2 users / 1 items",
     ]
     assert folder_store.url.startswith("file://")
+
+
+def test_what_is_ignored_is_a_warning_and_what_was_used_is_kept(
+    folder_store: Store, log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The manifest tells later what each column was."""
+    log.write_text("user;movie;stars;when;comment\nu;a;5;10;good\nv;a;1;11;bad\n", encoding="utf-8")
+    closing = load_interactions(
+        file=log,
+        dataset="films",
+        item_column="movie",
+        rating_column="stars",
+        timestamp_column="when",
+        delimiter=";",
+        threshold=4,
+    )
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == 1
+    assert warned[0].startswith("columns are ignored: comment (--user-column")
+    used = {"user": "user", "item": "movie", "rating": "stars", "timestamp": "when", "label": None}
+    manifest = read_artefact(folder_store, str(closing["log"])).manifest
+    assert manifest.parameters["columns"] == used | {"ignored": ["comment"]}
+
+
+def test_a_row_of_one_star_is_no_like_in_silence(
+    folder_store: Store, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was, where the column had another name than `rating`."""
+    log.write_text("user,item,stars\nu,a,5\nv,a,1\n", encoding="utf-8")
+    assert main(["load-interactions", str(log), "--dataset", "films"]) == 2
+    said = capsys.readouterr().err
+    assert "'stars' (1, 5); expected --rating-column stars with --threshold" in said
+    assert current(folder_store, "interactions/films") is None
+    words = ["load-interactions", str(log), "--dataset", "films", "--rating-column", "stars", "--threshold", "4"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["interactions"] == 1
 
 
 @pytest.mark.usefixtures("folder_store")
@@ -104,7 +141,7 @@ def test_a_log_that_is_refused_changes_nothing(folder_store: Store, log: Path) -
 def test_it_is_a_command(folder_store: Store, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every option works as typed, and what is wrong is one line and exit code 2."""
     words = ["load-interactions", str(log), "--dataset", "films", "--format", "csv", "--user-column", "user_id"]
-    words += ["--item-column", "item_id", "--rating-column", "rating", "--timestamp-column", "timestamp"]
+    words += ["--item-column", "item_id", "--rating-column", "rating", "--time-column", "timestamp", "--delimiter", ","]
     assert main([*words, "--threshold", "4.5"]) == 0
     closing = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert closing["log"] == current(folder_store, "interactions/films")

@@ -85,7 +85,7 @@ def test_links_are_followed(folder_store: Store, folder: Path, tmp_path: Path) -
     load_media(folder=folder, dataset="films")
     assert media(folder_store)["image/3.jpg"] == b"linked"
     (folder / "image/4.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    with pytest.raises(BadInput, match=r"4\.jpg found, expected only image files"):
+    with pytest.raises(BadInput, match=r"4\.jpg found \(1 in all\), expected only image files"):
         load_media(folder=folder, dataset="films")
 
 
@@ -93,9 +93,12 @@ def test_links_are_followed(folder_store: Store, folder: Path, tmp_path: Path) -
     ("name", "message"),
     [
         ("video/1.mp4", r"has the folders \['video'\], expected only image/, audio/, text/ in it"),
-        ("image/3.exe", r"3\.exe found, expected only image files with one of the suffixes bmp, gif, .* there"),
-        ("image/3", r"image/3 found, expected only image files"),
-        ("image/more/3.jpg", r"image/more found, expected only image files"),
+        (
+            "image/3.exe",
+            r"3\.exe found \(1 in all\), expected only image files with one of the suffixes bmp, gif, .* there",
+        ),
+        ("image/3", r"image/3 found \(1 in all\), expected only image files"),
+        ("image/more/3.jpg", r"image/more found \(1 in all\), expected only image files"),
         ("image/1.png", r"image files '1\.jpg' and '1\.png' found for one item, expected one file each"),
         ("image/01.jpg", r"image files '01\.jpg' and '1\.jpg' found for one item"),
         ("image/3 .jpg", r"image file of the item '3 ' found, expected item ids of 1 to 255 characters without blanks"),
@@ -108,6 +111,21 @@ def test_what_the_scan_could_not_use_is_refused_before_anything_is_sent(
     """Unknown folders and endings, folders in folders, two files of one item, unusable ids."""
     put(folder / name, b"x")
     with pytest.raises(BadInput, match=message):
+        load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {}
+
+
+def test_all_bad_files_are_named_in_one_answer(folder_store: Store, folder: Path) -> None:
+    """Of all modalities; a person who repairs a folder does not want to hear of one at a time."""
+    for name in ("image/a.exe", "image/b.exe", "image/01.jpg", "image/2.bmp", "text/2.pdf", "audio/x .ogg"):
+        put(folder / name, b"x")
+    with pytest.raises(BadInput) as error:
+        load_media(folder=folder, dataset="films")
+    for part in ("a.exe", "b.exe found (2 in all)", "'01.jpg' and '1.jpg'", "'2.PNG' and '2.bmp'", "2.pdf", "'x '"):
+        assert part in str(error.value)
+    for number in range(20):
+        put(folder / f"audio/{number} .ogg", b"x")
+    with pytest.raises(BadInput, match=r"; and 15 more$"):
         load_media(folder=folder, dataset="films")
     assert media(folder_store) == {}
 
