@@ -31,3 +31,13 @@ def test_large_rows_agree_with_a_full_sort() -> None:
     scores = np.random.default_rng(0).normal(size=(50, 3000)).astype(np.float32)
     scores[7] = np.round(scores[7], 1)
     np.testing.assert_array_equal(top_items(scores, 50), np.argsort(-scores, axis=1, kind="stable")[:, :50])
+
+
+@given(data=st.data(), rows=st.integers(1, 4), items=st.integers(1, 300), k=st.integers(1, 60))
+def test_many_equal_scores_are_ranked_as_by_a_slow_sort(data: st.DataObject, rows: int, items: int, k: int) -> None:
+    """Few distinct scores, masked items among them: a tie may lie anywhere, cross rank k and take the whole row."""
+    kinds = data.draw(st.lists(st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 0.5, 2.0]), min_size=1, max_size=4))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    scores = rng.choice(np.array(kinds, dtype=np.float32), (rows, items))
+    slow = [sorted(range(items), key=lambda column: (-scores[row, column], column))[:k] for row in range(rows)]
+    np.testing.assert_array_equal(top_items(scores, k), slow)
