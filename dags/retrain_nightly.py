@@ -15,8 +15,8 @@ One email says what failed, what was expected, and which release is served. A fa
 * **check-embeddings, check-dataset** (exit code 10): the data failed validation. Not retried; nothing was trained. The
   email lists each failed expectation with item ids; `runs/<run id>/<step>/report.json` has all of them. Fix the media
   or the interactions, then trigger a new run.
-* **exit code 2**, any task: the input or an option is wrong; the last line of the log says what was found and what was
-  expected. Not retried.
+* **exit code 2**, any task: the input or an option is wrong; the last lines of the log say what was found and what was
+  expected. Not retried. So ends a run that was started with a parameter that the form does not have.
 * **anything else**: a fault, tried four times. Exit code 137 means out of memory or killed from outside. When the
   cause is fixed, *Clear* the failed task: the run continues from there.
 * **nothing starts**: the pool `gpu` must exist (`airflow pools set gpu 1 GPUs`), and a run waits for the one before it.

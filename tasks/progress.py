@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -14,7 +14,9 @@ T = TypeVar("T")
 
 
 def progress(iterable: Iterable[T], *, label: str, total: int | None = None, unit: str = "it") -> Iterable[T]:
-    """Yield the elements of `iterable` unchanged and show the progress."""
+    """Yield the elements of `iterable` unchanged and show the progress; of nothing there is none to show."""
+    if (len(iterable) if total is None and isinstance(iterable, Sized) else total) == 0:
+        return iterable
     live = sys.stdout.isatty()
     return tqdm(
         iterable,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowFailException
 
 NEW_MEDIA = Asset("new_media", group="recsys")
 
@@ -13,13 +14,13 @@ NEW_MEDIA = Asset("new_media", group="recsys")
 def dataset_of(params: Mapping[str, Any], events: Mapping[Any, Any] | None) -> str:
     """Return the dataset of a run: that of the media events that started it, else the parameter.
 
-    Raises ValueError if several datasets got new media before the run started: a run retrains one.
+    Raises AirflowFailException if several datasets got new media before the run started: a run retrains one.
     """
     extras = [event.extra for group in (events or {}).values() for event in group]
     named = {extra["dataset"] for extra in extras if extra.get("dataset")}
     if len(named) > 1:
         names = ", ".join(sorted(named))
-        raise ValueError(
+        raise AirflowFailException(
             f"new media of {len(named)} datasets ({names}) started one run, expected one: trigger each by hand"
         )
     return str(next(iter(named), params["dataset"]))

@@ -12,6 +12,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,12 +23,13 @@ import structlog
 from airflow.dag_processing.processor import DagFileProcessorProcess
 from airflow.models.dagrun import DagRun
 from airflow.sdk.api.client import Client
+from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow.sdk.execution_time.supervisor import in_process_api_server
 from airflow.utils.session import create_session
 from recsys.alerts import callbacks
 from recsys.alerts.callbacks import compose
 from recsys.alerts.letter import subject
-from recsys.launch.outcome import log_failed_task
+from recsys.launch.outcome import log_failed_task, log_failed_try
 from sqlalchemy import select
 from uuid6 import uuid7
 
@@ -303,8 +305,17 @@ def test_failing_looks_in_a_row_are_one_mail(
 
 
 def test_a_failed_task_is_one_line_in_its_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Task, tries and error; no mail."""
+    """Task, tries and error, at the end; no mail."""
     ti = SimpleNamespace(task_id="train", try_number=4)
     context: Any = {"ti": ti, "task": SimpleNamespace(retries=3), "exception": ValueError("the loss is NaN")}
     log_failed_task(context)
-    assert caplog.messages == ["train failed for good, try 4 of 4: the loss is NaN"]
+    assert caplog.messages[-1] == "train failed for good, try 4 of 4: the loss is NaN"
+
+
+def test_a_task_that_hangs_is_said_to_have_passed_its_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """Airflow's own words are a process number."""
+    task = SimpleNamespace(retries=3, execution_timeout=timedelta(hours=2))
+    context: Any = {"ti": SimpleNamespace(task_id="align", try_number=1), "task": task}
+    log_failed_try(context | {"exception": AirflowTaskTimeout("Timeout, PID: 7")})
+    said = "align failed and is tried again later, try 1 of 4: it took longer than 2:00:00, its limit, and was ended"
+    assert caplog.messages[-1] == f"{said} (execution_timeout)"

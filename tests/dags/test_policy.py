@@ -11,7 +11,7 @@ from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 from recsys.alerts import callbacks
-from recsys.launch.outcome import log_failed_task
+from recsys.launch.outcome import log_failed_task, log_failed_try
 
 from tests import control_plane
 
@@ -64,6 +64,7 @@ def test_failures_are_told_once_by_mail_and_once_in_the_log(dag: DAG) -> None:
     task: Any
     for task in dag.tasks:
         assert list(task.on_failure_callback) == [log_failed_task]
+        assert list(task.on_retry_callback) == [log_failed_try]
         assert not task.email
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.models.asset import AssetEvent
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.session import create_session
+from recsys.launch import outcome
+from recsys.launch.outcome import FailedForGood
+from recsys.launch.parameters import refuse_unknown
 from recsys.media import dataset_of
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -137,8 +143,59 @@ def test_a_run_that_media_started_takes_their_dataset() -> None:
     assert dataset_of({"dataset": "demo"}, {"new_media": [Event(dataset="films"), Event(dataset="films")]}) == "films"
     assert dataset_of({"dataset": "demo"}, {"new_media": [Event()]}) == "demo"
     assert dataset_of({"dataset": "demo"}, {}) == "demo"
-    with pytest.raises(ValueError, match=re.escape("new media of 2 datasets (films, songs) started one run")):
+    with pytest.raises(AirflowFailException, match=re.escape("new media of 2 datasets (films, songs) started one run")):
         dataset_of({"dataset": "demo"}, {"new_media": [Event(dataset="songs"), Event(dataset="films")]})
+
+
+@pytest.mark.parametrize("dag", ["retrain_nightly", "ingest_media"])
+def test_a_parameter_that_the_form_has_not_ends_the_run_at_its_first_command(
+    run_dag: RunDag, dags: dict[str, DAG], caplog: pytest.LogCaptureFixture, dag: str
+) -> None:
+    """At the first try, before anything is run; the sentence names the unknown and the known ones."""
+    ran = run_dag(dags[dag], dataset="films", modles=["ease"], force_it=True)
+    assert (ran.state, ran.commands) == ("failed", [])
+    failed = [(task, ti.try_number) for (task, _), ti in ran.tasks.items() if ti.state == "failed"]
+    assert failed == [("scan" if dag == "retrain_nightly" else "discover", 1)]
+    sentence = "unknown parameter force_it, modles found in the run's configuration, expected some of"
+    assert f"{sentence} {', '.join(sorted(dags[dag].params))}: trigger a new run" in closing_lines(caplog)
+
+
+def test_a_run_from_before_the_form_lost_a_field_can_be_continued(retrain: DAG) -> None:
+    """Only the first command asks what the run was started with."""
+    context: Any = {"dag": retrain, "dag_run": SimpleNamespace(conf={"lost": 1}), "ti": SimpleNamespace()}
+    refuse_unknown(context | {"task": retrain.get_task("publish")})
+    with pytest.raises(FailedForGood, match="unknown parameter lost"):
+        refuse_unknown(context | {"task": retrain.get_task("scan")})
+
+
+LONG = "2 of 9 expectations failed: " + "id_spaces_agree on item_id, " * 12 + "see the report"
+
+
+@pytest.mark.parametrize(("code", "tries"), [(10, 1), (2, 1), (1, 4)])
+def test_the_log_of_a_failed_task_ends_with_the_sentence_and_has_no_stack(
+    run_dag: RunDag, impatient: dict[str, DAG], caplog: pytest.LogCaptureFixture, code: int, tries: int
+) -> None:
+    """Of every try, on lines that need no scrolling sideways, and outside of what the UI folds."""
+    with capture_logs() as logged:
+        ran = run_dag(impatient["retrain_nightly"], {"align": (code, LONG)}, modalities=["text"], models=["ease"])
+    assert ran.tasks["align", -1].try_number == tries
+    assert [entry for entry in logged if entry.get("exc_info")] == []
+    assert [record for record in caplog.records if record.exc_info] == []
+    ended = closing_lines(caplog)
+    for number in range(1, tries):
+        assert (
+            f"align failed and is tried again later, try {number} of 4: align ended with exit code 1: {LONG}" in ended
+        )
+    assert f"align failed for good, try {tries} of 4: align ended with exit code {code}" in ended
+    assert ended.count(LONG) == tries
+    lines = [record.getMessage() for record in caplog.records if record.name == outcome.__name__]
+    assert max(map(len, lines)) <= outcome.WIDTH
+    assert lines.index("::endgroup::") < lines.index(next(line for line in lines if line.startswith("align failed")))
+
+
+def closing_lines(caplog: pytest.LogCaptureFixture) -> str:
+    """What tasks' callbacks wrote, as one line."""
+    return " ".join(record.getMessage() for record in caplog.records if record.name == outcome.__name__)
 
 
 def events_of(run: str) -> list[dict[str, Any]]:

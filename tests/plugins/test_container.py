@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from airflow._shared.module_loading import find_path_from_directory
-from airflow.sdk.exceptions import AirflowFailException
 from recsys.launch.container import GPU_POOL, container
 from recsys.launch.docker import cpu_limit
+from recsys.launch.outcome import FailedForGood
 from recsys.launch.process import ProcessTask
 
 from tests import control_plane
@@ -53,7 +53,7 @@ def test_an_unknown_launcher_names_the_known_ones(monkeypatch: pytest.MonkeyPatc
 def test_a_limit_of_cpus_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anything else is named, with what is expected."""
     monkeypatch.setenv("RECSYS_TASK_CPUS", "two")
-    with pytest.raises(AirflowFailException, match=r"RECSYS_TASK_CPUS is 'two', expected a number of CPUs such as 1.5"):
+    with pytest.raises(FailedForGood, match=r"RECSYS_TASK_CPUS is 'two', expected a number of CPUs such as 1.5"):
         cpu_limit()
 
 

@@ -16,10 +16,11 @@ from typing import Any
 import docker
 import pytest
 from airflow.sdk._shared.secrets_masker import redact
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from docker.errors import APIError, NotFound
 from recsys.launch.docker import SCRATCH, DockerTask, read_environment, remove_containers, request_gpus
+from recsys.launch.outcome import Failed, FailedForGood
 from structlog.testing import capture_logs
 
 from tests.plugins.bench import DEADLINE, TaskInstance, execute, messages, wait
@@ -139,7 +140,7 @@ def test_the_limits_are_set_on_the_container(site: Site) -> None:
     task = site.task("import time; time.sleep(60)")
 
     def run() -> None:
-        with pytest.raises(AirflowException, match=r"removed while train ran|killed from outside"):
+        with pytest.raises(Failed, match=r"removed while train ran|killed from outside"):
             execute(task, site.ti)
 
     runner = threading.Thread(target=run)
@@ -176,14 +177,14 @@ def test_both_streams_are_logged_line_by_line(site: Site) -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "meaning"),
     [
-        (10, AirflowFailException, "exit code 10 (validation failed)"),
-        (2, AirflowFailException, "exit code 2 (bad input)"),
-        (1, AirflowException, "exit code 1"),
+        (10, FailedForGood, "exit code 10 (validation failed)"),
+        (2, FailedForGood, "exit code 2 (bad input)"),
+        (1, Failed, "exit code 1"),
     ],
 )
 def test_an_exit_code_means_what_it_means_everywhere(site: Site, code: int, kind: type, meaning: str) -> None:
     """With the last sentence of standard error, whatever was printed after it; and the container is gone."""
-    with pytest.raises(AirflowException) as caught:
+    with pytest.raises(Failed) as caught:
         site.run(f"import sys; sys.stderr.write('first\\n2 found, 3 expected\\n'); print('end'); sys.exit({code})")
     assert type(caught.value) is kind
     assert str(caught.value) == f"train ended with {meaning}: 2 found, 3 expected"
@@ -200,7 +201,7 @@ def test_nothing_to_do_is_skipped(site: Site) -> None:
 def test_running_out_of_memory_is_said_to_be_that(site: Site) -> None:
     """And names the limit: a killed process could not say it itself."""
     program = "import sys; print('begun', file=sys.stderr); b'x' * 400_000_000"
-    with capture_logs() as logged, pytest.raises(AirflowException) as caught:
+    with capture_logs() as logged, pytest.raises(Failed) as caught:
         execute(site.task(program), site.ti)
     expected = "out of memory: it needed more than its limit of 200m (RECSYS_TASK_MEMORY)"
     assert messages(logged, "error") == [expected]
@@ -269,7 +270,7 @@ def test_a_timeout_leaves_neither_container_nor_volume(site: Site) -> None:
 def test_an_image_that_is_not_there_is_named_and_not_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to do about it."""
     monkeypatch.setenv("RECSYS_TASK_IMAGE", "no-such-image:1")
-    with pytest.raises(AirflowFailException, match=r"image no-such-image:1 .* is not on this machine.*compose build"):
+    with pytest.raises(FailedForGood, match=r"image no-such-image:1 .* is not on this machine.*compose build"):
         site.run("pass")
 
 
@@ -279,7 +280,7 @@ def test_an_env_file_that_cannot_be_read_is_named(site: Site, content: str | Non
     site.env_file.unlink()
     if content is not None:
         site.env_file.write_text(content)
-    with pytest.raises(AirflowFailException, match=r"RECSYS_TASK_ENV_FILE. cannot be read, expected lines of NAME"):
+    with pytest.raises(FailedForGood, match=r"RECSYS_TASK_ENV_FILE. cannot be read, expected lines of NAME"):
         site.run("pass")
 
 
@@ -316,7 +317,7 @@ def test_without_a_gpu_a_task_that_wants_one_computes_on_the_cpu_and_says_so(sit
 def test_a_gpu_that_was_demanded_and_is_not_there_is_an_error(site: Site) -> None:
     """Hours on a CPU are not what was asked for."""
     site.env_file.write_text("RECSYS_DEVICE=cuda\n")
-    with pytest.raises(AirflowFailException, match="RECSYS_DEVICE is cuda, and no GPU is available"):
+    with pytest.raises(FailedForGood, match="RECSYS_DEVICE is cuda, and no GPU is available"):
         site.run("pass", gpu=True)
 
 

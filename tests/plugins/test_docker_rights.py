@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from docker import APIClient
 from docker.errors import APIError, NotFound
 from recsys.launch.docker import (
@@ -20,6 +19,7 @@ from recsys.launch.docker import (
     remove_containers,
     rights,
 )
+from recsys.launch.outcome import Failed, FailedForGood
 
 from tests.plugins.bench import TaskInstance, execute
 
@@ -125,7 +125,7 @@ def test_without_limits_memory_is_bounded_all_the_same(monkeypatch: pytest.Monke
 def test_a_limit_of_cpus_that_is_no_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence has the setting and what it was."""
     monkeypatch.setenv("RECSYS_TASK_CPUS", "many")
-    with pytest.raises(AirflowFailException, match="RECSYS_TASK_CPUS is 'many', expected a number of CPUs"):
+    with pytest.raises(FailedForGood, match="RECSYS_TASK_CPUS is 'many', expected a number of CPUs"):
         rights()
 
 
@@ -185,7 +185,7 @@ def test_a_retry_removes_its_own_left_overs_and_asks_for_no_more_than_its_rights
     monkeypatch.setenv("RECSYS_TASK_ENV_FILE", str(env_file))
     monkeypatch.setattr(DockerTask, "cli", engine)
     task, ti = DockerTask(task_id="train", command=["train"]), TaskInstance("dag", "run", "train", map_index=0)
-    with pytest.raises(AirflowException, match="was removed while train ran"):  # for this engine makes none
+    with pytest.raises(Failed, match="was removed while train ran"):  # for this engine makes none
         execute(task, ti)
     assert set(engine.present) == {"running-beside", "running-later", "unmarked", "running-elsewhere"}
     asked = engine.created[0]

@@ -7,11 +7,12 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from kubernetes import client
 from kubernetes.client import models as k8s
 from recsys.launch.container import container
 from recsys.launch.kubernetes import CONTAINER, PodTask
+from recsys.launch.outcome import Failed, FailedForGood
 
 from tests import control_plane
 from tests.plugins.bench import TaskInstance
@@ -74,7 +75,7 @@ def test_the_same_words_are_the_arguments_of_the_image() -> None:
 def test_without_an_image_there_is_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says which setting is missing, instead of asking the cluster for nothing."""
     monkeypatch.delenv("RECSYS_TASK_IMAGE")
-    with pytest.raises(AirflowFailException, match="RECSYS_TASK_IMAGE is not set"):
+    with pytest.raises(FailedForGood, match="RECSYS_TASK_IMAGE is not set"):
         pod_of(container("check-dataset"))
 
 
@@ -128,11 +129,11 @@ def ended(code: int, message: str = "", reason: str = "Error") -> k8s.V1Pod:
 @pytest.mark.parametrize(
     ("code", "reason", "kind", "sentence"),
     [
-        (10, "Error", AirflowFailException, "train ended with exit code 10 (validation failed): 2 found, 3 expected"),
-        (2, "Error", AirflowFailException, "train ended with exit code 2 (bad input): 2 found, 3 expected"),
-        (1, "Error", AirflowException, "train ended with exit code 1: 2 found, 3 expected"),
+        (10, "Error", FailedForGood, "train ended with exit code 10 (validation failed): 2 found, 3 expected"),
+        (2, "Error", FailedForGood, "train ended with exit code 2 (bad input): 2 found, 3 expected"),
+        (1, "Error", Failed, "train ended with exit code 1: 2 found, 3 expected"),
         (99, "Error", AirflowSkipException, "2 found, 3 expected"),
-        (137, "OOMKilled", AirflowException, "out of memory: it needed more than its limit of 4Gi"),
+        (137, "OOMKilled", Failed, "out of memory: it needed more than its limit of 4Gi"),
     ],
 )
 def test_an_exit_code_means_what_it_means_everywhere(
@@ -148,7 +149,7 @@ def test_an_exit_code_means_what_it_means_everywhere(
 
     monkeypatch.setattr(KubernetesPodOperator, "cleanup", parents)
     ti: Any = TaskInstance()
-    with pytest.raises(AirflowException) as caught:
+    with pytest.raises((Failed, AirflowSkipException)) as caught:
         task.cleanup(ended(code), ended(code, "begun\n2 found, 3 expected\n", reason), None, {"ti": ti})
     assert type(caught.value) is kind
     assert sentence in str(caught.value)

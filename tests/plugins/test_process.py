@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 import pytest
 from airflow.sdk._shared.secrets_masker import redact
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from recsys.launch.lines import LONGEST_LINE, Lines
-from recsys.launch.outcome import settle
+from recsys.launch.outcome import Failed, FailedForGood, settle
 from recsys.launch.process import ProcessTask, find_groups
 from structlog.testing import capture_logs
 
@@ -140,22 +140,22 @@ def test_exit_code_0_is_a_success(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("code", "exception", "meaning"),
     [
-        (10, "AirflowFailException", "exit code 10 (validation failed)"),
-        (2, "AirflowFailException", "exit code 2 (bad input)"),
-        (1, "AirflowException", "exit code 1"),
-        (7, "AirflowException", "exit code 7"),
-        (137, "AirflowException", "exit code 137 (out of memory, or killed from outside)"),
+        (10, FailedForGood, "exit code 10 (validation failed)"),
+        (2, FailedForGood, "exit code 2 (bad input)"),
+        (1, Failed, "exit code 1"),
+        (7, Failed, "exit code 7"),
+        (137, Failed, "exit code 137 (out of memory, or killed from outside)"),
     ],
 )
 def test_other_exit_codes_fail_with_the_last_sentence_of_standard_error(
-    bench: Bench, code: int, exception: str, meaning: str
+    bench: Bench, code: int, exception: type[Failed], meaning: str
 ) -> None:
     """10 and 2 for good, the others to be retried; the alert finds the reason."""
-    with pytest.raises(Exception, match="2 rows found, 3 expected") as caught:
+    with pytest.raises(Failed, match="2 rows found, 3 expected") as caught:
         bench.run(
             f"import sys; sys.stderr.write('first\\n2 rows found, 3 expected\\n'); print('end'); sys.exit({code})"
         )
-    assert type(caught.value).__name__ == exception
+    assert type(caught.value) is exception
     assert str(caught.value) == f"train ended with {meaning}: 2 rows found, 3 expected"
     assert bench.ti.pushed["fault"] == {
         "command": ["train", "--model", "bpr"],
@@ -174,14 +174,14 @@ def test_exit_code_99_skips_with_the_reason(bench: Bench) -> None:
 
 def test_a_command_killed_from_outside_is_named_so_and_retried(bench: Bench) -> None:
     """The kernel's out-of-memory killer sends KILL; the sentence says what that may mean."""
-    with pytest.raises(AirflowException, match=r"^train ended with exit code 137 \(out of memory, or killed") as caught:
+    with pytest.raises(Failed, match=r"^train ended with exit code 137 \(out of memory, or killed") as caught:
         bench.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    assert not isinstance(caught.value, AirflowFailException)
+    assert not isinstance(caught.value, FailedForGood)
 
 
 def test_a_sentence_without_end_is_cut(bench: Bench) -> None:
     """It goes into the metadata database and the email."""
-    with pytest.raises(AirflowException) as raised:
+    with pytest.raises(Failed) as raised:
         settle({"ti": bench.ti}, ["train"], 1, "x" * 9999)
     assert str(raised.value) == "train ended with exit code 1: " + "x" * 2000
     assert bench.ti.pushed["fault"]["error"] == str(raised.value)
@@ -208,7 +208,7 @@ def test_an_outcome_stays_what_it_is_when_the_reason_cannot_be_kept(
         raise ConnectionError("API server is away")
 
     monkeypatch.setattr(bench.ti, "xcom_push", away)
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(FailedForGood):
         bench.run("import sys; sys.exit(10)")
 
 
@@ -219,7 +219,7 @@ def test_a_stack_that_names_no_task_package_is_told_so(
     """Not retried: the environment will not mend itself."""
     task = bench.task("")
     monkeypatch.delenv(variable)
-    with pytest.raises(AirflowFailException, match=f"^{variable} is not set, expected it in"):
+    with pytest.raises(FailedForGood, match=f"^{variable} is not set, expected it in"):
         execute(task, bench.ti)
 
 
@@ -260,7 +260,7 @@ def test_being_killed_ends_the_whole_group_even_what_ignores_term(bench: Bench) 
 
     threading.Thread(target=kill, daemon=True).start()
     try:
-        with pytest.raises(AirflowException, match="137"):
+        with pytest.raises(Failed, match="137"):
             execute(task, bench.ti)
     finally:
         signal.signal(signal.SIGTERM, previous)

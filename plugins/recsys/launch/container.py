@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from recsys.launch.outcome import log_failed_task
+from recsys.launch.outcome import RETRIES, log_failed_task, log_failed_try
+from recsys.launch.parameters import refuse_unknown
 
 GPU_POOL = "gpu"
 
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=2),
     # The email is sent once, by the DAG's callback; a task only logs what happened.
     "on_failure_callback": [log_failed_task],
+    "on_retry_callback": [log_failed_try],
 }
 # For tasks that use an accelerator.
 GPU_DEFAULTS: dict[str, Any] = {
@@ -76,6 +78,8 @@ def container(command: str, *arguments: object, gpu: bool = False, **overrides: 
         "task_id": command,
         "command": words,
         "map_index_template": None if isinstance(words[-1], str) else "{{ task.command[-1] }}",
+        "retry_policy": RETRIES,
+        "pre_execute": refuse_unknown,
         "do_xcom_push": False,  # results of a command are in the store; its closing line of JSON is in the log
         **(GPU_DEFAULTS if gpu else {}),
         **overrides,

@@ -15,7 +15,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.docker.operators.docker import DockerOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from docker import APIClient
 from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig
@@ -23,7 +22,7 @@ from docker.utils import parse_bytes, parse_env_file
 from docker.utils.socket import STDERR, STDOUT, frames_iter
 
 from recsys.launch.lines import Lines
-from recsys.launch.outcome import KILLED, out_of_memory, settle
+from recsys.launch.outcome import KILLED, Failed, FailedForGood, out_of_memory, settle
 from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, require_setting
 from recsys.links import run_url
 
@@ -87,9 +86,10 @@ class DockerTask(DockerOperator):
             code = self.cli.wait(name)["StatusCode"]
             state = self.cli.inspect_container(name)["State"]
         except ImageNotFound as error:
-            raise AirflowFailException(describe_missing_image(image)) from error
+            raise FailedForGood(describe_missing_image(image)) from error
         except NotFound as error:
-            raise AirflowException(f"container {name} was removed while {words[0]} ran, expected it to end") from error
+            sentence = f"container {name} was removed while {words[0]} ran, expected it to end"
+            raise Failed(sentence, KILLED) from error
         finally:
             self.on_kill()
             self.cli.close()
@@ -130,7 +130,7 @@ class DockerTask(DockerOperator):
         try:
             facts = self.cli.inspect_image(image)  # type: ignore[no-untyped-call]
         except ImageNotFound as error:
-            raise AirflowFailException(describe_missing_image(image)) from error
+            raise FailedForGood(describe_missing_image(image)) from error
         build = (facts["Config"]["Labels"] or {}).get(ACCELERATOR)
         request = request_gpus(self.cli.info())
         if request and build == "cuda":
@@ -138,7 +138,7 @@ class DockerTask(DockerOperator):
             return [request]
         why = f"{image} has a build of PyTorch for {build}, expected cuda" if request else "the engine knows of none"
         if environment.get(DEVICE) == "cuda":
-            raise AirflowFailException(f"{DEVICE} is cuda, and no GPU is available: {why}")
+            raise FailedForGood(f"{DEVICE} is cuda, and no GPU is available: {why}")
         self.log.info("on the CPU, no GPU is available: %s", why)
         return None
 
@@ -174,7 +174,7 @@ def cpu_limit() -> float:
     try:
         return float(value)
     except ValueError as error:
-        raise AirflowFailException(f"RECSYS_TASK_CPUS is {value!r}, expected a number of CPUs such as 1.5") from error
+        raise FailedForGood(f"RECSYS_TASK_CPUS is {value!r}, expected a number of CPUs such as 1.5") from error
 
 
 def read_environment(path: str) -> dict[str, str]:
@@ -182,7 +182,7 @@ def read_environment(path: str) -> dict[str, str]:
     try:
         variables: dict[str, str] = parse_env_file(path)
     except (OSError, DockerException) as error:
-        raise AirflowFailException(
+        raise FailedForGood(
             f"{path} (RECSYS_TASK_ENV_FILE) cannot be read, expected lines of NAME=value: {error}"
         ) from error
     threads = str(max(1, int(cpu_limit())))  # libraries see the CPUs of the host, not those of the container

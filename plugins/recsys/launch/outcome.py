@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,17 +16,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = 99
-FINAL = {10: "validation failed", 2: "bad input"}  # the same input gives the same result: a retry cannot help
+BAD_INPUT = 2
+FINAL = {10: "validation failed", BAD_INPUT: "bad input"}  # the same input gives the same result: a retry cannot help
+FAILED = 1  # exit code of any other fault
 KILLED = 137  # 128 + SIGKILL, as reported by shells and container engines
 FAULT = "fault"  # XCom key of the reason of a failure, for the alert
 LONGEST_SENTENCE = 2000
+WIDTH = 160  # characters: a line of a log that the UI shows without scrolling sideways
+
+
+class Failed(SystemExit):
+    """A task failed, for the reason that its one sentence gives. Retried.
+
+    Of every exception but SystemExit, Airflow logs the stack, which tells an operator nothing; of this it logs `code`.
+    """
+
+    def __init__(self, sentence: str, code: int = FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class FailedForGood(Failed):
+    """A task failed, and a retry cannot help (`RETRIES`)."""
+
+    def __init__(self, sentence: str, code: int = BAD_INPUT) -> None:
+        super().__init__(sentence, code)
+
+
+# Airflow itself knows one exception that is never retried, whose stack it logs.
+RETRIES = ExceptionRetryPolicy(
+    [RetryRule(exception=FailedForGood, action=RetryAction.FAIL, reason="a retry cannot help")]
+)
 
 
 def settle(context: Context, command: Sequence[str], code: int, sentence: str) -> None:
     """Return if `code` is 0, else raise the exception that tells Airflow what to do.
 
     `code` is the exit code, negative if a signal ended the process; `sentence` is the last line of standard error.
-    Raises AirflowSkipException (99), AirflowFailException (10, 2: never retried) or AirflowException (else: retried).
+    Raises AirflowSkipException (99), FailedForGood (10, 2: never retried) or Failed (else: retried).
     """
     code = 128 - code if code < 0 else code
     sentence = sentence.strip()[:LONGEST_SENTENCE]
@@ -33,12 +62,8 @@ def settle(context: Context, command: Sequence[str], code: int, sentence: str) -
     if code == NOTHING_TO_DO:
         raise AirflowSkipException(sentence or f"{command[0]} found nothing to do")
     text = f"{command[0]} ended with {describe_code(code)}: {sentence or 'it wrote no error'}"
-    remember(
-        context, {"command": list(command), "exit_code": code, "error": text, "try_number": context["ti"].try_number}
-    )
-    if code in FINAL:
-        raise AirflowFailException(text)
-    raise AirflowException(text)
+    remember(context, command, code, text)
+    raise FailedForGood(text, code) if code in FINAL else Failed(text, code)
 
 
 def out_of_memory(limit: str) -> str:
@@ -57,17 +82,31 @@ def describe_code(code: int) -> str:
     return f"exit code {code}"
 
 
-def remember(context: Context, fault: dict[str, object]) -> None:
+def remember(context: Context, command: Sequence[str], code: int, error: str) -> None:
     """Store the reason of the failure for the alert, which another process sends when the run has ended."""
+    ti = context["ti"]
     try:
-        context["ti"].xcom_push(FAULT, fault)
+        ti.xcom_push(FAULT, {"command": list(command), "exit_code": code, "error": error, "try_number": ti.try_number})
     except Exception:
         log.exception("the reason of this failure could not be kept for the alert; it is in this log all the same")
 
 
 def log_failed_task(context: Context) -> None:
-    """Task-level callback: says in the task's log what failed. The email is the run's business."""
-    ti = context["ti"]
-    tries = (context["task"].retries or 0) + 1
-    error = context.get("exception") or "ended from outside"
-    log.error("%s failed for good, try %d of %d: %s", ti.task_id, ti.try_number, tries, error)
+    """Task-level callback: the log ends with what failed. The email is the run's business."""
+    _close_log(context, "failed for good")
+
+
+def log_failed_try(context: Context) -> None:
+    """Task-level callback: the same for a try that another one follows."""
+    _close_log(context, "failed and is tried again later")
+
+
+def _close_log(context: Context, how: str) -> None:
+    task, ti, error = context["task"], context["ti"], context.get("exception") or "ended from outside"
+    if isinstance(error, AirflowTaskTimeout):
+        error = f"it took longer than {task.execution_timeout}, its limit, and was ended (execution_timeout)"
+    for _ in range(2):  # groups that Airflow may have begun, which its UI shows folded
+        log.info("::endgroup::")
+    text = f"{ti.task_id} {how}, try {ti.try_number} of {(task.retries or 0) + 1}: {error}"
+    for line in textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False):
+        log.error("%s", line)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret
+
+from recsys.launch.outcome import FailedForGood
 
 RUN_URL = "RECSYS_RUN_URL"  # environment variable with the URL of the run, which is recorded in the metrics history
 SECRETS = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
@@ -17,9 +18,7 @@ def require_setting(variable: str) -> str:
     """The value of an environment variable that the stack must set."""
     if value := os.environ.get(variable):
         return value
-    raise AirflowFailException(
-        f"{variable} is not set, expected it in the environment of the scheduler and its workers"
-    )
+    raise FailedForGood(f"{variable} is not set, expected it in the environment of the scheduler and its workers")
 
 
 def memory_limit(unit: str) -> str:
