@@ -6,7 +6,8 @@ at 02:00 UTC, when `ingest_media` reports new media, and when somebody presses *
 A run that finds nothing new ends at `scan`: its tasks are *skipped*, the run succeeds, and the served release stays.
 
 Each task runs `python -m tasks <step> --run <run id> ...`, which you can also type by hand. Running a step again is
-safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a whole.
+safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a whole. The log of a task says what was
+checked and where the artefact is; its XCom `report` has its counts and metrics, that of `publish` what is served now.
 
 ## When this fails
 

@@ -1,9 +1,10 @@
-"""Write what follows from the code: the table of models, the page of commands, the trigger form's list, .env.example.
+"""Write what follows from the code: the table of models, the page of commands, what the form offers, .env.example.
 
     python -m local.generate        (make generate)
 
 A model's row is the first line of its file, `Title: what it is (source).`, and whether it uses content; a command's
-section is its help. Airflow's environment has no task package, so its form holds a copy of the names of models.
+section is its help. Airflow's environment has no task package, so its form holds a copy of the names of models,
+encoders (the demonstration's and the released checkpoints) and presets (files in `tasks/configs`).
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from pathlib import Path
 
 from local.command_page import write_command_page
 from local.env_example import write_env_example
+from tasks.encoders import DEMO
 from tasks.errors import TaskError
 from tasks.models import MODELS, model_class
+from tasks.steps.weights import list_checkpoints
 
 ROOT = Path(__file__).parent.parent
 MODELS_PAGE, COMMANDS_PAGE = ROOT / "docs/models.md", ROOT / "docs/commands.md"
 FORM, ENV_EXAMPLE = ROOT / "plugins/recsys/form.py", ROOT / ".env.example"
 TABLE = re.compile(r"(?<=\| Name \| What it is \| Uses content \|\n\|---\|---\|---\|\n)(?:\|.*\n)*")
-LIST = re.compile(r"(?<=^MODELS = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)
+CONFIGS = ROOT / "tasks/configs"
 
 
 def row(name: str) -> str:
@@ -36,11 +39,14 @@ def row(name: str) -> str:
 def generate_files() -> dict[Path, str]:
     """Text of each file that follows from the code."""
     table = "".join(row(name) for name in MODELS)
-    names = "".join(f'    "{name}",\n' for name in MODELS)
     models, form = MODELS_PAGE.read_text(encoding="utf-8"), FORM.read_text(encoding="utf-8")
+    presets = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    for name, offered in {"MODELS": list(MODELS), "ENCODERS": [DEMO, *list_checkpoints()], "PRESETS": presets}.items():
+        place = re.compile(rf"(?<=^{name} = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)
+        form = put(place, "".join(f'    "{one}",\n' for one in offered), form, FORM)
     return {
         MODELS_PAGE: put(TABLE, table, models, MODELS_PAGE),
-        FORM: put(LIST, names, form, FORM),
+        FORM: form,
         COMMANDS_PAGE: write_command_page(),
         ENV_EXAMPLE: write_env_example(),
     }

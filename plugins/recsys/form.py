@@ -2,7 +2,8 @@
 
 RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_FEATURES (JSON), RECSYS_K,
 RECSYS_SPLIT and RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is sent, not an hour
-later in a task.
+later in a task. `make generate` writes MODELS, ENCODERS and PRESETS. What else there is, datasets and trained encoders,
+only the store knows, which no DAG file may ask: `scan` refuses a name that does not exist, and lists those that do.
 """
 
 from __future__ import annotations
@@ -34,6 +35,17 @@ MODELS = [
     "mgcn",
     "smore",
 ]
+ENCODERS = [
+    "audioclip-demo",
+    "audioclip-full",
+    "audioclip-partial",
+]
+PRESETS = [
+    "demo",
+    "lfm2k",
+    "ml1m",
+    "nightly",
+]
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is an ensemble of cease and ials
 SPLITS = ["random", "time", "leave-one-out", "given"]
 FEATURE = "^[a-z][a-z0-9_]{0,62}$"
@@ -46,9 +58,12 @@ def read_setting(variable: str, default: str) -> str:
     return os.environ.get(variable) or default
 
 
-def name(variable: str, default: str, pattern: str, title: str, description: str) -> Param:
-    """A field for one name."""
-    return Param(read_setting(variable, default), type="string", pattern=pattern, title=title, description=description)
+def name(  # noqa: PLR0917  what a field is
+    variable: str, default: str, pattern: str, title: str, description: str, offered: list[str] | None = None
+) -> Param:
+    """A field for one name; of `offered` ones the form makes a list to choose from, in which others can be typed."""
+    schema = {"type": "string", "pattern": pattern, "title": title} | ({"examples": offered} if offered else {})
+    return Param(read_setting(variable, default), description, schema=schema)
 
 
 def several(variable: str, known: list[str], usual: list[str], title: str, description: str) -> Param:
@@ -108,7 +123,8 @@ def features() -> Param:
 def dataset() -> Param:
     """Return the field for the dataset, which both forms have."""
     return name(
-        "RECSYS_DATASET", "demo", NAME, "Dataset", "Folder under media/ in the store, and name of the releases."
+        *("RECSYS_DATASET", "demo", NAME, "Dataset"),
+        "Folder under media/ in the store, and name of the releases. The first task lists those that exist.",
     )
 
 
@@ -127,6 +143,7 @@ RETRAIN = {
         NAME,
         "Encoder",
         "audioclip-demo, or one made by the command weights or train-encoder. A change encodes all media again.",
+        ENCODERS,
     ),
     "features": features(),
     "k": number(
@@ -151,5 +168,6 @@ RETRAIN = {
         PRESET,
         "Preset",
         "File in tasks/configs/ with everything else: thresholds and hyperparameters.",
+        PRESETS,
     ),
 }

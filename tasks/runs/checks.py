@@ -23,8 +23,9 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
         history.record_validation(run, evidence)
         if not report.success:
             history.finish_run(run, "failed")
-    for check in report.failures:
-        logger.error(
+    for check in sorted(report.results, key=lambda check: not check.success):  # what failed comes last
+        logger.log(
+            logging.INFO if check.success else logging.ERROR,
             "%s of %s: expected %s, observed %s (%d of %d unexpected)%s",
             check.expectation,
             check.column,

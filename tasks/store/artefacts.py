@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+log = logging.getLogger(__name__)
 LARGEST_MANIFEST = 16 << 20
 
 
@@ -195,7 +197,7 @@ def write_artefact(
     encoder: str | None = None,
     seed: int | None = None,
 ) -> Iterator[ArtefactWriter]:
-    """Write the artefact `prefix`; after an exception inside the block the previous artefact remains.
+    """Write the artefact `prefix`, and log where it is; after an exception in the block the previous artefact remains.
 
     `inputs` are the artefacts it was made from, `sources` what else it was made from (a prefix of the store -> sha256
     over what was used of it), `parameters` what decided it (JSON-able).
@@ -219,6 +221,7 @@ def write_artefact(
         for file in manifest.files:
             store.put_file(f"{prefix}/{file}", folder / file)
         store.put(f"{prefix}/{MANIFEST}", manifest.model_dump_json(indent=1).encode())
+        log.info("written to %s/%s: %s", store.url, prefix, ", ".join(manifest.files))
 
 
 def has_artefact(store: Store, prefix: str) -> bool:

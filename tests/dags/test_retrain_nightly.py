@@ -125,12 +125,21 @@ def defaults(*names: str) -> dict[str, Any]:
     return {name: form[name].resolve() for name in names or ("k", "split")}
 
 
-def test_the_form_offers_the_models_and_modalities_that_exist(retrain: DAG) -> None:
-    """The DAG may not import the task package, so the two lists are compared here, as text."""
+def test_the_form_offers_the_models_presets_and_modalities_that_exist(retrain: DAG) -> None:
+    """The DAG may not import the task package, so the lists are compared here, as text."""
     models = declared(control_plane.ROOT / "tasks/models/__init__.py", "MODELS")
     assert set(retrain.params.get_param("models").schema["examples"]) == set(models)
+    presets = {path.stem for path in (control_plane.ROOT / "tasks/configs").glob("*.yaml")}
+    assert set(retrain.params.get_param("config").schema["examples"]) == presets
     modalities = declared(control_plane.ROOT / "tasks/runs/config.py", "MODALITIES")
     assert set(retrain.params.get_param("modalities").schema["examples"]) == set(modalities)
+
+
+@pytest.mark.parametrize("field", ["encoder", "config"])
+def test_what_the_form_offers_is_accepted_and_so_is_another_name(retrain: DAG, field: str) -> None:
+    """One that somebody trained or wrote: only the store, or the image, knows it."""
+    for value in [*retrain.params.get_param(field).schema["examples"], "my-own"]:
+        assert retrain.params.get_param(field).resolve(value) == value
 
 
 def declared(path: Path, name: str) -> list[str]:

@@ -10,8 +10,10 @@ import pytest
 
 from local import command_page, generate
 from tasks.__main__ import COMMANDS, command
+from tasks.encoders import DEMO
 from tasks.errors import TaskError
 from tasks.models import MODELS
+from tasks.steps.weights import list_checkpoints
 
 NAMES = ("MODELS_PAGE", "COMMANDS_PAGE", "FORM", "ENV_EXAMPLE")
 
@@ -70,6 +72,17 @@ def test_a_new_line_of_the_list_is_written_everywhere(monkeypatch: pytest.Monkey
     row = "| `second` | matrix factorisation with a pairwise ranking loss (Rendle et al. 2009) | |"
     assert row in texts[generate.MODELS_PAGE]
     assert '    "smore",\n    "second",\n]' in texts[generate.FORM]
+
+
+def test_the_form_offers_the_encoders_and_presets_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new preset is one file; a released checkpoint is one entry of its architecture."""
+    for path in (*generate.CONFIGS.glob("*.yaml"), Path("own-shop.yaml")):
+        (tmp_path / path.name).write_text("dataset: demo\n")
+    monkeypatch.setattr(generate, "CONFIGS", tmp_path)
+    form = generate.generate_files()[generate.FORM]
+    assert '    "nightly",\n    "own-shop",\n]' in form
+    assert f'ENCODERS = [\n    "{DEMO}",\n' in form
+    assert all(f'    "{name}",\n' in form for name in list_checkpoints())
 
 
 def test_the_files_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from airflow._shared.module_loading import find_path_from_directory
 from recsys.launch.container import GPU_POOL, container
 from recsys.launch.docker import cpu_limit
-from recsys.launch.outcome import FailedForGood
+from recsys.launch.outcome import REPORT, FailedForGood
 from recsys.launch.process import ProcessTask
 
 from tests import control_plane
@@ -18,6 +18,13 @@ def test_the_command_names_the_task_and_is_all_that_is_rendered() -> None:
     assert isinstance(task, ProcessTask)
     assert (task.task_id, task.command) == ("check-dataset", ["check-dataset", "--run", "{{ run_id }}"])
     assert task.do_xcom_push is False
+
+
+def test_the_ui_says_where_to_look() -> None:
+    """The command to type, and the places of its figures."""
+    said = container("check-dataset", "--run", "r").doc_md or ""
+    assert "`python -m tasks check-dataset`" in said
+    assert f"`{REPORT}`" in said
 
 
 def test_its_templates_are_rendered() -> None:

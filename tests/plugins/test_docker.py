@@ -192,6 +192,12 @@ def test_an_exit_code_means_what_it_means_everywhere(site: Site, code: int, kind
     assert site.containers() == []
 
 
+def test_the_figures_of_a_commands_closing_line_are_shown_with_the_task(site: Site) -> None:
+    """As for a child process."""
+    site.run("""print('{"published": true}')""")
+    assert site.ti.pushed == {"report": {"published": True}}
+
+
 def test_nothing_to_do_is_skipped(site: Site) -> None:
     """With the reason."""
     with pytest.raises(AirflowSkipException, match=r"^nothing new$"):

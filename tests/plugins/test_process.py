@@ -138,6 +138,18 @@ def test_exit_code_0_is_a_success(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("closing", "shown"),
+    [('{"published": true, "valid": 0.25}', {"report": {"published": True, "valid": 0.25}}), ("[1]", {}), ("done", {})],
+)
+def test_the_figures_of_a_commands_closing_line_are_shown_with_the_task(
+    bench: Bench, closing: str, shown: dict[str, object]
+) -> None:
+    """The last line of standard output, if it is JSON with names; what is for people is in the log alone."""
+    bench.run(f"""print('{{"models": 1}}'); print('{closing}')""")
+    assert bench.ti.pushed == shown
+
+
+@pytest.mark.parametrize(
     ("code", "exception", "meaning"),
     [
         (10, FailedForGood, "exit code 10 (validation failed)"),

@@ -107,6 +107,18 @@ def test_a_good_night_passes_both_checks(night: Store, metrics_dsn: str) -> None
         assert recorded(metrics_dsn, suite) == (True, len(report.results), 0, [])
 
 
+def test_the_log_of_a_check_says_what_was_checked_and_where_the_report_is(
+    night: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each expectation with what was observed, also where all hold."""
+    caplog.set_level(logging.INFO)
+    check_embeddings(run=RUN)
+    for check in kept_report(night, "check-embeddings").results:
+        said = f"{check.expectation} of {check.column}: expected {check.expected}, observed {check.observed}"
+        assert any(message.startswith(said) for message in caplog.messages)
+    assert f"written to {night.url}/runs/{RUN}/check-embeddings: report.json" in caplog.messages
+
+
 def test_bad_embeddings_stop_the_run_with_evidence(
     night: Store, metrics_dsn: str, arrays: dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
 ) -> None:

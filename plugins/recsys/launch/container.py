@@ -29,6 +29,13 @@ DEFAULTS: dict[str, Any] = {
     "on_failure_callback": [log_failed_task],
     "on_retry_callback": [log_failed_try],
 }
+# What the UI says of every command.
+DOCUMENTATION = """\
+Runs `python -m tasks {command}`, whose `--help` says what it does and what ends it.
+
+* **Log**: what was found and checked, and where the artefact was written; the last lines of a failed task say why.
+* **XCom** `report`: its counts and metrics (not with the launcher `kubernetes`, where the log has them).
+"""
 # For tasks that use an accelerator.
 GPU_DEFAULTS: dict[str, Any] = {
     # As many slots as GPUs: two processes on one GPU run out of memory, late and at random.
@@ -78,9 +85,10 @@ def container(command: str, *arguments: object, gpu: bool = False, **overrides: 
         "task_id": command,
         "command": words,
         "map_index_template": None if isinstance(words[-1], str) else "{{ task.command[-1] }}",
+        "doc_md": DOCUMENTATION.format(command=command),
         "retry_policy": RETRIES,
         "pre_execute": refuse_unknown,
-        "do_xcom_push": False,  # results of a command are in the store; its closing line of JSON is in the log
+        "do_xcom_push": False,  # results of a command are in the store
         **(GPU_DEFAULTS if gpu else {}),
         **overrides,
     }

@@ -21,7 +21,7 @@ from docker.types import DeviceRequest, LogConfig
 from docker.utils import parse_bytes, parse_env_file
 from docker.utils.socket import STDERR, STDOUT, frames_iter
 
-from recsys.launch.lines import Lines
+from recsys.launch.lines import Lines, Output
 from recsys.launch.outcome import KILLED, Failed, FailedForGood, out_of_memory, settle
 from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, require_setting
 from recsys.links import run_url
@@ -82,7 +82,7 @@ class DockerTask(DockerOperator):
                 volumes=[SCRATCH],
                 host_config=self.cli.create_host_config(**rights(), network_mode=site, device_requests=devices),
             )
-            last = self._follow(name)
+            output = self._follow(name)
             code = self.cli.wait(name)["StatusCode"]
             state = self.cli.inspect_container(name)["State"]
         except ImageNotFound as error:
@@ -94,9 +94,9 @@ class DockerTask(DockerOperator):
             self.on_kill()
             self.cli.close()
         if code and state["OOMKilled"]:
-            code, last = KILLED, out_of_memory(memory_limit(UNIT))
-            self.log.error("%s", last)  # the command itself could not
-        settle(context, words, code, last)
+            code, output.error = KILLED, out_of_memory(memory_limit(UNIT))
+            self.log.error("%s", output.error)  # the command itself could not
+        settle(context, words, code, output.error, output.closing)
 
     def on_kill(self) -> None:
         """Remove the container, running or not. Its artefact is invisible until the manifest is written, last."""
@@ -104,9 +104,9 @@ class DockerTask(DockerOperator):
         if name is not None:
             remove(self.cli, name)
 
-    def _follow(self, name: str) -> str:
-        """Start the container and log both streams by line until it ends; returns the last line of standard error."""
-        lines, last = {STDOUT: Lines(), STDERR: Lines()}, ""
+    def _follow(self, name: str) -> Output:
+        """Start the container and log both streams by line until it ends."""
+        lines, output = {STDOUT: Lines(), STDERR: Lines()}, Output(self.log)
         ends = ((stream, b"") for stream in lines)
         # Attach before the start, so that no line is lost; not with `attach`, which leaves the connection open.
         attached = self.cli.attach_socket(name, params={"stdout": 1, "stderr": 1, "stream": 1})
@@ -115,12 +115,8 @@ class DockerTask(DockerOperator):
             frames = frames_iter(attached, tty=False)  # type: ignore[no-untyped-call]
             for stream, chunk in chain(frames, ends):
                 for line in lines[stream].feed(chunk):
-                    if stream == STDERR:
-                        last = line
-                        self.log.warning("%s", line)
-                    else:
-                        self.log.info("%s", line)
-        return last
+                    output.take(line, error=stream == STDERR)
+        return output
 
     def _devices(self, image: str, environment: Mapping[str, str]) -> list[DeviceRequest] | None:
         """Return the device request, or None for the CPU; the reason is logged."""

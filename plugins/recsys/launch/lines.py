@@ -1,10 +1,11 @@
-"""Splits a stream of bytes into log lines."""
+"""Splits what a command writes into log lines, and keeps its last words."""
 
 from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from typing import Any
 
 LONGEST_LINE = 65_536
 
@@ -22,3 +23,20 @@ class Lines:
         if len(self._rest) >= LONGEST_LINE or not chunk:
             lines, self._rest = [*lines, self._rest], ""
         return (line.rstrip() for line in lines if line.strip())
+
+
+class Output:
+    """Logs the lines of both streams; `error` and `closing` are the last of standard error and of standard output."""
+
+    def __init__(self, log: Any) -> None:  # noqa: ANN401  Airflow's logger of a task
+        self._log = log
+        self.error = self.closing = ""
+
+    def take(self, line: str, *, error: bool) -> None:
+        """Standard error becomes warnings."""
+        if error:
+            self.error = line
+            self._log.warning("%s", line)
+        else:
+            self.closing = line
+            self._log.info("%s", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import textwrap
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ FINAL = {10: "validation failed", BAD_INPUT: "bad input"}  # the same input give
 FAILED = 1  # exit code of any other fault
 KILLED = 137  # 128 + SIGKILL, as reported by shells and container engines
 FAULT = "fault"  # XCom key of the reason of a failure, for the alert
+REPORT = "report"  # XCom key of a command's closing line: its counts and metrics
 LONGEST_SENTENCE = 2000
 WIDTH = 160  # characters: a line of a log that the UI shows without scrolling sideways
 
@@ -49,21 +51,32 @@ RETRIES = ExceptionRetryPolicy(
 )
 
 
-def settle(context: Context, command: Sequence[str], code: int, sentence: str) -> None:
+def settle(context: Context, command: Sequence[str], code: int, sentence: str, closing: str = "") -> None:
     """Return if `code` is 0, else raise the exception that tells Airflow what to do.
 
-    `code` is the exit code, negative if a signal ended the process; `sentence` is the last line of standard error.
+    `code` is the exit code, negative if a signal ended the process; `sentence` is the last line of standard error, and
+    `closing` that of standard output, whose values the UI shows with the task (XCom `report`) if it is JSON.
     Raises AirflowSkipException (99), FailedForGood (10, 2: never retried) or Failed (else: retried).
     """
     code = 128 - code if code < 0 else code
     sentence = sentence.strip()[:LONGEST_SENTENCE]
     if code == 0:
+        _show(context, closing)
         return
     if code == NOTHING_TO_DO:
         raise AirflowSkipException(sentence or f"{command[0]} found nothing to do")
     text = f"{command[0]} ended with {describe_code(code)}: {sentence or 'it wrote no error'}"
     remember(context, command, code, text)
     raise FailedForGood(text, code) if code in FINAL else Failed(text, code)
+
+
+def _show(context: Context, closing: str) -> None:
+    try:
+        report = json.loads(closing)
+    except ValueError:  # of a command for people: its words are in the log
+        return
+    if isinstance(report, dict) and report:
+        _push(context, REPORT, report)
 
 
 def out_of_memory(limit: str) -> str:
@@ -84,11 +97,16 @@ def describe_code(code: int) -> str:
 
 def remember(context: Context, command: Sequence[str], code: int, error: str) -> None:
     """Store the reason of the failure for the alert, which another process sends when the run has ended."""
-    ti = context["ti"]
+    tried = context["ti"].try_number
+    _push(context, FAULT, {"command": list(command), "exit_code": code, "error": error, "try_number": tried})
+
+
+def _push(context: Context, key: str, value: dict[str, object]) -> None:
+    """Show `value` with the task, whose outcome does not depend on it."""
     try:
-        ti.xcom_push(FAULT, {"command": list(command), "exit_code": code, "error": error, "try_number": ti.try_number})
+        context["ti"].xcom_push(key, value)
     except Exception:
-        log.exception("the reason of this failure could not be kept for the alert; it is in this log all the same")
+        log.exception("the XCom %s of this task could not be kept; what it says is in this log all the same", key)
 
 
 def log_failed_task(context: Context) -> None:

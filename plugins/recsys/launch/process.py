@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from recsys.launch.lines import LONGEST_LINE, Lines
+from recsys.launch.lines import LONGEST_LINE, Lines, Output
 from recsys.launch.outcome import settle
 from recsys.launch.settings import RUN_URL, hide_secrets, require_setting
 from recsys.links import run_url
@@ -66,11 +66,11 @@ class ProcessTask(BaseOperator):
         ) as process:
             self._process = process
             try:
-                last = self._follow(process)
+                output = self._follow(process)
                 os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             finally:
                 self.on_kill()  # in any case, also after a timeout: leave no helper processes
-        settle(context, words, process.returncode, last)
+        settle(context, words, process.returncode, output.error, output.closing)
 
     def on_kill(self) -> None:
         """End the whole process group: TERM, then KILL for the rest."""
@@ -78,9 +78,9 @@ class ProcessTask(BaseOperator):
         if process is not None:
             end_group(process.pid)
 
-    def _follow(self, process: Popen[bytes]) -> str:
-        """Log both streams line by line until the command ends; returns the last line of standard error."""
-        last = ""
+    def _follow(self, process: Popen[bytes]) -> Output:
+        """Log both streams line by line until the command ends."""
+        output = Output(self.log)
         deadline = float("inf")
         with selectors.DefaultSelector() as selector:
             for stream in filter(None, (process.stdout, process.stderr)):
@@ -90,11 +90,7 @@ class ProcessTask(BaseOperator):
                     stream, lines = key.data
                     chunk = os.read(key.fd, LONGEST_LINE)
                     for line in lines.feed(chunk):
-                        if stream is process.stderr:
-                            last = line
-                            self.log.warning("%s", line)
-                        else:
-                            self.log.info("%s", line)
+                        output.take(line, error=stream is process.stderr)
                     if not chunk:
                         selector.unregister(stream)
                 if deadline == float("inf") and has_ended(process.pid):
@@ -102,7 +98,7 @@ class ProcessTask(BaseOperator):
                     signal_group(
                         process.pid, signal.SIGKILL
                     )  # its remaining helper processes would hold the pipes open
-        return last
+        return output
 
 
 def clean_environment() -> dict[str, str]:
