@@ -42,7 +42,7 @@ def example_line(line: str) -> str:
     if line.startswith("#") or "$" not in value:
         return line
     setting = SETTING.fullmatch(value)
-    return name + sign + (setting[3] if setting else "")
+    return name + sign + (setting[3] if setting and "$(" not in setting[3] else "")
 
 
 def list_settings(compose: str) -> dict[str, str]:
