@@ -32,6 +32,7 @@ ENV PATH=/opt/recsys/bin:/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /opt/airflow
+COPY LICENSE NOTICE /usr/share/doc/audioclip4rec/
 USER 50000:0
 ENTRYPOINT ["airflow"]
 CMD ["version"]

@@ -6,6 +6,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends haproxy \
     && rm -rf /var/lib/apt/lists/*
 COPY docker/engine-proxy /etc/engine-proxy
+COPY LICENSE NOTICE /usr/share/doc/audioclip4rec/
 USER 65534:65534
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/engine-proxy/haproxy.cfg"]
 HEALTHCHECK --interval=5s --timeout=5s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:2375/_ping', timeout=4)"]

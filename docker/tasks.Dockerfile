@@ -44,6 +44,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/scratch \
     TMPDIR=/scratch
 WORKDIR /scratch
+COPY LICENSE NOTICE /usr/share/doc/audioclip4rec/
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "tasks"]
 CMD ["--help"]

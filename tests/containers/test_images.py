@@ -61,6 +61,15 @@ def test_it_lists_its_packages_and_cannot_install_more(site: Site, name: str) ->
     assert len(packages) > 50
 
 
+@pytest.mark.parametrize("name", IMAGES)
+def test_its_licence_is_in_it(site: Site, name: str) -> None:
+    """With the notice of what it ships."""
+    words = ["run", "--rm", "--network", "none", "--entrypoint", "cat", site.settings[name]]
+    for file in ("LICENSE", "NOTICE"):
+        said = docker(*words, f"/usr/share/doc/audioclip4rec/{file}")
+        assert said.strip() == (ROOT / file).read_text(encoding="utf-8").strip()
+
+
 def test_health_is_watched_where_there_is_something_to_watch(site: Site) -> None:
     """A command runs to its end; the others are servers."""
     checks = {name: facts(site, name)["Config"]["Healthcheck"]["Test"][0] for name in IMAGES}

@@ -142,6 +142,15 @@ def test_the_version_stands_the_same_everywhere() -> None:
     assert newest[1] == version
 
 
+def test_each_image_gets_only_what_dockerignore_lets_through() -> None:
+    """A COPY of anything else would fail in the build."""
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
+    for path in ROOT.glob("docker/*.Dockerfile"):
+        copies = re.findall(r"^COPY (?!--from)(.+) \S+$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        sources = {source.split("/")[0] for copy in copies for source in copy.split()}
+        assert {"LICENSE", "NOTICE"} <= sources <= allowed, path.name
+
+
 def test_the_hooks_are_the_tools_of_make_check() -> None:
     """All local; what `make check` calls is what they call."""
     (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
