@@ -41,6 +41,7 @@ COMMANDS = {
     "tune": "tasks.steps.tune:tune",
     "evaluate": "tasks.steps.evaluate:evaluate",
     "compare": "tasks.steps.compare:compare",
+    "quick": "tasks.steps.quick:quick",
     "publish": "tasks.steps.publish:publish",
     "releases": "tasks.steps.releases:releases",
     "rollback": "tasks.steps.rollback:rollback",
@@ -56,7 +57,7 @@ COMMANDS = {
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
 }
 # Commands whose output is for people or other programs: no log lines in it, no closing line of JSON.
-QUIET = {"history", "recommend", "releases", "store", "export-store"}
+QUIET = {"history", "quick", "recommend", "releases", "store", "export-store"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 

@@ -8,7 +8,7 @@ from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
 from tasks.data.readers import Columns, read_interactions
 from tasks.data.sequences import Sequences
-from tasks.data.splits import SPLITS, LabelledLog, labels_of, split
+from tasks.data.splits import SPLITS, LabelledLog, labels_of, require_columns, split
 
 __all__ = [
     "RULE",
@@ -29,5 +29,6 @@ __all__ = [
     "numbering",
     "quote",
     "read_interactions",
+    "require_columns",
     "split",
 ]

@@ -107,6 +107,14 @@ SPLITS: dict[str, tuple[Callable[[Interactions, np.ndarray, np.random.Generator]
 }
 
 
+def require_columns(interactions: Interactions, method: str) -> None:
+    """Raise BadInput unless the log has what a split needs, before hours are spent on media."""
+    if method == "given":
+        labels_of(interactions)
+    elif method != "random":
+        _times(interactions, method)
+
+
 def labels_of(interactions: Interactions) -> np.ndarray:
     """Return (n,) int8 labels; raises BadInput if the log has none."""
     if interactions.labels is None:

@@ -12,16 +12,15 @@ from tasks.errors import BadInput, Diverged
 from tasks.experiments.trials import ComparisonTrial, trial_config, trial_parameters
 from tasks.metrics import EVAL_SPLITS, SELECTION, Metric
 from tasks.runs.plan import Plan
-from tasks.store import Artefact, SegmentValue, TrialRow, open_history
+from tasks.store import DSN, Artefact, SegmentValue, TrialRow, open_history, without_database
 from tasks.store.artefacts import code_version
 from tasks.training import TrainingOptions
 
 log = logging.getLogger(__name__)
-DSN = "RECSYS_METRICS_DSN"
 
 
 class Recorder:
-    """Writes each trial when it has ended; without RECSYS_METRICS_DSN the log says once that nothing is written.
+    """Writes each trial when it has ended; without a database the log says once that nothing is written.
 
     `dataset` is the hash of what prepare made. A connection is open only while something is written: between two
     trials hours may pass. BadInput when the schema of the database is not up to date.
@@ -29,9 +28,10 @@ class Recorder:
 
     def __init__(self, plan: Plan, options: TrainingOptions, dataset: str) -> None:
         self.plan, self.options, self.dataset = plan, options, dataset
-        self.active = bool(os.environ.get(DSN))
+        self.active = bool(os.environ.get(DSN)) and not without_database()
         if not self.active:
-            log.info("%s is not set: the comparison is kept in the store and not in the metrics database", DSN)
+            why = "none" if without_database() else "not set"
+            log.info("%s is %s: the comparison is kept in the store and not in the metrics database", DSN, why)
             return
         with open_history() as history:
             history.start_comparison(plan.run, plan.config.dataset, dataset, *SELECTION)

@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tasks.errors import Diverged
-from tasks.store.studies import Studies
+from tasks.store.studies import LocalStudies, Studies
 from tasks.training import Choice, Range, Real, Scorer, Space
 
 PATIENCE = 5  # complete trials before pruning starts, and validations of each trial before it may be pruned
@@ -33,7 +33,12 @@ class Search:
     """
 
     def __init__(
-        self, studies: Studies, name: str, space: Space, starts: Sequence[Mapping[str, object]], seed: int
+        self,
+        studies: Studies | LocalStudies,
+        name: str,
+        space: Space,
+        starts: Sequence[Mapping[str, object]],
+        seed: int,
     ) -> None:
         self._studies = studies
         self._starts = starts

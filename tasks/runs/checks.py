@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tasks.errors import ValidationFailed
 from tasks.quality import Report
-from tasks.store import Artefact, Store, open_history, write_artefact
+from tasks.store import Artefact, Store, open_records, write_artefact
 from tasks.store.layout import run_key
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
     with write_artefact(store, prefix, inputs=inputs) as out:
         out.json("report.json", evidence)
         out.counts = {"expectations": len(report.results), "failed": len(report.failures)}
-    with open_history() as history:
+    with open_records() as history:
         history.record_validation(run, evidence)
         if not report.success:
             history.finish_run(run, "failed")

@@ -27,12 +27,13 @@ from tasks.progress import progress
 from tasks.runs.plan import Plan, read_plan
 from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.options import Device, Memory, Run, Threads
-from tasks.store import Artefact, ArtefactWriter, open_history, open_store, write_artefact
+from tasks.store import Artefact, ArtefactWriter, open_records, open_store, write_artefact
 from tasks.store.layout import run_key
 from tasks.training import TrainingOptions
 from tasks.training.device import thread_count
 
 log = logging.getLogger(__name__)
+table_log = log.getChild("table")  # apart, for who prints the table
 
 
 def compare(
@@ -104,7 +105,7 @@ def write_report(out: ArtefactWriter, comparison: Comparison, without: list[str]
     out.frame("figures.csv", comparison.metrics)
     out.json("differences.json", _differences(comparison))
     draw_plot(comparison.metrics, comparison.against, out.file("plot.png"))
-    log.info("\n%s\n", text)
+    table_log.info("\n%s\n", text)
 
 
 def choose_models(models: str | None, plan: Plan) -> list[str]:
@@ -118,7 +119,7 @@ def choose_models(models: str | None, plan: Plan) -> list[str]:
 
 def _read_served_model(plan: Plan) -> str | None:
     """The model that is served of this dataset, if one is."""
-    with open_history() as history:
+    with open_records() as history:
         champion = history.champion(plan.config.dataset)
     return champion.model if champion else None
 

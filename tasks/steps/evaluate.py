@@ -13,7 +13,7 @@ from tasks.models.saved import load_model
 from tasks.runs.plan import Plan, hyperparameters_of, read_plan
 from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.options import ModelName, Run
-from tasks.store import Artefact, MetricValue, open_history, open_store, read_artefact, write_artefact
+from tasks.store import Artefact, MetricValue, open_records, open_store, read_artefact, write_artefact
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def record(plan: Plan, model: str, trained: Artefact, metrics: dict[str, dict[st
         for name, value in values.items():
             rows.append(MetricValue(split, *Metric.parse(name), value))
     manifest = trained.manifest
-    with open_history() as history:
+    with open_records() as history:
         history.record_training(
             *(plan.run, model, plan.config.encoder_names, manifest.seed or 0, manifest.parameters, trained.prefix),
             features=plan.config.describe_features(),

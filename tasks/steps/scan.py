@@ -12,7 +12,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from tasks.data import Interactions
+from tasks.data import Interactions, require_columns
 from tasks.encoders.identity import identify
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
@@ -31,9 +31,10 @@ from tasks.steps.options import Run
 from tasks.store import (
     Decision,
     History,
+    NoRecords,
     Store,
     has_artefact,
-    open_history,
+    open_records,
     open_store,
     read_artefact,
     write_artefact,
@@ -89,7 +90,7 @@ def scan(
         model_class(name).configure(values)
     store = open_store()
     inventory, counts, plan = make_plan(store, run, chosen)
-    with open_history() as history:
+    with open_records() as history:
         history.start_run(run, chosen.dataset, chosen.describe(), os.environ.get("RECSYS_RUN_URL"))
         decided = history.last_decision(chosen.dataset)
         inventory["is_new"] = ~inventory["sha256"].isin(known_hashes(store, decided.run if decided else None))
@@ -114,6 +115,10 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
     objects = {m: infos for m, infos in list_media(store, config.dataset).items() if m in modalities}
     interactions = current(store, interactions_folder(config.dataset))
     _check_sources(store, config, set(matrices), set(objects), interactions)
+    whole = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet"))
+    require_columns(whole, config.split)
+    log_ids = whole.item_ids
+    del whole  # by far the largest object in memory
     encoders = identities(store, config, set(matrices))
     encoded = {feature.modality for feature in features if feature.name not in matrices}
     inventory = take_inventory(store, config.dataset, {m: infos for m, infos in objects.items() if m in encoded})
@@ -125,7 +130,6 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
             f"no item of {config.dataset!r} has all of {', '.join(items)}, "
             "expected files with the same names in each of their folders"
         )
-    log_ids = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet")).item_ids
     check_same_writing(items, log_ids.tolist())
     plan = Plan(
         run=run,
@@ -204,7 +208,7 @@ def _check_sources(
         raise NotFound(f"dataset {dataset!r} has no interactions, expected `load-interactions` to have loaded some")
 
 
-def _skip(history: History, run: str, decided: Decision) -> None:
+def _skip(history: History | NoRecords, run: str, decided: Decision) -> None:
     history.finish_run(run, "skipped")
     what = "published a release" if decided.outcome == "promoted" else "was rejected"
     raise NothingToDo(

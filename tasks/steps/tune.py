@@ -24,7 +24,7 @@ from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.options import Device, Memory, Run, Threads
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
-from tasks.store.studies import Studies
+from tasks.store.studies import open_studies
 from tasks.training import TrainingOptions, place_values
 from tasks.training.device import thread_count
 
@@ -58,7 +58,7 @@ def tune(
     stays = ", ".join(sorted(set(subject.searchable) - set(subject.space))) or "nothing"
     searched = ", ".join(subject.space)
     log.info("study %s searches %s; %s keeps the plan's value", name, searched, stays)
-    with Studies() as studies, logs_above():
+    with open_studies() as studies, logs_above():
         search = Search(studies, name, subject.space, subject.starts(), config.seed)
         done = 0
         for _ in progress(count_trials(trials, minutes), label=f"tune {model}", total=trials, unit="trial"):

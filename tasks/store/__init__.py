@@ -12,13 +12,15 @@ from tasks.store.base import ObjectInfo, Store, format_size, sha256_of
 from tasks.store.champion import Champion, Decision, Published
 from tasks.store.comparisons import TrialRow
 from tasks.store.folder import FolderStore
-from tasks.store.history import History, metrics_dsn, open_history
+from tasks.store.history import DSN, History, metrics_dsn, open_history, without_database
 from tasks.store.layout import release_prefix
 from tasks.store.manifest import FileEntry, Manifest
+from tasks.store.records import NoRecords, open_records
 from tasks.store.s3 import S3Store
 from tasks.store.values import MetricValue, SegmentValue
 
 __all__ = [
+    "DSN",
     "Artefact",
     "ArtefactWriter",
     "Champion",
@@ -28,6 +30,7 @@ __all__ = [
     "History",
     "Manifest",
     "MetricValue",
+    "NoRecords",
     "ObjectInfo",
     "Published",
     "S3Store",
@@ -39,11 +42,13 @@ __all__ = [
     "has_artefact",
     "metrics_dsn",
     "open_history",
+    "open_records",
     "open_store",
     "read_artefact",
     "release_prefix",
     "require_setting",
     "sha256_of",
+    "without_database",
     "write_artefact",
 ]
 

@@ -20,6 +20,7 @@ from tasks.store.comparisons import Comparisons
 from tasks.store.schema import TABLE, migrate, names
 from tasks.store.values import MetricValue, require_finite
 
+DSN = "RECSYS_METRICS_DSN"
 MOST_IDS = 10
 COLUMNS = (
     *("dataset", "run", "started_at", "status", "model", "encoder"),
@@ -27,13 +28,21 @@ COLUMNS = (
 )
 
 
+def without_database() -> bool:
+    """Whether RECSYS_METRICS_DSN says that there is no metrics database, and that this is meant."""
+    return os.environ.get(DSN) == "none"
+
+
 def metrics_dsn(dsn: str | None = None) -> str:
-    """`dsn`, or RECSYS_METRICS_DSN; BadInput when neither is given."""
-    address = dsn or os.environ.get("RECSYS_METRICS_DSN", "")
+    """`dsn`, or RECSYS_METRICS_DSN; BadInput when neither is given, or when it is `none`."""
+    address = dsn or os.environ.get(DSN, "")
     if not address:
         raise BadInput(
-            "RECSYS_METRICS_DSN is not set, expected postgresql://... (`source .local/env` sets it for the local stack)"
+            f"{DSN} is not set, expected postgresql://... (`source .local/env` sets it for the local stack), or none "
+            "for runs without a database"
         )
+    if dsn is None and without_database():
+        raise BadInput(f"{DSN} is none, expected postgresql://...: this command needs the metrics database")
     return address
 
 

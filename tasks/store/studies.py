@@ -7,17 +7,20 @@ search at once, and a trial of a killed process can be distinguished from a runn
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from types import TracebackType
+from typing import Self, cast
 
 import psycopg2
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from psycopg2.extensions import connection
 
 from tasks.store.database import CONNECT_SECONDS, Database
-from tasks.store.history import metrics_dsn
+from tasks.store.history import DSN, metrics_dsn, without_database
 
+log = logging.getLogger(__name__)
 SCHEMA = "optuna"
 
 
@@ -74,6 +77,47 @@ class Studies(Database):
         if free:
             self.unlock(name)
         return free
+
+
+class LocalStudies:
+    """Studies of this process alone, for RECSYS_METRICS_DSN=none: its trials are in the artefact of the search only.
+
+    There is no other process that could hold a lock.
+    """
+
+    def __init__(self) -> None:
+        self.storage: BaseStorage = InMemoryStorage()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    @contextmanager
+    def hold_lock(self, name: str) -> Iterator[None]:
+        """The lock is free."""
+        yield
+
+    def lock(self, name: str) -> None:
+        """It is free."""
+
+    def unlock(self, name: str) -> None:
+        """It was not held."""
+
+    def is_free(self, name: str) -> bool:
+        """Whether nobody else holds `name`."""
+        return True
+
+
+def open_studies() -> Studies | LocalStudies:
+    """Open the studies in the metrics database, or those of this process where there is none by intention."""
+    if without_database():
+        log.info("%s is none: the trials are in the artefact alone, and the same command begins anew", DSN)
+        return LocalStudies()
+    return Studies()
 
 
 def _key(name: str) -> int:

@@ -380,6 +380,12 @@ def no_sound(store: Store) -> None:
         store.delete(key_of("audio", item))
 
 
+def no_sound_decodes(store: Store) -> None:
+    """What would be found only when the media are read, and so after what is wrong with the log."""
+    for item in ITEMS:
+        store.put(key_of("audio", item), b"no sound")
+
+
 def nothing_complete(store: Store) -> None:
     no_sound(store)
     store.put(key_of("audio", "77"), medium("audio", "77"))
@@ -405,6 +411,13 @@ def nothing_complete(store: Store) -> None:
         (None, {"modalities": "image,smell"}, r"modalities.1: .*image.*audio.*text.*, found 'smell'"),
         (None, {"models": "popularity,oracle"}, "models oracle found, expected some of popularity, itemknn, ease"),
         (None, {"encoder": "clap"}, "encoder 'clap' is not in file://.*, expected tiny"),
+        (
+            no_sound_decodes,
+            {"split": "given"},
+            "a log without labels found, expected 0 .* in a column x_label",
+        ),
+        (no_sound_decodes, {"split": "time"}, "split 'time' found for a log without timestamps, expected them"),
+        (no_sound_decodes, {"split": "leave-one-out"}, "split 'leave-one-out' found for a log without timestamps"),
         (None, {"split": "odd"}, "split: Input should be 'random', 'time', 'leave-one-out' or 'given', found 'odd'"),
         (None, {"config": "nigthly"}, "config 'nigthly' found nowhere, expected a YAML file or one of"),
     ],
