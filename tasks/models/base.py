@@ -82,14 +82,22 @@ class Model(ABC):
             return self._fit(options)
 
     def _fit(self, options: TrainingOptions) -> list[EpochRecord]:
-        """As `fit`, with BLAS on no more than `options.threads` threads. What learns in epochs overrides it."""
+        """As `fit`, with BLAS on no more than `options.threads` threads.
+
+        Returns one record per epoch, and sets `fitted` and all that `_scores`, `serving` and `state` read. This one
+        asks `_solve`; only what learns in epochs overrides it.
+        """
         start = time.perf_counter()
         valid = self._solve(options)
         self.fitted = True
         return [EpochRecord(epoch=1, loss=None, valid=valid, seconds=time.perf_counter() - start)]
 
     def _solve(self, options: TrainingOptions) -> float | None:
-        """Learn in one go; the metric on validation, where it was asked for it."""
+        """Learn in one go: set all that `_scores`, `serving` and `state` read; `fitted` is set afterwards.
+
+        Returns what `options.validate` says of the scores, None where it was not asked. Diverged for values that are
+        not finite, BadInput for a dataset that does not fit in `options.memory_gib`.
+        """
         raise NotImplementedError
 
     def scores(self, users: np.ndarray) -> np.ndarray:

@@ -16,8 +16,7 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.fixed_degree_graph import Edges, weighted_sums
-from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
+from tasks.models.layers.graph import BipartiteGraph, GraphOptions, node_table, ranking_loss
 from tasks.models.layers.kept import Kept
 from tasks.models.solvers.item_neighbours import neighbours
 from tasks.training import Batch, GradientConfig, Real, Whole, squared_norms
@@ -34,6 +33,7 @@ class DualGNN(GradientModel):
     name = "dualgnn"
     uses_content = True
     NORMAL = ("nodes", "users")
+    ZERO = ("taste",)  # modalities count equally for all users
 
     class Config(GraphOptions, ContentOptions, GradientConfig):
         """Beside the options of the loop and the graph."""
@@ -62,11 +62,6 @@ class DualGNN(GradientModel):
         self.register_buffer("similar_users", torch.from_numpy(similar), persistent=False)  # (U, k)
         self.register_buffer("similarity", torch.from_numpy(share), persistent=False)  # (U, k), sums to 1 or 0
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """As all models; modalities count equally for all users."""
-        super().initialise(generator)
-        nn.init.zeros_(self.taste)
-
     def representations(self) -> Representations:
         """Users with those similar to them, items as the mean over modalities and ids."""
         channels = [self.graph(self.nodes)]
@@ -82,6 +77,5 @@ class DualGNN(GradientModel):
         """Return the pairwise loss; the user tables of a batch are regularised too."""
         tables = [functional.embedding(batch.users, table) for table in self.users]
         final, weight = self.representations(), self.config.regularization
-        ranking = pairwise(final.users, final.items, batch)
-        norms = layer0_norms(self.nodes, batch, len(final.users))
-        return ranking + weight * norms + weight * squared_norms(*tables)
+        ranking = ranking_loss(final.users, final.items, self.nodes, batch, weight)
+        return ranking + weight * squared_norms(*tables)

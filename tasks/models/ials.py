@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from tasks.errors import Diverged
 from tasks.models.families.factorised import Factorised, FactorisedConfig
-from tasks.models.solvers.fold_in import FoldIn
 from tasks.training import TrainingOptions
 
 
@@ -43,7 +42,3 @@ class IALS(Factorised):
             except ModelFitError as error:
                 raise Diverged(f"model {self.name}: {error}, expected finite factors: {self.remedy}") from error
         self._users, self._items = np.array(solver.user_factors), np.array(solver.item_factors)
-
-    def fold_in(self) -> FoldIn:
-        """Return the fold-in: the same equation as for known users, solved exactly with the final item vectors."""
-        return FoldIn(self.config.alpha, self.mean_l2())

@@ -13,11 +13,10 @@ from typing import Annotated
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
-from scipy import sparse
 
 from tasks.models.families.linear import ItemWeights
 from tasks.models.serving import SparseItemItem
-from tasks.models.solvers.item_neighbours import neighbours
+from tasks.models.solvers.item_neighbours import neighbours, sparse_columns
 from tasks.training import ModelConfig, Real, TrainingOptions, Whole
 
 
@@ -38,19 +37,14 @@ class ItemKNN(ItemWeights):
 
     def _solve(self, options: TrainingOptions) -> None:
         """Similarities by blocks of items."""
-        nearest, similarity = neighbours(self.data.train, self._kept(), self.config.shrink)
-        self._take(nearest, similarity)
+        self._take(*neighbours(self.data.train, self._kept(), self.config.shrink))
 
     def _kept(self) -> int:
         return min(self.config.neighbours, self.data.train.shape[1])
 
     def _take(self, nearest: np.ndarray, similarity: np.ndarray) -> None:
-        items, kept = nearest.shape
         self._nearest, self._similarity = nearest, similarity
-        starts = np.arange(0, items * kept + 1, kept)
-        # Row j holds what speaks for j; the product with a user's row wants it as columns.
-        speaks = sparse.csr_matrix((similarity.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
-        self._part = SparseItemItem(speaks)
+        self._part = SparseItemItem(sparse_columns(nearest, similarity))
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return `nearest` (items, k) int64 and their `similarity` (items, k) float32; 0 for missing neighbours."""

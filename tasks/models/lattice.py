@@ -16,8 +16,7 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections
 from tasks.models.layers.fixed_degree_graph import Edges
-from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
+from tasks.models.layers.graph import BipartiteGraph, GraphOptions, node_table, ranking_loss
 from tasks.models.layers.item_graph import (
     ItemGraph,
     ItemGraphOptions,
@@ -79,8 +78,7 @@ class LATTICE(GradientModel):
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss."""
         final = self.representations()
-        penalty = layer0_norms(self.nodes, batch, len(final.users))
-        return pairwise(final.users, final.items, batch) + self.config.regularization * penalty
+        return ranking_loss(final.users, final.items, self.nodes, batch, self.config.regularization)
 
     def representations(self) -> Representations:
         """Users of LightGCN, items with what the item graph says."""

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
-from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import BipartiteGraph, GraphOptions, layer0_norms, node_table
+from tasks.models.layers.graph import BipartiteGraph, GraphOptions, node_table, ranking_loss
 from tasks.training import Batch, Choice, GradientConfig
 
 
@@ -42,9 +41,7 @@ class LightGCN(GradientModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss on propagated rows (equation 15)."""
-        users, items = self.graph(self.nodes)
-        penalty = layer0_norms(self.nodes, batch, len(users))
-        return pairwise(users, items, batch) + self.config.regularization * penalty
+        return ranking_loss(*self.graph(self.nodes), self.nodes, batch, self.config.regularization)
 
     def representations(self) -> Representations:
         """Propagated vectors."""

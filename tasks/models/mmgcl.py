@@ -17,8 +17,8 @@ from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.channel_graph import ChannelGraph
 from tasks.models.layers.content import Content, ContentOptions, Projections
-from tasks.models.layers.gather import contrast_nodes, pairwise
-from tasks.models.layers.graph import GraphOptions, layer0_norms, node_table
+from tasks.models.layers.gather import contrast_nodes
+from tasks.models.layers.graph import GraphOptions, node_table, ranking_loss
 from tasks.training import Batch, GradientConfig, Real, info_nce
 
 
@@ -82,8 +82,7 @@ class MMGCL(GradientModel):
         whole = self.graph(self.nodes, [*tables, tables[masked] * self.shown])  # the last is of the view
         other = tuple([*side[:masked], side[-1], *side[masked + 1 : -1]] for side in whole)
         users, items = (torch.cat(side[:-1], 1) for side in whole)
-        penalty = layer0_norms(self.nodes, batch, len(users))
-        ranking = pairwise(users, items, batch) + self.config.regularization * penalty
+        ranking = ranking_loss(users, items, self.nodes, batch, self.config.regularization)
         users, items = contrast_nodes(batch)
         people = info_nce(_rows(one[0], users), _rows(other[0], users), self.config.temperature)
         second = _rows(other[1], items)

@@ -13,8 +13,7 @@ from torch.nn import functional
 from tasks.data import Dataset
 from tasks.models.families.gradient import GradientModel, Representations
 from tasks.models.layers.content import Content, ContentOptions, Projections
-from tasks.models.layers.gather import pairwise
-from tasks.models.layers.graph import GraphOptions, layer0_norms, node_table
+from tasks.models.layers.graph import GraphOptions, node_table, ranking_loss
 from tasks.models.layers.mean_graph import MeanGraph
 from tasks.training import Batch, GradientConfig, squared_norms
 
@@ -67,6 +66,5 @@ class MMGCN(GradientModel):
         """Return the pairwise loss; IDs and preferences of a batch are regularised."""
         preferences = [functional.embedding(batch.users, table) for table in self.users]
         final, weight = self.representations(), self.config.regularization
-        ranking = pairwise(final.users, final.items, batch)
-        norms = layer0_norms(self.nodes, batch, len(final.users))
-        return ranking + weight * norms + weight * squared_norms(*preferences)
+        ranking = ranking_loss(final.users, final.items, self.nodes, batch, weight)
+        return ranking + weight * squared_norms(*preferences)

@@ -29,6 +29,7 @@ class VBPR(GradientModel):
 
     name = "vbpr"
     uses_content = True
+    ZERO = ("bias", "content_bias")
 
     class Config(ContentOptions, GradientConfig):
         """Sizes of both halves of a user's vector beside the options of the loop."""
@@ -53,12 +54,6 @@ class VBPR(GradientModel):
         self.bias = nn.Parameter(torch.zeros(items, 1))  # (I, 1): b_i
         self.projection = nn.Parameter(torch.zeros(width, config.content_size))  # (sum of widths, c): all E_m
         self.content_bias = nn.Parameter(torch.zeros(width, 1))  # (sum of widths, 1): all w_m
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Initialise tables and projection Xavier-uniform, biases zero."""
-        super().initialise(generator)
-        nn.init.zeros_(self.bias)
-        nn.init.zeros_(self.content_bias)
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss; each item of the batch is projected once, or all when the batch may hold most of them."""

@@ -277,7 +277,7 @@ def test_a_diverging_model_is_an_error(name: str) -> None:
 
 def test_an_unknown_model_names_the_known_ones() -> None:
     """A typo is never another model."""
-    with pytest.raises(BadInput, match="model 'eas' found, expected one of popularity, itemknn, ease"):
+    with pytest.raises(BadInput, match=f"model 'eas' found, expected one of {', '.join(MODELS)}"):
         model_class("eas")
 
 

@@ -31,6 +31,7 @@ with Path("commands.jsonl").open("a") as lines:
 key = command + ("/" + arguments[-1] if command in ("extract", "train", "evaluate") else "")
 code, sentence = json.loads(Path("outcomes.json").read_text()).get(key, (0, ""))
 sys.stderr.write(sentence + "\\n" if sentence else "")
+print(json.dumps({"ended": key}))
 sys.exit(code)
 """
 

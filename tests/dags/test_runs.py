@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.models.asset import AssetEvent
+from airflow.models.xcom import XComModel
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.session import create_session
 from recsys.launch import outcome
@@ -83,6 +84,17 @@ def test_mapped_tasks_are_shown_by_modality_and_model(run_dag: RunDag, retrain: 
     shown = {(task, ti.rendered_map_index) for (task, index), ti in ran.tasks.items() if index >= 0}
     each = {(task, model) for task in ("train", "evaluate") for model in ("ease", "bpr")}
     assert shown == each | {("extract", "text"), ("extract", "image")}
+
+
+def test_the_figures_of_each_command_are_shown_with_its_task(run_dag: RunDag, retrain: DAG) -> None:
+    """Its closing line is the XCom `report`, of each mapped task its own."""
+    ran = run_dag(retrain, modalities=["text"], models=["ease", "bpr"])
+    with create_session() as session:
+        wanted = select(XComModel).where(XComModel.run_id == ran.run.run_id, XComModel.key == outcome.REPORT)
+        shown = {(row.task_id, XComModel.deserialize_value(row)["ended"]) for row in session.scalars(wanted)}
+    each = {(task, f"{task}/{model}") for task in ("train", "evaluate") for model in ("ease", "bpr")}
+    once = {(task, task) for task in AFTER_SCAN - {"extract", "train", "evaluate"}}
+    assert shown == each | once | {("scan", "scan"), ("extract", "extract/text")}
 
 
 def test_nothing_new_skips_everything_and_is_a_success(run_dag: RunDag, retrain: DAG) -> None:
@@ -162,7 +174,8 @@ def test_a_parameter_that_the_form_has_not_ends_the_run_at_its_first_command(
 
 def test_a_run_from_before_the_form_lost_a_field_can_be_continued(retrain: DAG) -> None:
     """Only the first command asks what the run was started with."""
-    context: Any = {"dag": retrain, "dag_run": SimpleNamespace(conf={"lost": 1}), "ti": SimpleNamespace()}
+    ti = SimpleNamespace(try_number=1, xcom_push=lambda key, value: None)
+    context: Any = {"dag": retrain, "dag_run": SimpleNamespace(conf={"lost": 1}), "ti": ti}
     refuse_unknown(context | {"task": retrain.get_task("publish")})
     with pytest.raises(FailedForGood, match="unknown parameter lost"):
         refuse_unknown(context | {"task": retrain.get_task("scan")})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import BadInput
-from tasks.models import build_model
+from tasks.models import MODELS, build_model
 from tasks.models.hybrid import WEIGHTS, Hybrid
 from tasks.models.solvers.standardise import standardise_scores
 from tasks.training import Scorer, TrainingOptions
@@ -77,7 +77,7 @@ def test_of_three_members_weights_are_chosen_in_turn() -> None:
     [
         ({"members": {"cease": {}}}, "members: .* at least 2"),
         ({"members": {"cease": {}, "hybrid": {}}}, "hybrid found as a member of hybrid"),
-        ({"members": {"cease": {}, "eas": {}}}, "model 'eas' found, expected one of popularity"),
+        ({"members": {"cease": {}, "eas": {}}}, f"model 'eas' found, expected one of {', '.join(MODELS)}"),
         ({"members": {"cease": {"l2": 1}, "ials": {}}}, "model cease: unknown hyperparameter l2"),
         ({"weights": [1, 2]}, "2 weights for 2 members, expected one less"),
     ],

@@ -238,7 +238,7 @@ def test_it_is_against_what_is_served_unless_told(
 @pytest.mark.parametrize("models", ["ease,ease", "eas", ","])
 def test_models_that_are_none_are_an_error(prepared: Store, models: str) -> None:
     """It names the known ones."""
-    with pytest.raises(BadInput, match=r"expected some of popularity, itemknn.*, each once"):
+    with pytest.raises(BadInput, match=f"expected some of {', '.join(MODELS)}, each once"):
         compare(run=RUN, models=models, against="ease")
 
 

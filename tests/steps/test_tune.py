@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from tasks.errors import BadInput, Diverged, NotFound, TaskError
 from tasks.experiments.tuner import RANDOM, Search
+from tasks.models import MODELS
 from tasks.models.bpr import BPR
 from tasks.models.ease import EASE
 from tasks.models.popularity import Popularity
@@ -81,7 +82,7 @@ def test_the_budget_is_what_is_used_up_first() -> None:
 
 def test_an_unknown_model_is_an_error(prepared: Store) -> None:
     """It names the known ones."""
-    with pytest.raises(BadInput, match="model 'eas' found, expected one of popularity"):
+    with pytest.raises(BadInput, match=f"model 'eas' found, expected one of {', '.join(MODELS)}"):
         tune(run=RUN, model="eas", trials=1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -28,7 +27,7 @@ class FactorisedConfig(ModelConfig):
 
 
 class Factorised(Model):
-    """Score x_u . y_i; subclasses fill `_users` (U, factors) and `_items` (I, factors) in `_fit`, float32.
+    """Score x_u . y_i; subclasses set `_users` (U, factors) and `_items` (I, factors) in `_solve`, float32.
 
     Lambda is relative to alpha times the mean history length, with which it must grow.
     """
@@ -37,9 +36,9 @@ class Factorised(Model):
     _users: np.ndarray
     _items: np.ndarray
 
-    @abstractmethod
     def fold_in(self) -> FoldIn:
-        """Return the fold-in of new users, which solves the same equation as for known users."""
+        """Return the fold-in of new users: the same equation as for known users, with the final item vectors."""
+        return FoldIn(self.config.alpha, self.mean_l2())
 
     def mean_l2(self) -> float:
         """Return lambda, or its mean if each row has its own."""

@@ -46,6 +46,7 @@ class GradientModel(nn.Module, Model):
 
     config: GradientConfig
     NORMAL: ClassVar[tuple[str, ...]] = ()  # parameters that begin normal with a deviation of 0.1
+    ZERO: ClassVar[tuple[str, ...]] = ()  # those that begin as zeros, though they are matrices
     remedy = "lower its learning_rate"
 
     def __init__(self, config: GradientConfig, data: Dataset) -> None:
@@ -55,7 +56,7 @@ class GradientModel(nn.Module, Model):
         self._triplets: Triplets | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Set all parameters to where training begins: Xavier-uniform matrices, no biases, then NORMAL."""
+        """Set all parameters to where training begins: Xavier-uniform matrices, no biases, then NORMAL and ZERO."""
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter, generator=generator)
@@ -63,6 +64,8 @@ class GradientModel(nn.Module, Model):
                 nn.init.zeros_(parameter)
         for name in self.NORMAL:
             nn.init.normal_(getattr(self, name), std=0.1, generator=generator)
+        for name in self.ZERO:
+            nn.init.zeros_(getattr(self, name))
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -13,7 +13,7 @@ from tasks.models.serving import Serving, linear_kind
 
 
 class ItemWeights(Model):
-    """Implements everything except `_fit`, which sets `_part`: B, dense or sparse, or an equivalent form."""
+    """Implements everything except `_solve`, which sets `_part`: B, dense or sparse, or an equivalent form."""
 
     _part: Serving
 

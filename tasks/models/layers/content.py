@@ -78,9 +78,10 @@ class Content(nn.Module):
         joined = [front_end.picture, *views]
         width = {name: data.features[name].shape[1] for name in joined if name in data.features}
         if not views or len(width) < len(joined) or len(set(width.values())) != 1 or len(set(joined)) < len(joined):
+            widths = ", ".join(f"{name} ({matrix.shape[1]})" for name, matrix in sorted(data.features.items()))
             raise BadInput(
                 f"a front end of picture {front_end.picture} and views {', '.join(views) or 'none'} found, expected a "
-                f"picture and other modalities of its width among {_widths(data)}: name those of one encoder"
+                f"picture and other modalities of its width among {widths}: name those of one encoder"
             )
         raw = {name: torch.from_numpy(data.features[name]) for name in joined}
         picture = raw[front_end.picture]
@@ -145,10 +146,6 @@ class Projections(nn.ModuleList):
         """The same for the items in `places` (n,), each once, or for all; and where among them each place is (n,)."""
         items, rows = distinct(places, content.count)
         return self(content, items), rows
-
-
-def _widths(data: Dataset) -> str:
-    return ", ".join(f"{name} ({matrix.shape[1]})" for name, matrix in sorted(data.features.items()))
 
 
 def modality_weights(given: dict[str, float] | None, content: Content, model: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from tasks.data import Dataset
-from tasks.models.layers.gather import gather
+from tasks.models.layers.gather import gather, pairwise
 from tasks.models.layers.sparse import propagate, torch_csr
 from tasks.training import Batch, Choice, ModelConfig, Whole, squared_norms
 
@@ -60,6 +60,11 @@ def layer0_norms(nodes: Tensor, batch: Batch, users: int) -> Tensor:
     """Squared norms of the layer-0 rows of a batch: what L2 regularization is on in LightGCN and after."""
     rows = (batch.users, batch.positives + users, batch.negatives + users)
     return squared_norms(*gather(nodes, *rows))
+
+
+def ranking_loss(users: Tensor, items: Tensor, nodes: Tensor, batch: Batch, weight: float) -> Tensor:
+    """BPR of a batch by the vectors (U, d) and (I, d), plus `weight` times `layer0_norms` (LightGCN, equation 15)."""
+    return pairwise(users, items, batch) + weight * layer0_norms(nodes, batch, len(users))
 
 
 def normalise_bipartite(interactions: sparse.csr_matrix) -> sparse.csr_matrix:

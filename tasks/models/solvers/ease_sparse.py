@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from tasks.data.blocks import CELLS
 from tasks.errors import Diverged
-from tasks.models.solvers.item_neighbours import neighbours
+from tasks.models.solvers.item_neighbours import neighbours, sparse_columns
 
 UNION = 4096  # items whose Gram matrix is in memory at once: 64 MiB
 CLOSEST = 16  # neighbours used to order the items
@@ -45,8 +45,7 @@ def solve_pruned(interactions: sparse.csr_matrix, kept: int, l2: float) -> spars
             gram = (rows[union] @ rows[union].T).toarray()  # (u, u)
             for item in block:
                 weights[item] = _solve_item(gram, place[nearest[item]], place[item], l2)
-    starts = np.arange(0, items * kept + 1, kept)
-    return sparse.csr_matrix((weights.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
+    return sparse_columns(nearest, weights)
 
 
 def _blocks(nearest: np.ndarray) -> Iterator[np.ndarray]:

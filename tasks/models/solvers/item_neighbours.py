@@ -31,6 +31,13 @@ def neighbours(interactions: sparse.csr_matrix, k: int, shrink: float) -> tuple[
     return nearest, similarity
 
 
+def sparse_columns(nearest: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
+    """B (items, items) whose column j holds `weights` (items, k) of the items `nearest` (items, k) to j, as CSR."""
+    items, k = nearest.shape
+    starts = np.arange(0, items * k + 1, k)
+    return sparse.csr_matrix((weights.ravel(), nearest.ravel(), starts), shape=(items, items)).T.tocsr()
+
+
 def _best(item: int, others: np.ndarray, cosines: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return (k,) items and (k,) cosines of one item, chosen from all with common users; `shape` is (items, k)."""
     items, k = shape
