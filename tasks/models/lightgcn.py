@@ -41,7 +41,8 @@ class LightGCN(GradientModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Pairwise loss on propagated rows (equation 15)."""
-        return ranking_loss(*self.graph(self.nodes), self.nodes, batch, self.config.regularization)
+        users, items = self.graph(self.nodes)
+        return ranking_loss(users, items, self.nodes, batch, self.config.regularization)
 
     def representations(self) -> Representations:
         """Propagated vectors."""
