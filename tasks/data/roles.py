@@ -12,12 +12,21 @@ import pyarrow as pa
 from tasks.data.formats import Source, read_sample
 from tasks.errors import BadInput
 
-# Column names that are recognised, those of MovieLens, RecBole and MMRec; they are case-sensitive.
+# Column names that come first, those of MovieLens, RecBole and MMRec; they are case-sensitive.
 USER = ("user_id", "userID", "userId", "UserID", "user")
 ITEM = ("item_id", "itemID", "itemId", "ItemID", "item", "movieId", "MovieID")
 RATING = ("rating", "Rating")
 TIMESTAMP = ("timestamp", "Timestamp")
 LABEL = ("x_label",)
+# Where there is none of these: other usual names, whatever their case and with or without `_`, `-` and blanks.
+OTHERS = {
+    "user": "user userid customer customerid reviewer reviewerid viewer viewerid listener listenerid member memberid",
+    "item": """
+        item itemid movie film track song artist album book product video show game article
+        movieid filmid trackid songid artistid albumid bookid productid videoid showid gameid articleid asin parentasin
+    """,
+    "timestamp": "when date datetime createdat ratedat watchedat playedat unixreviewtime",
+}
 TYPES = {"token", "token_seq", "float", "float_seq"}  # of RecBole's headers, `user_id:token`
 
 # Words of names of columns that are likely to say how much, or whether, a user liked an item.
@@ -100,7 +109,10 @@ def _find(source: Source, what: str, wanted: str | None, usual: tuple[str, ...])
         if wanted not in plain and wanted not in source.columns:
             raise BadInput(f"{source.describe()}, expected the {what} in {wanted!r}")
         return wanted if wanted in source.columns else plain[wanted]
-    candidates = [plain[name] for name in usual if name in plain]
+    others = OTHERS.get(what, "").split()
+    candidates = [plain[name] for name in usual if name in plain] or [
+        plain[name] for name in plain if re.sub(r"[-_ ]", "", name.lower()) in others
+    ]
     if len(candidates) > 1:
         raise BadInput(
             f"{source.path.name} has columns {candidates} for the {what}, expected one: choose it by --{what}-column"

@@ -421,7 +421,7 @@ def test_rows_of_faults_are_rows_of_the_file(tmp_path: Path) -> None:
             b"user_id,userId,item_id\n1,2,3\n",
             r"has columns \['user_id', 'userId'\] for the user, expected one",
         ),
-        ("CASE.csv", b"USERID,ITEMID\n1,2\n", "expected one for the user"),
+        ("x.csv", b"USR,ITM\n1,2\n", "expected one for the user"),
         ("l.csv", b"user_id,item_id\n1,\xff\xfe\n", "l.csv is not readable as csv"),
         ("f.parquet", b"PAR1 and no more", "f.parquet is not readable as parquet"),
         ("bad.csv.gz", None, "bad.csv.gz is not readable as"),
@@ -464,6 +464,29 @@ def test_named_columns_have_to_be_there(tmp_path: Path, columns: Columns, messag
     """A named column that is missing is never replaced by a recognised one."""
     with pytest.raises(BadInput, match=message):
         read_interactions(write(tmp_path, "o.csv", "user_id,item_id\n1,2\n"), columns=columns)
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["user,movie,when", "Customer ID,ASIN,Date", "reviewer-id,product_id,createdAt", "userId,movieId,when,item_x"],
+)
+def test_other_usual_names_are_recognised_where_there_are_no_better_ones(tmp_path: Path, names: str) -> None:
+    """Whatever their case, and however their words are joined; also the time, which would otherwise be lost."""
+    row = "u,x,1970-01-02" + (",y" if names.count(",") == 3 else "")
+    read = read_interactions(write(tmp_path, "log.csv", f"{names}\n{row}\n")).interactions
+    assert (read.user_ids.tolist(), read.item_ids.tolist()) == (["u"], ["x"])
+    assert read.timestamps is not None
+    assert read.timestamps.tolist() == [86_400]
+
+
+def test_two_other_usual_names_are_ambiguous(tmp_path: Path) -> None:
+    """An artist is no track; beside an `item_id` both are other columns."""
+    with pytest.raises(
+        BadInput, match=r"has columns .*artist.*track.* for the item, expected one: choose it by --item"
+    ):
+        read_interactions(write(tmp_path, "plays.csv", "user,artist,track\nu,a,x\n"))
+    read = read_interactions(write(tmp_path, "plays.csv", "user,artist,track,item_id\nu,a,x,7\n"))
+    assert read.interactions.item_ids.tolist() == ["7"]
 
 
 def test_a_named_column_settles_which_of_two_counts(tmp_path: Path) -> None:
