@@ -1,7 +1,8 @@
 # Everything people do with this project, by name. Versions and steps are in the scripts that these targets call.
 
-PYTHON ?= python3.11
-# Address of an index with the build of PyTorch that is wanted (its makers have one per accelerator and one for CPUs); empty: pip's own.
+# The interpreter of both environments, Python 3.11 to 3.13; empty: the first of python3.11, python3.12 and python3.13 that is there.
+PYTHON ?=
+# Address of the index with the build of PyTorch that is wanted; empty: pip's own, and without a GPU that of PyTorch's makers.
 TORCH_INDEX_URL ?=
 # Options for the command of `make local-history` and the like: make local-history ARGS="--model ease".
 ARGS ?=

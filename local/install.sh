@@ -3,14 +3,17 @@
 #
 # A stamp in the environment records the locks it was built from, so a second call does nothing, and a changed lock causes
 # a new installation. An environment without a stamp is incomplete and is built again. Of two calls at once, the second
-# waits. PYTHON names the interpreter; ACCELERATOR and TORCH_INDEX_URL are explained in docker/torch.sh, and without a GPU
+# waits. PYTHON names the interpreter, by default the first of 3.11, 3.12 and 3.13; ACCELERATOR and TORCH_INDEX_URL are explained in docker/torch.sh, and without a GPU
 # the build for CPUs is taken.
 set -eu
 cd "$(dirname "$0")/.."
 
 name=$1
 venv=.venv/$name
-python=${PYTHON:-python3.11}
+python=${PYTHON:-}
+for each in python3.11 python3.12 python3.13; do
+    [ -n "$python" ] || ! command -v "$each" >/dev/null || python=$each
+done
 
 fail() { echo "$*" >&2; exit 1; }
 
@@ -23,10 +26,11 @@ esac
 
 [ "$(uname -s)" = Linux ] || fail "$(uname -s) found, expected Linux: use 'docker compose up' here"
 case $(uname -m) in x86_64 | aarch64) ;; *) fail "a $(uname -m) machine found, expected x86_64 or aarch64: use 'docker compose up' here" ;; esac
-command -v "$python" >/dev/null || fail "$python was not found, expected Python 3.11: 'apt-get install python3.11 python3.11-venv', or name one with 'make PYTHON=/path/to/python3.11'"
+[ -n "$python" ] || fail "no Python 3.11, 3.12 or 3.13 was found, expected one: 'apt-get install python3 python3-venv' brings that of your system, or name one with 'make PYTHON=/path/to/python3.12'"
+command -v "$python" >/dev/null || fail "$python was not found, expected Python 3.11, 3.12 or 3.13: name one with 'make PYTHON=/path/to/python3.12'"
 found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-[ "$found" = 3.11 ] || fail "$python is Python $found, expected 3.11: name another with 'make PYTHON=/path/to/python3.11'"
-"$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python3.11-venv'"
+case $found in 3.11 | 3.12 | 3.13) ;; *) fail "$python is Python $found, expected 3.11, 3.12 or 3.13: name another with 'make PYTHON=/path/to/python3.12'" ;; esac
+"$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python$found-venv'"
 
 wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
 [ "$name" != tasks ] || wanted="$wanted $(sed -n 's/^torch=//p' docker/torch.sh) ${TORCH_INDEX_URL:-}${ACCELERATOR:+ $ACCELERATOR}"

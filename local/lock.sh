@@ -1,15 +1,16 @@
 #!/bin/sh
-# Resolve requirements*.in into requirements*.txt, every file with its hash. uv is used only for this, in its own environment.
+# Resolve requirements*.in into requirements*.txt, every file with its hash: one lock for all Python versions from 3.11 on,
+# in which markers say what only some of them need. uv has its own environment.
 set -eu
 cd "$(dirname "$0")/.."
 
 uv=.venv/lock/bin/uv
 if [ ! -x "$uv" ]; then
-    "${PYTHON:-python3.11}" -m venv .venv/lock
+    "${PYTHON:-python3}" -m venv .venv/lock
     .venv/lock/bin/python -m pip install -q --disable-pip-version-check uv
 fi
 # UPGRADE=1 takes the newest versions; without it a locked version stays as long as it satisfies the requirements.
-compile() { "$uv" pip compile -q ${UPGRADE:+--upgrade} --generate-hashes --python-version 3.11 --no-header "$@"; }
+compile() { "$uv" pip compile -q ${UPGRADE:+--upgrade} --universal --generate-hashes --python-version 3.11 --no-header "$@"; }
 
 compile requirements.in -o requirements.txt
 compile requirements-airflow-dev.in -o requirements-airflow-dev.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,61 @@ def test_a_choice_of_the_user_stands(machine: Machine) -> None:
     assert machine.settings()["ACCELERATOR"] == "cuda"
     machine.stack("env")
     assert machine.settings()["ACCELERATOR"] == "cuda"
+
+
+class Pythons:
+    """A checkout whose `make install` finds these interpreters and nothing else of a Python."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs = folder / "programs"
+        self.programs.mkdir()
+        for name in ("dirname", "uname"):
+            (self.programs / name).symlink_to(shutil.which(name) or "")
+
+    def add(self, name: str, version: str) -> None:
+        """An interpreter of this version, without the module venv, so that nothing is installed."""
+        path = self.programs / name
+        path.write_text(f"#!/bin/sh\ncase $2 in *version_info*) echo {version} ;; *) exit 1 ;; esac\n")
+        path.chmod(0o755)
+
+    def install(self, **settings: str) -> str:
+        """Type `make install`; the sentence with which it ends."""
+        words = ["/bin/sh", ROOT / "local/install.sh", "tasks"]
+        environment = {"PATH": str(self.programs)} | settings
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        return line
+
+
+def test_the_oldest_python_that_fits_is_taken(tmp_path: Path) -> None:
+    """3.11 is the one with which everything is tested; Ubuntu 24.04 and Debian 13 have none."""
+    pythons = Pythons(tmp_path)
+    assert pythons.install().startswith("no Python 3.11, 3.12 or 3.13 was found, expected one: 'apt-get install")
+    for version in ("3.13", "3.12", "3.11"):
+        pythons.add(f"python{version}", version)
+        assert pythons.install() == (
+            f"python{version} has no module venv, expected one: 'apt-get install python{version}-venv'"
+        )
+
+
+def test_a_python_that_was_chosen_is_not_replaced(tmp_path: Path) -> None:
+    """It is named when it is not there or does not fit."""
+    pythons = Pythons(tmp_path)
+    pythons.add("python3.11", "3.11")
+    pythons.add("mine", "3.14")
+    assert pythons.install(PYTHON="mine").startswith("mine is Python 3.14, expected 3.11, 3.12 or 3.13")
+    assert pythons.install(PYTHON="none").startswith("none was not found, expected Python 3.11, 3.12 or 3.13")
+
+
+def test_scripts_and_project_agree_on_the_versions_of_python() -> None:
+    """One lock is for all of them: its packages are there for each, and what differs has a marker."""
+    (wanted,) = re.findall(r'^requires-python = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    (found,) = re.findall(r"^for each in (.*); do$", (ROOT / "local/install.sh").read_text(), re.MULTILINE)
+    assert found.split() == [f"python3.{minor}" for minor in (11, 12, 13)]
+    assert wanted == ">=3.11,<3.14"
+    assert "--universal" in (ROOT / "local/lock.sh").read_text()
+    assert " ; python_full_version == '3.13.*'" in (ROOT / "requirements.txt").read_text()
 
 
 class Index:
