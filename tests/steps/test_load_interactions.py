@@ -68,7 +68,7 @@ def test_the_format_and_the_counts_are_said(folder_store: Store, log: Path, capl
     """What was decided, what was left out, and what is left."""
     with caplog.at_level("INFO"):
         load_interactions(file=log, dataset="films", threshold=4)
-    assert caplog.messages[:4] == [
+    assert caplog.messages[:5] == [
         "ratings.csv read as csv (by its name and first line): 4 rows",
         "user: user_id, item: item_id, rating: rating (>= 4), time: timestamp; ignored: none",
         "1 rows rated below 4 left out",
