@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 NVIDIA = Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists()
 
@@ -213,7 +214,6 @@ def index(tmp_path: Path) -> Index:
     return Index(tmp_path)
 
 
-@pytest.mark.slow
 def test_the_build_for_cpus_is_taken_where_there_are_several(index: Index) -> None:
     """With a name of its own it is found without a look at the others, which pip would prefer."""
     index.add("torch", "2.13.0+cpu")
@@ -223,7 +223,6 @@ def test_the_build_for_cpus_is_taken_where_there_are_several(index: Index) -> No
     assert index.installed() == {"torch": "2.13.0+cpu"}
 
 
-@pytest.mark.slow
 def test_without_a_build_for_cpus_the_large_one_is_announced_and_works_too(index: Index) -> None:
     """In one line, with what avoids it."""
     index.add_for_gpus("2.13.0")
@@ -235,7 +234,6 @@ def test_without_a_build_for_cpus_the_large_one_is_announced_and_works_too(index
     assert index.installed() == {"torch": "2.13.0", "nvidia-large": "1.0"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", ["2.13.0", "2.13.0+cpu"])
 def test_with_a_gpu_a_build_for_cpus_is_refused_before_it_is_installed(index: Index, version: str) -> None:
     """Whatever it is called: what it needs tells."""
@@ -246,7 +244,6 @@ def test_with_a_gpu_a_build_for_cpus_is_refused_before_it_is_installed(index: In
     assert index.installed() == {}
 
 
-@pytest.mark.slow
 def test_with_a_gpu_a_build_for_gpus_is_taken(index: Index) -> None:
     """And where nothing is said, what there is."""
     index.add_for_gpus("2.13.0")
@@ -255,7 +252,6 @@ def test_with_a_gpu_a_build_for_gpus_is_taken(index: Index) -> None:
     assert index.installed() == {"torch": "2.13.0", "nvidia-large": "1.0"}
 
 
-@pytest.mark.slow
 def test_an_index_without_pytorch_is_told_of_by_pip(index: Index) -> None:
     """A fault of the network is none of the build."""
     for accelerator in ("cpu", "cuda", ""):
