@@ -93,4 +93,5 @@ def format_table(rows: Sequence[tuple[str, int, int]], url: str) -> Iterator[str
     if not rows:
         yield f"{url} is empty."
     for key, size, count in rows:
-        yield f"{format_size(size):>10}  {key}" + (f"  ({count} objects)" if key.endswith("/") else "")
+        counted = f"  ({count} object{'s' * (count > 1)})" if key.endswith("/") else ""
+        yield f"{format_size(size):>10}  {key}{counted}"

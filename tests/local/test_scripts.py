@@ -175,18 +175,22 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self.wheels = folder / "wheels"
-        self.wheels.mkdir()
+        self.wheels.mkdir(parents=True)
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         self.python = folder / "venv/bin/python"
 
-    def add(self, name: str, version: str, needs: str = "") -> None:
-        """A package of nothing but its name."""
+    def add(self, name: str, version: str, needs: str = "", script: str | None = None) -> None:
+        """A package of nothing but its name, and a program of the same name."""
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + needs
         info = f"{name.replace('-', '_')}-{version}.dist-info"
         with zipfile.ZipFile(self.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w") as wheel:
             wheel.writestr(f"{info}/METADATA", metadata)
             wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr(f"{info}/RECORD", "")
+            if script:
+                program = zipfile.ZipInfo(f"{info.removesuffix('dist-info')}data/scripts/{name}")
+                program.external_attr = 0o100755 << 16
+                wheel.writestr(program, script)
 
     def add_for_gpus(self, version: str) -> None:
         """A build of PyTorch for GPUs, and what it needs."""
@@ -242,6 +246,22 @@ def test_with_a_gpu_a_build_for_cpus_is_refused_before_it_is_installed(index: In
     assert done.returncode == 1
     assert done.stderr.startswith("a build of PyTorch for CPUs found, expected one for GPUs: set ACCELERATOR=cpu, or")
     assert index.installed() == {}
+
+
+def test_the_index_of_pytorchs_makers_is_asked_before_the_large_build_is_taken(index: Index, tmp_path: Path) -> None:
+    """By uv; here another program of that name, which finds the build in a folder of its own."""
+    makers = Index(tmp_path / "makers")
+    makers.add("torch", "2.13.0+cpu")
+    script = f"""#!/bin/sh
+case "$*" in *"--python {index.python} "*--no-deps*--torch-backend=cpu*torch==2.13.0*) ;; *) exit 2 ;; esac
+exec {index.python} -m pip install -q --find-links {makers.wheels} torch==2.13.0+cpu
+"""
+    version = re.findall(r"^uv=uv==(\S+)$", (ROOT / "docker/torch.sh").read_text(), re.MULTILINE)[0]
+    index.add("uv", version, script=script)
+    index.add_for_gpus("2.13.0")
+    done = index.install(ACCELERATOR="cpu")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert index.installed() == {"torch": "2.13.0+cpu"}
 
 
 def test_with_a_gpu_a_build_for_gpus_is_taken(index: Index) -> None:

@@ -56,6 +56,7 @@ def test_a_listing_has_folders_and_objects_with_their_sizes(filled: Store, capsy
         "       7 B  media/films/text/2.txt",
         "       6 B  media/films/text/é 1.txt",
     ]
+    assert shown(capsys, "ls", "media/m") == ["   2.0 KiB  media/music/  (1 object)"]
     assert shown(capsys, "ls", "media/f") == ["      13 B  media/films/  (2 objects)"]
 
 
