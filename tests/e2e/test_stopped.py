@@ -10,6 +10,7 @@ from local.__main__ import down
 from local.demo import LOADED, demo
 from local.errors import StackError
 from local.stack import Stack
+from tasks.store import History
 from tests.e2e.site import ROOT, SETTINGS, Night, Site
 from tests.waiting import wait_for
 
@@ -39,6 +40,8 @@ def test_an_interrupted_run_is_named_and_goes_on_after_the_next_start(
     assert answered["Airflow's scheduler"]
     assert not answered["Airflow's API server"]
     stack.state.reload()
+    site.history.close()  # its connection ended with the server
+    site.history = History(stack.environment()["RECSYS_METRICS_DSN"])
 
     stack.state.remember_fact(LOADED, str(site.items))
     with pytest.raises(
