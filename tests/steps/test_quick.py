@@ -56,7 +56,7 @@ def test_one_line_measures_models_and_leaves_nothing_behind(world: Path) -> None
     assert lines[0] == "Test: means ± deviations over seeds; NDCG@20 against ease with a 95 % interval."
     assert [line.split(" | ")[0] for line in lines[4:]] == ["| ease", "| popularity"]
     assert "no --features: models without content are compared, on all 30 items of the log" in done.stderr
-    assert "user: user, item: item, rating: none, time: none; ignored: stars, when" in done.stderr
+    assert "user: user, item: item, rating: none, time: when; ignored: stars" in done.stderr
     assert "| ease" not in done.stderr
     assert list(scratch.iterdir()) == []
 
