@@ -13,7 +13,7 @@ import typer
 from tasks.metrics import DECIDES
 from tasks.releases.listing import Listed, list_releases
 from tasks.steps.options import Dataset
-from tasks.store import format_size, open_history, open_store
+from tasks.store import DSN, format_size, open_history, open_store, without_database
 
 SHOWN = (("valid", DECIDES), ("test", DECIDES), ("test", "recall@20"))
 
@@ -25,10 +25,10 @@ def releases(
 ) -> dict[str, object]:
     """List the releases of a dataset, the newest first, with their metrics, age and size; the served one is marked.
 
-    Releases are read from the store. Which of them is served stands in the metrics database; without
-    RECSYS_METRICS_DSN, as with a key that only reads releases, that is not shown.
+    Releases are read from the store. Which of them is served stands in the metrics database; where RECSYS_METRICS_DSN
+    is not set or `none`, as with a key that only reads releases, that is not shown.
     """
-    known = bool(os.environ.get("RECSYS_METRICS_DSN"))
+    known = bool(os.environ.get(DSN)) and not without_database()
     published, served = None, None
     store = open_store()
     if known:
@@ -60,7 +60,7 @@ def format_table(dataset: str, listed: Sequence[Listed], now: datetime) -> Itera
     for one, line in zip(listed, lines[1:], strict=True):
         yield f"  {'*' if one.served else ' '} {line}{'  never served' if one.published is False else ''}"
     if any(one.served is None for one in listed):
-        yield "RECSYS_METRICS_DSN is not set, so it is not known which of them is served."
+        yield f"{DSN} names no database, so it is not known which of them is served."
 
 
 def format_age(age: timedelta) -> str:

@@ -102,14 +102,15 @@ def test_what_is_gone_or_was_never_served_is_called_so(
     ]
 
 
+@pytest.mark.parametrize("dsn", ["", "none"])
 def test_a_reader_without_the_database_sees_what_the_store_holds(
-    names: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    names: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, dsn: str
 ) -> None:
     """And is told what is not known."""
-    monkeypatch.delenv("RECSYS_METRICS_DSN")
+    monkeypatch.setenv("RECSYS_METRICS_DSN", dsn)
     lines = shown(capsys)
     assert [line.split()[0] for line in lines[2:-1]] == names
-    assert lines[-1] == "RECSYS_METRICS_DSN is not set, so it is not known which of them is served."
+    assert lines[-1] == "RECSYS_METRICS_DSN names no database, so it is not known which of them is served."
     assert {one["served"] for one in told(capsys)} == {None}
 
 
