@@ -112,13 +112,14 @@ def drop(store: Store, items: Sequence[str], modalities: Sequence[str] = MODALIT
             store.put(key_of(modality, item), medium(modality, item))
 
 
-def load_log(store: Store, items: Sequence[str], version: str = "one") -> None:
-    """A log in which three users take everything."""
+def load_log(store: Store, items: Sequence[str], version: str = "one", *, timed: bool = True) -> None:
+    """A log in which three users take everything, one item a second."""
     codes = np.tile(np.arange(len(items), dtype=np.int32), 3)
     users = np.repeat(np.arange(3, dtype=np.int32), len(items))
     folder = f"interactions/{DATASET}"
     with write_artefact(store, f"{folder}/{version}") as out:
-        log = Interactions(users, codes, np.array(["u", "v", "w"]), np.array(items))
+        times = np.arange(len(codes)) if timed else None
+        log = Interactions(users, codes, np.array(["u", "v", "w"]), np.array(items), times)
         log.save(out.file("interactions.parquet"))
     point(store, folder, version)
 

@@ -387,6 +387,12 @@ def no_sound_decodes(store: Store) -> None:
         store.put(key_of("audio", item), b"no sound")
 
 
+def no_times(store: Store) -> None:
+    """Nor has the log times."""
+    no_sound_decodes(store)
+    load_log(store, ITEMS, timed=False)
+
+
 def nothing_complete(store: Store) -> None:
     no_sound(store)
     store.put(key_of("audio", "77"), medium("audio", "77"))
@@ -417,8 +423,8 @@ def nothing_complete(store: Store) -> None:
             {"split": "given"},
             "a log without labels found, expected 0 .* in a column x_label",
         ),
-        (no_sound_decodes, {"split": "time"}, "split 'time' found for a log without timestamps, expected them"),
-        (no_sound_decodes, {"split": "leave-one-out"}, "split 'leave-one-out' found for a log without timestamps"),
+        (no_times, {"split": "time"}, "split 'time' found for a log without timestamps, expected them"),
+        (no_times, {"split": "leave-one-out"}, "split 'leave-one-out' found for a log without timestamps"),
         (None, {"split": "odd"}, "split: Input should be 'random', 'time', 'leave-one-out' or 'given', found 'odd'"),
         (None, {"config": "nigthly"}, "config 'nigthly' found nowhere, expected a YAML file or one of"),
     ],
