@@ -156,6 +156,7 @@ def test_a_reader_that_still_reads_does_not_abort_the_end() -> None:
     assert (done.returncode, done.stderr) == (2, "wrong\n")
 
 
+@pytest.mark.slow
 def test_a_wrong_timestamp_always_ends_with_the_code_of_bad_input(tmp_path: Path) -> None:
     """Some processes ended by SIGABRT after the right sentence, which a scheduler takes for a fault and tries again."""
     path = tmp_path / "log.csv"

@@ -22,6 +22,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     """Two catalogues with one seed have equal files; one with another seed has no media file in common."""
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
@@ -45,6 +46,7 @@ def test_files_are_named_by_item(tmp_path: Path) -> None:
     assert result["interactions"] == len(log)
 
 
+@pytest.mark.slow
 def test_later_items_extend_the_catalogue(tmp_path: Path) -> None:
     """Three more items equal those of a larger catalogue, and the new log starts with the old one."""
     demo_catalogue(out=tmp_path / "old", items=4, users=30)
@@ -79,6 +81,7 @@ def readable(path: Path) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_corrupt_files_are_broken_and_only_those(tmp_path: Path) -> None:
     """--corrupt 7 makes one file of each of seven items unreadable; all others stay intact."""
     result = demo_catalogue(out=tmp_path, items=9, users=0, corrupt=7)

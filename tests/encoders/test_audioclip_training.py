@@ -209,6 +209,7 @@ def test_the_optimizer_follows_its_schedule_over_a_checkpoint() -> None:
         assert shares[-1] == rise_and_fall(done, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 2])
 def test_a_killed_training_resumes_to_the_same_bits(folder_store: Store, after: int) -> None:
     """Weights, norms, schedule, held-out items and what was reached, also where the last epoch was over."""

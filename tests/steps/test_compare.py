@@ -84,6 +84,7 @@ def test_without_a_database_the_log_says_that_none_is_written_to(
         compare(run=RUN, models="ease", seeds=1, threads=1)
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_not_trained_again(prepared: Store) -> None:
     """More seeds and models add trials, a dataset made again changes none, other options or bytes replace them."""
 
@@ -123,6 +124,7 @@ def test_a_trial_may_be_of_any_device_and_of_one_memory(prepared: Store) -> None
     assert first().manifest != kept.manifest
 
 
+@pytest.mark.slow
 def test_the_order_of_a_hybrids_members_makes_another_trial(prepared: Store) -> None:
     """The first has the weight 1, and no other is the same."""
     found = []
@@ -196,6 +198,7 @@ def test_permuted_content_is_asked_of_models_that_look_at_it(prepared: Store) ->
     assert set(metrics.loc[metrics["world"] == "permuted", "model"]) == {"vbpr"}
 
 
+@pytest.mark.slow
 def test_cold_items_are_ranked_by_every_model(prepared: Store) -> None:
     """Among themselves and among all."""
     compare(run=RUN, seeds=1, against="ease", cold=True, threads=1)

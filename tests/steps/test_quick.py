@@ -42,6 +42,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_one_line_measures_models_and_leaves_nothing_behind(world: Path) -> None:
     """The table is all of stdout, the rest is on stderr; no store and no database is named."""
     scratch = world / "scratch"
@@ -129,6 +130,7 @@ def without_database(world: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     return lambda *words: main(list(words))
 
 
+@pytest.mark.slow
 def test_a_run_needs_no_database_to_its_metrics(
     world: Path,
     without_database: Callable[..., int],
