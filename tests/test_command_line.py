@@ -91,6 +91,7 @@ def test_debug_keeps_the_stack_trace(capsys: pytest.CaptureFixture[str]) -> None
     assert usage().endswith("--debug, anywhere after the name of a command, shows the stack trace of an error.")
 
 
+@pytest.mark.slow
 def test_the_last_line_of_output_is_json(tmp_path: Path) -> None:
     """A successful command ends with one line of JSON and exit code 0."""
     done = subprocess.run(
@@ -112,6 +113,7 @@ def test_listing_the_commands_imports_no_torch() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.slow
 def test_commands_that_rank_nothing_import_no_torch() -> None:
     """The import takes seconds, which users of commands such as `history` would have to wait for."""
     light = ("load-media", "load-interactions", "load-embeddings", "discover", "scan", "align", "prepare", "history")

@@ -62,6 +62,7 @@ def words(one: Film, vocabulary: list[str]) -> np.ndarray:
     return np.array([word in used for word in vocabulary], dtype=float)
 
 
+@pytest.mark.slow
 def test_genre_can_be_seen_in_the_poster() -> None:
     """The nearest poster by coarse colours has the same genre far more often than one time in six."""
     assert neighbour_accuracy(np.stack([colours(one) for one in FILMS])) > 0.5

@@ -140,6 +140,7 @@ def test_the_identity_names_model_weights_preprocessing_and_numbers(
         assert identify(open_store(store_url), asked)[modality] == one.identity
 
 
+@pytest.mark.slow
 def test_bfloat16_gives_nearly_the_same_vectors(
     encoder: ModalityEncoder, store_url: str, name: str, modality: str, make: Callable[..., bytes]
 ) -> None:

@@ -160,6 +160,7 @@ def test_any_context_of_a_text_may_be_drawn() -> None:
     assert int(items.batch(np.array([0]), None)["tokens"][0, 0]) == 0
 
 
+@pytest.mark.slow
 def test_held_out_items_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that are drawn with chance, which is for training, and rows that are measured have none in common."""
     items, trained, measured = world(64), set[int](), set[int]()

@@ -105,6 +105,7 @@ def test_an_architecture_says_what_it_is(architecture: str) -> None:
     assert all((folder / "model.safetensors").is_file() for folder in module.SHIPPED.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ENCODERS)
 def test_no_torch_is_imported_to_know_an_identity(architecture: str, folder_store: Store, tmp_path: Path) -> None:
     """Neither for stored weights nor for the shipped ones."""

@@ -63,6 +63,7 @@ def report_on(array: np.ndarray) -> Report:
     return check_embeddings({"audio": array.astype(np.float32)}, {"audio": keys}, items, log, EmbeddingLimits())
 
 
+@pytest.mark.slow
 def test_collapsed_vectors_fail_the_check_and_varied_ones_do_not() -> None:
     """Vectors that are all but one fail `vectors_vary` and nothing else, and the report shows the spread."""
     varied = np.random.default_rng(3).normal(size=(ITEMS, 8))

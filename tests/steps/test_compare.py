@@ -53,6 +53,7 @@ def result(store: Store) -> tuple[str, dict[str, dict[str, dict[str, dict[str, f
     return found.path("table.md").read_text(), found.json("differences.json")
 
 
+@pytest.mark.slow
 def test_every_model_has_mean_spread_and_a_difference(prepared: Store) -> None:
     """Of the users' values, against the model that was named."""
     done = compare(run=RUN, seeds=2, against="ease", threads=1)
@@ -175,6 +176,7 @@ def test_the_best_is_chosen_on_validation() -> None:
     assert choose_best(found, ["b"]) == "b"
 
 
+@pytest.mark.slow
 def test_what_may_be_chance_is_not_called_above(prepared: Store) -> None:
     """Content that is not shown to help is named, whichever mean is higher."""
     compare(run=RUN, seeds=1, against="ease", threads=1)
