@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tasks.data import Columns, read_interactions
-from tasks.data.readers import FORMATS
+from tasks.data.readers import FORMATS, Reading
 from tasks.errors import BadInput
 from tasks.steps.options import Dataset
 from tasks.store import has_artefact, open_store, sha256_of, write_artefact
@@ -67,27 +67,16 @@ def load_interactions(
         threshold=threshold,
         implicit=implicit,
     )
-    interactions = reading.interactions
-    log.info("%s read as %s (%s): %d rows", file.name, reading.format, reading.why, reading.rows)
-    log.info("%s", reading.roles.describe(threshold))
-    if reading.roles.ignored:
-        log.warning(
-            "columns are ignored: %s (--user-column, --item-column, --rating-column, --timestamp-column choose others)",
-            ", ".join(reading.roles.ignored),
-        )
-    if threshold is not None:
-        log.info("%d rows rated below %g left out", reading.below_threshold, threshold)
-    log.info("%d rows with repeated pairs of user and item left out", reading.duplicates)
-    log.info("%d interactions / %d users / %d items", *interactions.counts.values())
+    tell(reading, file.name, threshold)
     counts = {
         "rows": reading.rows,
         "below_threshold": reading.below_threshold,
         "duplicates": reading.duplicates,
-        **interactions.counts,
+        **reading.interactions.counts,
     }
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "interactions.parquet"
-        interactions.save(path)
+        reading.interactions.save(path)
         version = sha256_of(path)
         prefix = f"{folder}/{version}"
         if not has_artefact(store, prefix):
@@ -101,3 +90,18 @@ def load_interactions(
     if not changed:
         log.info("this log is already the current one")
     return {"log": prefix, "format": reading.format, "changed": changed, **counts}
+
+
+def tell(reading: Reading, file: str, threshold: float | None) -> None:
+    """Say what was decided, what was left out, and what is left."""
+    log.info("%s read as %s (%s): %d rows", file, reading.format, reading.why, reading.rows)
+    log.info("%s", reading.roles.describe(threshold))
+    if reading.roles.ignored:
+        log.warning(
+            "columns are ignored: %s (--user-column, --item-column, --rating-column, --timestamp-column choose others)",
+            ", ".join(reading.roles.ignored),
+        )
+    if threshold is not None:
+        log.info("%d rows rated below %g left out", reading.below_threshold, threshold)
+    log.info("%d rows with repeated pairs of user and item left out", reading.duplicates)
+    log.info("%d interactions / %d users / %d items", *reading.interactions.counts.values())
