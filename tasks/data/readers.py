@@ -90,12 +90,19 @@ def _log(table: pa.Table, file: str, roles: Roles, rated: str | None) -> tuple[I
             return None
 
     users, items = convert(roles.user, codes_of), convert(roles.item, codes_of)
-    times, marks = convert(roles.timestamp, seconds), convert(roles.label, labels)
+    times, marks = convert(roles.timestamp, _times), convert(roles.label, labels)
     ratings = convert(rated, grades)
     if wrong:
         raise BadInput("; ".join(wrong))
     (users, user_ids), (items, item_ids) = users, items
     return Interactions(users, items, user_ids, item_ids, timestamps=times, labels=marks), ratings
+
+
+def _times(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    try:
+        return seconds(column, name)
+    except BadInput as error:
+        raise BadInput(f"{error}; or --no-timestamp, which leaves times out") from error
 
 
 def _above(ratings: np.ndarray, file: str, threshold: float) -> np.ndarray:

@@ -42,12 +42,13 @@ LOWEST, HIGHEST = -10.0, 100.0
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns; None selects a recognised name."""
+    """Names of the columns; None selects a recognised name. With `timeless` no column is read for the times."""
 
     user: str | None = None
     item: str | None = None
     rating: str | None = None
     timestamp: str | None = None
+    timeless: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,16 @@ def choose_roles(source: Source, columns: Columns, threshold: float | None, *, i
     A log with ratings needs either `threshold` or `implicit`. Without both, an ignored column that could hold ratings
     is refused too: a row of one star is no like, and `clicked` of 0 no click.
     """
+    if columns.timeless and columns.timestamp is not None:
+        raise BadInput(
+            f"both --timestamp-column {columns.timestamp} and --no-timestamp found, expected one of them, or neither"
+        )
     usual = {"user": USER, "item": ITEM, "rating": RATING, "timestamp": TIMESTAMP, "label": LABEL}
-    chosen: dict[str, str | None] = {}
+    chosen: dict[str, str | None] = {"timestamp": None} if columns.timeless else {}
     wrong = []
-    for what, names in usual.items():
+    for what in [name for name in usual if name not in chosen]:
         try:
-            chosen[what] = _find(source, what, getattr(columns, what, None), names)
+            chosen[what] = _find(source, what, getattr(columns, what, None), usual[what])
         except BadInput as error:
             wrong.append(str(error))
     if wrong:

@@ -46,6 +46,9 @@ def load_interactions(
             help=f"Column of the times, in seconds since 1970 or ISO 8601; {USUAL}",
         ),
     ] = None,
+    no_timestamp: Annotated[
+        bool, typer.Option("--no-timestamp", help="Leave the times out, whatever columns there are.")
+    ] = False,
     threshold: Annotated[float | None, typer.Option(help="Keep rows rated at least this.")] = None,
     implicit: Annotated[bool, typer.Option("--implicit", help="Keep every row, whatever its rating.")] = False,
 ) -> dict[str, object]:
@@ -58,7 +61,7 @@ def load_interactions(
     if file.is_dir():
         raise BadInput(f"{file} is a folder, expected a file of interactions")
     store, folder = open_store(), interactions_folder(check_dataset_name(dataset))
-    columns = Columns(user=user_column, item=item_column, rating=rating_column, timestamp=timestamp_column)
+    columns = Columns(user_column, item_column, rating_column, timestamp_column, timeless=no_timestamp)
     reading = read_interactions(
         file,
         format_name=format_name,

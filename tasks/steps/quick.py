@@ -58,6 +58,7 @@ def quick(
     timestamp_column: Annotated[
         str | None, typer.Option("--timestamp-column", "--time-column", help="As for load-interactions.")
     ] = None,
+    no_timestamp: Annotated[bool, typer.Option("--no-timestamp", help="As for load-interactions.")] = False,
     delimiter: Annotated[str | None, typer.Option(help="As for load-interactions.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep rows rated at least this.")] = None,
     implicit: Annotated[bool, typer.Option("--implicit", help="Keep every row, whatever its rating.")] = False,
@@ -85,6 +86,7 @@ def quick(
             item_column=item_column,
             rating_column=rating_column,
             timestamp_column=timestamp_column,
+            no_timestamp=no_timestamp,
             threshold=threshold,
             implicit=implicit,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.__main__ import main
@@ -112,6 +113,24 @@ def test_a_row_of_one_star_is_no_like_in_silence(
     words = ["load-interactions", str(log), "--dataset", "films", "--rating-column", "stars", "--threshold", "4"]
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["interactions"] == 1
+
+
+def test_times_that_cannot_be_read_can_be_left_out(
+    folder_store: Store, log: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A column `date` may hold anything; no usual name of times must keep a log out."""
+    log.write_text("user,item,date\nu,a,31/12/2020\nv,a,spring\n", encoding="utf-8")
+    assert main(["load-interactions", str(log), "--dataset", "films"]) == 2
+    said = capsys.readouterr().err
+    assert "the time '31/12/2020' in row 1" in said
+    assert "--no-timestamp" in said
+    assert main(["load-interactions", str(log), "--dataset", "films", "--no-timestamp"]) == 0
+    assert "columns are ignored: date" in caplog.text
+    interactions = read_artefact(folder_store, str(current(folder_store, "interactions/films")))
+    assert "timestamp" not in pq.read_schema(interactions.path("interactions.parquet")).names
+    both = ["--no-timestamp", "--timestamp-column", "date"]
+    assert main(["load-interactions", str(log), "--dataset", "films", *both]) == 2
+    assert "both --timestamp-column date and --no-timestamp" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder_store")
