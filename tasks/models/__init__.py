@@ -11,7 +11,7 @@ To add one: a file whose first line says `Title: what it is (source).`, a line i
 A gradient model composes layers: content (features, mask of missing modalities, Projections), cliper (front end),
 graph (BipartiteGraph, edge dropout), item_graph (KNNGraphs), channel_graph, mean_graph, side_view (as in MGCN),
 gather (rows and losses of a batch), kept (cache). solvers/ is NumPy: closed_form, ease_dual, ease_sparse,
-least_squares, fold_in, item_neighbours, cosines, standardise. The contracts in tests/contracts then hold of it.
+least_squares, fold_in, item_neighbours, standardise. The contracts in tests/contracts then hold of it.
 """
 
 from __future__ import annotations

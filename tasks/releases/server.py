@@ -12,7 +12,7 @@ from scipy import sparse
 from tasks.data import Sequences
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.metrics import top_items
-from tasks.models.solvers.cosines import Cosines, cosines_of
+from tasks.releases.cosines import Cosines, cosines_of
 from tasks.releases.serving_files import load_serving
 from tasks.runs.prepared import external_ids
 from tasks.store import Artefact

@@ -15,8 +15,8 @@ from tasks.data import Dataset
 from tasks.data.blocks import row_blocks
 from tasks.metrics import EVAL_SPLITS, top_items
 from tasks.models.base import Model
-from tasks.models.solvers.cosines import cosines_of
 from tasks.progress import progress
+from tasks.releases.cosines import cosines_of
 from tasks.releases.serving_files import save_serving
 from tasks.runs.prepared import mapping_name
 from tasks.store import Artefact, ArtefactWriter
