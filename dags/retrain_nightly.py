@@ -1,8 +1,9 @@
 """
 # Nightly retraining
 
-Encodes new media, validates the data, trains and evaluates the recommenders and publishes a release. Runs every night
-at 02:00 UTC, when `ingest_media` reports new media, and when somebody presses *Trigger* (the form explains its fields).
+Encodes new media, validates the data, trains and evaluates the recommenders, trains the best one again on all
+interactions and publishes it as a release. Runs every night at 02:00 UTC, when `ingest_media` reports new media, and
+when somebody presses *Trigger* (the form explains its fields).
 A run that finds nothing new ends at `scan`: its tasks are *skipped*, the run succeeds, and the served release stays.
 
 Each task runs `python -m tasks <step> --run <run id> ...`, which you can also type by hand. Running a step again is
@@ -16,6 +17,8 @@ One email says what failed, what was expected, and which release is served. A fa
 * **check-embeddings, check-dataset** (exit code 10): the data failed validation. Not retried; nothing was trained. The
   email lists each failed expectation with item ids; `runs/<run id>/<step>/report.json` has all of them. Fix the media
   or the interactions, then trigger a new run.
+* **refit** (exit code 10): the model that learned from all interactions is unlike the one that was evaluated; the
+  email has the numbers. The release that is served stays.
 * **exit code 2**, any task: the input or an option is wrong; the last lines of the log say what was found and what was
   expected. Not retried. So ends a run that was started with a parameter that the form does not have.
 * **anything else**: a fault, tried four times. Exit code 137 means out of memory or killed from outside. When the
@@ -98,7 +101,9 @@ def retrain_nightly() -> None:
         container("prepare", "--run", RUN),
         container("check-dataset", "--run", RUN),  # vital
         each_model.expand(model=models()),
-        container("publish", "--run", RUN, trigger_rule="all_success"),  # vital: all models are evaluated
+        # vital: all models are evaluated
+        container("refit", "--run", RUN, gpu=True, trigger_rule="all_success"),
+        container("publish", "--run", RUN),
     )
 
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "train": "tasks.steps.train:train",
     "tune": "tasks.steps.tune:tune",
     "evaluate": "tasks.steps.evaluate:evaluate",
+    "refit": "tasks.steps.refit:refit",
     "compare": "tasks.steps.compare:compare",
     "quick": "tasks.steps.quick:quick",
     "publish": "tasks.steps.publish:publish",

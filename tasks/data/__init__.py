@@ -1,7 +1,7 @@
 """Interactions, numbering, splits and the dataset for the models. Works on paths and arrays; does not use the store."""
 
 from tasks.data.cold import ColdStart, hold_out_items
-from tasks.data.dataset import Dataset, dataset_of
+from tasks.data.dataset import Dataset, dataset_of, learn_all
 from tasks.data.ids import RULE, first_odd, quote
 from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core
@@ -26,6 +26,7 @@ __all__ = [
     "in_order",
     "k_core",
     "labels_of",
+    "learn_all",
     "numbering",
     "quote",
     "read_interactions",

@@ -6,6 +6,7 @@ from tasks.metrics.beyond import beyond_accuracy
 from tasks.metrics.bootstrap import Difference, paired_bootstrap
 from tasks.metrics.cold import evaluate_cold
 from tasks.metrics.metric import Metric
+from tasks.metrics.overlap import list_overlap
 from tasks.metrics.ranking import CUTOFFS, EVAL_SPLITS, EvalSplit, Evaluation, UserValues, evaluate
 from tasks.metrics.segments import Segment, by_segment
 from tasks.metrics.selection import DECIDES, SELECTION, selection_metric
@@ -27,6 +28,7 @@ __all__ = [
     "by_segment",
     "evaluate",
     "evaluate_cold",
+    "list_overlap",
     "paired_bootstrap",
     "selection_metric",
     "top_items",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -99,6 +99,11 @@ class Model(ABC):
         not finite, BadInput for a dataset that does not fit in `options.memory_gib`.
         """
         raise NotImplementedError
+
+    def settle(self, records: Sequence[EpochRecord]) -> ModelConfig:
+        """The config that trains a fitted model again without validation; `records` are what `fit` returned."""
+        del records
+        return self.config
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Return scores of all items, also of seen ones: (len(users), items) float32, finite, higher is better.

@@ -8,7 +8,7 @@ z(first) + w z(second) + ... The weights are the best of a few on validation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, cast
 
@@ -22,7 +22,7 @@ from tasks.models import build_model, model_class
 from tasks.models.base import Model
 from tasks.models.serving import Ensemble, Serving
 from tasks.models.solvers.standardise import standardise_scores
-from tasks.training import ModelConfig, Scorer, Space, TrainingOptions, prefix_space
+from tasks.training import EpochRecord, ModelConfig, Scorer, Space, TrainingOptions, prefix_space
 
 WEIGHTS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0)
 MEMBERS: dict[str, dict[str, Any]] = {"cease": {}, "ials": {}}  # closed form and least squares: seconds
@@ -67,6 +67,7 @@ class Hybrid(Model):
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
         self.members = {name: build_model(name, given, data) for name, given in config.members.items()}
+        self._records: dict[str, list[EpochRecord]] = {}
         self.weights = [1.0, *(config.weights or [1.0] * (len(self.members) - 1))]
 
     @classmethod
@@ -85,11 +86,17 @@ class Hybrid(Model):
         """Fit all, then choose the weights by `options.validate` where there is one."""
         for name, member in self.members.items():
             kept = options.checkpoints and options.checkpoints.part(name)
-            member.fit(replace(options, checkpoints=kept))
+            self._records[name] = member.fit(replace(options, checkpoints=kept))
         self.fitted = True
         if options.validate is None:
             return None
         return self._choose(options.validate) if self.config.weights is None else options.validate(self)
+
+    def settle(self, records: Sequence[EpochRecord]) -> ModelConfig:
+        """Members as they settle, and the weights that were chosen."""
+        del records
+        members = {name: one.settle(self._records[name]).model_dump() for name, one in self.members.items()}
+        return self.configure({"members": members, "weights": tuple(self.weights[1:])})
 
     def _choose(self, validate: Callable[[Scorer], float]) -> float:
         """Set the weights; returns the metric on validation that they have."""

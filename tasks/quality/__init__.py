@@ -2,6 +2,16 @@
 
 from tasks.quality.embeddings import EmbeddingLimits, check_embeddings
 from tasks.quality.prepared import DatasetTables, check_dataset
+from tasks.quality.refit import RefitFacts, check_refit
 from tasks.quality.report import Check, Report
 
-__all__ = ["Check", "DatasetTables", "EmbeddingLimits", "Report", "check_dataset", "check_embeddings"]
+__all__ = [
+    "Check",
+    "DatasetTables",
+    "EmbeddingLimits",
+    "RefitFacts",
+    "Report",
+    "check_dataset",
+    "check_embeddings",
+    "check_refit",
+]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from scipy import sparse
 
 from tasks.data import Sequences
+from tasks.data.dataset import PARTS
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.metrics import top_items
 from tasks.releases.cosines import Cosines, cosines_of
@@ -44,7 +45,7 @@ class ReleaseServer:
         self._rows = {str(user): row for row, user in enumerate(self.user_ids)}
         self._columns = {str(item): column for column, item in enumerate(self.item_ids)}
         self._serving, self._vectors = load_serving(release, len(self._rows), len(self._columns))
-        self._taken, self._train = self._histories(release)
+        self._taken, self._learned = self._histories(release)
 
     def recommend(
         self, user: str, k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
@@ -57,7 +58,7 @@ class ReleaseServer:
         hidden = self.columns(exclude)
         if not include_seen:
             hidden += self._taken[row].indices.tolist()
-        return self._best(self._serving.known(row, self._train), k, hidden)
+        return self._best(self._serving.known(row, self._learned), k, hidden)
 
     def recommend_new(
         self, history: Iterable[str], k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
@@ -96,10 +97,10 @@ class ReleaseServer:
 
     @cached_property
     def _cosines(self) -> Cosines:
-        return cosines_of(self.model, self._train.T.tocsr() if self._vectors is None else self._vectors)
+        return cosines_of(self.model, self._learned.T.tocsr() if self._vectors is None else self._vectors)
 
     def _histories(self, release: Artefact) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """Return the interactions of all splits and those of training, each (users, items) of ones."""
+        """Return the interactions of all parts and those that the model learned from, each (users, items)."""
         arrays = {name: tensor.numpy() for name, tensor in release.tensors("histories.safetensors").items()}
         try:
             whole = sparse.csr_matrix(
@@ -110,8 +111,10 @@ class ReleaseServer:
             raise Corrupt(
                 f"{release.prefix}/histories.safetensors is not one row of items for each user: publish again"
             ) from error
+        parts = cast("Sequence[str]", release.manifest.parameters.get("learned_from", PARTS[:1]))
+        learned = [PARTS.index(part) for part in parts]
         train = whole.astype(np.float32)  # a copy, changed in place below
-        train.data[:] = whole.data == 0
+        train.data[:] = np.isin(whole.data, learned)
         train.eliminate_zeros()
         return whole, train
 

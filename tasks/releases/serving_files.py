@@ -19,6 +19,7 @@ from tasks.models.serving import Serving, kind_class, linear_kind
 from tasks.models.solvers.arrays import get_array
 from tasks.store import Artefact, ArtefactWriter
 
+TWIN = "twin_"  # before the names of the files of the model that was evaluated
 VERSION = 2  # of serving.json: raised when an earlier version of this software could not read what is written
 
 
@@ -37,8 +38,11 @@ class _Facts(BaseModel):
     learned: dict[str, str]
 
 
-def save_serving(artefact: ArtefactWriter, model: Model) -> None:
-    """Write what `load_serving` needs beside `save_model`, and nothing a second time."""
+def save_serving(artefact: ArtefactWriter, model: Model, which: str = "") -> None:
+    """Write what `load_serving` needs beside the model's state, and nothing a second time.
+
+    `which`: TWIN for the evaluated twin; names of files begin with it.
+    """
     serving, vectors = model.serving(), model.item_vectors()
     tensors, own = serving.tensors(), serving.vectors
     where: Literal["of the kind", "a tensor", "none"] = "none" if vectors is None else "of the kind"
@@ -46,8 +50,10 @@ def save_serving(artefact: ArtefactWriter, model: Model) -> None:
         where, tensors["item_vectors"] = "a tensor", torch.from_numpy(np.ascontiguousarray(vectors))
     learned = _find_learned(tensors, model.state())
     facts = _Facts(kind=serving.kind, facts=serving.facts(), vectors=where, learned=learned)
-    artefact.tensors("serving.safetensors", {name: tensor for name, tensor in tensors.items() if name not in learned})
-    artefact.json("serving.json", facts.model_dump(mode="json"))
+    artefact.tensors(
+        f"{which}serving.safetensors", {name: tensor for name, tensor in tensors.items() if name not in learned}
+    )
+    artefact.json(f"{which}serving.json", facts.model_dump(mode="json"))
 
 
 def _find_learned(tensors: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> dict[str, str]:
@@ -60,16 +66,17 @@ def _find_learned(tensors: Mapping[str, torch.Tensor], state: Mapping[str, torch
     return {name: key for name, key in keys.items() if key is not None}
 
 
-def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, np.ndarray | None]:
+def load_serving(artefact: Artefact, users: int, items: int, which: str = "") -> tuple[Serving, np.ndarray | None]:
     """What `save_serving` wrote and the model's item vectors (items, d), None for a model without.
 
     BadInput for a kind or a version that is not known here; Corrupt when what was written does not hold together or is
     not for so many users and items.
     """
     try:
-        content, tensors = artefact.json("serving.json"), artefact.tensors("serving.safetensors")
+        content = artefact.json(f"{which}serving.json")
+        tensors = artefact.tensors(f"{which}serving.safetensors")
         if learned := content.get("learned"):
-            state = artefact.tensors("model.safetensors")
+            state = artefact.tensors(f"{which}model.safetensors")
             tensors |= {name: state[key] for name, key in learned.items()}
         facts = _facts_of(content, tensors)
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -79,12 +86,12 @@ def load_serving(artefact: Artefact, users: int, items: int) -> tuple[Serving, n
             vectors = get_array(arrays, "item_vectors", (items, arrays["item_vectors"].shape[-1]))
     except BadInput as error:
         raise BadInput(
-            f"{artefact.prefix}/serving.json: {error}; another version of this software wrote it, so answer with that "
-            "one, or publish again"
+            f"{artefact.prefix}/{which}serving.json: {error}; another version of this software wrote it, so answer "
+            "with that one, or publish again"
         ) from error
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise Corrupt(
-            f"{artefact.prefix}/serving.json and .safetensors do not hold together ({one_line(error)}), "
+            f"{artefact.prefix}/{which}serving.json and .safetensors do not hold together ({one_line(error)}), "
             f"expected tensors for {users} users and {items} items: publish again"
         ) from error
     return serving, vectors

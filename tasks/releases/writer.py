@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,34 +18,51 @@ from tasks.metrics import EVAL_SPLITS, top_items
 from tasks.models.base import Model
 from tasks.progress import progress
 from tasks.releases.cosines import cosines_of
-from tasks.releases.serving_files import save_serving
+from tasks.releases.serving_files import TWIN, save_serving
 from tasks.runs.prepared import mapping_name
 from tasks.store import Artefact, ArtefactWriter
 
 TOP = 50
-FORMAT = 4  # raised when the same inputs give another release than before
+FORMAT = 5  # raised when the same inputs give another release than before
 
 
-def release_name(trained: Artefact, evaluated: Artefact, prepared: Artefact) -> str:
+@dataclass(frozen=True)
+class Sources:
+    """What a release is made of: the model that is served, its evaluated twin, the twin's metrics, and the dataset."""
+
+    refitted: Artefact
+    trained: Artefact
+    evaluated: Artefact
+    prepared: Artefact
+
+
+def release_name(sources: Sources) -> str:
     """Return 16 hexadecimal digits of a sha256 over all inputs: the same content has the same name."""
-    model = {name: trained.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
-    metrics = evaluated.json("metrics.json")
+    models = [
+        {name: made.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
+        for made in (sources.refitted, sources.trained)
+    ]
+    metrics = sources.evaluated.json("metrics.json")
     values = {split: metrics[split] for split in EVAL_SPLITS}  # and not the seconds
-    content = [FORMAT, model, values, prepared.manifest.content]
+    content = [FORMAT, models, values, sources.prepared.manifest.content]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write_sources(out: ArtefactWriter, trained: Artefact, evaluated: Artefact, prepared: Artefact) -> None:
-    """Copy the files of a release that the run has already written."""
-    out.copy("model.safetensors", trained)
-    out.copy("config.json", trained)
-    out.copy("metrics.json", evaluated)
-    out.copy(mapping_name("user"), prepared)
-    out.copy(mapping_name("item"), prepared)
+def write_sources(out: ArtefactWriter, sources: Sources) -> None:
+    """Copy the files of a release that the run has already written; those of the twin begin with TWIN."""
+    for name in ("model.safetensors", "config.json"):
+        out.copy(name, sources.refitted)
+        out.copy(name, sources.trained, to=f"{TWIN}{name}")
+    out.copy("metrics.json", sources.evaluated)
+    out.copy(mapping_name("user"), sources.prepared)
+    out.copy(mapping_name("item"), sources.prepared)
 
 
 def write_answers(out: ArtefactWriter, model: Model, data: Dataset) -> None:
-    """Write the files for consumers and those for `ReleaseServer`; `model` is fitted on `data`."""
+    """Write the files for consumers and those for `ReleaseServer`.
+
+    `data` has the parts that the twin was trained and measured on; `model` has learned from all of them.
+    """
     out.stream("recommendations.parquet", recommendations(model, data))
     out.stream("similar_items.parquet", similar_items(model, data))
     save_serving(out, model)
@@ -89,7 +107,7 @@ def similar_items(model: Model, data: Dataset, top: int = TOP) -> Iterator[pa.Ta
     """
     items = data.shape[1]
     vectors = model.item_vectors()
-    cosines = cosines_of(model.name, data.train.T.tocsr() if vectors is None else vectors)
+    cosines = cosines_of(model.name, model.data.train.T.tocsr() if vectors is None else vectors)
     names = pa.array(data.item_ids.tolist())
     ids = {"item_id": names, "similar_id": names}
     for rows in progress(row_blocks(np.arange(items), items), label="similar items", unit="batch"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.data import Dataset, dataset_of
+from tasks.data import Dataset, dataset_of, learn_all
 from tasks.data.prepared import read_prepared
 from tasks.errors import BadInput
 from tasks.runs.plan import read_plan
@@ -34,14 +34,14 @@ def prepared_artefact(store: Store, run: str) -> Artefact:
     return read_artefact(store, run_key(run, "prepare"))
 
 
-def load_dataset(store: Store, run: str) -> Dataset:
-    """Load the dataset of `run`; raises BadInput if its files are inconsistent."""
+def load_dataset(store: Store, run: str, *, all_in_train: bool = False) -> Dataset:
+    """Load the dataset of `run`, with nothing held out if `all_in_train`. BadInput if its files are inconsistent."""
     config = read_plan(store, run).config
     prepared = prepared_artefact(store, run)
     users, items = external_ids(prepared, "user"), external_ids(prepared, "item")
     log = read_prepared(prepared.path(log_name(config.dataset)), users, items)
     features = {name: prepared.array(matrix_name(name)) for name in config.feature_names}
-    return dataset_of(config.dataset, log, features)
+    return dataset_of(config.dataset, learn_all(log) if all_in_train else log, features)
 
 
 def external_ids(artefact: Artefact, kind: str) -> np.ndarray:

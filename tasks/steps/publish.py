@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from tasks.errors import BadInput, TaskError, ValidationFailed
+from tasks.data.dataset import PARTS
+from tasks.errors import TaskError, ValidationFailed
 from tasks.metrics import DECIDES
 from tasks.models.saved import load_model
-from tasks.releases.gate import Candidate, Gate, choose_best, judge
-from tasks.releases.writer import name_similarity, release_name, write_answers, write_sources
+from tasks.releases.candidates import read_candidates, read_model
+from tasks.releases.gate import Candidate, Gate, judge
+from tasks.releases.serving_files import TWIN, save_serving
+from tasks.releases.writer import Sources, name_similarity, release_name, write_answers, write_sources
 from tasks.runs.plan import Plan, read_plan, scan_artefact
 from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
 from tasks.steps.options import Run
@@ -38,6 +41,7 @@ class Evidence:
     prepared: Artefact
     trained: Artefact
     evaluated: Artefact
+    refitted: Artefact
     candidate: Candidate
 
 
@@ -62,7 +66,9 @@ def publish(*, run: Run) -> dict[str, object]:
         "model": candidate.model,
         "reason": gate.reason,
     }
-    with write_artefact(store, run_key(run, "publish"), inputs=[evidence.trained, evidence.evaluated]) as out:
+    with write_artefact(
+        store, run_key(run, "publish"), inputs=[evidence.refitted, evidence.trained, evidence.evaluated]
+    ) as out:
         out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
     return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{DECIDES}": candidate.score}
 
@@ -78,21 +84,18 @@ def gather(store: Store, run: str) -> Evidence:
         require_made_from(report, made[step])
     prepared = prepared_artefact(store, run)
     require_made_from(prepared, made["align"])
-    models = plan.config.models
-    trained = {model: read_artefact(store, run_key(run, f"train-{model}")) for model in models}
-    evaluated = {model: read_artefact(store, run_key(run, f"evaluate-{model}")) for model in models}
-    for model in models:
-        require_made_from(trained[model], prepared)
-        require_made_from(evaluated[model], trained[model])
-    scores = {model: _score(evaluated[model]) for model in models}
-    best = choose_best(scores)
+    best, scores = read_candidates(store, plan, prepared)
+    trained, evaluated = read_model(store, plan, best, prepared)
+    refitted = read_artefact(store, run_key(run, "refit"))
+    for source in (prepared, trained, evaluated):
+        require_made_from(refitted, source)
     candidate = Candidate(
         model=best,
         scores=scores,
         dataset=prepared.manifest.content[:16],
         planned_at=scan_artefact(store, run).manifest.created_at,
     )
-    return Evidence(plan, prepared, trained[best], evaluated[best], candidate)
+    return Evidence(plan, prepared, trained, evaluated, refitted, candidate)
 
 
 def make_release(store: Store, evidence: Evidence) -> str:
@@ -100,14 +103,15 @@ def make_release(store: Store, evidence: Evidence) -> str:
 
     A release is immutable: if it already exists and is complete, it is not changed.
     """
-    plan, trained, evaluated, prepared = evidence.plan, evidence.trained, evidence.evaluated, evidence.prepared
-    name = release_name(trained, evaluated, prepared)
+    plan, prepared = evidence.plan, evidence.prepared
+    sources = Sources(evidence.refitted, evidence.trained, evidence.evaluated, prepared)
+    name = release_name(sources)
     prefix = release_prefix(plan.config.dataset, name)
     if has_artefact(store, prefix):
         log.info("release %s of %s already exists and is not changed", name, plan.config.dataset)
         return name
-    data = load_dataset(store, plan.run)
-    model = load_model(trained, data)
+    data, everything = load_dataset(store, plan.run), load_dataset(store, plan.run, all_in_train=True)
+    model, twin = load_model(evidence.refitted, everything), load_model(evidence.trained, data)
     parameters = {
         "run": plan.run,
         "dataset": plan.config.dataset,
@@ -115,13 +119,15 @@ def make_release(store: Store, evidence: Evidence) -> str:
         "encoders": plan.encoders,
         "matrices": plan.matrices,
         "similar_items": name_similarity(model),
+        "learned_from": list(PARTS),
     }
-    inputs = [prepared, trained, evaluated]
+    inputs = [prepared, evidence.refitted, evidence.trained, evidence.evaluated]
     with write_artefact(
         store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder_names, seed=plan.config.seed
     ) as out:
-        write_sources(out, trained, evaluated, prepared)
+        write_sources(out, sources)
         write_answers(out, model, data)
+        save_serving(out, twin, TWIN)
     return name
 
 
@@ -140,13 +146,3 @@ def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champi
                 f"the champion of {dataset} changed while {release} was made, expected it to be still "
                 f"{champion.release if champion else 'none'}: publish again, to compare with the new one"
             )
-
-
-def _score(evaluated: Artefact) -> float:
-    """Return the deciding metric of one model."""
-    try:
-        return float(evaluated.json("metrics.json")["valid"][DECIDES])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            f"{evaluated.prefix}/metrics.json has no {DECIDES} on valid, expected it there: evaluate again"
-        ) from error

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict
 from functools import partial
-from time import perf_counter
 
 from tasks.metrics import selection_metric
 from tasks.models import build_model
 from tasks.models.saved import save_model
+from tasks.runs.fitting import fit_model
 from tasks.runs.plan import hyperparameters_of, read_plan
 from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.options import Device, Memory, ModelName, Run, Threads
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
-from tasks.training import TrainingOptions, summarise_epochs
-from tasks.training.checkpoint import StoreCheckpoints
-from tasks.training.device import thread_count
-
-log = logging.getLogger(__name__)
 
 
 def train(
@@ -35,36 +28,24 @@ def train(
     hyperparameters = hyperparameters_of(plan, model)
     data = load_dataset(store, run)
     recommender = build_model(model, hyperparameters, data)
-
     prepared = prepared_artefact(store, run)
-    parameters = recommender.config.model_dump(mode="json")
-    cores = thread_count(threads)
-    machine = {"device": device, "threads": cores}
-    same = {"model": model, "parameters": parameters, "data": prepared.manifest.sha256, "seed": plan.config.seed}
-    same |= {"machine": machine}
-    checkpoints = StoreCheckpoints(store, run_key(run, f"checkpoint-{model}"), same)
-    options = TrainingOptions(
+    fitted = fit_model(
+        *(store, plan, recommender, prepared),
+        step=model,
         device=device,
-        threads=cores,
-        seed=plan.config.seed,
-        progress=True,
+        threads=threads,
+        memory=memory,
         validate=partial(selection_metric, data=data),
-        memory_gib=memory,
-        checkpoints=checkpoints,
     )
-    log.info("%s trains on %d interactions of %d users with %d items", model, data.train.nnz, *data.shape)
-    start = perf_counter()
-    records = recommender.fit(options)
-    summary = summarise_epochs(records) | {"seconds": round(perf_counter() - start, 3)}
-    log.info("%s: %s", model, ", ".join(f"{key} {value}" for key, value in summary.items()))
     with write_artefact(
         store,
         run_key(run, f"train-{model}"),
         inputs=[prepared],
-        parameters=parameters,
-        seed=options.seed,
+        parameters=recommender.config.model_dump(mode="json"),
+        seed=plan.config.seed,
     ) as out:
         save_model(out, recommender)
-        out.json("training.json", {"model": model, **summary, **machine, "history": [asdict(r) for r in records]})
-    checkpoints.clear()
-    return {"run": run, "model": model, **summary}
+        settled = recommender.settle(fitted.records).model_dump(mode="json")
+        out.json("training.json", {"model": model, **fitted.describe(), "settled": settled})
+    fitted.checkpoints.clear()
+    return {"run": run, "model": model, **fitted.summary}

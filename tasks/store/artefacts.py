@@ -97,10 +97,10 @@ class ArtefactWriter:
                 rows += table.num_rows
         self._facts[name] = {"rows": rows}
 
-    def copy(self, name: str, source: Artefact) -> None:
-        """Copy the file `name` of another artefact unchanged, after verification."""
-        shutil.copyfile(source.path(name), self.file(name))
-        self._facts[name] = source.manifest.files[name].model_dump(include={"dtype", "shape", "rows"})
+    def copy(self, name: str, source: Artefact, *, to: str | None = None) -> None:
+        """Copy the file `name` of another artefact unchanged, after verification; `to`: its name here."""
+        shutil.copyfile(source.path(name), self.file(to or name))
+        self._facts[to or name] = source.manifest.files[name].model_dump(include={"dtype", "shape", "rows"})
 
     def json(self, name: str, value: object) -> None:
         """Write a JSON file; NaN is refused."""

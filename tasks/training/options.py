@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -77,7 +77,7 @@ class EpochRecord:
     seconds: float
 
 
-def best_record(records: list[EpochRecord]) -> EpochRecord:
+def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
     """The epoch whose state was kept: the first of the best on validation, or the last where there is none."""
     measured = [record for record in records if record.valid is not None]
     return max(measured, key=lambda record: record.valid or 0.0) if measured else records[-1]

@@ -16,7 +16,18 @@ from tests import control_plane
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-BOXES = ["scan", "extract", "align", "check-embeddings", "prepare", "check-dataset", "train", "evaluate", "publish"]
+BOXES = [
+    "scan",
+    "extract",
+    "align",
+    "check-embeddings",
+    "prepare",
+    "check-dataset",
+    "train",
+    "evaluate",
+    "refit",
+    "publish",
+]
 
 
 def upstream(dag: DAG, task: str) -> set[str]:
@@ -50,9 +61,9 @@ def test_each_model_is_evaluated_as_soon_as_it_is_trained(retrain: DAG) -> None:
     assert retrain.get_task("extract").get_closest_mapped_task_group() not in (None, group)
 
 
-def test_only_extract_and_train_wait_for_a_gpu(retrain: DAG) -> None:
+def test_only_what_computes_on_a_gpu_waits_for_one(retrain: DAG) -> None:
     """Everything else would only hold a slot that somebody needs."""
-    assert {task.task_id for task in retrain.tasks if task.pool == "gpu"} == {"extract", "train"}
+    assert {task.task_id for task in retrain.tasks if task.pool == "gpu"} == {"extract", "train", "refit"}
 
 
 def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict[str, DAG]) -> None:

@@ -23,7 +23,17 @@ from structlog.testing import capture_logs
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-AFTER_SCAN = {"extract", "align", "check-embeddings", "prepare", "check-dataset", "train", "evaluate", "publish"}
+AFTER_SCAN = {
+    "extract",
+    "align",
+    "check-embeddings",
+    "prepare",
+    "check-dataset",
+    "train",
+    "evaluate",
+    "refit",
+    "publish",
+}
 RunDag = Callable[..., Any]
 
 
@@ -57,6 +67,7 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
         f"extract --run {run} --feature text",
         f"prepare --run {run}",
         f"publish --run {run}",
+        f"refit --run {run}",
         f"train --run {run} --model bpr",
         f"train --run {run} --model ease",
     ]
@@ -115,7 +126,7 @@ def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(
     ran = run_dag(retrain, {check: (10, "2 of 9 expectations failed")})
     assert ran.state == "failed"
     assert [command[0] for command in ran.commands].count(check) == 1
-    assert not {"train", "evaluate", "publish"} & {command[0] for command in ran.commands}
+    assert not {"train", "evaluate", "refit", "publish"} & {command[0] for command in ran.commands}
     assert (ran.tasks[check, -1].state, ran.tasks[check, -1].try_number) == ("failed", 1)
     assert ran.states()["publish"] == {"upstream_failed"}
 

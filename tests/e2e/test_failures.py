@@ -43,7 +43,7 @@ def test_a_broken_contract_ends_the_night_before_training_at_the_first_try(site:
     assert renumbered.state == "failed"
     assert renumbered.states()["check-embeddings"] == "failed"
     assert renumbered.tries("check-embeddings") == 1
-    for box in ("prepare", "check-dataset", "train", "evaluate", "publish"):
+    for box in ("prepare", "check-dataset", "train", "evaluate", "refit", "publish"):
         assert renumbered.states()[box] == "upstream_failed"
 
 

@@ -15,7 +15,7 @@ from tests.e2e.site import Night, Site
 
 pytestmark = pytest.mark.e2e
 MODALITIES = ["image", "audio", "text"]
-ONCE = ["scan", "align", "check-embeddings", "prepare", "check-dataset", "publish", "features", "models"]
+ONCE = ["scan", "align", "check-embeddings", "prepare", "check-dataset", "refit", "publish", "features", "models"]
 
 
 def release_of(site: Site, night: Night) -> Artefact:

@@ -15,6 +15,7 @@ from tasks.runs.config import RunConfig
 from tasks.runs.plan import Plan
 from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.steps.prepare import prepare
+from tasks.steps.refit import refit
 from tasks.store import Artefact, History, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 
@@ -48,6 +49,7 @@ def reach_publish(
     for model, score in scores.items():
         train(store, history, run, model, data)
         evaluate(store, run, model, score, (test or scores)[model])
+    refit(run=run, threads=1)
     return data
 
 
@@ -100,10 +102,11 @@ def report(store: Store, run: str, suite: str, inputs: list[Artefact], *, succes
 def train(store: Store, history: History, run: str, model: str, data: Dataset) -> None:
     """A real, fitted model."""
     fitted = build_model(model, {}, data)
-    fitted.fit(TrainingOptions(seed=7))
+    records = fitted.fit(TrainingOptions(seed=7))
     prefix = f"runs/{run}/train-{model}"
     with write_artefact(store, prefix, inputs=[prepared_artefact(store, run)]) as out:
         save_model(out, fitted)
+        out.json("training.json", {"loss": None, "settled": fitted.settle(records).model_dump(mode="json")})
     history.record_training(run, model, "enc", 7, {}, prefix)
 
 

@@ -14,6 +14,7 @@ from tasks.steps import publish as step
 from tasks.steps.evaluate import evaluate
 from tasks.steps.prepare import prepare
 from tasks.steps.publish import publish
+from tasks.steps.refit import refit
 from tasks.steps.train import train
 from tasks.store import History, Store, has_artefact, open_history, read_artefact
 from tests.steps.night import DATASET, objects, reach_publish, report
@@ -23,6 +24,7 @@ FILES = {
     *("model.safetensors", "config.json", "user_mapping.csv", "item_mapping.csv"),
     *("recommendations.parquet", "similar_items.parquet", "metrics.json"),
     *("serving.safetensors", "serving.json", "histories.safetensors"),
+    *("twin_model.safetensors", "twin_config.json", "twin_serving.safetensors", "twin_serving.json"),
 }
 
 
@@ -74,6 +76,7 @@ def test_what_train_and_evaluate_make_can_be_published(folder_store: Store, hist
         for model in ("popularity", "bpr"):
             train(run="r1", model=model, threads=1)
             evaluate(run="r1", model=model)
+        refit(run="r1", threads=1)
         found.append(publish(run="r1"))
     assert found[0]["published"]
     assert found[0]["release"] == found[1]["release"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,8 +21,10 @@ from tasks.training import (
     Batch,
     EpochRecord,
     GradientConfig,
+    ModelConfig,
     TrainingOptions,
     Triplets,
+    best_record,
     train,
 )
 from tasks.training.device import require_device
@@ -110,6 +112,10 @@ class GradientModel(nn.Module, Model):
             self.to("cpu")
         self.train(False)
         return records
+
+    def settle(self, records: Sequence[EpochRecord]) -> ModelConfig:
+        """As many epochs as the best one had behind it: with more rows, more steps in proportion."""
+        return self.config.model_copy(update={"max_epochs": best_record(records).epoch})
 
     def _final(self) -> Representations:
         """Vectors of all; kept until parameters may change (`Kept`), so that none is ever stale."""
