@@ -8,13 +8,15 @@ from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
 from tasks.data.readers import Columns, read_interactions
 from tasks.data.sequences import Sequences
-from tasks.data.splits import SPLITS, LabelledLog, labels_of, require_columns, split
+from tasks.data.splits import KEPT_SHARE, SPLITS, Cuts, LabelledLog, labels_of, require_columns, split
 
 __all__ = [
+    "KEPT_SHARE",
     "RULE",
     "SPLITS",
     "ColdStart",
     "Columns",
+    "Cuts",
     "Dataset",
     "Interactions",
     "LabelledLog",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core_rows
 from tasks.data.order import order_within, places
+from tasks.data.pair_hashes import hash_pairs
 from tasks.errors import BadInput
 
 TRAIN, VALID, TEST = np.int8(0), np.int8(1), np.int8(2)
+
+
+SPLITS = ("random", "leave-one-out", "time", "given")
+Cuts = tuple[int, int]  # seconds since 1970 of the first moment of valid, and of test
+SHARES = (0.8, 0.9)  # where valid and test begin, of all rows
+KEPT_SHARE = (0.7, 0.9)  # of train, with the cuts of an earlier split; beyond it new ones are drawn
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class LabelledLog:
     dropped: int  # rows removed because moving them would leak the future
     users_lost: int  # removed with those rows
     items_lost: int
+    cuts: Cuts | None = None  # of the split `time`
 
     @property
     def users_unmeasured(self) -> int:
@@ -32,26 +39,31 @@ class LabelledLog:
         return int((np.bincount(withheld, minlength=len(self.interactions.user_ids)) == 0).sum())
 
 
-def split(interactions: Interactions, method: str, *, seed: int, k: int) -> LabelledLog:
+def split(interactions: Interactions, method: str, *, seed: int, k: int, cuts: Cuts | None = None) -> LabelledLog:
     """Label the log by one of SPLITS; afterwards every user and item has at least one training row.
 
-    For users and items without a training row, `random` and `leave-one-out` move a row to train, the latter without
-    training on a user's future. `time` would leak the future and `given` must not be changed, so they drop such users
-    and items, and then all that is outside the k-core, until nothing changes. Labels depend on the seed and on the
-    codes of users and items, not on the order of the rows. Raises BadInput for repeated pairs and if a part is empty.
+    For users and items without a training row, `random` moves the row with the lowest hash to train, and
+    `leave-one-out` the first by user and item number, without training on a user's future. `time` would leak the future
+    and `given` must not be changed, so they drop such users and items, and then all that is outside the k-core, until
+    nothing changes. Labels do not depend on the order of the rows, and those of `random` are a function of the seed and
+    the ids of user and item alone. `cuts` are those of an earlier split by time, which are kept as long as the share of
+    train stays within KEPT_SHARE. Raises BadInput for repeated pairs and if a part is empty.
     """
     if method not in SPLITS:
         raise BadInput(f"split {method!r} found, expected one of {', '.join(SPLITS)}")
     order = order_within(interactions.users, interactions.items)
     if order is None:
         raise BadInput("a user has the same item more than once, expected each pair once")
-    label, may_move = SPLITS[method]
-    labels = label(interactions, order, np.random.default_rng(seed))
-    ordered = label is leave_one_out
-    if may_move:
-        labelled = _move(interactions, labels, order, ordered=ordered)
+    if method == "time":
+        cuts = choose_cuts(_times(interactions, method), cuts)
+        labelled = replace(_drop(interactions.with_labels(by_time(interactions, cuts)), k), cuts=cuts)
+    elif method == "given":
+        labelled = _drop(interactions, k)
     else:
-        labelled = _drop(interactions.with_labels(labels), k)
+        ordered = method == "leave-one-out"
+        preference = np.argsort(order) if ordered else hash_pairs(interactions, seed)
+        labels = leave_one_out(interactions, order) if ordered else by_hash(preference)
+        labelled = _move(interactions, labels, preference, ordered=ordered)
     present = np.bincount(labels_of(labelled.interactions), minlength=3)
     if not present.all():
         raise BadInput(
@@ -61,50 +73,37 @@ def split(interactions: Interactions, method: str, *, seed: int, k: int) -> Labe
     return labelled
 
 
-def by_user_at_random(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Split 8:1:1 within each user by the rule of MMRec's published splits.
-
-    The rows of a user are shuffled. If n < 10, the last two are valid and test; else, with v = int(0.2 n), the first
-    n - v are train, the next v // 2 valid, the rest test.
-    """
-    draw = np.empty(len(order), dtype=order.dtype)
-    draw[order] = rng.permutation(len(order))
-    place, size = places(interactions.users, _distinct(order_within(interactions.users, draw)))
-    held = np.where(size < 10, 2, size * 2 // 10)
-    return _labels(place - size + held, held // 2)
+def by_hash(hashes: np.ndarray) -> np.ndarray:
+    """Label a row by its hash (n,) uint64 alone, 8:1:1 in the mean: as other rows come, it keeps its part."""
+    first, second = (np.uint64(int(share * 2**64)) for share in SHARES)
+    return np.where(hashes < first, TRAIN, np.where(hashes < second, VALID, TEST))
 
 
-def leave_one_out(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def leave_one_out(interactions: Interactions, order: np.ndarray) -> np.ndarray:
     """Label the last interaction of each user test and the one before it valid; ties are ordered by item number."""
-    del rng
     times = _times(interactions, "leave-one-out")
     rank = np.empty(len(order), dtype=order.dtype)
     rank[order[np.argsort(times[order], kind="stable")]] = np.arange(len(order))
     place, size = places(interactions.users, _distinct(order_within(interactions.users, rank)))
-    return _labels(place - size + 2, np.ones_like(size))
+    past = place - size + 2
+    return np.where(past < 0, TRAIN, np.where(past < 1, VALID, TEST))
 
 
-def by_time(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Split all interactions by time: the first 80 % are train, the next 10 % valid, the rest test, for all users."""
-    del order, rng
-    times = _times(interactions, "time")
-    cuts = [len(times) * 8 // 10, len(times) * 9 // 10]  # first row of valid and of test, in order of time
-    first, second = np.partition(times, cuts)[cuts]
+def choose_cuts(times: np.ndarray, kept: Cuts | None) -> Cuts:
+    """Return `kept`, or cuts after 80 and 90 % of the rows if there are none or KEPT_SHARE is left; `times` (n,)."""
+    if kept is not None:
+        train, valid = float((times < kept[0]).mean()), float((times < kept[1]).mean())
+        if KEPT_SHARE[0] <= train <= KEPT_SHARE[1] and train < valid < 1:
+            return kept
+    places_of_cuts = [len(times) * 8 // 10, len(times) * 9 // 10]  # first row of valid and of test, in order of time
+    first, second = np.partition(times, places_of_cuts)[places_of_cuts].tolist()
+    return first, second
+
+
+def by_time(interactions: Interactions, cuts: Cuts) -> np.ndarray:
+    """Label rows before the first cut train, those before the second valid and the rest test, for all users."""
+    times, (first, second) = _times(interactions, "time"), cuts
     return np.where(times < first, TRAIN, np.where(times < second, VALID, TEST))
-
-
-def given(interactions: Interactions, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the labels that came with the log."""
-    del order, rng
-    return labels_of(interactions)
-
-
-SPLITS: dict[str, tuple[Callable[[Interactions, np.ndarray, np.random.Generator], np.ndarray], bool]] = {
-    "random": (by_user_at_random, True),
-    "leave-one-out": (leave_one_out, True),
-    "time": (by_time, False),
-    "given": (given, False),
-}
 
 
 def require_columns(interactions: Interactions, method: str) -> None:
@@ -122,11 +121,6 @@ def labels_of(interactions: Interactions) -> np.ndarray:
     return interactions.labels
 
 
-def _labels(past: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Label rows by their distance `past` (n,) from the end of train: < 0 train, < `valid` (n,) valid, else test."""
-    return np.where(past < 0, TRAIN, np.where(past < valid, VALID, TEST))
-
-
 def _distinct(order: np.ndarray | None) -> np.ndarray:
     if order is None:
         raise BadInput("a user has the same rank more than once, expected ranks that differ")
@@ -142,19 +136,19 @@ def _times(interactions: Interactions, method: str) -> np.ndarray:
     return interactions.timestamps
 
 
-def _move(interactions: Interactions, before: np.ndarray, order: np.ndarray, *, ordered: bool) -> LabelledLog:
-    """Move a row to train for every user and item that has none: the first by user and item number.
+def _move(interactions: Interactions, before: np.ndarray, preference: np.ndarray, *, ordered: bool) -> LabelledLog:
+    """Move a row to train for every user, and then every item, that has none: the one of the lowest `preference` (n,).
 
     `ordered` labels mean that each user's valid row is before the test row. Then a valid row is preferred, and when a
     test row moves, its user's valid row moves too, so that no training row of a user is after a held-out one.
     """
     labels = before.copy()
-    if ordered:
-        order = order[np.argsort(before[order], kind="stable")]
     for codes, ids in ((interactions.users, interactions.user_ids), (interactions.items, interactions.item_ids)):
         untrained = np.bincount(codes[labels == TRAIN], minlength=len(ids)) == 0
         if untrained.any():
-            rows = order[untrained[codes[order]]]
+            rows = np.flatnonzero(untrained[codes])
+            keys = (preference[rows], before[rows]) if ordered else (preference[rows],)
+            rows = rows[np.lexsort(keys)]
             _, first = np.unique(codes[rows], return_index=True)
             labels[rows[first]] = TRAIN
     if ordered:

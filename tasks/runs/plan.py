@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from tasks.data import Cuts
 from tasks.errors import BadInput
 from tasks.runs.config import Feature, RunConfig, Strict
 from tasks.store import Artefact, Store, read_artefact
@@ -20,6 +21,10 @@ class Plan(Strict):
     interactions: str = Field(description="prefix of the pinned interactions artefact")
     matrices: dict[str, str] = Field(default_factory=dict, description="feature -> prefix of its ready-made matrix")
     encoders: dict[str, str] = Field(default_factory=dict, description="feature -> identity of its encoder")
+    cuts: Cuts | None = Field(
+        default=None,
+        description="of the served release, for the split `time`; not in inputs_hash",
+    )
     inputs_hash: str = Field(description="sha256 over media, interactions, matrices, encoders and config")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 
-from tasks.data import Interactions, in_order, k_core, labels_of, split
+from tasks.data import KEPT_SHARE, Cuts, Interactions, LabelledLog, in_order, k_core, labels_of, split
 from tasks.data.prepared import columns_of
 from tasks.errors import BadInput
 from tasks.runs.config import RunConfig
@@ -34,12 +35,15 @@ def prepare(*, run: Run) -> dict[str, object]:
     items = aligned.text_frame("item_features.csv", idx=np.int64)
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
-    dataset = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts)
+    labelled = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts, cuts=plan.cuts)
     del whole  # by far the largest object in memory
+    dataset = labelled.interactions
     source = positions(items, dataset.item_ids)
     prefix, config = run_key(run, "prepare"), plan.config
     decides = {"dataset", "modalities", "features", "k_core", "split", "seed"}
     parameters = config.model_dump(mode="json", include=decides, exclude_none=True)
+    if labelled.cuts is not None:
+        parameters["cuts"] = labelled.cuts
     with write_artefact(store, prefix, inputs=[aligned, interactions], parameters=parameters, seed=config.seed) as out:
         out.table(log_name(config.dataset), columns_of(dataset))
         for kind, ids in (("user", dataset.user_ids), ("item", dataset.item_ids)):
@@ -52,8 +56,13 @@ def prepare(*, run: Run) -> dict[str, object]:
     return {"prepared": prefix, **counts}
 
 
-def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts: dict[str, int]) -> Interactions:
-    """Return the labelled, renumbered log of the items `item_ids`; adds the counts after each stage to `counts`."""
+def select(
+    whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts: dict[str, int], *, cuts: Cuts | None = None
+) -> LabelledLog:
+    """Return the labelled, renumbered log of the items `item_ids`; adds the counts after each stage to `counts`.
+
+    `cuts`: those of the served release, for the split `time`.
+    """
 
     def note(stage: str, words: str, log_: Interactions) -> Interactions:
         counts.update({f"{name}_{stage}": number for name, number in log_.counts.items()})
@@ -66,7 +75,8 @@ def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts:
     log_ = note("before", "before filtering", whole)
     log_ = note("with_features", "after the item filter", _with_features(log_, item_ids))
     log_ = note(f"in_{k}_core", f"after {k}-core", in_order(k_core(log_, k)))
-    done = split(log_, config.split, seed=config.seed, k=k)
+    done = split(log_, config.split, seed=config.seed, k=k, cuts=cuts)
+    _say_cuts(done.cuts, cuts)
     counts.update(moved_to_train=done.moved_to_train, dropped_untrained=done.dropped)
     counts.update(users_lost_in_split=done.users_lost, items_lost_in_split=done.items_lost)
     counts.update(users_unmeasured=done.users_unmeasured)
@@ -81,7 +91,7 @@ def select(whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts:
     counts.update(zip(PARTS, np.bincount(labels_of(done.interactions), minlength=3).tolist(), strict=True))
     words = "%s split: %s; %d rows moved to train, %d users only in train"
     log.info(words, config.split, _words(counts), done.moved_to_train, counts["users_unmeasured"])
-    return done.interactions
+    return done
 
 
 def positions(items: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
@@ -116,6 +126,23 @@ def _matrix(aligned: Artefact, feature: str, rows: int) -> np.ndarray:
             f"{aligned.prefix}/{feature}.npy has {len(matrix)} rows, expected {rows} as item_features.csv has"
         )
     return matrix
+
+
+def _say_cuts(drawn: Cuts | None, pinned: Cuts | None) -> None:
+    if drawn is None:
+        return
+    moments = " and ".join(datetime.fromtimestamp(cut, UTC).strftime("%Y-%m-%d %H:%M:%S %Z") for cut in drawn)
+    if drawn == pinned:
+        log.info("time split: valid and test begin at %s, as in the served release", moments)
+    elif pinned is None:
+        log.info("time split: valid and test begin at %s", moments)
+    else:
+        bounds = " to ".join(f"{share:.0%}" for share in KEPT_SHARE)
+        log.warning(
+            "time split: valid and test begin at %s from now on, for with the cuts of the served release the share of "
+            "train was out of %s, or another part empty",
+            *(moments, bounds),
+        )
 
 
 def _words(counts: dict[str, int]) -> str:

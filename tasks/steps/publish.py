@@ -30,6 +30,7 @@ from tasks.store import (
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
+SPLIT_FACTS = ("split", "cuts")  # of what `prepare` was told and drew; the gate and the next `scan` read them
 CHECKS = {"check-embeddings": "align", "check-dataset": "prepare"}  # check -> the step whose result it validates
 
 
@@ -120,7 +121,7 @@ def make_release(store: Store, evidence: Evidence) -> str:
         "matrices": plan.matrices,
         "similar_items": name_similarity(model),
         "learned_from": list(PARTS),
-    }
+    } | {key: prepared.manifest.parameters[key] for key in SPLIT_FACTS if key in prepared.manifest.parameters}
     inputs = [prepared, evidence.refitted, evidence.trained, evidence.evaluated]
     with write_artefact(
         store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder_names, seed=plan.config.seed

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import pandas as pd
 import typer
+from pydantic import TypeAdapter
 
-from tasks.data import Interactions, require_columns
+from tasks.data import Cuts, Interactions, require_columns
 from tasks.encoders.identity import identify
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
@@ -29,6 +30,7 @@ from tasks.runs.inventory import (
 from tasks.runs.plan import Plan
 from tasks.steps.options import Run
 from tasks.store import (
+    Champion,
     Decision,
     History,
     NoRecords,
@@ -37,6 +39,7 @@ from tasks.store import (
     open_records,
     open_store,
     read_artefact,
+    release_prefix,
     write_artefact,
 )
 from tasks.store.layout import check_dataset_name, interactions_folder, matrix_folder, media_folder, run_key, run_name
@@ -92,6 +95,7 @@ def scan(
     inventory, counts, plan = make_plan(store, run, chosen)
     with open_records() as history:
         history.start_run(run, chosen.dataset, chosen.describe(), os.environ.get("RECSYS_RUN_URL"))
+        plan = plan.model_copy(update={"cuts": cuts_of(store, history.champion(chosen.dataset), chosen.split)})
         decided = history.last_decision(chosen.dataset)
         inventory["is_new"] = ~inventory["sha256"].isin(known_hashes(store, decided.run if decided else None))
         counts["new_media"] = int(inventory["is_new"].sum())
@@ -142,6 +146,18 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
         ),
     )
     return inventory, counts, plan
+
+
+def cuts_of(store: Store, champion: Champion | None, method: str) -> Cuts | None:
+    """Return the cuts of the served release, if both it and the run are split by `time`; None if it is gone."""
+    if champion is None or method != "time":
+        return None
+    prefix = release_prefix(champion.dataset, champion.release)
+    if not has_artefact(store, prefix):
+        log.warning("%s is not in the store, so the cuts of the time split are drawn anew", prefix)
+        return None
+    cuts = read_artefact(store, prefix).manifest.parameters.get("cuts")
+    return None if cuts is None else TypeAdapter(Cuts).validate_python(cuts)
 
 
 def identities(store: Store, config: RunConfig, ready: set[str]) -> dict[str, str]:

@@ -60,11 +60,11 @@ def test_films_with_poster_and_plot(films: Interactions, with_poster: set[str], 
     assert k_core(filtered, 5).counts == filtered.counts
 
 
-def test_the_random_split_has_the_shares_of_the_published_one(films: Interactions, with_poster: set[str]) -> None:
-    """The same rule on the same interactions gives each label exactly as often as in the published split."""
+def test_the_random_split_shares_out_eight_one_one(films: Interactions, with_poster: set[str]) -> None:
+    """Of 998,108 rows 80.00, 9.97 and 10.03 % (a standard deviation is .03 to .04), by the hashes of their ids."""
     log = in_order(k_core(part(films, with_poster), 5))
     labels = labels_of(split(log, "random", seed=7, k=5).interactions)
-    assert np.bincount(labels).tolist() == [800_869, 97_158, 100_081]
+    assert np.bincount(labels).tolist() == [798_504, 99_507, 100_097]
 
 
 def test_the_published_poster_split_is_kept_whole(
@@ -107,7 +107,7 @@ def test_movielens_from_file_to_dataset(
     stated = {"before": (1_000_209, 6_040, 3_706), "with_features": (997_559, 6_040, 3_251)}
     for stage, numbers in (stated | {"in_5_core": (997_559, 6_040, 3_251)}).items():
         assert tuple(counts[f"{kind}_{stage}"] for kind in ("interactions", "users", "items")) == numbers
-    assert [counts[name] for name in ("train", "valid", "test")] == [800_425, 97_105, 100_029]
+    assert [counts[name] for name in ("train", "valid", "test")] == [798_056, 99_461, 100_042]
     data = load_dataset(folder_store, RUN)
     assert data.shape == (6_040, 3_251)
     assert data.item_ids.tolist() == sorted(ids, key=int)

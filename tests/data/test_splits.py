@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from tasks.data import SPLITS, Interactions, LabelledLog, dataset_of, in_order, k_core, labels_of, split
 from tasks.data.order import order_within, places
-from tasks.data.splits import by_user_at_random
 from tasks.errors import BadInput
 from tests.data.logs import Pair, dense, log_of, named, pairs, split_by_name
 
@@ -38,14 +37,6 @@ def possible(log: list[Pair], method: str, *, k: int = 1) -> LabelledLog:
         assert "expected some" in str(error)  # noqa: PT017  the only excuse
         assume(False)
         raise
-
-
-def mmrec(count: int) -> tuple[int, int, int]:
-    """Return how many of a user's rows are train, valid and test by MMRec's rule."""
-    if count < 10:
-        return count - 2, 1, 1
-    held = int(0.2 * count)
-    return count - held, held // 2, held - held // 2
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -85,33 +76,6 @@ def test_another_seed_gives_other_labels_of_the_random_split() -> None:
     log = dense(20, 20, seed=1)
     one, other = (split_by_name(labelled(log, "random", seed=seed).interactions) for seed in (1, 2))
     assert one != other
-
-
-def test_the_random_split_follows_mmrec_for_every_number_of_interactions() -> None:
-    """Users with 1 to 300 rows get exactly as many of each label as MMRec's published splits have."""
-    sizes = range(2, 301)
-    log = in_order(log_of([(size, item) for size in sizes for item in range(size)]))
-    order = order_within(log.users, log.items)
-    assert order is not None
-    labels = by_user_at_random(log, order, np.random.default_rng(3))
-    for user, name in enumerate(log.user_ids.tolist()):
-        counts = np.bincount(labels[log.users == user], minlength=3)
-        assert tuple(counts.tolist()) == mmrec(int(name.removeprefix("u"))), name
-
-
-def test_two_tenths_in_integers_are_two_tenths_in_floats() -> None:
-    """The rule's int(0.2 n) is n * 2 // 10 for every n up to ten million."""
-    count = np.arange(10_000_000)
-    np.testing.assert_array_equal(count * 2 // 10, (0.2 * count).astype(np.int64))
-
-
-def test_the_random_split_is_random() -> None:
-    """Over many users each of twenty items is held out about equally often, whatever its place and number."""
-    users, items = 3000, 20
-    log = in_order(log_of([(user, item) for user in range(users) for item in range(items)]))
-    labels = labels_of(split(log, "random", seed=5, k=1).interactions)
-    held = np.bincount(log.items[labels > 0], minlength=items) / users  # expected 0.2, standard deviation 0.0073
-    assert np.abs(held - 0.2).max() < 0.035
 
 
 def test_leave_one_out_takes_the_last_two_of_each_user() -> None:

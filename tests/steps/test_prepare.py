@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import Interactions, k_core
+from tasks.data import Cuts, Interactions, k_core
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.runs.config import RunConfig
 from tasks.runs.plan import Plan
@@ -48,13 +49,16 @@ def features(modality: str, count: int) -> np.ndarray:
 def stage(folder_store: Store) -> Stage:
     """Lay out a run up to `align`, prepare it, and give what it wrote."""
 
-    def run(log: Interactions | None = None, ids: list[str] | None = None, **choices: object) -> Artefact:
+    def run(
+        log: Interactions | None = None, ids: list[str] | None = None, cuts: Cuts | None = None, **choices: object
+    ) -> Artefact:
         log, ids = log if log is not None else whole_log(), ids or aligned_ids()
         defaults = {"dataset": "films", "modalities": list(MODALITIES), "encoder": "enc", "models": ["ease"]}
         config = RunConfig.model_validate({**defaults, **choices})
         with write_artefact(folder_store, "interactions/films/one") as out:
             log.save(out.file("interactions.parquet"))
-        plan = Plan(run=RUN, config=config, interactions="interactions/films/one", inputs_hash="0" * 64)
+        log_at, none = "interactions/films/one", "0" * 64
+        plan = Plan(run=RUN, config=config, interactions=log_at, cuts=cuts, inputs_hash=none)
         with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
             out.json("plan.json", plan.model_dump(mode="json"))
         with write_artefact(folder_store, f"runs/{RUN}/align") as out:
@@ -380,3 +384,34 @@ def test_positions_lead_from_an_item_to_its_own_row(data: st.DataObject) -> None
     wanted = data.draw(st.lists(st.sampled_from(ids), unique=True))
     found = positions(pd.DataFrame({"item_id": ids, "idx": rows}), np.array(wanted, dtype=np.str_))
     assert found.tolist() == [rows[ids.index(one)] for one in wanted]
+
+
+def test_the_cuts_of_the_served_release_are_kept_and_written_down(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the next `scan` they are found in the manifest; the log says whose they are."""
+    first = stage(split="time").manifest.parameters["cuts"]
+    assert isinstance(first, list)
+    moved = (first[0] - 20, first[1] - 20)
+    with caplog.at_level(logging.INFO):
+        kept = stage(split="time", cuts=moved)
+    assert kept.manifest.parameters["cuts"] == list(moved)
+    assert "as in the served release" in caplog.text
+    table = kept.frame("films_filtered.inter")
+    assert table.loc[table["x_label"] == 0, "timestamp"].max() < moved[0]
+    assert table.loc[table["x_label"] == 2, "timestamp"].min() >= moved[1]
+
+
+def test_cuts_that_are_drawn_anew_are_said(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """As a warning: what was held out until now is learned from now on."""
+    with caplog.at_level(logging.WARNING):
+        drawn = stage(split="time", cuts=(1100, 1200)).manifest.parameters["cuts"]
+    assert drawn == stage(split="time").manifest.parameters["cuts"]
+    assert (
+        "from now on, for with the cuts of the served release the share of train was out of 70% to 90%" in caplog.text
+    )
+
+
+def test_other_splits_have_no_cuts(stage: Stage) -> None:
+    """Nothing is pinned for a split that draws none."""
+    assert "cuts" not in stage(split="random").manifest.parameters
