@@ -19,14 +19,14 @@ from tasks.errors import BadInput, one_line
 USER, ITEM, LABEL, TIMESTAMP = "userID", "itemID", "x_label", "timestamp"
 
 
-def columns_of(log: Interactions) -> dict[str, np.ndarray]:
-    """Return column name -> numbers (n,) of a labelled log, in the order of the file."""
-    columns = {USER: log.users, ITEM: log.items, LABEL: labels_of(log)}
+def columns_of(log: Interactions, *, labelled: bool = True) -> dict[str, np.ndarray]:
+    """Return column name -> numbers (n,) of a log, in the order of the file."""
+    columns = {USER: log.users, ITEM: log.items} | ({LABEL: labels_of(log)} if labelled else {})
     return columns if log.timestamps is None else columns | {TIMESTAMP: log.timestamps}
 
 
-def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray) -> Interactions:
-    """The log that `prepare` wrote: row and column numbers already, labelled, with its times where it has them.
+def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray, *, labelled: bool = True) -> Interactions:
+    """A log that `prepare` wrote: row and column numbers already, with its times where it has them.
 
     The ids are those of its mappings. BadInput for another file.
     """
@@ -34,7 +34,8 @@ def read_prepared(path: Path, user_ids: np.ndarray, item_ids: np.ndarray) -> Int
     options = pcsv.ConvertOptions(column_types=kinds, null_values=[])
     try:
         table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(delimiter="\t"), convert_options=options)
-        users, items, split = (table[name].to_numpy() for name in (USER, ITEM, LABEL))
+        users, items = (table[name].to_numpy() for name in (USER, ITEM))
+        split = table[LABEL].to_numpy() if labelled else None
     except (pa.ArrowInvalid, KeyError) as error:
         raise BadInput(f"{path.name} is not a prepared log: {one_line(error)}") from error
     times = table[TIMESTAMP].to_numpy() if TIMESTAMP in table.column_names else None

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasks.data.prepared import ITEM, LABEL, USER
 from tasks.errors import BadInput
+from tasks.quality.arrivals import arrivals_tables
 from tasks.quality.columns import whole_numbers, words
 from tasks.quality.report import SAMPLE, Report
 from tasks.quality.suite import ID, Evidence, Table, all_true, at_least, columns_exist, equal, unique, validate
@@ -25,7 +26,7 @@ class DatasetTables:
     interactions: frame userID, itemID, x_label. users: frame user_id, idx. items: frame item_id, idx. item_features:
     frame item_id, idx, source_idx, in the order of the rows of `features`: modality -> (items, d). source_items: frame
     item_id, in the order of the rows of `sources`: modality -> (all items, d). counts: the manifest's counts of
-    users, items and interactions.
+    users, items and interactions. arrivals: frame as item_features, in the order of the rows of `arriving`.
     """
 
     interactions: pd.DataFrame
@@ -36,6 +37,8 @@ class DatasetTables:
     source_items: pd.DataFrame
     sources: Mapping[str, np.ndarray]
     counts: Mapping[str, int]
+    arrivals: pd.DataFrame
+    arriving: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def check_dataset(data: DatasetTables, k: int) -> Report:
     tables.append(_kept_items_table(data, of_items))
     for modality in modalities:
         tables += _modality_tables(modality, data)
+    known_ids, source_ids = words(data.item_features["item_id"]), words(data.source_items["item_id"])
+    tables += arrivals_tables(data.arrivals, data.arriving, data.features, known_ids, source_ids)
     rest = validate(SUITE, tables)
     return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
 
@@ -83,6 +88,7 @@ def _schema(data: DatasetTables) -> list[Table]:
         columns_exist("users", data.users, ["user_id", "idx"]),
         columns_exist("items", data.items, ["item_id", "idx"]),
         columns_exist("item features", data.item_features, ["item_id", "idx", "source_idx"]),
+        columns_exist("arrivals", data.arrivals, ["item_id", "idx", "source_idx"]),
         columns_exist("source items", data.source_items, ["item_id"]),
     ]
 

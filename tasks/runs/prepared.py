@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
-from tasks.data import Dataset, dataset_of, learn_all
+from tasks.data import Dataset, Interactions, dataset_of, learn_all
 from tasks.data.prepared import read_prepared
 from tasks.errors import BadInput
 from tasks.runs.plan import read_plan
 from tasks.store import Artefact, Store, read_artefact
 from tasks.store.layout import run_key
 
+ARRIVALS = "arrivals.csv"  # item_id, idx from K on, and source_idx as below
+OTHER_USERS = "other_users.csv"  # user_id, idx from U on
+BEYOND = {"user": OTHER_USERS, "item": ARRIVALS}
 ITEM_FEATURES = "item_features_filtered.csv"  # item_id, idx, and source_idx: its row in the aligned matrices
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a run knows beside its dataset of U users and K items: see `tasks.data.outside`.
+
+    `interactions`: rows with arrivals, or of other users; its vocabularies are all users (U + V,) and the catalogue
+    (K + A,). `features`: feature -> (A, width) of the arrivals.
+    """
+
+    interactions: Interactions
+    features: Mapping[str, np.ndarray]
 
 
 def log_name(dataset: str) -> str:
@@ -22,6 +40,16 @@ def log_name(dataset: str) -> str:
 def matrix_name(feature: str) -> str:
     """Features (items, width), row i those of item i."""
     return f"{feature}_filtered.npy"
+
+
+def arrivals_name(feature: str) -> str:
+    """Features (A, width) of the arrivals, row i those of item K + i."""
+    return f"{feature}_arrivals.npy"
+
+
+def outside_name(dataset: str) -> str:
+    """Return the file name of the numbered rows that are not in the dataset, without labels."""
+    return f"{dataset}_outside.inter"
 
 
 def mapping_name(kind: str) -> str:
@@ -44,13 +72,34 @@ def load_dataset(store: Store, run: str, *, all_in_train: bool = False) -> Datas
     return dataset_of(config.dataset, learn_all(log) if all_in_train else log, features)
 
 
-def external_ids(artefact: Artefact, kind: str) -> np.ndarray:
-    """Return external ids (n,) by row number, from a mapping whose idx must be 0, 1, 2, ..."""
-    name = mapping_name(kind)
-    table = artefact.text_frame(name, idx=np.int64)
-    if not np.array_equal(table["idx"], np.arange(len(table))):
-        raise BadInput(f"{artefact.prefix}/{name} has an idx that does not count its rows from 0, expected it to")
-    return table[f"{kind}_id"].to_numpy(dtype=np.str_)
+def load_outside(store: Store, run: str) -> Outside:
+    """Load what `prepare` kept beside the dataset of `run`; BadInput for one that an earlier version prepared."""
+    config = read_plan(store, run).config
+    prepared = prepared_artefact(store, run)
+    if ARRIVALS not in prepared.manifest.files:
+        raise BadInput(
+            f"{prepared.prefix} has no {ARRIVALS}, expected it: an earlier version prepared it, so run it again"
+        )
+    users, items = (external_ids(prepared, kind, beyond=True) for kind in ("user", "item"))
+    rows = read_prepared(prepared.path(outside_name(config.dataset)), users, items, labelled=False)
+    return Outside(rows, {name: prepared.array(arrivals_name(name)) for name in config.feature_names})
+
+
+def external_ids(artefact: Artefact, kind: str, *, beyond: bool = False) -> np.ndarray:
+    """Return external ids (n,) by row number, from a mapping whose idx must be 0, 1, 2, ...
+
+    `beyond`: followed by the users outside the dataset, or by the arrivals, whose idx must count on.
+    """
+    ids: list[np.ndarray] = []
+    for name in (mapping_name(kind), BEYOND[kind])[: 1 + beyond]:
+        table = artefact.text_frame(name, idx=np.int64)
+        first = sum(map(len, ids))
+        if not np.array_equal(table["idx"], first + np.arange(len(table))):
+            raise BadInput(
+                f"{artefact.prefix}/{name} has an idx that does not count its rows from {first}, expected it to"
+            )
+        ids.append(table[f"{kind}_id"].to_numpy(dtype=np.str_))
+    return np.concatenate(ids)
 
 
 def require_made_from(artefact: Artefact, source: Artefact) -> None:

@@ -6,7 +6,7 @@ from tasks.quality import DatasetTables
 from tasks.quality import check_dataset as suite
 from tasks.runs.checks import conclude
 from tasks.runs.plan import read_plan
-from tasks.runs.prepared import ITEM_FEATURES, log_name, mapping_name, matrix_name
+from tasks.runs.prepared import ARRIVALS, ITEM_FEATURES, arrivals_name, log_name, mapping_name, matrix_name
 from tasks.steps.options import Run
 from tasks.store import open_store, read_artefact
 from tasks.store.layout import run_key
@@ -31,6 +31,8 @@ def check_dataset(*, run: Run) -> dict[str, object]:
             features={name: prepared.array(matrix_name(name)) for name in config.feature_names},
             source_items=aligned.text_frame("item_features.csv"),
             sources={name: aligned.array(f"{name}.npy") for name in config.feature_names},
+            arrivals=prepared.text_frame(ARRIVALS),
+            arriving={name: prepared.array(arrivals_name(name)) for name in config.feature_names},
             counts=_state_counts(prepared.manifest.counts, config.k_core),
         ),
         k=config.k_core,

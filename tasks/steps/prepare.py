@@ -9,11 +9,21 @@ import numpy as np
 import pandas as pd
 
 from tasks.data import KEPT_SHARE, Cuts, Interactions, LabelledLog, in_order, k_core, labels_of, split
+from tasks.data.outside import outside_of
 from tasks.data.prepared import columns_of
 from tasks.errors import BadInput
 from tasks.runs.config import RunConfig
 from tasks.runs.plan import read_plan
-from tasks.runs.prepared import ITEM_FEATURES, log_name, mapping_name, matrix_name
+from tasks.runs.prepared import (
+    ARRIVALS,
+    ITEM_FEATURES,
+    OTHER_USERS,
+    arrivals_name,
+    log_name,
+    mapping_name,
+    matrix_name,
+    outside_name,
+)
 from tasks.steps.options import Run
 from tasks.store import Artefact, open_store, read_artefact, write_artefact
 from tasks.store.layout import run_key
@@ -26,7 +36,8 @@ def prepare(*, run: Run) -> dict[str, object]:
     """Filter the log to items with features, take its k-core, renumber users and items from 0 and split.
 
     The files it writes can be read by MMRec as they are: <dataset>_filtered.inter and <feature>_filtered.npy, row i of
-    which is item i.
+    which is item i. Items with features that are not among these are arrivals: they are numbered on, and kept with
+    their features, the other users of the log, and the rows of both.
     """
     store = open_store()
     plan = read_plan(store, run)
@@ -35,10 +46,16 @@ def prepare(*, run: Run) -> dict[str, object]:
     items = aligned.text_frame("item_features.csv", idx=np.int64)
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
-    labelled = select(whole, items["item_id"].to_numpy(dtype=np.str_), plan.config, counts, cuts=plan.cuts)
-    del whole  # by far the largest object in memory
+    catalogue = items["item_id"].to_numpy(dtype=np.str_)
+    labelled = select(whole, catalogue, plan.config, counts, cuts=plan.cuts)
     dataset = labelled.interactions
-    source = positions(items, dataset.item_ids)
+    outside = outside_of(whole, catalogue, dataset.user_ids, dataset.item_ids)
+    del whole  # by far the largest object in memory
+    source = positions(items, outside.item_ids)  # of the known items, then of the arrivals
+    (users, known) = len(dataset.user_ids), len(dataset.item_ids)
+    counts |= {"arrivals": len(source) - known, "other_users": len(outside.user_ids) - users}
+    counts["interactions_outside"] = len(outside)
+    log.info("%d arrivals, %d users and %d interactions outside the dataset", *list(counts.values())[-3:])
     prefix, config = run_key(run, "prepare"), plan.config
     decides = {"dataset", "modalities", "features", "k_core", "split", "seed"}
     parameters = config.model_dump(mode="json", include=decides, exclude_none=True)
@@ -48,10 +65,16 @@ def prepare(*, run: Run) -> dict[str, object]:
         out.table(log_name(config.dataset), columns_of(dataset))
         for kind, ids in (("user", dataset.user_ids), ("item", dataset.item_ids)):
             out.frame(mapping_name(kind), pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
-        kept = pd.DataFrame({"item_id": dataset.item_ids, "idx": np.arange(len(source)), "source_idx": source})
-        out.frame(ITEM_FEATURES, kept)
+        kept = pd.DataFrame({"item_id": outside.item_ids, "idx": np.arange(len(source)), "source_idx": source})
+        out.frame(ITEM_FEATURES, kept[:known])
+        out.frame(ARRIVALS, kept[known:])
+        others = pd.DataFrame({"user_id": outside.user_ids, "idx": np.arange(len(outside.user_ids))})
+        out.frame(OTHER_USERS, others[users:])
+        out.table(outside_name(config.dataset), columns_of(outside, labelled=False))
         for feature in config.feature_names:
-            out.array(matrix_name(feature), _matrix(aligned, feature, len(items))[source])
+            matrix = _matrix(aligned, feature, len(items))
+            out.array(matrix_name(feature), matrix[source[:known]])
+            out.array(arrivals_name(feature), matrix[source[known:]])
         out.counts.update(counts)
     return {"prepared": prefix, **counts}
 

@@ -16,6 +16,7 @@ from tasks.quality import DatasetTables, Report, check_dataset
 USERS, ITEMS, ALL, K = 30, 20, 26, 5
 ITEM_IDS = [f"film-{number:04d}" for number in range(ALL)]
 KEPT = np.array([number for number in range(ALL) if number % 5 != 4])[:ITEMS]  # some items were filtered away
+REST = [row for row in range(ALL) if row not in KEPT]
 
 
 @dataclass
@@ -61,6 +62,10 @@ def prepared() -> Prepared:
         source_items=pd.DataFrame({"item_id": ITEM_IDS, "idx": range(ALL)}),
         sources=sources,
         counts={"users": USERS, "items": ITEMS, "interactions": len(users)},
+        arrivals=pd.DataFrame(
+            {"item_id": [ITEM_IDS[row] for row in REST], "idx": range(ITEMS, ALL), "source_idx": REST}
+        ),
+        arriving={modality: source[REST] for modality, source in sources.items()},
     )
     return Prepared(data)
 
@@ -240,7 +245,25 @@ def empty_everything(p: Prepared) -> None:
     for name in ("users", "items", "item_features", "interactions"):
         p.put(**{name: getattr(p.data, name).iloc[:0]})
     p.put(features={name: array[:0] for name, array in p.data.features.items()})
+    p.put(arrivals=p.data.arrivals.iloc[:0], arriving={name: array[:0] for name, array in p.data.arriving.items()})
     p.put(counts={"users": 0, "items": 0, "interactions": 0})
+
+
+def drop_arrival_row(p: Prepared) -> None:
+    p.put(arriving={**p.data.arriving, "text": p.data.arriving["text"][:-1]})
+
+
+def count_arrivals_from_zero(p: Prepared) -> None:
+    p.edit("arrivals")["idx"] -= ITEMS
+
+
+def known_item_arrives(p: Prepared) -> None:
+    arrivals = p.edit("arrivals")
+    arrivals.loc[0, ["item_id", "source_idx"]] = [ITEM_IDS[KEPT[0]], KEPT[0]]
+
+
+def copies_arrive(p: Prepared) -> None:
+    p.put(arriving={name: p.data.features[name][: len(REST)] for name in p.data.arriving})
 
 
 def missing_label_column(p: Prepared) -> None:
@@ -309,6 +332,10 @@ FAULTS: list[tuple[Callable[[Prepared], None], set[tuple[str, str]], list[str]]]
     (plant_nan, {("rows_equal_their_source", "image"), ("vectors_are_finite", "image")}, film(3)),
     (plant_nan_in_source_too, {("vectors_are_finite", "image")}, film(3)),
     (drop_row, {("rows_equal_items", "text"), ("rows_equal_kept_items", "text")}, []),
+    (drop_arrival_row, {("rows_equal_arrivals", "text")}, []),
+    (count_arrivals_from_zero, {("arrivals_follow_known_items", "arrivals")}, [ITEM_IDS[row] for row in REST]),
+    (known_item_arrives, {("arrivals_are_not_known", "arrivals")}, film(0)),
+    (copies_arrive, {("arrivals_are_new", "arrivals")}, [ITEM_IDS[row] for row in REST]),
     (drop_source_row, {("source_rows_equal_items", "text")}, []),
     (other_dtype, {("rows_equal_their_source", "text")}, film(*range(10))),
     (

@@ -15,7 +15,7 @@ from tasks.data import Cuts, Interactions, k_core
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.runs.config import RunConfig
 from tasks.runs.plan import Plan
-from tasks.runs.prepared import load_dataset
+from tasks.runs.prepared import load_dataset, load_outside
 from tasks.steps.prepare import positions, prepare
 from tasks.store import Artefact, Store, read_artefact, write_artefact
 from tests.data.logs import dense, log_of, named
@@ -415,3 +415,32 @@ def test_cuts_that_are_drawn_anew_are_said(stage: Stage, caplog: pytest.LogCaptu
 def test_other_splits_have_no_cuts(stage: Stage) -> None:
     """Nothing is pinned for a split that draws none."""
     assert "cuts" not in stage(split="random").manifest.parameters
+
+
+def test_arrivals_and_other_users_are_kept_with_their_rows(stage: Stage, folder_store: Store) -> None:
+    """Items with features that no model is trained on are numbered on; nothing of the log about them is lost."""
+    prepared = stage()
+    data, outside = load_dataset(folder_store, RUN), load_outside(folder_store, RUN)
+    users, known = data.shape
+    log = outside.interactions
+    assert log.user_ids[:users].tolist() == data.user_ids.tolist()
+    assert log.item_ids[:known].tolist() == data.item_ids.tolist()
+    arrivals = log.item_ids[known:].tolist()
+    assert sorted([*data.item_ids.tolist(), *arrivals]) == sorted(aligned_ids())
+    for modality in MODALITIES:
+        rows = features(modality, len(aligned_ids()))
+        wanted = rows[[aligned_ids().index(one) for one in arrivals]]
+        np.testing.assert_array_equal(outside.features[modality], wanted)
+    named_rows = set(zip(log.user_ids[log.users].tolist(), log.item_ids[log.items].tolist(), strict=True))
+    assert ("u0", "1000") in named_rows
+    assert prepared.manifest.counts["arrivals"] == len(arrivals) == 3
+    assert prepared.manifest.counts["interactions_outside"] == len(log)
+
+
+def test_a_catalogue_that_is_all_known_has_no_arrivals(stage: Stage, folder_store: Store) -> None:
+    """Files without rows are read as they were written."""
+    known = [one for one in aligned_ids() if one.isdigit() and one != "1000"]
+    stage(ids=known)
+    outside = load_outside(folder_store, RUN)
+    assert len(outside.interactions.item_ids) == len(known)
+    assert outside.features["text"].shape == (0, 7)
