@@ -7,11 +7,46 @@ interacted with the catalogue follow from U on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import pandas as pd
 
+from tasks.data.dataset import Dataset
 from tasks.data.interactions import Interactions
 from tasks.data.numbering import numbering
+from tasks.data.order import stable_order
+from tasks.data.sequences import Sequences
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The rows outside a dataset of U users and K items, and the features of the arrivals.
+
+    `interactions`: vocabularies are all users (U + V,) and the catalogue (K + A,). `features`: feature -> (A, width).
+    """
+
+    interactions: Interactions
+    features: Mapping[str, np.ndarray]
+
+    @classmethod
+    def nothing(cls, data: Dataset) -> Self:
+        """Where the dataset is the whole log and the whole catalogue."""
+        none = np.zeros(0, dtype=np.int32)
+        features = {name: matrix[:0] for name, matrix in data.features.items()}
+        return cls(Interactions(none, none, data.user_ids, data.item_ids), features)
+
+    def histories(self, users: int) -> Sequences:
+        """What each of the V users from number `users` on took, oldest first; without times in the order of the log."""
+        log = self.interactions
+        rows = np.flatnonzero(log.users >= users)
+        mine = log.users[rows] - users
+        order = stable_order(mine, np.zeros_like(mine) if log.timestamps is None else log.timestamps[rows])
+        counts = np.bincount(mine, minlength=len(log.user_ids) - users)
+        starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        return Sequences(starts, log.items[rows[order]].astype(np.int64))
 
 
 def outside_of(whole: Interactions, catalogue: np.ndarray, user_ids: np.ndarray, item_ids: np.ndarray) -> Interactions:

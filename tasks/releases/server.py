@@ -13,9 +13,10 @@ from tasks.data import Sequences
 from tasks.data.dataset import PARTS
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.metrics import top_items
+from tasks.releases.catalogue import load_catalogue
 from tasks.releases.cosines import Cosines, cosines_of
 from tasks.releases.serving_files import load_serving
-from tasks.runs.prepared import external_ids
+from tasks.runs.prepared import ARRIVALS, external_ids
 from tasks.store import Artefact
 
 FILES = ("serving.json", "serving.safetensors", "histories.safetensors")
@@ -23,10 +24,14 @@ NAMED = 5  # unknown ids that an error shows
 
 
 class Ranked(NamedTuple):
-    """An item by its external id, with the model's score or, for similar items, the cosine."""
+    """An item by its external id, with the model's score or, for similar items, the cosine.
+
+    `arrival`: whether nobody that the model knows has taken it; then the score comes from content.
+    """
 
     item: str
     score: float
+    arrival: bool = False
 
 
 class ReleaseServer:
@@ -41,24 +46,31 @@ class ReleaseServer:
             )
         self.release = release.prefix.rpartition("/")[2]
         self.model = str(release.manifest.parameters.get("model"))
-        self.user_ids, self.item_ids = external_ids(release, "user"), external_ids(release, "item")
+        beyond = ARRIVALS in release.manifest.files  # a release of an earlier version has the dataset alone
+        known = [len(external_ids(release, kind)) for kind in ("user", "item")]
+        self.user_ids, self.item_ids = (external_ids(release, kind, beyond=beyond) for kind in ("user", "item"))
+        self._users, self._known = known
         self._rows = {str(user): row for row, user in enumerate(self.user_ids)}
         self._columns = {str(item): column for column, item in enumerate(self.item_ids)}
-        self._serving, self._vectors = load_serving(release, len(self._rows), len(self._columns))
-        self._taken, self._learned = self._histories(release)
+        self._serving, self._vectors = load_serving(release, self._users, self._known)
+        self._catalogue = load_catalogue(release, self._known, len(self.item_ids) - self._known)
+        self._taken, self._learned, self._others = self._histories(release)
 
     def recommend(
         self, user: str, k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
     ) -> list[Ranked]:
-        """Return the best `k` items for a user of the log by the model's scores; fewer if no more are left.
+        """Return the best `k` items for a user of the log; fewer if no more are left.
 
-        Items that the user interacted with, in any split, are left out unless `include_seen`.
+        A user outside the k-core is answered by their history, as a new user is. Items that the user interacted with
+        are left out unless `include_seen`.
         """
         row = np.array([_known([user], self._rows, f"users of release {self.release}")[0]])
         hidden = self.columns(exclude)
         if not include_seen:
             hidden += self._taken[row].indices.tolist()
-        return self._best(self._serving.known(row, self._learned), k, hidden)
+        if row[0] < self._users:
+            return self._best(self._serving.known(row, self._learned), k, hidden)
+        return self._best(self._fold_in(self._others, row - self._users), k, hidden)
 
     def recommend_new(
         self, history: Iterable[str], k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
@@ -72,12 +84,17 @@ class ReleaseServer:
         if not columns:
             raise BadInput("a history without items found, expected at least one item of the user")
         one = Sequences(np.array([0, len(columns)], dtype=np.int64), np.array(columns, dtype=np.int64))
-        return self._best(self._serving.new(one), k, self.columns(exclude) + ([] if include_seen else columns))
+        scores = self._fold_in(one, np.zeros(1, dtype=np.int64))
+        return self._best(scores, k, self.columns(exclude) + ([] if include_seen else columns))
 
     def similar(self, item: str, k: int = 10, *, exclude: Iterable[str] = ()) -> list[Ranked]:
         """Return the `k` items most similar to `item`, without itself; empty if its vector is zero."""
         (column,) = self.columns([item])
-        return self._best(self._cosines(np.array([column])), k, [column, *self.columns(exclude)])
+        self._check(k)
+        scores = self._cosines(np.array([column])).copy()
+        scores[0, [column, *self.columns(exclude)]] = -np.inf
+        best = top_items(scores, k)[0]
+        return [self._ranked(n, scores[0, n]) for n in best if scores[0, n] > -np.inf]
 
     def knows(self, item: str) -> bool:
         """Whether `item` is in the catalogue."""
@@ -87,36 +104,55 @@ class ReleaseServer:
         """Return the column numbers of items."""
         return _known(list(items), self._columns, f"items of release {self.release}")
 
-    def _best(self, scores: np.ndarray, k: int, hidden: list[int]) -> list[Ranked]:
+    def _fold_in(self, histories: Sequences, rows: np.ndarray) -> np.ndarray:
+        """Scores (n, K) for users who were not in training."""
+        return self._serving.new(self._catalogue.as_known(histories, rows))
+
+    def _best(self, known: np.ndarray, k: int, hidden: list[int]) -> list[Ranked]:
+        self._check(k)
+        ones = np.ones(len(set(hidden)), dtype=np.float32)
+        starts = np.array([0, len(ones)])
+        left_out = sparse.csr_matrix((ones, sorted(set(hidden)), starts), shape=(1, len(self._columns)))
+        columns, scores = self._catalogue.lists(known, left_out, k)
+        return [self._ranked(n, score) for n, score in zip(columns[0], scores[0], strict=True) if n >= 0]
+
+    def _check(self, k: int) -> None:
         if not 1 <= k <= len(self._columns):
             raise BadInput(f"k of {k} found, expected 1 to {len(self._columns)}, the size of the catalogue")
-        scores = scores.copy()
-        scores[0, hidden] = -np.inf
-        best = top_items(scores, k)[0]
-        return [Ranked(str(self.item_ids[n]), float(scores[0, n])) for n in best if scores[0, n] > -np.inf]
+
+    def _ranked(self, column: int, score: float) -> Ranked:
+        return Ranked(str(self.item_ids[column]), float(score), bool(column >= self._known))
 
     @cached_property
     def _cosines(self) -> Cosines:
-        return cosines_of(self.model, self._learned.T.tocsr() if self._vectors is None else self._vectors)
+        vectors = self._learned.T.tocsr() if self._vectors is None else self._vectors
+        return cosines_of(self.model, self._catalogue.vectors(vectors))
 
-    def _histories(self, release: Artefact) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """Return the interactions of all parts and those that the model learned from, each (users, items)."""
+    def _histories(self, release: Artefact) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Sequences]:
+        """All interactions (U + V, K + A), those that the model learned from (U, K), and the other users' in order."""
         arrays = {name: tensor.numpy() for name, tensor in release.tensors("histories.safetensors").items()}
+        parts = cast("Sequence[str]", release.manifest.parameters.get("learned_from", PARTS[:1]))
         try:
             whole = sparse.csr_matrix(
                 (arrays["splits"], arrays["items"], arrays["starts"]), shape=(len(self._rows), len(self._columns))
             )
             whole.check_format(full_check=True)
-        except (KeyError, ValueError) as error:
-            raise Corrupt(
-                f"{release.prefix}/histories.safetensors is not one row of items for each user: publish again"
-            ) from error
-        parts = cast("Sequence[str]", release.manifest.parameters.get("learned_from", PARTS[:1]))
-        learned = [PARTS.index(part) for part in parts]
-        train = whole.astype(np.float32)  # a copy, changed in place below
-        train.data[:] = np.isin(whole.data, learned)
-        train.eliminate_zeros()
-        return whole, train
+            others = Sequences(
+                arrays.get("others_starts", np.zeros(1, dtype=np.int64)),
+                arrays.get("others_items", np.zeros(0)).astype(np.int64),
+            )
+        except (BadInput, KeyError, ValueError) as error:
+            raise _not_histories(release) from error
+        if len(others) != len(self._rows) - self._users:
+            raise _not_histories(release)
+        learned = whole[: self._users, : self._known].astype(np.float32)
+        learned.data[:] = np.isin(learned.data, [PARTS.index(part) for part in parts])
+        learned.eliminate_zeros()
+        return whole, learned, others
+
+
+def _not_histories(release: Artefact) -> Corrupt:
+    return Corrupt(f"{release.prefix}/histories.safetensors is not one row of items for each user: publish again")
 
 
 def _known(ids: Sequence[str], numbers: dict[str, int], what: str) -> list[int]:

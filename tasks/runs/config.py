@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tasks.arrivals.policy import DEFAULT, Kind, Policy
 from tasks.errors import BadInput, describe_invalid, one_line
 from tasks.models import MODELS
 from tasks.store.layout import FEATURE, NAME
 
 PRESETS = Path(__file__).parent.parent / "configs"
 MODALITIES = ("image", "audio", "text")
+USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFAULT.number}
 SHORT = {"modalities", "encoder"}  # the short form of features
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
@@ -77,6 +79,15 @@ class RunConfig(Strict):
         le=1,
         description="how much lower than the champion's the validation NDCG@20 of a release may be",
     )
+    arrivals: Kind = Field(
+        default=DEFAULT.kind, description="how items that nobody has taken yet get places: off, share or calibrated"
+    )
+    arrivals_number: float | None = Field(
+        default=None,
+        ge=0,
+        description="of `calibrated`, the accepted loss of NDCG on known items in percent (1 if not given); of "
+        "`share`, the share of places (0.05)",
+    )
     hyperparameters: dict[Name, dict[str, object]] = Field(default_factory=dict, description="model -> its options")
 
     @model_validator(mode="after")
@@ -88,6 +99,12 @@ class RunConfig(Strict):
         strangers = sorted(set(self.hyperparameters) - set(MODELS))
         if strangers:
             raise ValueError(f"hyperparameters are given for {strangers}, expected some of {', '.join(MODELS)}")
+        return self
+
+    @model_validator(mode="after")
+    def arrivals_have_a_policy(self) -> Self:
+        if self.arrivals == "share" and (self.arrivals_number or 0) > 1:
+            raise ValueError(f"arrivals share with number {self.arrivals_number:g} found, expected one from 0 to 1")
         return self
 
     @model_validator(mode="after")
@@ -126,6 +143,12 @@ class RunConfig(Strict):
     def encoder_names(self) -> str:
         """The distinct encoder names of the run, sorted and joined by commas."""
         return ",".join(sorted({feature.encoder for feature in self.list_features()}))
+
+    @property
+    def arrivals_policy(self) -> Policy:
+        """How arrivals get places in lists."""
+        given = self.arrivals_number
+        return Policy(self.arrivals, USUAL_NUMBER[self.arrivals] if given is None else given)
 
     def describe_features(self) -> dict[str, dict[str, str]]:
         """Feature name -> modality and encoder; the same for both forms."""

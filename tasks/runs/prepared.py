@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
-from tasks.data import Dataset, Interactions, dataset_of, learn_all
+from tasks.data import Dataset, dataset_of, learn_all
+from tasks.data.outside import Outside
 from tasks.data.prepared import read_prepared
 from tasks.errors import BadInput
 from tasks.runs.plan import read_plan
@@ -18,18 +16,6 @@ ARRIVALS = "arrivals.csv"  # item_id, idx from K on, and source_idx as below
 OTHER_USERS = "other_users.csv"  # user_id, idx from U on
 BEYOND = {"user": OTHER_USERS, "item": ARRIVALS}
 ITEM_FEATURES = "item_features_filtered.csv"  # item_id, idx, and source_idx: its row in the aligned matrices
-
-
-@dataclass(frozen=True)
-class Outside:
-    """What a run knows beside its dataset of U users and K items: see `tasks.data.outside`.
-
-    `interactions`: rows with arrivals, or of other users; its vocabularies are all users (U + V,) and the catalogue
-    (K + A,). `features`: feature -> (A, width) of the arrivals.
-    """
-
-    interactions: Interactions
-    features: Mapping[str, np.ndarray]
 
 
 def log_name(dataset: str) -> str:

@@ -10,11 +10,12 @@ from tasks.errors import TaskError, ValidationFailed
 from tasks.metrics import DECIDES
 from tasks.models.saved import load_model
 from tasks.releases.candidates import read_candidates, read_model
+from tasks.releases.catalogue import fit_catalogue
 from tasks.releases.gate import Candidate, Gate, judge
 from tasks.releases.serving_files import TWIN, save_serving
 from tasks.releases.writer import Sources, name_similarity, release_name, write_answers, write_sources
 from tasks.runs.plan import Plan, read_plan, scan_artefact
-from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
+from tasks.runs.prepared import load_dataset, load_outside, prepared_artefact, require_made_from
 from tasks.steps.options import Run
 from tasks.store import (
     Artefact,
@@ -106,13 +107,15 @@ def make_release(store: Store, evidence: Evidence) -> str:
     """
     plan, prepared = evidence.plan, evidence.prepared
     sources = Sources(evidence.refitted, evidence.trained, evidence.evaluated, prepared)
-    name = release_name(sources)
+    name = release_name(sources, plan.config.arrivals_policy)
     prefix = release_prefix(plan.config.dataset, name)
     if has_artefact(store, prefix):
         log.info("release %s of %s already exists and is not changed", name, plan.config.dataset)
         return name
     data, everything = load_dataset(store, plan.run), load_dataset(store, plan.run, all_in_train=True)
     model, twin = load_model(evidence.refitted, everything), load_model(evidence.trained, data)
+    outside = load_outside(store, plan.run)
+    catalogue = fit_catalogue(model, twin, outside, plan.config.arrivals_policy, seed=plan.config.seed)
     parameters = {
         "run": plan.run,
         "dataset": plan.config.dataset,
@@ -127,7 +130,7 @@ def make_release(store: Store, evidence: Evidence) -> str:
         store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder_names, seed=plan.config.seed
     ) as out:
         write_sources(out, sources)
-        write_answers(out, model, data)
+        write_answers(out, model, data, outside, catalogue)
         save_serving(out, twin, TWIN)
     return name
 

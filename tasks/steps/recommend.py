@@ -107,5 +107,5 @@ def format_table(head: dict[str, str], answers: list[Answer]) -> Iterator[str]:
         words = {"user": f"For {asked}", "similar_to": f"Similar to {asked}", "history": "For this history"}[kind]
         yield ""
         yield f"{words}:" if items else f"{words}: no item is left."
-        for rank, (item, score) in enumerate(items, start=1):
-            yield f"{rank:>6}  {score:>10.4f}  {item}"
+        for rank, (item, score, arrival) in enumerate(items, start=1):
+            yield f"{rank:>6}  {score:>10.4f}  {item}" + ("  (new)" if arrival else "")

@@ -14,7 +14,7 @@ from tasks.models.base import Model
 from tasks.releases.server import Ranked, ReleaseServer
 from tasks.store import Artefact, FolderStore
 from tests.contracts.test_every_model import PERSONAL, on_checkerboard
-from tests.released import released
+from tests.released import by_item, released
 
 
 class Release(NamedTuple):
@@ -37,7 +37,7 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def assert_as_written(found: list[Ranked], written: pd.DataFrame) -> None:
     """The scores rank by rank, and the same score for every item: of nearly equal ones either may come first."""
     np.testing.assert_allclose([item.score for item in found], written["score"], rtol=1e-4, atol=1e-5)
-    scores = dict(found)
+    scores = by_item(found)
     assert sorted(scores) == sorted(written.iloc[:, 2])
     np.testing.assert_allclose([scores[item] for item in written.iloc[:, 2]], written["score"], rtol=1e-4, atol=1e-5)
 
@@ -51,7 +51,7 @@ def test_known_users_get_what_recommendations_holds(release: Release) -> None:
 def test_known_users_are_scored_as_by_the_model(release: Release) -> None:
     """The whole catalogue, the items of the history included."""
     for row in (0, 17):
-        found = dict(release.served.recommend(f"user {row}", 30, include_seen=True))
+        found = by_item(release.served.recommend(f"user {row}", 30, include_seen=True))
         mine = [found[str(item)] for item in release.data.item_ids]
         np.testing.assert_allclose(mine, release.model.scores(np.array([row]))[0], rtol=1e-4, atol=1e-5)
 
@@ -62,7 +62,7 @@ def test_similar_items_are_those_of_the_file(release: Release) -> None:
         assert_as_written(release.served.similar(str(item), 30), written)
 
 
-def test_a_new_user_gets_finite_scores_of_the_whole_catalogue(release: Release) -> None:
+def test_a_new_user_gets_finite_by_item_the_whole_catalogue(release: Release) -> None:
     """From a single item on."""
     for history in (["item 3"], ["item 3", "item 4", "item 5"], list(release.data.item_ids)):
         found = release.served.recommend_new(map(str, history), 30, include_seen=True)
@@ -75,4 +75,4 @@ def test_a_new_user_with_the_history_of_a_known_one_finds_the_withheld_item(rele
     """First, or second after the other withheld item of its colour."""
     for row in range(0, 30, 3):
         history = [str(item) for item in release.data.item_ids[release.data.train[[row]].indices]]
-        assert f"item {row}" in dict(release.served.recommend_new(history, 2))
+        assert f"item {row}" in by_item(release.served.recommend_new(history, 2))

@@ -20,7 +20,7 @@ from tasks.releases.server import ReleaseServer
 from tasks.store import Artefact, FolderStore
 from tasks.training import EpochRecord, ModelConfig, TrainingOptions
 from tests.data.logs import dense, log_of
-from tests.released import released
+from tests.released import by_item, released
 
 USERS, ITEMS = 12, 9
 
@@ -106,14 +106,14 @@ def release(model: Model, tmp_path: Path) -> Artefact:
 
 def scores_of(served: ReleaseServer, *history: str) -> dict[str, float]:
     """Of the whole catalogue, the items of the history included."""
-    return dict(served.recommend_new(history, ITEMS, include_seen=True))
+    return by_item(served.recommend_new(history, ITEMS, include_seen=True))
 
 
 def test_known_users_are_scored_as_by_the_model(model: Model, release: Artefact) -> None:
     """By their last interaction in training."""
     served = ReleaseServer(release)
     for row, user in enumerate(model.data.user_ids):
-        found = dict(served.recommend(str(user), ITEMS, include_seen=True))
+        found = by_item(served.recommend(str(user), ITEMS, include_seen=True))
         mine = [found[str(item)] for item in model.data.item_ids]
         np.testing.assert_allclose(mine, model.scores(np.array([row]))[0], rtol=1e-5, atol=1e-6)
 
@@ -136,7 +136,7 @@ def test_of_an_item_named_twice_the_last_time_counts(release: Artefact) -> None:
     assert scores_of(served, "20", "10", "20") == scores_of(served, "10", "20")
     assert scores_of(served, "20", "10", "10", "20", "40", "10") == scores_of(served, "20", "40", "10")
     assert scores_of(served, "20", "10", "20") != scores_of(served, "20", "10")
-    assert {"10", "20"}.isdisjoint(dict(served.recommend_new(["20", "10", "20"], ITEMS)))
+    assert {"10", "20"}.isdisjoint(by_item(served.recommend_new(["20", "10", "20"], ITEMS)))
 
 
 def test_a_release_whose_kind_is_not_known_says_so(release: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,12 @@ import torch
 from scipy import sparse
 
 from tasks.data import Dataset, blocks
+from tasks.data.outside import Outside
 from tasks.errors import TaskError
 from tasks.models import MODELS, build_model
 from tasks.models.base import Model
 from tasks.models.serving import Serving
+from tasks.releases.catalogue import OFF, Catalogue
 from tasks.releases.writer import name_similarity, recommendations, similar_items
 from tasks.training import TrainingOptions
 from tests.registry import GRADIENT
@@ -43,6 +45,11 @@ def fitted(name: str, data: Dataset) -> Model:
     model = build_model(name, options, data)
     model.fit(TrainingOptions(seed=1))
     return model
+
+
+def known_only(data: Dataset) -> Catalogue:
+    """A catalogue without arrivals."""
+    return Catalogue(data.shape[1], None, OFF)
 
 
 def frame(tables: object) -> pd.DataFrame:
@@ -77,8 +84,9 @@ def test_recommendations_are_the_best_that_a_user_has_not_taken(
     for user in range(USERS):
         others = [(float(scores[user, item]), item) for item in range(ITEMS) if not interactions[user, item]]
         expected += naive(f"u{user}", others, data.item_ids)
-    found = frame(recommendations(model, data, TOP))
-    assert found.columns.tolist() == ["user_id", "rank", "item_id", "score"]
+    found = frame(recommendations(model, data, Outside.nothing(data), known_only(data), TOP))
+    assert found.columns.tolist() == ["user_id", "rank", "item_id", "score", "arrival"]
+    assert not found.pop("arrival").any()
     assert_same(found, expected)
     assert sorted(found.loc[found["user_id"] == "u8", "item_id"]) == ["i5", "i8"]
 
@@ -96,7 +104,7 @@ def test_similar_items_have_the_highest_cosine(
     matrix = (data.train.T.toarray() if vectors is None else vectors).astype(np.float64)
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     cosines = np.round(unit @ unit.T, 5)
-    found = frame(similar_items(model, data, TOP))
+    found = frame(similar_items(model, data, Outside.nothing(data), known_only(data), TOP))
     assert found.columns.tolist() == ["item_id", "rank", "similar_id", "score"]
     assert (found["item_id"] != found["similar_id"]).all()
     number = {item: n for n, item in enumerate(data.item_ids)}
@@ -141,7 +149,7 @@ def test_an_item_without_direction_is_similar_to_nothing(data: Dataset) -> None:
     """A zero vector has no cosine: it is left out, rather than given one."""
     vectors = np.random.default_rng(0).normal(size=(ITEMS, 5)).astype(np.float32)
     vectors[3] = 0
-    found = frame(similar_items(Given(vectors, data), data, ITEMS))
+    found = frame(similar_items(Given(vectors, data), data, Outside.nothing(data), known_only(data), ITEMS))
     assert "i3" not in set(found["item_id"]) | set(found["similar_id"])
     assert len(found) == (ITEMS - 1) * (ITEMS - 2)
 
@@ -151,4 +159,4 @@ def test_vectors_that_are_not_finite_are_a_fault(data: Dataset) -> None:
     vectors = np.ones((ITEMS, 5), dtype=np.float32)
     vectors[3, 1] = np.nan
     with pytest.raises(TaskError, match="not finite"):
-        list(similar_items(Given(vectors, data), data))
+        list(similar_items(Given(vectors, data), data, Outside.nothing(data), known_only(data)))

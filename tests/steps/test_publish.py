@@ -24,6 +24,7 @@ FILES = {
     *("model.safetensors", "config.json", "user_mapping.csv", "item_mapping.csv"),
     *("recommendations.parquet", "similar_items.parquet", "metrics.json"),
     *("serving.safetensors", "serving.json", "histories.safetensors"),
+    *("arrivals.csv", "other_users.csv", "arrivals.json", "arrivals.safetensors"),
     *("twin_model.safetensors", "twin_config.json", "twin_serving.safetensors", "twin_serving.json"),
 }
 

@@ -13,7 +13,7 @@ import pytest
 from tasks.__main__ import main
 from tasks.data import Dataset
 from tasks.models import build_model
-from tasks.releases.server import ReleaseServer
+from tasks.releases.server import Ranked, ReleaseServer
 from tasks.steps.publish import publish
 from tasks.steps.rollback import rollback
 from tasks.store import FolderStore, History, Store, write_artefact
@@ -68,13 +68,13 @@ def test_each_user_is_answered(ask: Ask, served: ReleaseServer) -> None:
     assert [answer["user"] for answer in found["answers"]] == ["user 3", "user 1"]
     for answer in found["answers"]:
         expected = served.recommend(answer["user"], 4)
-        assert [(row["item"], row["score"]) for row in answer["items"]] == expected
+        assert [Ranked(**row) for row in answer["items"]] == expected
 
 
 def test_a_person_gets_a_table(served: ReleaseServer, capsys: pytest.CaptureFixture[str]) -> None:
     """Which release answers, then ranks, scores and items; no log and no JSON."""
     assert main(["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt2", "--k", "2"]) == 0
-    (first, a), (second, b) = served.similar("tt2", 2)
+    (first, a, _), (second, b, _) = served.similar("tt2", 2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["Release r1 of films, model ease.", "", "Similar to tt2:"]
     assert lines[3:] == [f"     1  {a:>10.4f}  {first}", f"     2  {b:>10.4f}  {second}"]

@@ -19,6 +19,7 @@ from tasks.steps.publish import publish
 from tasks.steps.refit import refit
 from tasks.steps.train import train
 from tasks.store import History, Store, has_artefact, read_artefact, write_artefact
+from tests.released import by_item
 from tests.steps.night import DATASET, reach_prepare, reach_publish
 
 EPOCHS = {"max_epochs": 12, "evaluate_every": 3, "patience": 2}
@@ -143,7 +144,7 @@ def test_the_release_serves_the_refit_and_keeps_the_twin(
     release = read_artefact(folder_store, f"releases/{DATASET}/{publish(run='r1')['release']}")
     everything = load_dataset(folder_store, "r1", all_in_train=True)
     model = load_model(read_artefact(folder_store, "runs/r1/refit"), everything)
-    found = dict(ReleaseServer(release).recommend(str(everything.user_ids[3]), 40, include_seen=True))
+    found = by_item(ReleaseServer(release).recommend(str(everything.user_ids[3]), 40, include_seen=True))
     mine = [found[str(item)] for item in everything.item_ids]
     np.testing.assert_allclose(mine, model.scores(np.array([3]))[0], rtol=1e-4, atol=1e-5)
     trained = read_artefact(folder_store, "runs/r1/train-ease")

@@ -1,0 +1,98 @@
+"""The map from content: the score of an item is a weighted sum of the same user's scores of known items.
+
+Gaussian process regression of the known items' scores on content: with kernel k, the noise of item j l2 / w_j and w_j
+growing with its interactions, W = k(A, K) (k(K, K) + diag(l2 / w))^-1 (Rasmussen, Williams 2006, equation 2.25). The
+same W serves every user and every column of item vectors, since the prediction is linear in them (Gantner et al.,
+Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM 2010, map to the vectors of one model).
+
+Each known item can be treated as an arrival without fitting again: its prediction from all others is column j of
+B_ij = -P_ij / P_jj, 0 on the diagonal, with P the inverse above (ibid. equation 5.12; it is the closed form of EASE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+
+from tasks.arrivals.kernel import Kernel
+from tasks.metrics import top_items
+from tasks.models.solvers.closed_form import weights_in_place
+
+SHARPNESS, L2, EXPONENT = (1.0, 2.0, 0.5, 4.0), (0.1, 0.03, 0.3, 1.0), (0.5, 0.0, 1.0)  # tried; the first is the start
+SHARES = (0.0, 0.5, 2.0)  # of a modality, relative to one of the start
+RANKS = 20  # held-out items that count as found
+Features = Mapping[str, np.ndarray]  # modality -> directions, (items, width)
+
+
+@dataclass(frozen=True)
+class Smoother:
+    """Hyperparameters of the map; `weights` relative to each other."""
+
+    weights: Mapping[str, float]
+    sharpness: float = SHARPNESS[0]
+    l2: float = L2[0]
+    exponent: float = EXPONENT[0]  # of the number of interactions, in the weight of a known item
+
+    @property
+    def kernel(self) -> Kernel:
+        """With weights that sum to 1."""
+        total = sum(self.weights.values())
+        return Kernel({name: weight / total for name, weight in self.weights.items()}, self.sharpness)
+
+    def noise(self, counts: np.ndarray) -> np.ndarray:
+        """Return (K,) l2 over the weight of each item; an item without interactions weighs as if it had one."""
+        weights = np.maximum(counts, 1.0) ** self.exponent
+        return np.asarray(self.l2 * weights.mean() / weights)
+
+    def fit(self, known: Features, arrivals: Features, counts: np.ndarray) -> np.ndarray:
+        """Return W (A, K) float32 of the arrivals from the known items, which were taken `counts` (K,) times."""
+        matrix = self.kernel.between(known, known).astype(np.float64)
+        matrix[np.diag_indices(len(matrix))] += self.noise(counts)
+        factor = cho_factor(matrix, overwrite_a=True)
+        return np.asarray(cho_solve(factor, self.kernel.between(known, arrivals)).T, dtype=np.float32)
+
+    def held_out(self, known: Features, counts: np.ndarray) -> np.ndarray:
+        """Return B (K, K) float32: column j has the weights that predict item j from all others."""
+        matrix = np.asfortranarray(self.kernel.between(known, known))
+        return weights_in_place(matrix, self.noise(counts))
+
+
+def choose_smoother(known: Features, counts: np.ndarray, scores: np.ndarray, taken: sparse.csr_matrix) -> Smoother:
+    """Return the hyperparameters that find most of what users took, each known item held out in turn.
+
+    `scores` (n, K) of a sample of users and what they `taken` (n, K). Coordinate search from equal shares of all
+    modalities; only a better value replaces one.
+    """
+    started = Smoother(dict.fromkeys(known, 1.0))
+    best, found = started, _recall(started, known, counts, scores, taken)
+
+    def offer(tried: Smoother) -> None:
+        nonlocal best, found
+        if any(tried.weights.values()) and (recall := _recall(tried, known, counts, scores, taken)) > found:
+            best, found = tried, recall
+
+    for name in known:
+        for share in SHARES:
+            offer(replace(best, weights={**best.weights, name: share}))
+    fields = {"sharpness": SHARPNESS, "l2": L2, "exponent": EXPONENT}
+    for name, values in fields.items():
+        for value in values[1:]:
+            changed: dict[str, Any] = {name: value}
+            offer(replace(best, **changed))
+    return best
+
+
+def _recall(
+    smoother: Smoother, known: Features, counts: np.ndarray, scores: np.ndarray, taken: sparse.csr_matrix
+) -> float:
+    """Mean over users of the share of their items that are among the first RANKS, all of them held out."""
+    predicted = np.asarray(scores @ smoother.held_out(known, counts), dtype=np.float32)
+    top = top_items(predicted, RANKS)
+    hits = np.take_along_axis(taken.toarray() > 0, top, axis=1).sum(axis=1)
+    has = np.diff(taken.indptr)
+    return float((hits[has > 0] / np.minimum(has[has > 0], RANKS)).mean()) if has.any() else 0.0
