@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +13,9 @@ from tasks.data import Columns, read_interactions
 from tasks.data.readers import FORMATS, Reading
 from tasks.errors import BadInput
 from tasks.steps.options import Dataset
-from tasks.store import has_artefact, open_store, sha256_of, write_artefact
-from tasks.store.layout import check_dataset_name, interactions_folder
-from tasks.store.pointers import current, point
+from tasks.store import open_store
+from tasks.store.layout import check_dataset_name
+from tasks.store.logs import add_to_log, find_log, replace_log
 
 log = logging.getLogger(__name__)
 USUAL = "usual names are recognised."
@@ -51,16 +49,21 @@ def load_interactions(
     ] = False,
     threshold: Annotated[float | None, typer.Option(help="Keep rows rated at least this.")] = None,
     implicit: Annotated[bool, typer.Option("--implicit", help="Keep every row, whatever its rating.")] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the rows to the current log of the dataset, in place of replacing it.")
+    ] = False,
 ) -> dict[str, object]:
-    """Read an interaction log and make it the current one of a dataset.
+    """Read an interaction log and make it the current one of a dataset, or add it to the current one.
 
-    The log replaces the previous one; runs that have started keep their log. Item ids must be the names of the media
-    without suffix. Of repeated pairs of user and item only the earliest row is kept. Other columns are ignored, with a
-    warning; one that could hold ratings is refused until --threshold or --implicit says what it means.
+    Without --append the log replaces the previous one; runs that have started keep their log. Item ids must be the
+    names of the media without suffix. Of repeated pairs of user and item only the earliest row is kept, also when they
+    are in the log and in the rows added to it. Other columns are ignored, with a warning; one that could hold ratings
+    is refused until --threshold or --implicit says what it means.
     """
     if file.is_dir():
         raise BadInput(f"{file} is a folder, expected a file of interactions")
-    store, folder = open_store(), interactions_folder(check_dataset_name(dataset))
+    store, dataset = open_store(), check_dataset_name(dataset)
+    earlier = find_log(store, dataset) if append else None
     columns = Columns(user_column, item_column, rating_column, timestamp_column, timeless=no_timestamp)
     reading = read_interactions(
         file,
@@ -71,28 +74,16 @@ def load_interactions(
         implicit=implicit,
     )
     tell(reading, file.name, threshold)
-    counts = {
-        "rows": reading.rows,
-        "below_threshold": reading.below_threshold,
-        "duplicates": reading.duplicates,
-        **reading.interactions.counts,
-    }
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "interactions.parquet"
-        reading.interactions.save(path)
-        version = sha256_of(path)
-        prefix = f"{folder}/{version}"
-        if not has_artefact(store, prefix):
-            parameters: dict[str, object] = {"source": file.name, "format": reading.format, "threshold": threshold}
-            parameters["columns"] = asdict(reading.roles)
-            with write_artefact(store, prefix, parameters=parameters) as out:
-                shutil.copyfile(path, out.file(path.name))
-                out.counts.update(counts)
-    changed = current(store, folder) != prefix
-    point(store, folder, version)
-    if not changed:
-        log.info("this log is already the current one")
-    return {"log": prefix, "format": reading.format, "changed": changed, **counts}
+    parameters: dict[str, object] = {"source": file.name, "format": reading.format, "threshold": threshold}
+    parameters["columns"] = asdict(reading.roles)
+    counts = {"rows": reading.rows, "below_threshold": reading.below_threshold, "duplicates": reading.duplicates}
+    if earlier is None:
+        kept = replace_log(store, dataset, reading.interactions, parameters=parameters, counts=counts)
+    else:
+        warn_of_threshold(earlier.manifest.parameters.get("threshold"), threshold)
+        parameters["appended"] = True
+        kept = add_to_log(store, dataset, reading.interactions, earlier=earlier, parameters=parameters, counts=counts)
+    return {"log": kept.prefix, "format": reading.format, "changed": kept.changed, **kept.counts}
 
 
 def tell(reading: Reading, file: str, threshold: float | None) -> None:
@@ -108,3 +99,9 @@ def tell(reading: Reading, file: str, threshold: float | None) -> None:
         log.info("%d rows rated below %g left out", reading.below_threshold, threshold)
     log.info("%d rows with repeated pairs of user and item left out", reading.duplicates)
     log.info("%d interactions / %d users / %d items", *reading.interactions.counts.values())
+
+
+def warn_of_threshold(before: object, now: object) -> None:
+    """Say so if the ratings of the log and of the new rows count from different ones up."""
+    if before is not None and now is not None and before != now:
+        log.warning("the log was last given rows with --threshold %g, and now with --threshold %g", before, now)

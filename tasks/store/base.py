@@ -33,6 +33,13 @@ class Store(Protocol):
     def put_file(self, key: str, path: Path) -> None:
         """Write the file's content under `key`."""
 
+    def replace(self, key: str, old: bytes, new: bytes) -> bool:
+        """Write `new` under `key` if its bytes are still `old`; returns whether they were.
+
+        Of several calls at once with the same `old`, one succeeds. Raises NotFound if `key` is absent.
+        """
+        ...
+
     def get(self, key: str, *, limit: int | None = None) -> bytes:
         """Return the bytes of `key`. Raises NotFound if it is absent, BadInput if it is larger than `limit` bytes."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import uuid
@@ -30,6 +31,19 @@ class FolderStore:
         """Write the file's content under `key`."""
         with path.open("rb") as source:
             self._write(key, lambda file: shutil.copyfileobj(source, file))
+
+    def replace(self, key: str, old: bytes, new: bytes) -> bool:
+        """Write `new` under `key` if its bytes are still `old`; a lock on the folder keeps other calls out."""
+        self.stat(key)
+        folder = os.open(self._path(key).parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # ends with the descriptor, also when the process is killed
+            same = self.get(key) == old
+            if same:
+                self.put(key, new)
+            return same
+        finally:
+            os.close(folder)
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
         """Bytes of `key`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tasks.errors import Corrupt, NotFound
+from tasks.errors import Corrupt, NotFound, TaskError
 from tasks.store.base import Store
 
 LARGEST_POINTER = 4096
@@ -13,18 +13,33 @@ LARGEST_POINTER = 4096
 def current(store: Store, folder: str) -> str | None:
     """Return the prefix of the current version below `folder`, or None."""
     try:
-        data = store.get(f"{folder}/current.json", limit=LARGEST_POINTER)
+        data = store.get(_key(folder), limit=LARGEST_POINTER)
     except NotFound:
         return None
     try:
         version = json.loads(data)["version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Corrupt(
-            f"{folder}/current.json is not a pointer, expected {{'version': ...}}: load the data again"
-        ) from error
+        raise Corrupt(f"{_key(folder)} is not a pointer, expected {{'version': ...}}: load the data again") from error
     return f"{folder}/{version}"
 
 
 def point(store: Store, folder: str, version: str) -> None:
     """Make `version` the current one, in one atomic write."""
-    store.put(f"{folder}/current.json", json.dumps({"version": version}).encode())
+    store.put(_key(folder), _bytes(version))
+
+
+def move(store: Store, folder: str, version: str, *, seen: str) -> None:
+    """Make `version` the current one if the prefix `seen` still is; raises TaskError if another one took its place."""
+    if not store.replace(_key(folder), _bytes(seen.removeprefix(f"{folder}/")), _bytes(version)):
+        raise TaskError(
+            f"{folder} has another current version than {seen}, which this one was made from, expected no other "
+            "change at the same time: repeat the command"
+        )
+
+
+def _key(folder: str) -> str:
+    return f"{folder}/current.json"
+
+
+def _bytes(version: str) -> bytes:
+    return json.dumps({"version": version}).encode()

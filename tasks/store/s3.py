@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree
@@ -38,6 +39,9 @@ class S3Store:
         self.bucket = bucket
         self.url = f"s3://{bucket}"
         self._endpoint = endpoint
+        self._http = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=PATIENCE, read=PATIENCE), retries=RETRIES, maxsize=16
+        )
         try:
             self._client = Minio(
                 endpoint,
@@ -45,9 +49,7 @@ class S3Store:
                 secret_key=secret_key,
                 secure=secure,
                 region="us-east-1",  # given, so that the client does not request it
-                http_client=urllib3.PoolManager(
-                    timeout=urllib3.Timeout(connect=PATIENCE, read=PATIENCE), retries=RETRIES, maxsize=16
-                ),
+                http_client=self._http,
             )
         except ValueError as error:
             raise BadInput(f"RECSYS_S3_ENDPOINT is {endpoint!r}, expected host:port: {error}") from error
@@ -62,6 +64,22 @@ class S3Store:
         """Write the file's content under `key`, in parts when it is large."""
         require_key(key)
         self._do(lambda: self._client.fput_object(self.bucket, key, str(path)), key)
+
+    def replace(self, key: str, old: bytes, new: bytes) -> bool:
+        """Write `new` under `key` if its bytes are still `old`, by a conditional write (`If-Match`).
+
+        Raises TaskError for a server that ignores conditions: there, of two calls at once one would be lost.
+        """
+        etag = self.stat(key).etag  # before the bytes: if these are newer, the condition is not met
+        if self.get(key) != old:
+            return False
+        if self._put_if(key, old, "0" * len(etag)):
+            raise TaskError(
+                f"{self._endpoint} ignores the condition of a write (If-Match), expected an S3 server that checks it, "
+                "such as MinIO, SeaweedFS or AWS"
+            )
+        # a request that was repeated after a lost answer meets its own write
+        return self._put_if(key, new, etag) or self.get(key) == new
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
         """Bytes of `key`."""
@@ -98,6 +116,18 @@ class S3Store:
         """Remove `key`."""
         require_key(key)
         self._do(lambda: self._client.remove_object(self.bucket, key), key)
+
+    def _put_if(self, key: str, data: bytes, etag: str) -> bool:
+        """Write `data` if the etag of `key` is `etag`. The SDK has no such call, but signs addresses for others."""
+
+        def put() -> bool:
+            url = self._client.get_presigned_url("PUT", self.bucket, key, expires=timedelta(seconds=PATIENCE))
+            answer = self._http.request("PUT", url, body=data, headers={"If-Match": f'"{etag}"'})
+            if answer.status not in {200, 412}:
+                raise TaskError(f"{self._endpoint} answered {answer.status} for {self.url}/{key}, expected 200 or 412")
+            return answer.status == 200
+
+        return self._do(put, key)
 
     def _make_bucket(self) -> None:
         try:

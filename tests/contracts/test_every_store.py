@@ -112,6 +112,36 @@ def test_a_reader_never_sees_half_a_write(store: Store) -> None:
     writer.join()
 
 
+def test_bytes_are_replaced_only_if_they_are_still_the_same(store: Store) -> None:
+    """Compare-and-swap: an absent key is NotFound, and a caller that saw other bytes is told so."""
+    with pytest.raises(NotFound, match="no/such"):
+        store.replace("no/such", b"", b"one")
+    store.put("k", b"one")
+    assert not store.replace("k", b"two", b"three")
+    assert store.get("k") == b"one"
+    assert store.replace("k", b"one", b"two")
+    assert store.get("k") == b"two"
+    assert [info.key for info in store.list("")] == ["k"]
+
+
+def test_of_many_replacements_at_once_one_succeeds(store: Store) -> None:
+    """So nobody's change is lost without notice."""
+    for number in range(5):
+        store.put("k", b"old")
+        won: list[bytes] = []
+
+        def replace(new: bytes, won: list[bytes] = won) -> None:
+            if store.replace("k", b"old", new):
+                won.append(new)
+
+        threads = [threading.Thread(target=replace, args=(b"%d-%d" % (number, each),)) for each in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert won == [store.get("k")]
+
+
 def test_an_artefact_comes_back_as_it_was(store: Store) -> None:
     """Arrays, tables, JSON and tensors round-trip, and the manifest describes them."""
     array = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -130,6 +130,36 @@ def test_secure_is_true_unless_told_and_nothing_else_than_a_flag(
 
 
 @pytest.mark.services
+def test_a_server_that_ignores_conditions_is_named(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There two changes at once would pass, and one of them be lost; what was there stays."""
+
+    def put(self: S3Store, key: str, data: bytes, etag: str) -> bool:
+        self.put(key, data)
+        return True
+
+    s3_store.put("k", b"one")
+    monkeypatch.setattr(S3Store, "_put_if", put)
+    with pytest.raises(TaskError, match="ignores the condition of a write"):
+        s3_store.replace("k", b"one", b"two")
+    assert s3_store.get("k") == b"one"
+
+
+@pytest.mark.services
+def test_a_change_whose_answer_was_lost_is_a_success(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repeated request meets what the first one wrote."""
+    put = S3Store._put_if
+
+    def put_twice(self: S3Store, key: str, data: bytes, etag: str) -> bool:
+        put(self, key, data, etag)
+        return put(self, key, data, etag)
+
+    s3_store.put("k", b"one")
+    monkeypatch.setattr(S3Store, "_put_if", put_twice)
+    assert s3_store.replace("k", b"one", b"two")
+    assert s3_store.get("k") == b"two"
+
+
+@pytest.mark.services
 def test_a_bucket_is_made_once_by_many(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that start at the same time can all use it."""
     for key, value in s3_server.items():
