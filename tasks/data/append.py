@@ -10,6 +10,7 @@ import numpy as np
 from tasks.data.ids import quote
 from tasks.data.interactions import Interactions
 from tasks.data.numbering import in_order
+from tasks.data.order import order_within
 from tasks.errors import BadInput
 
 MOST_NAMED = 3  # contradictions that a sentence names
@@ -50,21 +51,18 @@ def append_rows(log: Interactions, new: Interactions) -> Appended:
     """
     _require_same_columns(log, new)
     both = _chain(log, new)
-    pairs = both.users.astype(np.int64) * len(both.item_ids) + both.items
-    order = np.argsort(pairs, kind="stable")  # a pair of both: first its row of the log, then the new one
-    again = np.flatnonzero(pairs[order][1:] == pairs[order][:-1])
-    before, after = order[again], order[again + 1]
+    rows, before, after = _match(both, len(log))
     _require_same_labels(both, before, after)
-    other, times = np.zeros(len(again), dtype=bool), both.timestamps
+    other, times = np.zeros(len(before), dtype=bool), both.timestamps
     earlier = other
     if times is not None:
         other, earlier = times[before] != times[after], times[after] < times[before]
         times = times.copy()
         times[before] = np.minimum(times[before], times[after])
     return Appended(
-        interactions=replace(both, timestamps=times).take(np.delete(order, again + 1)),
-        added=len(new) - len(again),
-        repeated=len(again) - int(other.sum()),
+        interactions=replace(both, timestamps=times).take(rows),
+        added=len(new) - len(before),
+        repeated=len(before) - int(other.sum()),
         contradicting=int(other.sum()),
         earlier=int(earlier.sum()),
         examples=_name_times(both, before[other], after[other]),
@@ -105,6 +103,23 @@ def _join(*columns: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarr
     ids, places = np.unique(np.concatenate([ids for _, ids in columns]), return_inverse=True)
     parts = np.split(places.astype(np.int32), [len(columns[0][1])])
     return np.concatenate([part[codes] for part, (codes, _) in zip(parts, columns, strict=True)]), ids
+
+
+def _match(both: Interactions, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the pairs of the first `size` rows, the log, among the rest, the new rows.
+
+    Returns the rows with each pair once, sorted by user and item, of the log where both have it; then, for the pairs of
+    both, their rows in the log and their new rows.
+    """
+    order, new_order = (order_within(both.users[part], both.items[part]) for part in (np.s_[:size], np.s_[size:]))
+    if order is None or new_order is None:
+        raise BadInput("a user has the same item more than once, expected each pair once")
+    new_order = new_order + size
+    pairs = both.users.astype(np.int64) * len(both.item_ids) + both.items
+    place = np.searchsorted(pairs[order], pairs[new_order])
+    there = pairs[order[np.minimum(place, size - 1)]] == pairs[new_order]
+    rows = np.insert(order, place[~there], new_order[~there])
+    return rows, order[place[there]], new_order[there]
 
 
 def _require_same_labels(both: Interactions, before: np.ndarray, after: np.ndarray) -> None:
