@@ -98,7 +98,7 @@ def with_features() -> list[str]:
 
 def load(folder: Path) -> dict[str, float]:
     """Run the command load-interactions."""
-    load_interactions.load_interactions(file=folder / "ratings.csv", dataset=DATASET, threshold=THRESHOLD)
+    load_interactions.load_interactions(file=str(folder / "ratings.csv"), dataset=DATASET, threshold=THRESHOLD)
     return {}
 
 

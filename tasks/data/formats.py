@@ -41,10 +41,11 @@ UNREADABLE = (pa.ArrowInvalid, gzip.BadGzipFile, zlib.error, EOFError, UnicodeDe
 class Source:
     """A file of known format: `columns` are its column names, `why` says how the format was detected.
 
-    `separator` is what stands between the columns of a text; empty for Parquet.
+    `name` is what messages call it, `separator` what stands between the columns of a text; empty for Parquet.
     """
 
     path: Path
+    name: str
     format: str
     why: str
     columns: list[str]
@@ -53,34 +54,36 @@ class Source:
     def describe(self) -> str:
         """Begin a sentence about missing columns: the file, how it was read, and what columns it has."""
         between = f" (columns between {self.separator!r})" if self.separator else ""
-        return f"{self.path.name}, read as {self.format}{between}, has columns {self.columns[:20]}"
+        return f"{self.name}, read as {self.format}{between}, has columns {self.columns[:20]}"
 
 
-def open_source(path: Path, wanted: str, delimiter: str | None = None) -> Source:
+def open_source(path: Path, wanted: str, delimiter: str | None = None, *, name: str | None = None) -> Source:
     """Detect a file's format. `wanted` is one of FORMATS, or `auto` to decide by its first bytes and its name.
 
-    `delimiter` is one character, or `tab`: then the file is a text with a header, whatever its name.
+    `delimiter` is one character, or `tab`: then the file is a text with a header, whatever its name. `name` is what
+    the file is called in place of its own name, such as the address that it was fetched from.
     """
+    name = name or path.name
     if wanted not in {"auto", *FORMATS}:
         raise BadInput(f"format {wanted!r} found, expected one of auto, {', '.join(FORMATS)}")
     delimiter = _check_delimiter(delimiter, wanted)
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
-        raise BadInput(f"{path.name} is empty, expected interactions")
-    named = Path(path.name.lower().removesuffix(".gz")).suffix.lstrip(".")
+        raise BadInput(f"{name} is empty, expected interactions")
+    named = Path(name.lower().removesuffix(".gz")).suffix.lstrip(".")
     if (start == b"PAR1" and wanted == "auto" and delimiter is None) or wanted == "parquet":
         why = "by --format" if wanted != "auto" else "by its first bytes"
-        return Source(path, "parquet", why, _parquet_columns(path))
+        return Source(path, name, "parquet", why, _parquet_columns(path, name))
     try:
-        with _unpack(path) as plain:
+        with _unpack(path, name) as plain:
             line = plain.readline(LARGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
     except UNREADABLE as error:
-        raise BadInput(f"{path.name} is not readable as text: {one_line(error)}") from error
-    kind, separator, why = _decide(path, wanted, named, line, delimiter)
+        raise BadInput(f"{name} is not readable as text: {one_line(error)}") from error
+    kind, separator, why = _decide(name, wanted, named, line, delimiter)
     if kind == "dat":
-        return Source(path, kind, why, DAT, separator)
-    return Source(path, kind, why, _header(path, line, separator), separator)
+        return Source(path, name, kind, why, DAT, separator)
+    return Source(path, name, kind, why, _header(name, line, separator), separator)
 
 
 def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table:
@@ -88,7 +91,7 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
     with _readable(source):
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
-        with _unpack(source.path, visible=True, colons=source.format == "dat") as plain:
+        with _unpack(source.path, source.name, visible=True, colons=source.format == "dat") as plain:
             return _parse(source, plain, columns, ids)
 
 
@@ -101,7 +104,7 @@ def read_sample(source: Source, columns: list[str]) -> pa.Table:
                 first = next(batches, None)
                 schema = pa.schema([field for field in file.schema_arrow if field.name in columns])
             return schema.empty_table() if first is None else pa.Table.from_batches([first])
-        with _unpack(source.path, colons=source.format == "dat") as plain:
+        with _unpack(source.path, source.name, colons=source.format == "dat") as plain:
             start = plain.read(CHUNK)
         return _parse(source, io.BytesIO(start if len(start) < CHUNK else start[: start.rfind(b"\n") + 1]), columns, [])
 
@@ -111,7 +114,7 @@ def _readable(source: Source) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise BadInput(f"{source.path.name} is not readable as {source.format}: {one_line(error)}") from error
+        raise BadInput(f"{source.name} is not readable as {source.format}: {one_line(error)}") from error
 
 
 def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str]) -> pa.Table:
@@ -146,11 +149,11 @@ def _check_delimiter(delimiter: str | None, wanted: str) -> str | None:
     return character
 
 
-def _decide(path: Path, wanted: str, named: str, line: str, delimiter: str | None) -> tuple[str, str, str]:
+def _decide(name: str, wanted: str, named: str, line: str, delimiter: str | None) -> tuple[str, str, str]:
     """Return format, separator and reason: by options, by the file's name and first line, else by the first line."""
     if delimiter is not None:
         if delimiter not in line:
-            raise BadInput(f"{path.name} begins with {quote(line)}, expected columns between {delimiter!r}")
+            raise BadInput(f"{name} begins with {quote(line)}, expected columns between {delimiter!r}")
         return wanted if wanted != "auto" else "csv", delimiter, "by --delimiter"
     if wanted != "auto":
         return wanted, SEPARATORS[wanted], "by --format"
@@ -162,57 +165,55 @@ def _decide(path: Path, wanted: str, named: str, line: str, delimiter: str | Non
         if separator in line:
             return "tsv" if separator == "\t" else "csv", separator, "by its first line"
     raise BadInput(
-        f"{path.name} begins with {quote(line)}, expected columns between tabs, commas, semicolons, '|' or '::', or "
+        f"{name} begins with {quote(line)}, expected columns between tabs, commas, semicolons, '|' or '::', or "
         f"Parquet (--delimiter names another character, --format one of {', '.join(FORMATS)})"
     )
 
 
-def _header(path: Path, line: str, separator: str) -> list[str]:
-    names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
-    twice = sorted({name for name in names if names.count(name) > 1})
+def _header(name: str, line: str, separator: str) -> list[str]:
+    names = [column.strip() for column in next(csv.reader([line], delimiter=separator), [])]
+    twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
-        raise BadInput(
-            f"{path.name} has the columns {twice} more than once, expected a header that names each column once"
-        )
+        raise BadInput(f"{name} has the columns {twice} more than once, expected a header that names each column once")
     return names
 
 
-def _parquet_columns(path: Path) -> list[str]:
+def _parquet_columns(path: Path, name: str) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(f"{path.name} is not readable as parquet: {one_line(error)}") from error
+        raise BadInput(f"{name} is not readable as parquet: {one_line(error)}") from error
 
 
 @contextmanager
-def _unpack(path: Path, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
+def _unpack(path: Path, name: str, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
     """Return a stream of the unpacked bytes of a file that may be gzipped; `colons` replaces `::` by tabs."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        chunks = _chunks(path, gzip.GzipFile(fileobj=raw) if packed else raw)
+        chunks = _chunks(name, gzip.GzipFile(fileobj=raw) if packed else raw)
         if visible and path.stat().st_size > 4 * CHUNK:
             total = None if packed else math.ceil(path.stat().st_size / CHUNK)
-            chunks = iter(progress(chunks, label=f"reading {path.name}", total=total, unit="block"))
-        yield io.BufferedReader(_Stream(_replace_colons(path, chunks) if colons else chunks), CHUNK)
+            chunks = iter(progress(chunks, label=f"reading {name}", total=total, unit="block"))
+        yield io.BufferedReader(_Stream(_replace_colons(name, chunks) if colons else chunks), CHUNK)
 
 
-def _chunks(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+def _chunks(name: str, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     size = 0
     while chunk := file.read(CHUNK):
         size += len(chunk)
         if size > LARGEST:
-            raise BadInput(f"{path.name} unpacks to more than {LARGEST} bytes, expected at most that")
+            raise BadInput(f"{name} unpacks to more than {LARGEST} bytes, expected at most that")
         yield chunk
 
 
-def _replace_colons(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _replace_colons(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield whole lines with `::` replaced by tabs, so that Arrow can split them."""
     rest = b""
     for chunk in chunks:
         lines, newline, rest = (rest + chunk).rpartition(b"\n")
         if len(rest) > LARGEST_HEADER:
-            raise BadInput(f"{path.name} has a line of more than {LARGEST_HEADER} bytes, expected ids, rating and time")
+            raise BadInput(f"{name} has a line of more than {LARGEST_HEADER} bytes, expected ids, rating and time")
         yield lines.replace(b"::", b"\t") + newline
     yield rest.replace(b"::", b"\t")
 

@@ -39,6 +39,7 @@ class Reading:
 def read_interactions(
     path: Path,
     *,
+    name: str | None = None,
     format_name: str = "auto",
     delimiter: str | None = None,
     columns: Columns | None = None,
@@ -49,19 +50,19 @@ def read_interactions(
 
     A log with ratings needs `threshold` (keeps rows rated at least that) or `implicit` (keeps every row). Raises
     BadInput if it has neither, and for missing columns, missing or unusable ids, and invalid numbers or times, with the
-    first row of each column that is wrong. Messages count rows from 1, without the header.
+    first row of each column that is wrong. Messages count rows from 1, without the header, and call the file `name`.
     """
     if not path.is_file():
         raise NotFound(f"{path} does not exist, expected a file of interactions")
-    source = open_source(path, format_name, delimiter)
+    source = open_source(path, format_name, delimiter, name=name)
     roles = choose_roles(source, columns or Columns(), threshold, implicit=implicit)
     rated = roles.rating if threshold is not None else None
     used = [roles.user, roles.item, rated, roles.timestamp, roles.label]
     table = read_columns(source, [name for name in used if name], [roles.user, roles.item])
     if not table.num_rows:
-        raise BadInput(f"{path.name} has no rows, expected interactions")
-    log, ratings = _log(table, path.name, roles, rated)
-    above = None if ratings is None or threshold is None else _above(ratings, path.name, threshold)
+        raise BadInput(f"{source.name} has no rows, expected interactions")
+    log, ratings = _log(table, source.name, roles, rated)
+    above = None if ratings is None or threshold is None else _above(ratings, source.name, threshold)
     if above is not None and not above.all():
         log = log.take(above)
     first = _first_of_each_pair(log)

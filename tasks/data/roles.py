@@ -93,9 +93,7 @@ def choose_roles(source: Source, columns: Columns, threshold: float | None, *, i
         raise BadInput("; ".join(wrong))
     used = [name for name in chosen.values() if name]
     if len(set(used)) < len(used):
-        raise BadInput(
-            f"{source.path.name} would be read with columns {used}, expected a different one for each purpose"
-        )
+        raise BadInput(f"{source.name} would be read with columns {used}, expected a different one for each purpose")
     ignored = tuple(name for name in source.columns if name not in used)
     _check_threshold(source, chosen["rating"], threshold, implicit=implicit)
     if chosen["rating"] is None and not implicit:
@@ -120,7 +118,7 @@ def _find(source: Source, what: str, wanted: str | None, usual: tuple[str, ...])
     ]
     if len(candidates) > 1:
         raise BadInput(
-            f"{source.path.name} has columns {candidates} for the {what}, expected one: choose it by --{what}-column"
+            f"{source.name} has columns {candidates} for the {what}, expected one: choose it by --{what}-column"
         )
     if not candidates and what in {"user", "item"}:
         raise BadInput(
@@ -144,13 +142,13 @@ def _check_threshold(source: Source, rating: str | None, threshold: float | None
         raise BadInput(f"--threshold {threshold} found, expected a finite number")
     if rating is None and threshold is not None:
         raise BadInput(
-            f"--threshold {threshold:g} found for {source.path.name} with columns {source.columns[:20]}, expected one "
+            f"--threshold {threshold:g} found for {source.name} with columns {source.columns[:20]}, expected one "
             "with ratings: name it by --rating-column, or leave --threshold out"
         )
     if rating is not None and (threshold is None) != implicit:
         both = "both --threshold and --implicit" if implicit else "neither --threshold nor --implicit"
         raise BadInput(
-            f"{source.path.name} has ratings in column {rating!r} and {both} was given, expected either --threshold "
+            f"{source.name} has ratings in column {rating!r} and {both} was given, expected either --threshold "
             "(keep the rows rated at least that) or --implicit (keep every row)"
         )
 
@@ -163,7 +161,7 @@ def _refuse_opinions(source: Source, ignored: tuple[str, ...]) -> None:
     if found:
         named = ", ".join(f"{name!r} ({values})" for name, values in found.items())
         raise BadInput(
-            f"{source.path.name} has columns that could say whether a user liked an item: {named}; expected "
+            f"{source.name} has columns that could say whether a user liked an item: {named}; expected "
             f"--rating-column {next(iter(found))} with --threshold (keep the rows of at least that; true is 1), or "
             "--implicit (keep every row, whatever stands there)"
         )

@@ -84,7 +84,7 @@ def demo_catalogue(
         if load is not None:
             load_media(folder=out or Path(scratch), dataset=load)
             if users:  # last, because it marks the catalogue as complete
-                load_interactions(file=(out or Path(scratch)) / "interactions.csv", dataset=load)
+                load_interactions(file=str((out or Path(scratch)) / "interactions.csv"), dataset=load)
     return made | ({"folder": str(out)} if out else {}) | ({"dataset": load} if load else {})
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tasks.data import Columns, read_interactions
 from tasks.data.readers import FORMATS, Reading
-from tasks.errors import BadInput
 from tasks.steps.options import Dataset
 from tasks.store import open_store
 from tasks.store.layout import check_dataset_name
 from tasks.store.logs import add_to_log, find_log, replace_log
+from tasks.store.sources import fetch
 
 log = logging.getLogger(__name__)
 USUAL = "usual names are recognised."
@@ -24,7 +23,10 @@ USUAL = "usual names are recognised."
 def load_interactions(
     *,
     file: Annotated[
-        Path, typer.Argument(help="The log: .inter, ratings.dat, CSV, TSV or Parquet; text may be gzipped.")
+        str,
+        typer.Argument(
+            help="The log: .inter, ratings.dat, CSV, TSV or Parquet; text may be gzipped. A file, or s3://bucket/key."
+        ),
     ],
     dataset: Dataset,
     format_name: Annotated[
@@ -60,21 +62,21 @@ def load_interactions(
     are in the log and in the rows added to it. Other columns are ignored, with a warning; one that could hold ratings
     is refused until --threshold or --implicit says what it means.
     """
-    if file.is_dir():
-        raise BadInput(f"{file} is a folder, expected a file of interactions")
     store, dataset = open_store(), check_dataset_name(dataset)
     earlier = find_log(store, dataset) if append else None
     columns = Columns(user_column, item_column, rating_column, timestamp_column, timeless=no_timestamp)
-    reading = read_interactions(
-        file,
-        format_name=format_name,
-        delimiter=delimiter,
-        columns=columns,
-        threshold=threshold,
-        implicit=implicit,
-    )
-    tell(reading, file.name, threshold)
-    parameters: dict[str, object] = {"source": file.name, "format": reading.format, "threshold": threshold}
+    with fetch(file) as source:
+        reading = read_interactions(
+            source.path,
+            name=source.name,
+            format_name=format_name,
+            delimiter=delimiter,
+            columns=columns,
+            threshold=threshold,
+            implicit=implicit,
+        )
+    tell(reading, source.name, threshold)
+    parameters: dict[str, object] = {"source": source.name, "format": reading.format, "threshold": threshold}
     parameters["columns"] = asdict(reading.roles)
     counts = {"rows": reading.rows, "below_threshold": reading.below_threshold, "duplicates": reading.duplicates}
     if earlier is None:

@@ -40,7 +40,7 @@ SYNTAX = "NAME=VECTORS.npy:ITEMS, such as text=vectors.npy:items.txt"
 
 def quick(
     *,
-    file: Annotated[Path, typer.Argument(help="The log, as for load-interactions.")],
+    file: Annotated[str, typer.Argument(help="The log, as for load-interactions.")],
     models: Annotated[str, typer.Option(help="Models to compare, with commas.")],
     features: Annotated[
         list[str] | None, typer.Option(help=f"Vectors of the items, as for load-embeddings: {SYNTAX}; may be repeated.")

@@ -16,7 +16,8 @@ from tasks.store.history import DSN, History, metrics_dsn, open_history, without
 from tasks.store.layout import release_prefix
 from tasks.store.manifest import FileEntry, Manifest
 from tasks.store.records import NoRecords, open_records
-from tasks.store.s3 import S3Store
+from tasks.store.s3 import S3Store, open_bucket
+from tasks.store.settings import flag, require_setting
 from tasks.store.values import MetricValue, SegmentValue
 
 __all__ = [
@@ -65,26 +66,5 @@ def open_store(url: str | None = None) -> Store:
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc and parts.path in {"", "/"}:
-        return S3Store(
-            parts.netloc,
-            endpoint=require_setting("RECSYS_S3_ENDPOINT"),
-            access_key=require_setting("RECSYS_S3_ACCESS_KEY"),
-            secret_key=require_setting("RECSYS_S3_SECRET_KEY"),
-            secure=flag("RECSYS_S3_SECURE"),
-        )
+        return open_bucket(parts.netloc)
     raise BadInput(f"store {url!r} found, expected s3://bucket or file:///folder")
-
-
-def require_setting(name: str) -> str:
-    """A variable of the environment that a store in S3 needs."""
-    if value := os.environ.get(name):
-        return value
-    raise BadInput(f"{name} is not set, expected it for a store in S3")
-
-
-def flag(name: str) -> bool:
-    """Return a boolean environment variable; True if it is not set."""
-    value = os.environ.get(name, "true").lower()
-    if value not in {"true", "false"}:
-        raise BadInput(f"{name} is {value!r}, expected true or false")
-    return value == "true"

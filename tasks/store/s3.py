@@ -19,10 +19,11 @@ from minio.error import MinioException, S3Error
 
 from tasks.errors import BadInput, NotFound, TaskError
 from tasks.store.base import CHUNK, ObjectInfo, require_key, require_size
+from tasks.store.settings import flag, require_setting
 
 T = TypeVar("T")
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket", "ResourceNotFound"}
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Seconds to wait on the socket. urllib3 uses the *connect* timeout while it sends a body, so it must be long too.
@@ -30,10 +31,24 @@ PATIENCE = 120.0
 RETRIES = urllib3.Retry(total=4, connect=2, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504])
 
 
-class S3Store:
-    """Objects in one bucket, which is created if it does not exist."""
+def open_bucket(bucket: str, *, create: bool = True) -> S3Store:
+    """Open a bucket of the server that RECSYS_S3_* name."""
+    return S3Store(
+        bucket,
+        endpoint=require_setting("RECSYS_S3_ENDPOINT"),
+        access_key=require_setting("RECSYS_S3_ACCESS_KEY"),
+        secret_key=require_setting("RECSYS_S3_SECRET_KEY"),
+        secure=flag("RECSYS_S3_SECURE"),
+        create=create,
+    )
 
-    def __init__(self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, secure: bool) -> None:
+
+class S3Store:
+    """Objects in one bucket, which with `create` is created if it does not exist."""
+
+    def __init__(
+        self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, secure: bool, create: bool = True
+    ) -> None:
         if not re.fullmatch(BUCKET, bucket):
             raise BadInput(f"bucket {bucket!r} found, expected 3 to 63 of a-z, 0-9, dots and hyphens, as S3 allows")
         self.bucket = bucket
@@ -53,7 +68,8 @@ class S3Store:
             )
         except ValueError as error:
             raise BadInput(f"RECSYS_S3_ENDPOINT is {endpoint!r}, expected host:port: {error}") from error
-        self._do(self._make_bucket)
+        if create:
+            self._do(self._make_bucket)
 
     def put(self, key: str, data: bytes) -> None:
         """Write `data` under `key`."""

@@ -95,7 +95,7 @@ def test_movielens_from_file_to_dataset(
     """Loaded and prepared by the commands, it has the stated counts, and every feature row belongs to its film."""
     ids = sorted(with_poster & with_plot)  # as text, so in another order than the prepared one
     source = np.random.default_rng(1).normal(size=(len(ids), 8)).astype(np.float32)
-    closing = load_interactions(file=shared_data / "ml1m" / "ml1m_implicit.tsv.gz", dataset="ml1m")
+    closing = load_interactions(file=str(shared_data / "ml1m" / "ml1m_implicit.tsv.gz"), dataset="ml1m")
     config = RunConfig(dataset="ml1m", modalities=["image"], encoder="none", models=["ease"])
     plan = Plan(run=RUN, config=config, interactions=str(closing["log"]), inputs_hash="0" * 64)
     with write_artefact(folder_store, f"runs/{RUN}/scan") as out:

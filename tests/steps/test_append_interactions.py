@@ -37,7 +37,7 @@ def write(tmp_path: Path, rows: list[str], header: str = "user_id,item_id,timest
 
 def load(tmp_path: Path, rows: list[str], *, append: bool = True, header: str = "user_id,item_id,timestamp") -> Any:
     """Load rows, or add them."""
-    return load_interactions(file=write(tmp_path, rows, header), dataset="films", append=append)
+    return load_interactions(file=str(write(tmp_path, rows, header)), dataset="films", append=append)
 
 
 def kept(store: Store) -> list[tuple[str, str, int]]:
@@ -131,10 +131,10 @@ def test_a_log_that_does_not_fit_is_refused_and_changes_nothing(folder_store: St
 def test_another_threshold_is_said(folder_store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Ratings that count from different ones up are mixed only with the user's knowledge."""
     path = str(write(tmp_path, ["u,a,5", "v,b,3"], "user,item,rating"))
-    load_interactions(file=Path(path), dataset="films", threshold=4)
-    load_interactions(file=Path(path), dataset="films", threshold=4, append=True)
+    load_interactions(file=path, dataset="films", threshold=4)
+    load_interactions(file=path, dataset="films", threshold=4, append=True)
     assert "--threshold 4" not in caplog.text
-    assert load_interactions(file=Path(path), dataset="films", threshold=3, append=True)["added"] == 1
+    assert load_interactions(file=path, dataset="films", threshold=3, append=True)["added"] == 1
     assert "the log was last given rows with --threshold 4, and now with --threshold 3" in caplog.text
 
 
@@ -150,7 +150,7 @@ def test_of_two_at_once_one_is_asked_to_repeat_and_no_row_is_lost(store: Store, 
         path = write(folder, [f"new{number},a,{number}"])
         while True:
             try:
-                load_interactions(file=path, dataset="films", append=True)
+                load_interactions(file=str(path), dataset="films", append=True)
             except TaskError as error:
                 done.append(f"{error.exit_code} {error}")
             else:

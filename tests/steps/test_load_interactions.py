@@ -28,7 +28,7 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_log_is_kept_by_its_content_and_becomes_the_current_one(folder_store: Store, log: Path) -> None:
     """The artefact holds the interactions, its manifest the counts, and the pointer leads to it."""
-    closing = load_interactions(file=log, dataset="films", threshold=4)
+    closing = load_interactions(file=str(log), dataset="films", threshold=4)
     prefix = current(folder_store, "interactions/films")
     counts = {"rows": 4, "below_threshold": 1, "duplicates": 1, "interactions": 2, "users": 2, "items": 1}
     assert closing == {"log": prefix, "format": "csv", "changed": True, **counts}
@@ -45,10 +45,10 @@ def test_the_same_log_again_is_the_same_version(
     folder_store: Store, log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is written a second time, and it is said."""
-    first = load_interactions(file=log, dataset="films", threshold=4)
+    first = load_interactions(file=str(log), dataset="films", threshold=4)
     written = read_artefact(folder_store, str(first["log"])).manifest.created_at
     with caplog.at_level("INFO"):
-        again = load_interactions(file=log, dataset="films", threshold=4)
+        again = load_interactions(file=str(log), dataset="films", threshold=4)
     assert again == {**first, "changed": False}
     assert "this log is already the current one" in caplog.text
     assert read_artefact(folder_store, str(first["log"])).manifest.created_at == written
@@ -56,19 +56,19 @@ def test_the_same_log_again_is_the_same_version(
 
 def test_another_log_takes_over_and_leaves_the_first_in_place(folder_store: Store, log: Path) -> None:
     """Runs that began with the first can go on with it, and going back to it is loading it again."""
-    first = load_interactions(file=log, dataset="films", threshold=4)["log"]
-    second = load_interactions(file=log, dataset="films", implicit=True)["log"]
+    first = load_interactions(file=str(log), dataset="films", threshold=4)["log"]
+    second = load_interactions(file=str(log), dataset="films", implicit=True)["log"]
     assert first != second
     assert current(folder_store, "interactions/films") == second
     assert read_artefact(folder_store, str(first)).manifest.counts["interactions"] == 2
-    assert load_interactions(file=log, dataset="films", threshold=4)["changed"] is True
+    assert load_interactions(file=str(log), dataset="films", threshold=4)["changed"] is True
     assert current(folder_store, "interactions/films") == first
 
 
 def test_the_format_and_the_counts_are_said(folder_store: Store, log: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What was decided, what was left out, and what is left."""
     with caplog.at_level("INFO"):
-        load_interactions(file=log, dataset="films", threshold=4)
+        load_interactions(file=str(log), dataset="films", threshold=4)
     assert caplog.messages[:5] == [
         "ratings.csv read as csv (by its name and first line): 4 rows",
         "user: user_id, item: item_id, rating: rating (>= 4), time: timestamp; ignored: none",
@@ -85,7 +85,7 @@ def test_what_is_ignored_is_a_warning_and_what_was_used_is_kept(
     """The manifest tells later what each column was."""
     log.write_text("user;movie;stars;when;comment\nu;a;5;10;good\nv;a;1;11;bad\n", encoding="utf-8")
     closing = load_interactions(
-        file=log,
+        file=str(log),
         dataset="films",
         item_column="movie",
         rating_column="stars",
@@ -138,22 +138,22 @@ def test_times_that_cannot_be_read_can_be_left_out(
 def test_a_dataset_needs_a_plain_name(log: Path, name: str) -> None:
     """The name becomes part of keys."""
     with pytest.raises(BadInput, match=r"dataset .* found, expected"):
-        load_interactions(file=log, dataset=name, implicit=True)
+        load_interactions(file=str(log), dataset=name, implicit=True)
 
 
 @pytest.mark.usefixtures("folder_store")
 def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
     """It exists, so its name is not what is wrong."""
     with pytest.raises(BadInput, match=f"{tmp_path} is a folder, expected a file of interactions"):
-        load_interactions(file=tmp_path, dataset="films", implicit=True)
+        load_interactions(file=str(tmp_path), dataset="films", implicit=True)
 
 
 def test_a_log_that_is_refused_changes_nothing(folder_store: Store, log: Path) -> None:
     """The pointer moves only after everything else has been well."""
-    first = load_interactions(file=log, dataset="films", threshold=4)["log"]
+    first = load_interactions(file=str(log), dataset="films", threshold=4)["log"]
     log.write_text(LOG + "u3,,1,1\n", encoding="utf-8")
     with pytest.raises(BadInput, match="row 5"):
-        load_interactions(file=log, dataset="films", threshold=4)
+        load_interactions(file=str(log), dataset="films", threshold=4)
     assert current(folder_store, "interactions/films") == first
 
 
@@ -175,6 +175,6 @@ def test_it_is_a_command(folder_store: Store, log: Path, capsys: pytest.CaptureF
 @pytest.mark.services
 def test_it_works_on_s3(s3_store: Store, log: Path) -> None:
     """The same on a real S3 server."""
-    closing = load_interactions(file=log, dataset="films", implicit=True)
+    closing = load_interactions(file=str(log), dataset="films", implicit=True)
     assert read_artefact(s3_store, str(current(s3_store, "interactions/films"))).manifest.counts["items"] == 2
-    assert load_interactions(file=log, dataset="films", implicit=True) == {**closing, "changed": False}
+    assert load_interactions(file=str(log), dataset="films", implicit=True) == {**closing, "changed": False}
