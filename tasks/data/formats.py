@@ -53,8 +53,8 @@ class Source:
 
     def describe(self) -> str:
         """Begin a sentence about missing columns: the file, how it was read, and what columns it has."""
-        between = f" (columns between {self.separator!r})" if self.separator else ""
-        return f"{self.name}, read as {self.format}{between}, has columns {self.columns[:20]}"
+        read = f", read as {self.format} (columns between {self.separator!r})," if self.separator else ""
+        return f"{self.name}{read} has columns {self.columns[:20]}"
 
 
 def open_source(path: Path, wanted: str, delimiter: str | None = None, *, name: str | None = None) -> Source:

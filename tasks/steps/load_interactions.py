@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 
 from tasks.data import Columns, read_interactions
 from tasks.data.readers import FORMATS, Reading
+from tasks.errors import BadInput
 from tasks.steps.options import Dataset
 from tasks.store import open_store
 from tasks.store.layout import check_dataset_name
@@ -25,10 +26,15 @@ def load_interactions(
     file: Annotated[
         str,
         typer.Argument(
-            help="The log: .inter, ratings.dat, CSV, TSV or Parquet; text may be gzipped. A file, or s3://bucket/key."
+            help="The log: a file or s3://bucket/key (.inter, ratings.dat, CSV, TSV or Parquet; text may be gzipped), "
+            "or a database: postgresql://user@host/database, or env:NAME for the variable that holds its address."
         ),
     ],
     dataset: Dataset,
+    query: Annotated[
+        str | None,
+        typer.Option(help="For a database: one SELECT, whose answer is the log."),
+    ] = None,
     format_name: Annotated[
         str, typer.Option("--format", help=f"auto (by name and first bytes), or one of {', '.join(FORMATS)}.")
     ] = "auto",
@@ -65,7 +71,9 @@ def load_interactions(
     store, dataset = open_store(), check_dataset_name(dataset)
     earlier = find_log(store, dataset) if append else None
     columns = Columns(user_column, item_column, rating_column, timestamp_column, timeless=no_timestamp)
-    with fetch(file) as source:
+    if query is not None and (format_name != "auto" or delimiter is not None):
+        raise BadInput("--query with --format or --delimiter found, expected these for files alone")
+    with fetch(file, query) as source:
         reading = read_interactions(
             source.path,
             name=source.name,
@@ -75,9 +83,11 @@ def load_interactions(
             threshold=threshold,
             implicit=implicit,
         )
+    if query is not None:
+        reading = replace(reading, format="sql", why="by --query")
     tell(reading, source.name, threshold)
     parameters: dict[str, object] = {"source": source.name, "format": reading.format, "threshold": threshold}
-    parameters["columns"] = asdict(reading.roles)
+    parameters |= {"columns": asdict(reading.roles)} | ({"query": query} if query is not None else {})
     counts = {"rows": reading.rows, "below_threshold": reading.below_threshold, "duplicates": reading.duplicates}
     if earlier is None:
         kept = replace_log(store, dataset, reading.interactions, parameters=parameters, counts=counts)

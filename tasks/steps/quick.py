@@ -42,6 +42,7 @@ def quick(
     *,
     file: Annotated[str, typer.Argument(help="The log, as for load-interactions.")],
     models: Annotated[str, typer.Option(help="Models to compare, with commas.")],
+    query: Annotated[str | None, typer.Option(help="As for load-interactions.")] = None,
     features: Annotated[
         list[str] | None, typer.Option(help=f"Vectors of the items, as for load-embeddings: {SYNTAX}; may be repeated.")
     ] = None,
@@ -81,6 +82,7 @@ def quick(
         loaded = load_interactions(
             file=file,
             dataset=DATASET,
+            query=query,
             delimiter=delimiter,
             user_column=user_column,
             item_column=item_column,

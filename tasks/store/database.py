@@ -16,14 +16,19 @@ CONNECT_SECONDS = 10
 SCHEMES = ("postgresql://", "postgres://")
 
 
+def place_of(dsn: str) -> dict[str, Any] | None:
+    """Return the parts of the address of a database, or None if it is none; with the password, if it has one."""
+    try:
+        return parse_dsn(dsn) if dsn.startswith(SCHEMES) else None
+    except psycopg2.ProgrammingError:  # its message quotes the DSN
+        return None
+
+
 class Database:
     """An open connection; a context manager. Its errors name the server but never the password."""
 
     def __init__(self, dsn: str) -> None:
-        try:
-            place = parse_dsn(dsn) if dsn.startswith(SCHEMES) else {}
-        except psycopg2.ProgrammingError:  # its message quotes the DSN
-            place = {}
+        place = place_of(dsn)
         if not place:
             raise BadInput(
                 "the address of the metrics database cannot be read, "

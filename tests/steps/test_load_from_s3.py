@@ -140,7 +140,7 @@ def test_what_is_too_large_is_not_fetched(source: Store, monkeypatch: pytest.Mon
         ("s3://bucket/folder/", "expected s3://bucket/key of one object"),
         ("s3://key:secret@bucket/log.csv", "the keys stand in RECSYS_S3"),
         ("https://me:secret@example.org/log.csv", "an address https://... found, expected a file"),
-        ("file:///data/log.csv", "an address file://... found, expected a file of this machine or s3://"),
+        ("file:///data/log.csv", "an address file://... found, expected a file of this machine, s3://"),
     ],
 )
 def test_an_address_that_is_none_of_these_is_refused(
