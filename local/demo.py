@@ -48,6 +48,9 @@ def demo(stack: Stack, *, new_films: bool) -> int:
     else:
         print(f"  the catalogue of {known} films is already in the store; `make demo-new` adds three")
     code = night(stack, arrived=arrived)
+    if not code and known and new_films:
+        heading("For whom the new films are")
+        tasks(stack, "demo-arrivals", "--dataset", DATASET, "--first-item", str(known), "--items", str(NEW))
     seconds = time.monotonic() - begun
     heading(f"{'The run failed' if code else 'Done'} after {seconds:.0f} s; all servers keep running")
     farewell(stack)
@@ -55,16 +58,21 @@ def demo(stack: Stack, *, new_films: bool) -> int:
 
 
 def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
-    """Generate `count` films from number `first` on and the log of all views so far, and load both as a user would."""
+    """Generate `count` films from number `first` on, and load them as a user would.
+
+    The first ones come with a log of views; later ones arrive without a single view.
+    """
     heading(
         f"{count} films arrive"
-        + (f", {BROKEN} of them with a broken file" if options else ", and the views of their first week")
+        + (f", {BROKEN} of them with a broken file" if options else ", which nobody has seen yet")
     )
     folder = stack.state.folder / "demo" / f"films-{first}"
-    numbers = ["--first-item", str(first), "--items", str(count), "--users", str(VIEWERS), "--opening", str(FILMS)]
+    viewers = 0 if first else VIEWERS
+    numbers = ["--first-item", str(first), "--items", str(count), "--users", str(viewers), "--opening", str(FILMS)]
     tasks(stack, "demo-catalogue", "--out", str(folder), *numbers, *options)
     tasks(stack, "load-media", str(folder), "--dataset", DATASET)
-    tasks(stack, "load-interactions", str(folder / "interactions.csv"), "--dataset", DATASET)
+    if viewers:
+        tasks(stack, "load-interactions", str(folder / "interactions.csv"), "--dataset", DATASET)
     stack.state.remember_fact(LOADED, str(first + count))
 
 
@@ -135,7 +143,7 @@ def farewell(stack: Stack) -> None:
     user, password = stack.login
     print(f"  Airflow            {stack.url}   user {user}   password {password}")
     print("  run again          make demo      finds nothing new, so the run is skipped")
-    print("  three new films    make demo-new  encodes only those three and publishes a new release")
+    print("  three new films    make demo-new  nobody has seen them: encodes only these, and shows for whom they are")
     print("  the metrics again  make local-history")
     print(f"  emails             {stack.mails}")
     print("  stop               make local-down  the data stay")

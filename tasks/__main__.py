@@ -56,9 +56,10 @@ COMMANDS = {
     "weights": "tasks.steps.weights:weights",
     "train-encoder": "tasks.steps.train_encoder:train_encoder",
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",
+    "demo-arrivals": "tasks.steps.demo_arrivals:demo_arrivals",
 }
 # Commands whose output is for people or other programs: no log lines in it, no closing line of JSON.
-QUIET = {"history", "quick", "recommend", "releases", "store", "export-store"}
+QUIET = {"demo-arrivals", "history", "quick", "recommend", "releases", "store", "export-store"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 

@@ -4,7 +4,7 @@ from tasks.catalogue.broken import spoil
 from tasks.catalogue.posters import draw_poster, encode_poster
 from tasks.catalogue.sounds import RATE, encode_sound, synthesise
 from tasks.catalogue.synopses import title, write_synopsis
-from tasks.catalogue.tastes import viewing_log
+from tasks.catalogue.tastes import fits, viewing_log
 from tasks.catalogue.world import GENRES, Film, Viewer, film, viewer
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "encode_poster",
     "encode_sound",
     "film",
+    "fits",
     "spoil",
     "synthesise",
     "title",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from tasks.catalogue.world import Film, Viewer, film, viewer
 # Weights relative to standard Gumbel noise: content explains a part of the log, but not all of it.
 GENRE, TRAITS, FAME = 5.0, 3.0, 0.8
 START = 1_704_067_200  # 2024-01-01T00:00:00Z
+FITTING = 0.75  # of the films, which one must appeal more than to be of a viewer's taste
 YEAR, WEEK = 365 * 86_400, 7 * 86_400
 
 
@@ -50,3 +53,10 @@ def _views(who: Viewer, films: np.ndarray, ids: np.ndarray, items: int, opening:
     late = seen >= opening
     timestamps = np.where(late, START + YEAR + (moment[seen] * WEEK), START + moment[seen] * YEAR).astype(np.int64)
     return pd.DataFrame({"user_id": who.user_id, "item_id": ids[seen], "timestamp": timestamps})
+
+
+def fits(seed: int, number: int, *, films: int, viewers: Sequence[int]) -> np.ndarray:
+    """Whether (viewers,) film `number` appeals to a viewer more than FITTING of the first `films` do, chance aside."""
+    shelf = content([film(seed, index) for index in range(films)])
+    appeals = np.stack([appeal(viewer(seed, index), shelf) for index in viewers])  # (viewers, films)
+    return np.asarray(appeals[:, number] > np.quantile(appeals, FITTING, axis=1))
