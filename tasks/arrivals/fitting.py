@@ -10,14 +10,14 @@ import numpy as np
 from tasks.arrivals.chances import Chances
 from tasks.arrivals.content_map import Arrivals
 from tasks.arrivals.exchange import Exchange
-from tasks.arrivals.kernel import directions
+from tasks.arrivals.kernel import cosines_between, directions
 from tasks.arrivals.smoother import Features, Smoother, choose_smoother
 from tasks.data import Dataset
 from tasks.errors import BadInput
 from tasks.metrics.ranking import Scores
 
 ANCHORS = 4096  # known items from which arrivals are predicted at most: a matrix of 128 MiB in float64
-TRIED = 1500  # of these, on which the hyperparameters are chosen
+TRIED = 1024  # of these, on which the hyperparameters are chosen
 CELLS = 2**21  # scores of a sample of users
 LEAST = 20  # interactions of validation below which chances would be guesses
 
@@ -94,7 +94,7 @@ def _calibrate(sample: Sample, near: Features, counts: np.ndarray, smoother: Smo
     later = sample.data.valid[sample.users].toarray() > 0
     if later.sum() < LEAST:
         return None
-    held_out = sample.scores[:, sample.anchors] @ smoother.held_out(near, counts)
+    held_out = sample.scores[:, sample.anchors] @ smoother.held_out(cosines_between(near, near), counts)
     return Chances.fit(sample.visible, held_out, later, sample.anchors)
 
 

@@ -28,13 +28,20 @@ class Kernel:
 
     def between(self, rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return (n, m) float32 of n and m items by their `directions`."""
-        first = next(iter(self.weights))
-        total = np.ones((len(rows[first]), len(columns[first])), dtype=np.float32)
+        return self.of(cosines_between(rows, columns))
+
+    def of(self, cosines: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return (n, m) float32 from the cosines (n, m) of each modality."""
+        total = np.ones_like(next(iter(cosines.values())))
         for modality, weight in self.weights.items():
             if weight:
-                cosines = rows[modality] @ columns[modality].T
-                total += np.float32(weight) * np.exp(np.float32(self.sharpness) * (cosines - 1))
+                total += np.float32(weight) * np.exp(np.float32(self.sharpness) * (cosines[modality] - 1))
         return total
+
+
+def cosines_between(rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return modality -> (n, m) float32 of n and m items by their `directions`."""
+    return {modality: rows[modality] @ columns[modality].T for modality in rows}
 
 
 def directions(
@@ -70,7 +77,7 @@ def _centre(rows: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _unit_rows(rows: np.ndarray, mean: np.ndarray, scale: float) -> np.ndarray:
-    centred = np.where(np.asarray(rows.any(axis=1))[:, None], rows - mean, 0.0)
-    lengths: np.ndarray = np.linalg.norm(centred, axis=1, keepdims=True)
+    centred = np.where(rows.any(axis=1, keepdims=True), rows - mean, 0.0)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     flat = lengths <= FLAT * scale
     return np.where(flat, 0.0, centred / np.where(flat, 1.0, lengths)).astype(np.float32)

@@ -1,4 +1,7 @@
-"""Logistic regression by Newton's method (McCullagh, Nelder 1989, section 2.5)."""
+"""Logistic regression by Newton's method.
+
+Iteratively reweighted least squares (McCullagh, Nelder, Generalized Linear Models, 1989, section 2.5).
+"""
 
 from __future__ import annotations
 

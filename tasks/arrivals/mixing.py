@@ -15,7 +15,7 @@ from tasks.metrics import top_items
 
 @dataclass(frozen=True)
 class Mixed:
-    """n lists of k: `columns` (n, k) int64, K + a for arrival a and -1 where nothing is left; which `arrivals`."""
+    """n lists of k: `columns` (n, k) int64, K + a for arrival a, -1 where nothing is left; `arrivals` (n, k) bool."""
 
     columns: np.ndarray
     arrivals: np.ndarray

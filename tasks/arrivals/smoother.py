@@ -11,15 +11,15 @@ B_ij = -P_ij / P_jj, 0 on the diagonal, with P the inverse above (ibid. equation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from tasks.arrivals.kernel import Kernel
+from tasks.arrivals.kernel import Kernel, cosines_between
 from tasks.metrics import top_items
 from tasks.models.solvers.closed_form import weights_in_place
 
@@ -56,43 +56,50 @@ class Smoother:
         factor = cho_factor(matrix, overwrite_a=True)
         return np.asarray(cho_solve(factor, self.kernel.between(known, arrivals)).T, dtype=np.float32)
 
-    def held_out(self, known: Features, counts: np.ndarray) -> np.ndarray:
-        """Return B (K, K) float32: column j has the weights that predict item j from all others."""
-        matrix = np.asfortranarray(self.kernel.between(known, known))
-        return weights_in_place(matrix, self.noise(counts))
+    def held_out(self, cosines: Mapping[str, np.ndarray], counts: np.ndarray) -> np.ndarray:
+        """Return B (K, K) float32: column j has the weights that predict item j from all others.
+
+        `cosines`: modality -> (K, K) float32.
+        """
+        return weights_in_place(np.asfortranarray(self.kernel.of(cosines)), self.noise(counts))
 
 
 def choose_smoother(known: Features, counts: np.ndarray, scores: np.ndarray, taken: sparse.csr_matrix) -> Smoother:
     """Return the hyperparameters that find most of what users took, each known item held out in turn.
 
-    `scores` (n, K) of a sample of users and what they `taken` (n, K). Coordinate search from equal shares of all
+    `scores` (n, K) of a sample of users and what they have `taken` (n, K). Coordinate search from equal shares of all
     modalities; only a better value replaces one.
     """
-    started = Smoother(dict.fromkeys(known, 1.0))
-    best, found = started, _recall(started, known, counts, scores, taken)
+    cosines = cosines_between(known, known)
 
-    def offer(tried: Smoother) -> None:
-        nonlocal best, found
-        if any(tried.weights.values()) and (recall := _recall(tried, known, counts, scores, taken)) > found:
+    def find(tried: Smoother) -> float:
+        return _recall(np.asarray(scores @ tried.held_out(cosines, counts), dtype=np.float32), taken)
+
+    best = Smoother(dict.fromkeys(known, 1.0))
+    found = find(best)
+    for change in _changes(list(known)):
+        tried = change(best)
+        if any(tried.weights.values()) and (recall := find(tried)) > found:
             best, found = tried, recall
-
-    for name in known:
-        for share in SHARES:
-            offer(replace(best, weights={**best.weights, name: share}))
-    fields = {"sharpness": SHARPNESS, "l2": L2, "exponent": EXPONENT}
-    for name, values in fields.items():
-        for value in values[1:]:
-            changed: dict[str, Any] = {name: value}
-            offer(replace(best, **changed))
     return best
 
 
-def _recall(
-    smoother: Smoother, known: Features, counts: np.ndarray, scores: np.ndarray, taken: sparse.csr_matrix
-) -> float:
-    """Mean over users of the share of their items that are among the first RANKS, all of them held out."""
-    predicted = np.asarray(scores @ smoother.held_out(known, counts), dtype=np.float32)
-    top = top_items(predicted, RANKS)
-    hits = np.take_along_axis(taken.toarray() > 0, top, axis=1).sum(axis=1)
+def _changes(modalities: list[str]) -> list[Callable[[Smoother], Smoother]]:
+    """What is tried, in this order, on the best until then."""
+
+    def weigh(name: str, share: float) -> Callable[[Smoother], Smoother]:
+        return lambda best: replace(best, weights={**best.weights, name: share})
+
+    return [
+        *(weigh(name, share) for name in modalities for share in SHARES),
+        *(partial(replace, sharpness=value) for value in SHARPNESS[1:]),
+        *(partial(replace, l2=value) for value in L2[1:]),
+        *(partial(replace, exponent=value) for value in EXPONENT[1:]),
+    ]
+
+
+def _recall(predicted: np.ndarray, taken: sparse.csr_matrix) -> float:
+    """Mean over users of the share of their items that are among the first RANKS, of at most RANKS."""
+    hits = np.take_along_axis(taken.toarray() > 0, top_items(predicted, RANKS), axis=1).sum(axis=1)
     has = np.diff(taken.indptr)
     return float((hits[has > 0] / np.minimum(has[has > 0], RANKS)).mean()) if has.any() else 0.0
