@@ -2,9 +2,9 @@
 # Nightly retraining
 
 Encodes new media, validates the data, trains and evaluates the recommenders, trains the best one again on all
-interactions and publishes it as a release. Runs every night at 02:00 UTC, when `ingest_media` reports new media, and
-when somebody presses *Trigger* (the form explains its fields).
-A run that finds nothing new ends at `scan`: its tasks are *skipped*, the run succeeds, and the served release stays.
+interactions and publishes it as a release. Runs every night at 02:00 UTC, when `ingest_media` reports new media or
+interactions, and when somebody presses *Trigger* (the form explains its fields). A run that finds nothing new ends at
+`scan`: its tasks are *skipped*, the run succeeds, and the served release stays.
 
 Each task runs `python -m tasks <step> --run <run id> ...`, which you can also type by hand. Running a step again is
 safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a whole. The log of a task says what was

@@ -19,27 +19,28 @@ log = logging.getLogger(__name__)
 def discover(*, dataset: Dataset) -> dict[str, object]:
     """Report whether media or interactions have changed since the last call; exit code 99 if nothing has.
 
-    Only listings are compared and nothing is read: the scan of the following run decides by content.
+    Only listings and versions are compared and nothing is read: the scan of the following run decides by content.
+    Matrices made elsewhere count as media.
     """
     store = open_store()
     objects = list_media(store, check_dataset_name(dataset))
     named = {info.key.split("/")[2] for info in store.list(matrix_folder(dataset, ""))} - set(MODALITIES)
     matrices = [matrix_folder(dataset, feature) for feature in (*MODALITIES, *sorted(named))]
-    folders = [interactions_folder(dataset), *matrices]
-    pointers = [str(current(store, folder)) for folder in folders]
-    if not objects and set(pointers) == {"None"}:
+    pointers = [prefix for folder in matrices if (prefix := current(store, folder))]
+    interactions = current(store, interactions_folder(dataset))
+    if not objects and not pointers and interactions is None:
         known = ", ".join(known_datasets(store)) or "none yet"
         raise NotFound(
             f"dataset {dataset!r} has nothing, expected media under {media_folder(dataset)}image/, audio/ or text/, "
             f"or one of the existing datasets: {known}"
         )
-    lines = [f"{info.key} {info.size} {info.etag}" for infos in objects.values() for info in infos]
-    fingerprint = hashlib.sha256("\n".join([*sorted(lines), *pointers]).encode()).hexdigest()
+    listing = sorted(f"{info.key} {info.size} {info.etag}" for infos in objects.values() for info in infos) + pointers
+    fingerprint = hashlib.sha256("\n".join(listing).encode()).hexdigest() if listing else ""
     with open_history() as history:
-        changed = history.media_changed(dataset, fingerprint)
+        changed = history.find_changes(dataset, media=fingerprint, interactions=interactions)
     counts = {modality: len(infos) for modality, infos in objects.items()}
     said = ", ".join(f"{count} {modality}" for modality, count in counts.items()) or "no media"
     if not changed:
         raise NothingToDo(f"nothing of {dataset} changed since the last look ({said})")
-    log.info("%s changed: %s", dataset, said)
-    return {"dataset": dataset, **counts}
+    log.info("%s of %s changed (%s)", " and ".join(changed), dataset, said)
+    return {"dataset": dataset, "changed": changed, **counts}

@@ -153,16 +153,23 @@ class History(Champions, Comparisons):
                 [(run, model, row.split, row.metric, row.k, row.value) for row in rows],
             )
 
-    def media_changed(self, dataset: str, fingerprint: str) -> bool:
-        """Record `fingerprint`; returns whether it differs from the previous one."""
+    def find_changes(self, dataset: str, *, media: str, interactions: str | None) -> list[str]:
+        """Record what a dataset looks like; returns which of `media` and `interactions` differ from the last call.
+
+        `media` is a fingerprint, empty without any; `interactions` the version of the log, None without one.
+        """
+        now = {"media": media, "interactions": interactions}
         with self._transaction() as sql:
+            sql.execute("LOCK TABLE rec.media_seen IN SHARE ROW EXCLUSIVE MODE")  # of two looks at once one reports
+            sql.execute("SELECT fingerprint, interactions FROM rec.media_seen WHERE dataset = %s", (dataset,))
+            before = dict(zip(now, sql.fetchone() or ("", None), strict=True))
             sql.execute(
-                "INSERT INTO rec.media_seen AS s (dataset, fingerprint) VALUES (%s, %s) ON CONFLICT (dataset) "
-                "DO UPDATE SET fingerprint = excluded.fingerprint, seen_at = now() "
-                "WHERE s.fingerprint <> excluded.fingerprint",
-                (dataset, fingerprint),
+                "INSERT INTO rec.media_seen (dataset, fingerprint, interactions) VALUES (%s, %s, %s) "
+                "ON CONFLICT (dataset) DO UPDATE SET fingerprint = excluded.fingerprint, "
+                "interactions = excluded.interactions, seen_at = now()",
+                (dataset, media, interactions),
             )
-            return bool(sql.rowcount)
+        return [what for what in now if now[what] != before[what]]
 
     def require_known(self, *, dataset: str | None, model: str | None) -> None:
         """Raise NotFound with the known names for a dataset without a run, or a model that was never trained."""

@@ -19,7 +19,7 @@ from tasks.store.base import format_size
 from tasks.store.database import CONNECT_SECONDS, place_of
 
 LARGEST = 64 << 30  # bytes of an answer as text, as of an unpacked file
-BLOCK = 16 << 20  # bytes of text that are parsed at a time; a row may have as many
+BLOCK = 4 << 20  # bytes of text that are parsed at a time, and some dozens are read ahead; a row may have as many
 NULL = "\\N"
 WHOLE, DECIMAL = pa.int64(), pa.float64()
 # PostgreSQL's numbers of types (pg_type.oid) -> what they become; every other type becomes its text.

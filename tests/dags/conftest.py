@@ -29,9 +29,9 @@ command, *arguments = sys.argv[1:]
 with Path("commands.jsonl").open("a") as lines:
     lines.write(json.dumps([command, *arguments]) + "\\n")
 key = command + ("/" + arguments[-1] if command in ("extract", "train", "evaluate") else "")
-code, sentence = json.loads(Path("outcomes.json").read_text()).get(key, (0, ""))
+code, sentence, *closing = json.loads(Path("outcomes.json").read_text()).get(key, (0, ""))
 sys.stderr.write(sentence + "\\n" if sentence else "")
-print(json.dumps({"ended": key}))
+print(json.dumps(closing[0] if closing else {"ended": key}))
 sys.exit(code)
 """
 
@@ -100,13 +100,16 @@ class Ran:
 
 @pytest.fixture
 def run_dag(metadata_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Run a DAG to its end: `run_dag(dag, {"train/bpr": (10, "sentence")}, k=3)`; what is not named ends with 0."""
+    """Run a DAG to its end: `run_dag(dag, {"train/bpr": (10, "sentence")}, k=3)`; what is not named ends with 0.
+
+    A third value is the closing line.
+    """
     for name, value in control_plane.stand_in(tmp_path, STAND_IN).items():
         monkeypatch.setenv(name, value)
     sleep = time.sleep  # `dag.test` sleeps a second whenever nothing is ready: as often as a failed run has boxes left
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.02)))
 
-    def run(dag: DAG, outcomes: dict[str, tuple[int, str]] | None = None, **params: Any) -> Ran:
+    def run(dag: DAG, outcomes: dict[str, tuple[Any, ...]] | None = None, **params: Any) -> Ran:
         (tmp_path / "outcomes.json").write_text(json.dumps(outcomes or {}))
         ran = copy.deepcopy(dag)
         for task in ran.tasks:  # in one process, a run would leave its values in the fields of the next one's form

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.models.asset import AssetEvent
+from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.xcom import XComModel
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.utils.session import create_session
 from recsys.launch import outcome
 from recsys.launch.outcome import FailedForGood
@@ -147,6 +148,20 @@ def test_new_media_are_announced_with_the_name_of_their_dataset(run_dag: RunDag,
     assert ran.state == "success"
     assert ran.commands == [["discover", "--dataset", "films"]]
     assert events_of(ran.run.run_id) == [{"dataset": "films"}]
+
+
+@pytest.mark.parametrize("changed", [["interactions"], ["media"], ["media", "interactions"]])
+def test_the_event_says_what_changed(run_dag: RunDag, dags: dict[str, DAG], retrain: DAG, changed: list[str]) -> None:
+    """A new log, such as one with new rows, starts `retrain_nightly` as new media do, with the same asset."""
+    closing = {"dataset": "films", "changed": changed, "image": 3}
+    ran = run_dag(dags["ingest_media"], {"discover": (0, "", closing)}, dataset="films")
+    assert ran.state == "success"
+    assert events_of(ran.run.run_id) == [{"dataset": "films", "changed": changed}]
+    timetable: Any = coerce_to_core_timetable(retrain.timetable)
+    with create_session() as session:
+        wanted = select(AssetModel.name).join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+        emitted = set(session.scalars(wanted.where(AssetEvent.source_run_id == ran.run.run_id)))
+    assert emitted == {asset.name for _, asset in timetable.asset_condition.iter_assets()}
 
 
 def test_without_new_media_nothing_is_announced(run_dag: RunDag, dags: dict[str, DAG]) -> None:

@@ -361,6 +361,38 @@ def test_a_database_from_before_there_were_features_goes_on(empty_dsn: str) -> N
     assert rows(empty_dsn, "SELECT change FROM rec.metric_change WHERE run = 'new'") == [(0.25,)]
 
 
-def test_media_are_new_until_they_were_seen(history: History) -> None:
-    """The first fingerprint and each changed one are reported."""
-    assert [history.media_changed("d", f) for f in ("a", "a", "b", "a")] == [True, False, True, True]
+def test_media_and_interactions_are_new_until_they_were_seen(history: History) -> None:
+    """What is there at the first look and each change are reported, one apart from the other."""
+    looks = [("", "x"), ("", "x"), ("a", "x"), ("a", "y"), ("b", None), ("b", None), ("a", "y")]
+    found = [history.find_changes("d", media=media, interactions=log) for media, log in looks]
+    both = ["media", "interactions"]
+    assert found == [["interactions"], [], ["media"], ["interactions"], both, [], both]
+    assert history.find_changes("other", media="a", interactions=None) == ["media"]
+
+
+def test_of_many_looks_at_once_one_reports(metrics_dsn: str) -> None:
+    """Also at the first look, when there is no row to lock yet."""
+    found: list[list[str]] = []
+
+    def look() -> None:
+        with open_history(metrics_dsn) as history:
+            found.append(history.find_changes("d", media="a", interactions="x"))
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [[]] * 5 + [["media", "interactions"]]
+
+
+def test_a_look_of_an_earlier_version_is_followed_by_one_report(empty_dsn: str) -> None:
+    """Its fingerprint was of both, so what has changed since cannot be known."""
+    with schema._yoyo(empty_dsn) as (backend, migrations), backend.lock():
+        backend.apply_migrations(backend.to_apply(migrations).filter(lambda one: one.id < "0004"))
+    with closing(psycopg2.connect(empty_dsn)) as database, database, database.cursor() as sql:
+        sql.execute("INSERT INTO rec.media_seen (dataset, fingerprint) VALUES ('d', 'of both')")
+    with History(empty_dsn) as history:
+        history.migrate()
+        found = [history.find_changes("d", media="a", interactions="x") for _ in range(2)]
+    assert found == [["media", "interactions"], []]
