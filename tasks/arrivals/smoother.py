@@ -25,7 +25,7 @@ from tasks.models.solvers.closed_form import weights_in_place
 
 SHARPNESS, L2, EXPONENT = (1.0, 2.0, 0.5, 4.0), (0.1, 0.03, 0.3, 1.0), (0.5, 0.0, 1.0)  # tried; the first is the start
 SHARES = (0.0, 0.5, 2.0)  # of a modality, relative to one of the start
-RANKS = 20  # held-out items that count as found
+RANKS, PART = 20, 20  # first held-out items that count as found: RANKS, but one in PART of a small catalogue
 Features = Mapping[str, np.ndarray]  # modality -> directions, (items, width)
 
 
@@ -99,7 +99,8 @@ def _changes(modalities: list[str]) -> list[Callable[[Smoother], Smoother]]:
 
 
 def _recall(predicted: np.ndarray, taken: sparse.csr_matrix) -> float:
-    """Mean over users of the share of their items that are among the first RANKS, of at most RANKS."""
-    hits = np.take_along_axis(taken.toarray() > 0, top_items(predicted, RANKS), axis=1).sum(axis=1)
+    """Mean over users of the share of their items that are among the first, of as many as can be."""
+    ranks = max(1, min(RANKS, predicted.shape[1] // PART))
+    hits = np.take_along_axis(taken.toarray() > 0, top_items(predicted, ranks), axis=1).sum(axis=1)
     has = np.diff(taken.indptr)
-    return float((hits[has > 0] / np.minimum(has[has > 0], RANKS)).mean()) if has.any() else 0.0
+    return float((hits[has > 0] / np.minimum(has[has > 0], ranks)).mean()) if has.any() else 0.0
