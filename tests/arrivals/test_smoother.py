@@ -43,11 +43,12 @@ def test_an_item_with_the_content_of_a_known_one_gets_its_score() -> None:
 
 def test_a_modality_that_is_noise_loses_its_weight() -> None:
     """Taste depends on the text alone; the picture is random."""
-    known = content(300)
-    users = np.random.default_rng(2).normal(size=(300, 4)).astype(np.float32)
-    scores = users @ known["text"].T
-    taken = sparse.csr_matrix((scores > 1.5 * scores.std()).astype(np.float32))
-    chosen = choose_smoother(known, np.ones(300), scores, taken).kernel.weights
+    rng = np.random.default_rng(3)
+    rows = {name: rng.normal(size=(200, 20)) for name in ("image", "text")}
+    known = directions(rows, rows)[0]
+    scores = rng.normal(size=(100, 20)).astype(np.float32) @ known["text"].T
+    taken = sparse.csr_matrix((scores >= np.sort(scores, axis=1)[:, -10:-9]).astype(np.float32))
+    chosen = choose_smoother(known, np.ones(200), scores, taken).kernel.weights
     assert chosen["text"] > 0.75
 
 
