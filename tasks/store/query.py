@@ -61,7 +61,7 @@ def _copy(database: connection, query: str, path: Path, name: str) -> dict[str, 
     """Write the answer as CSV; returns the types of its columns. Inside of a SELECT, anything else is no syntax."""
     inner = sql.SQL("(" + query + "\n) AS answer")
     with database.cursor() as cursor, path.open("wb") as file:
-        cursor.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'")
+        cursor.execute("SET LOCAL timezone = 'UTC'")  # others had offsets with seconds; psycopg2 asks for ISO dates
         cursor.execute(sql.SQL("SELECT * FROM ") + inner + sql.SQL(" LIMIT 0"))
         columns = [(column.name, column.type_code) for column in cursor.description or []]
         names = [column for column, _ in columns]

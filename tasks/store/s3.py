@@ -188,7 +188,7 @@ class S3Store:
             if error.code in REFUSED:
                 raise BadInput(
                     f"{self._endpoint} refused access to {place} ({error.code}), expected valid "
-                    "RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY"
+                    "RECSYS_S3_ACCESS_KEY and RECSYS_S3_SECRET_KEY with the right to it"
                 ) from error
             raise TaskError(f"{self._endpoint} answered {error.code} for {place}: {error.message}") from error
         except (MinioException, ElementTree.ParseError) as error:

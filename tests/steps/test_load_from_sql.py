@@ -90,6 +90,7 @@ def test_an_answer_is_read_as_a_file_is(
         ("local", [1_795_946_400, 1_795_946_401, 1_795_946_402]),
         ("day", [1_795_910_400, 1_795_824_000, -86_400]),
         ("extract(epoch FROM at)", [1_795_946_400, 1_795_946_401, 1_795_946_402]),
+        ("'1876-11-29 10:00:00+00'::timestamptz", [-2_937_564_000] * 3),  # in Berlin an offset of 53 min 28 s
         ("at::text", [1_795_946_400, 1_795_946_401, 1_795_946_402]),
     ],
 )
@@ -97,7 +98,7 @@ def test_times_of_every_type_are_seconds(
     shop: str, folder_store: Store, monkeypatch: pytest.MonkeyPatch, column: str, expected: list[int]
 ) -> None:
     """Whatever time zone and date style the server or the user prefers; times without a zone are UTC."""
-    run(shop, f"ALTER ROLE CURRENT_USER IN DATABASE {urlsplit(shop).path[1:]} SET timezone = 'Asia/Tokyo'")
+    run(shop, f"ALTER ROLE CURRENT_USER IN DATABASE {urlsplit(shop).path[1:]} SET timezone = 'Europe/Berlin'")
     monkeypatch.setenv("PGDATESTYLE", "German")
     load(f"SELECT customer AS user, film AS item, {column} AS time FROM ratings", timestamp_column="time")
     artefact = read_artefact(folder_store, str(current(folder_store, "interactions/films")))
