@@ -174,10 +174,8 @@ def curves(world: World, seed: int, threads: int, found: Curves) -> str:
         for loss in LOSSES:
             lists = mix(visible, scores, K, Policy("calibrated", loss), fitted.exchange).columns
             add(method, f"calibrated {loss:g}", lists)
-    return (
-        f"{world.name}, seed {seed}: {drawn.data.shape[1]} known, {truth.shape[1]} arrivals, fits of "
-        + " and ".join(f"{one:.0f} CPU seconds" for one in seconds)
-    )
+    sizes = f"{drawn.data.shape[1]} known, {truth.shape[1]} arrivals"
+    return f"{world.name}, seed {seed}: {sizes}, fits of {seconds[0]:.0f} and {seconds[1]:.0f} CPU seconds"
 
 
 def report(found: Curves) -> None:

@@ -17,8 +17,9 @@ from tasks.errors import BadInput
 from tasks.metrics.ranking import Scores
 
 ANCHORS = 4096  # known items from which arrivals are predicted at most: a matrix of 128 MiB in float64
-TRIED = 1024  # of these, on which the hyperparameters are chosen
-CELLS = 2**21  # scores of a sample of users
+TRIED = 1024  # of these, and of the users, on which the hyperparameters are chosen
+CELLS = 2**23  # scores of a sample of users: 32 MiB
+PAIRS = 2**20  # of a user and an item held out, from which chances are learned
 LEAST = 20  # interactions of validation below which chances would be guesses
 
 
@@ -57,7 +58,7 @@ def fit_arrivals(
     near, weights = {name: rows[sample.anchors] for name, rows in known.items()}, counts[sample.anchors]
     if like is None:
         smoother = _choose(sample, near, weights, rng)
-        chances = _calibrate(sample, near, weights, smoother)
+        chances = _calibrate(sample, near, weights, smoother, rng)
     else:
         smoother, chances = _follow(like, new), None if like.exchange is None else like.exchange.chances
     fitted = Arrivals(smoother.fit(near, new, weights), sample.anchors, data.shape[1], smoother, None)
@@ -82,20 +83,23 @@ def _draw(scores: Scores, data: Dataset, counts: np.ndarray, arrivals: int, rng:
 def _choose(sample: Sample, near: Features, counts: np.ndarray, rng: np.random.Generator) -> Smoother:
     """Choose the hyperparameters on at most TRIED anchors."""
     tried = np.sort(rng.permutation(len(sample.anchors))[:TRIED])
-    columns = sample.anchors[tried]
-    taken = (sample.data.train + sample.data.valid)[sample.users][:, columns]
-    return choose_smoother(
-        {name: rows[tried] for name, rows in near.items()}, counts[tried], sample.scores[:, columns], taken.tocsr()
-    )
+    users, columns = rng.permutation(len(sample.users))[:TRIED], sample.anchors[tried]
+    taken = (sample.data.train + sample.data.valid)[sample.users[users]][:, columns].tocsr()
+    rows = {name: part[tried] for name, part in near.items()}
+    return choose_smoother(rows, counts[tried], sample.scores[users][:, columns], taken)
 
 
-def _calibrate(sample: Sample, near: Features, counts: np.ndarray, smoother: Smoother) -> Chances | None:
+def _calibrate(
+    sample: Sample, near: Features, counts: np.ndarray, smoother: Smoother, rng: np.random.Generator
+) -> Chances | None:
     """Return the chances; None if validation has too few interactions."""
     later = sample.data.valid[sample.users].toarray() > 0
     if later.sum() < LEAST:
         return None
-    held_out = sample.scores[:, sample.anchors] @ smoother.held_out(cosines_between(near, near), counts)
-    return Chances.fit(sample.visible, held_out, later, sample.anchors)
+    some = np.sort(rng.permutation(len(sample.anchors))[: max(1, PAIRS // len(later))])
+    weights = smoother.held_out(cosines_between(near, near), counts)[:, some]
+    held_out = sample.scores[:, sample.anchors] @ weights
+    return Chances.fit(sample.visible, held_out, later, sample.anchors[some])
 
 
 def _follow(like: Arrivals, new: Features) -> Smoother:
