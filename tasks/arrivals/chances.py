@@ -91,8 +91,9 @@ class Chances:
 
     def of_known(self, view: View, ranks: np.ndarray) -> np.ndarray:
         """Return (n, m) log chances of the known items at `ranks` (n, m); -inf where no visible item is left."""
-        scores = np.take_along_axis(view.ordered, ranks - 1, axis=1)
-        there = np.isfinite(scores)
+        items = view.ordered.shape[1]
+        scores = np.take_along_axis(view.ordered, np.minimum(ranks, items) - 1, axis=1)
+        there = np.isfinite(scores) & (ranks <= items)
         odds = log_odds(self.known, view.features(np.where(there, scores, 0.0), ranks))
         return np.where(there, log_expit(odds), -np.inf)
 

@@ -36,15 +36,15 @@ class Exchange:
     @classmethod
     def fit(cls, chances: Chances, known: np.ndarray, arrivals: np.ndarray) -> Self:
         """Find the prices on scores (n, K) and (n, A) of a sample of users; nothing about who took arrivals is used."""
-        places = min(RANKS, arrivals.shape[1], known.shape[1])
+        places = min(RANKS, arrivals.shape[1])
         if not places or not len(known):
             return cls(chances, np.zeros(0))
         view = View.of(known)
         best = -np.sort(-arrivals, axis=1)[:, :places]
-        loss, whole = _losses(chances, view, min(RANKS, known.shape[1]))
-        worth = worths(chances, view, best, min(RANKS, known.shape[1])).ravel()
+        losses = np.exp(_log_losses(chances, view, RANKS))
+        worth = worths(chances, view, best, RANKS).ravel()
         order = np.argsort(-worth, kind="stable")
-        lost = 100 * loss[:, :places].ravel()[order].cumsum() / whole.sum()
+        lost = 100 * losses[:, :places].ravel()[order].cumsum() / losses.sum()
         at = np.searchsorted(lost, LOSSES, side="right").clip(max=len(order) - 1)
         return cls(chances, worth[order][at])
 
@@ -86,9 +86,3 @@ def _log_losses(chances: Chances, view: View, k: int) -> np.ndarray:
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
     ahead = np.clip(np.rint(AHEAD * np.expm1(view.history)).astype(np.int64), 1, k)
     return np.asarray(chances.of_known(view, ranks) - np.log(np.log2(ranks + 1)) - np.log(ideal[ahead - 1])[:, None])
-
-
-def _losses(chances: Chances, view: View, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same without the logarithm, and its sum over the ranks (n,)."""
-    losses = np.exp(_log_losses(chances, view, k))
-    return losses, losses.sum(axis=1)

@@ -56,5 +56,5 @@ def _places(known: np.ndarray, scores: np.ndarray, k: int, policy: Policy, excha
             "arrivals calibrated found, but nothing to calibrate on: expected arrivals that were fitted on a dataset "
             "with a validation part, or like ones that were; use the policy share"
         )
-    worth = worths(exchange.chances, View.of(known), scores[:, : known.shape[1]], min(k, known.shape[1]))
+    worth = worths(exchange.chances, View.of(known), scores, k)
     return np.asarray((worth > exchange.price(policy.number)).sum(axis=1))

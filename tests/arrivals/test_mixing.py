@@ -108,6 +108,14 @@ def test_a_place_that_no_known_item_wants_is_free() -> None:
     assert mixed.columns.tolist() == [[3, 30, 31, -1]]
 
 
+def test_a_list_longer_than_the_catalogue_goes_on_with_arrivals() -> None:
+    """Two known items are all that there is: both are shown, and all arrivals after them."""
+    exchange = Exchange(FALLING, np.full(len(LOSSES), 50.0))
+    known, arrivals = np.array([[1, 2]], dtype=np.float32), np.array([[3, 4, 5]], dtype=np.float32)
+    mixed = mix(known, arrivals, 8, Policy("calibrated", 1.0), exchange)
+    assert mixed.columns.tolist() == [[1, 0, 4, 3, 2, -1, -1, -1]]
+
+
 def test_calibrated_without_a_calibration_is_refused() -> None:
     """It says what to do."""
     with pytest.raises(BadInput, match="use the policy share"):
