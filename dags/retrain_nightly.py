@@ -103,7 +103,10 @@ def retrain_nightly() -> None:
         each_model.expand(model=models()),
         # vital: all models are evaluated
         container("refit", "--run", RUN, gpu=True, trigger_rule="all_success"),
-        container("publish", "--run", RUN),
+        container(
+            *("publish", "--run", RUN),
+            "{{ '--force-publish' if params.force_publish else '--no-force-publish' }}",
+        ),
     )
 
 

@@ -162,6 +162,9 @@ RETRAIN = {
     ),
     "seed": number(7, 0, 2**31 - 1, "Seed", "The same seed gives the same metrics."),
     "force": Param(False, type="boolean", title="Force", description="Run even if nothing is new."),
+    "force_publish": Param(
+        False, type="boolean", title="Force publish", description="Publish also what the gate would reject; recorded."
+    ),
     "config": name(
         "RECSYS_CONFIG",
         "nightly",

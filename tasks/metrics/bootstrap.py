@@ -23,7 +23,7 @@ TAIL = 0.025  # on each side of a 95 % interval
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean over users of `one` minus `other`, its 95 % interval, and the two-sided p-value of no difference."""
+    """Mean over users of `one` minus `other`, its interval, and the two-sided p-value of no difference."""
 
     mean: float
     low: float
@@ -32,17 +32,18 @@ class Difference:
 
 
 def paired_bootstrap(
-    one: UserValues, other: UserValues, *, resamples: int = 10_000, seed: int = 0
+    one: UserValues, other: UserValues, *, resamples: int = 10_000, seed: int = 0, tail: float = TAIL
 ) -> dict[str, Difference]:
     """Return `{"recall@5": Difference, ...}`, all metrics on the same resamples; p is not corrected for their number.
 
+    `tail` is left out on each side of the interval: with .05, each bound alone holds with 95 % confidence.
     Raises BadInput if users, metrics or cutoffs differ or have another order, for a single user, and for values that
     are not finite.
     """
     differences = _differences(one, other)
     mean = differences.mean(axis=0)  # (columns,)
     means = _resample_means(differences, resamples, np.random.default_rng(seed))
-    low, high = np.quantile(means, [TAIL, 1 - TAIL], axis=0)
+    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     p = (1 + (np.abs(means - mean) >= np.abs(mean)).sum(axis=0)) / (resamples + 1)
     names = [str(Metric(metric, k)) for metric in one.values for k in one.cutoffs]
     table = np.stack([mean, low, high, p], axis=1).tolist()

@@ -8,7 +8,7 @@ Each metric is the unrounded mean over the users with positives in the split.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -127,18 +127,25 @@ def _hits(
         raise TaskError(
             f"scores of shape {table.shape} found, expected finite ones of shape {(len(users), positives.shape[1])}"
         )
+    return rank_table(table, positives[users], [mask[users] for mask in masks], k)
+
+
+def rank_table(
+    table: np.ndarray, positives: sparse.csr_matrix, masks: Iterable[sparse.csr_matrix], k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `_hits` does of scores (n, items) float32, which are changed; -inf masks an item as well.
+
+    `positives` and `masks`: (n, items), a row for each row of scores.
+    """
     wanted = np.zeros(table.shape, dtype=bool)
-    wanted[_cells(positives, users)] = True
+    wanted[_cells(positives)] = True
     for mask in masks:
-        cells = _cells(mask, users)
-        table[cells] = -np.inf
-        wanted[cells] = False  # a masked item at the end of the ranking is not a hit
+        table[_cells(mask)] = -np.inf
     top = top_items(table, k)
-    hits = np.take_along_axis(wanted, top, axis=1)
-    return hits, np.where(np.isneginf(np.take_along_axis(table, top, axis=1)), -1, top).astype(np.int32)
+    masked = np.isneginf(np.take_along_axis(table, top, axis=1))  # at the end of the ranking, and not a hit there
+    return np.take_along_axis(wanted, top, axis=1) & ~masked, np.where(masked, -1, top).astype(np.int32)
 
 
-def _cells(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return row (place in `users`) and column of every entry of these users."""
-    part = matrix[users]
-    return np.repeat(np.arange(len(users)), np.diff(part.indptr)), part.indices
+def _cells(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of every entry."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices

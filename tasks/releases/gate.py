@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import AwareDatetime, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError
 
 from tasks.errors import Corrupt
 from tasks.metrics import DECIDES
-from tasks.runs.config import Strict
+from tasks.releases.comparison import Compare, Comparison, Figures, Incomparable, Recorded, show
+from tasks.runs.config import Strict, WhenIncomparable
 from tasks.store import Champion
 
 
-class Recorded(Strict):
-    """A part of the gate report, whose keys in the store and the database do not change with the names here."""
-
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
-
-
 class Candidate(Recorded):
-    """The best model of a run with the scores of all models, and the dataset it was trained on."""
+    """The best model of a run with the scores of all models, the dataset it was trained on and the release to be."""
 
     model: str
     scores: dict[str, FiniteFloat] = Field(validation_alias="figures", serialization_alias="figures")
     dataset: str
     planned_at: AwareDatetime
+    release: str | None = None  # unknown in reports of earlier versions
+    split: str | None = None
 
     @property
     def score(self) -> float:
-        """The score of the candidate."""
+        """The score of the candidate on all its validation rows."""
         return self.scores[self.model]
 
 
 class ChampionScore(Recorded):
-    """The champion and its score at its promotion."""
+    """The champion and its score at its promotion, on the validation rows of then."""
 
     release: str
     model: str
@@ -43,8 +41,16 @@ class ChampionScore(Recorded):
     dataset: str
 
 
+class Reference(Recorded):
+    """The best release of the last thirty days; it is not compared with if it is the champion."""
+
+    release: str
+    comparison: Comparison | None = None
+    incomparable: str | None = None
+
+
 class Gate(Strict):
-    """The decision of the gate with all its inputs; later candidates are compared with that of the champion."""
+    """The decision of the gate with all its inputs; what reports of earlier versions lack is None."""
 
     passed: bool
     reason: str
@@ -52,6 +58,36 @@ class Gate(Strict):
     tolerance: float
     candidate: Candidate
     champion: ChampionScore | None
+    comparison: Comparison | None = None
+    incomparable: str | None = None
+    reference: Reference | None = None
+    forced: str | None = Field(default=None, description="the reason for which it would have been rejected")
+    proved: bool = Field(default=True, description="False: published by force, or by when_incomparable")
+
+    @property
+    def figures(self) -> str:
+        """The candidate's metric, its difference to the champion and the bounds, for a closing line or an email."""
+        if self.comparison is not None:
+            return str(self.comparison.known)
+        return f"{DECIDES} {show(self.candidate.score)}, not compared"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings of the gate; `force` publishes what it would reject."""
+
+    tolerance: float
+    when_incomparable: WhenIncomparable = "refuse"
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence of the gate; not `told`: nothing speaks against the candidate, but too little for it."""
+
+    passed: bool
+    reason: str
+    told: bool = True
 
 
 def choose_best(scores: Mapping[str, float]) -> str:
@@ -59,21 +95,26 @@ def choose_best(scores: Mapping[str, float]) -> str:
     return max(scores, key=lambda model: scores[model])
 
 
-def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> Gate:
-    """Reject a candidate that is worse than the champion by more than `tolerance`, or that has older inputs.
+def judge(
+    candidate: Candidate, champion: Champion | None, rules: Rules, compare: Compare, reference: str | None = None
+) -> Gate:
+    """Decide whether `candidate` may replace the champion.
 
-    The champion may have been evaluated on another dataset (data change with every run); both datasets are in the
-    result. Raises Corrupt if the champion was recorded without its scores.
+    With 95 % confidence, its twin must not be worse than the champion's by more than the tolerance on the same rows,
+    nor than that of `reference`, the best release of the last thirty days, so that small losses do not add up. Older
+    inputs than the champion's are rejected. Raises Corrupt if the champion was recorded without its scores.
     """
-
-    def decision(*, passed: bool, reason: str, served: ChampionScore | None = None) -> Gate:
-        return Gate(
-            passed=passed, reason=reason, metric=DECIDES, tolerance=tolerance, candidate=candidate, champion=served
-        )
-
+    report = Gate(
+        passed=True,
+        reason="nothing is served yet",
+        metric=DECIDES,
+        tolerance=rules.tolerance,
+        candidate=candidate,
+        champion=None,
+    )
     if champion is None:
-        return decision(passed=True, reason="nothing is served yet")
-    before = _read_gate(champion)
+        return report
+    before = read_gate(champion)
     served = ChampionScore(
         release=champion.release,
         model=champion.model,
@@ -81,19 +122,80 @@ def judge(candidate: Candidate, champion: Champion | None, tolerance: float) -> 
         score=before.candidate.score,
         dataset=before.candidate.dataset,
     )
-    margin = candidate.score - served.score
+    report = report.model_copy(update={"champion": served})
     if candidate.planned_at < before.candidate.planned_at:
         older, newer = _day(candidate.planned_at), _day(before.candidate.planned_at)
         reason = f"its inputs are of {older}, older than those of the champion, {newer}"
-        return decision(passed=False, reason=reason, served=served)
-    comparison = f"{candidate.score:.4f} is {margin:+.4f} against {served.score:.4f} of the champion"
-    if margin < -tolerance:
-        reason = f"{DECIDES} {comparison}, more than the tolerance of {tolerance:g} below it"
-        return decision(passed=False, reason=reason, served=served)
-    return decision(passed=True, reason=f"{DECIDES} {comparison}", served=served)
+        return _close(report, rules, Verdict(False, reason))
+    if candidate.release == champion.release:
+        return report.model_copy(update={"reason": "it has the content of the champion"})
+    return _compare(report, served.release, reference or served.release, rules, compare)
 
 
-def _read_gate(champion: Champion) -> Gate:
+def _compare(report: Gate, champion: str, reference: str, rules: Rules, compare: Compare) -> Gate:
+    """Judge by the comparison with the champion, and, unless that speaks against it, with the reference."""
+    against = compare(champion)
+    if isinstance(against, Incomparable):
+        verdict = Verdict(False, f"{against.reason}: nothing to compare with", told=False)
+        return _close(report.model_copy(update={"incomparable": against.reason}), rules, verdict)
+    report = report.model_copy(update={"comparison": against})
+    verdict = compare_with_tolerance(against.known, rules.tolerance, "the champion")
+    if reference == champion:
+        return _close(report.model_copy(update={"reference": Reference(release=champion)}), rules, verdict)
+    if verdict.told and not verdict.passed:
+        return _close(report, rules, verdict)
+    return _judge_reference(report, rules, verdict, reference, compare(reference))
+
+
+def compare_with_tolerance(figures: Figures, tolerance: float, what: str) -> Verdict:
+    """Say whether a loss of more than the tolerance is excluded; `what` the candidate is compared with.
+
+    Where even a model as good as the other would seldom be accepted, and nothing shows a loss, nothing was told.
+    """
+    shown = f"{figures} against {what} on {figures.users:,} users"
+    if figures.low >= -tolerance:
+        return Verdict(True, shown)
+    refused = f"{shown}: a loss of more than the tolerance of {tolerance:g} is not excluded"
+    needed = figures.users_needed(tolerance)
+    if figures.high < 0 or needed <= figures.users:
+        return Verdict(False, refused)
+    return Verdict(
+        False, f"{refused}; to exclude it for a model that is as good, about {needed:,} users are needed", told=False
+    )
+
+
+def _judge_reference(
+    report: Gate, rules: Rules, verdict: Verdict, release: str, against: Comparison | Incomparable
+) -> Gate:
+    """Judge by the comparison with the reference as well; what cannot be compared with is said and does not decide."""
+    what = f"release {release}, the best of the last thirty days"
+    if isinstance(against, Incomparable):
+        reference = Reference(release=release, incomparable=against.reason)
+        second = Verdict(True, f"not compared with {what}: {against.reason}")
+    else:
+        reference = Reference(release=release, comparison=against)
+        second = compare_with_tolerance(against.known, rules.tolerance, what)
+    told = any(one.told and not one.passed for one in (verdict, second))
+    both = Verdict(verdict.passed and second.passed, f"{verdict.reason}; {second.reason}", told)
+    return _close(report.model_copy(update={"reference": reference}), rules, both)
+
+
+def _close(report: Gate, rules: Rules, verdict: Verdict) -> Gate:
+    """Return the report with the decision: by the verdict, or else by the settings."""
+    if verdict.passed:
+        return report.model_copy(update={"reason": verdict.reason})
+    if rules.force:
+        forced = f"published by force, although {verdict.reason}"
+        return report.model_copy(update={"reason": forced, "forced": verdict.reason, "proved": False})
+    if not verdict.told and rules.when_incomparable == "promote":
+        reason = f"promoted without evidence (when_incomparable): {verdict.reason}"
+        return report.model_copy(update={"reason": reason, "proved": False})
+    remedy = "" if verdict.told else "; publish it with --force-publish, or set when_incomparable"
+    return report.model_copy(update={"passed": False, "reason": verdict.reason + remedy})
+
+
+def read_gate(champion: Champion) -> Gate:
+    """Return the report with which a champion was promoted. Raises Corrupt if it is none."""
     try:
         return Gate.model_validate(champion.gate)
     except ValidationError as error:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from tasks.data import Sequences
-from tasks.data.dataset import PARTS
-from tasks.errors import BadInput, Corrupt, NotFound
+from tasks.errors import BadInput, NotFound
 from tasks.metrics import top_items
 from tasks.releases.catalogue import load_catalogue
 from tasks.releases.cosines import Cosines, cosines_of
+from tasks.releases.histories import HISTORIES, load_histories
 from tasks.releases.serving_files import load_serving
 from tasks.runs.prepared import ARRIVALS, external_ids
 from tasks.store import Artefact
 
-FILES = ("serving.json", "serving.safetensors", "histories.safetensors")
+FILES = ("serving.json", "serving.safetensors", HISTORIES)
 NAMED = 5  # unknown ids that an error shows
 
 
@@ -54,7 +54,9 @@ class ReleaseServer:
         self._columns = {str(item): column for column, item in enumerate(self.item_ids)}
         self._serving, self._vectors = load_serving(release, self._users, self._known)
         self._catalogue = load_catalogue(release, self._known, len(self.item_ids) - self._known)
-        self._taken, self._learned, self._others = self._histories(release)
+        shape, users, items = (self._users, self._known), len(self.user_ids), len(self.item_ids)
+        self._histories = load_histories(release, shape, users=users, items=items)
+        self._taken, self._learned = self._histories.taken, self._histories.learned(self._histories.parts)
 
     def recommend(
         self, user: str, k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
@@ -70,7 +72,7 @@ class ReleaseServer:
             hidden += self._taken[row].indices.tolist()
         if row[0] < self._users:
             return self._best(self._serving.known(row, self._learned), k, hidden)
-        return self._best(self._fold_in(self._others, row - self._users), k, hidden)
+        return self._best(self._fold_in(self._histories.others, row - self._users), k, hidden)
 
     def recommend_new(
         self, history: Iterable[str], k: int = 10, *, exclude: Iterable[str] = (), include_seen: bool = False
@@ -127,32 +129,6 @@ class ReleaseServer:
     def _cosines(self) -> Cosines:
         vectors = self._learned.T.tocsr() if self._vectors is None else self._vectors
         return cosines_of(self.model, self._catalogue.vectors(vectors))
-
-    def _histories(self, release: Artefact) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Sequences]:
-        """All interactions (U + V, K + A), those that the model learned from (U, K), and the other users' in order."""
-        arrays = {name: tensor.numpy() for name, tensor in release.tensors("histories.safetensors").items()}
-        parts = cast("Sequence[str]", release.manifest.parameters.get("learned_from", PARTS[:1]))
-        try:
-            whole = sparse.csr_matrix(
-                (arrays["splits"], arrays["items"], arrays["starts"]), shape=(len(self._rows), len(self._columns))
-            )
-            whole.check_format(full_check=True)
-            others = Sequences(
-                arrays.get("others_starts", np.zeros(1, dtype=np.int64)),
-                arrays.get("others_items", np.zeros(0)).astype(np.int64),
-            )
-        except (BadInput, KeyError, ValueError) as error:
-            raise _not_histories(release) from error
-        if len(others) != len(self._rows) - self._users:
-            raise _not_histories(release)
-        learned = whole[: self._users, : self._known].astype(np.float32)
-        learned.data[:] = np.isin(learned.data, [PARTS.index(part) for part in parts])
-        learned.eliminate_zeros()
-        return whole, learned, others
-
-
-def _not_histories(release: Artefact) -> Corrupt:
-    return Corrupt(f"{release.prefix}/histories.safetensors is not one row of items for each user: publish again")
 
 
 def _known(ids: Sequence[str], numbers: dict[str, int], what: str) -> list[int]:

@@ -21,6 +21,7 @@ from tasks.models.base import Model
 from tasks.progress import progress
 from tasks.releases.catalogue import Catalogue, save_catalogue
 from tasks.releases.cosines import cosines_of
+from tasks.releases.histories import HISTORIES
 from tasks.releases.serving_files import TWIN, save_serving
 from tasks.runs.prepared import BEYOND, mapping_name
 from tasks.store import Artefact, ArtefactWriter
@@ -71,7 +72,7 @@ def write_answers(out: ArtefactWriter, model: Model, data: Dataset, outside: Out
     out.stream("similar_items.parquet", similar_items(model, data, outside, catalogue))
     save_serving(out, model)
     save_catalogue(out, catalogue)
-    out.tensors("histories.safetensors", histories(data, outside))
+    out.tensors(HISTORIES, histories(data, outside))
     users, items = len(outside.interactions.user_ids), len(outside.interactions.item_ids)
     out.counts.update(users=users, items=items, arrivals=items - data.shape[1], other_users=users - data.shape[0])
 

@@ -21,6 +21,7 @@ USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFA
 SHORT = {"modalities", "encoder"}  # the short form of features
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
+WhenIncomparable = Literal["refuse", "promote"]
 SplitRule = Literal["random", "time", "leave-one-out", "given"]
 
 
@@ -77,7 +78,11 @@ class RunConfig(Strict):
         default=0.01,
         ge=0,
         le=1,
-        description="how much lower than the champion's the validation NDCG@20 of a release may be",
+        description="how much lower than the champion's the NDCG@20 of a release may be on the same rows",
+    )
+    when_incomparable: WhenIncomparable = Field(
+        default="refuse",
+        description="promote: a candidate also replaces a champion that it cannot be compared with",
     )
     arrivals: Kind = Field(
         default=DEFAULT.kind, description="how items that nobody has taken yet get places: off, share or calibrated"
@@ -155,8 +160,13 @@ class RunConfig(Strict):
         return {f.name: f.model_dump(exclude={"name"}, exclude_defaults=True) for f in self.list_features()}
 
     def describe(self) -> dict[str, Any]:
-        """The configuration as JSON values, without the form of features that is not used."""
+        """The configuration as JSON values, without the form of features that is not used.
+
+        Nor with `when_incomparable` as it is by default: hashes of inputs are those of before it existed.
+        """
         unused = {name for name in (*SHORT, "features") if getattr(self, name) is None}
+        if self.when_incomparable == "refuse":
+            unused.add("when_incomparable")
         return self.model_dump(mode="json", exclude=unused)
 
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
 
+import typer
+
+from tasks.data import Dataset
 from tasks.data.dataset import PARTS
 from tasks.errors import TaskError, ValidationFailed
 from tasks.metrics import DECIDES
+from tasks.models.base import Model
 from tasks.models.saved import load_model
 from tasks.releases.candidates import read_candidates, read_model
 from tasks.releases.catalogue import fit_catalogue
-from tasks.releases.gate import Candidate, Gate, judge
+from tasks.releases.comparison import Comparison, Incomparable, Tonight
+from tasks.releases.gate import Candidate, Gate, Rules, judge
+from tasks.releases.reference import WINDOW, best_release
 from tasks.releases.serving_files import TWIN, save_serving
+from tasks.releases.twins import twin_of
 from tasks.releases.writer import Sources, name_similarity, release_name, write_answers, write_sources
 from tasks.runs.plan import Plan, read_plan, scan_artefact
 from tasks.runs.prepared import load_dataset, load_outside, prepared_artefact, require_made_from
 from tasks.steps.options import Run
 from tasks.store import (
-    Artefact,
     Champion,
     Store,
     has_artefact,
@@ -40,25 +48,51 @@ class Evidence:
     """The artefacts of a run that passed every check, and its candidate."""
 
     plan: Plan
-    prepared: Artefact
-    trained: Artefact
-    evaluated: Artefact
-    refitted: Artefact
+    sources: Sources
     candidate: Candidate
 
+    @cached_property
+    def data(self) -> Dataset:
+        """The dataset of the run."""
+        return load_dataset(self.sources.prepared.store, self.plan.run)
 
-def publish(*, run: Run) -> dict[str, object]:
+    @cached_property
+    def twin(self) -> Model:
+        """The candidate as it was evaluated, fitted on it."""
+        return load_model(self.sources.trained, self.data)
+
+    @cached_property
+    def tonight(self) -> Tonight:
+        """What releases are compared with: the candidate's twin and validation rows."""
+        config, twin = self.plan.config, twin_of(self.twin, self.data)
+        return Tonight(self.sources.prepared.store, config.dataset, twin, self.data.valid, config.split)
+
+    def compare(self, release: str) -> Comparison | Incomparable:
+        """Compare the candidate with a release; only then is anything of both loaded."""
+        return self.tonight.compare(release)
+
+
+def publish(
+    *,
+    run: Run,
+    force_publish: Annotated[bool, typer.Option(help="Publish also what the gate would reject; recorded.")] = False,
+) -> dict[str, object]:
     """Publish the best model of a run as a release, if every check passed and it is not worse than what is served.
 
-    The best model is that with the highest NDCG@20 on validation; it may be worse than the champion by at most the
-    tolerance of the plan. A rejected candidate is recorded and changes nothing: this is a decision, not a failure.
+    The best model is that with the highest NDCG@20 on validation. Its twin and that of the served release are compared
+    on validation rows that neither has learned from: with 95 % confidence, it must not be worse by more than the
+    tolerance of the plan, nor worse than the best release of the last thirty days. A rejected candidate is recorded and
+    changes nothing: this is a decision, not a failure.
     """
     store = open_store()
     evidence = gather(store, run)
     plan, candidate = evidence.plan, evidence.candidate
+    rules = Rules(plan.config.tolerance, plan.config.when_incomparable, force_publish)
     with open_history() as history:
         champion = history.champion(plan.config.dataset)
-    gate = judge(candidate, champion, plan.config.tolerance)
+        earlier = history.promotions(plan.config.dataset, candidate.planned_at - WINDOW)
+    reference = best_release(champion, earlier, candidate.planned_at) if champion else None
+    gate = judge(candidate, champion, rules, evidence.compare, reference)
     release = make_release(store, evidence) if gate.passed else None
     decide(evidence, gate, release, champion)
     outcome: dict[str, object] = {
@@ -66,11 +100,12 @@ def publish(*, run: Run) -> dict[str, object]:
         "outcome": "promoted" if release else "rejected",
         "release": release,
         "model": candidate.model,
+        "figures": gate.figures,
         "reason": gate.reason,
     }
-    with write_artefact(
-        store, run_key(run, "publish"), inputs=[evidence.refitted, evidence.trained, evidence.evaluated]
-    ) as out:
+    made = evidence.sources
+    inputs = [made.refitted, made.trained, made.evaluated]
+    with write_artefact(store, run_key(run, "publish"), inputs=inputs) as out:
         out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
     return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{DECIDES}": candidate.score}
 
@@ -91,13 +126,16 @@ def gather(store: Store, run: str) -> Evidence:
     refitted = read_artefact(store, run_key(run, "refit"))
     for source in (prepared, trained, evaluated):
         require_made_from(refitted, source)
+    sources = Sources(refitted, trained, evaluated, prepared)
     candidate = Candidate(
         model=best,
         scores=scores,
         dataset=prepared.manifest.content[:16],
         planned_at=scan_artefact(store, run).manifest.created_at,
+        release=release_name(sources, plan.config.arrivals_policy),
+        split=plan.config.split,
     )
-    return Evidence(plan, prepared, trained, evaluated, refitted, candidate)
+    return Evidence(plan, sources, candidate)
 
 
 def make_release(store: Store, evidence: Evidence) -> str:
@@ -105,17 +143,15 @@ def make_release(store: Store, evidence: Evidence) -> str:
 
     A release is immutable: if it already exists and is complete, it is not changed.
     """
-    plan, prepared = evidence.plan, evidence.prepared
-    sources = Sources(evidence.refitted, evidence.trained, evidence.evaluated, prepared)
-    name = release_name(sources, plan.config.arrivals_policy)
+    plan, prepared = evidence.plan, evidence.sources.prepared
+    name = str(evidence.candidate.release)
     prefix = release_prefix(plan.config.dataset, name)
     if has_artefact(store, prefix):
         log.info("release %s of %s already exists and is not changed", name, plan.config.dataset)
         return name
-    data, everything = load_dataset(store, plan.run), load_dataset(store, plan.run, all_in_train=True)
-    model, twin = load_model(evidence.refitted, everything), load_model(evidence.trained, data)
-    outside = load_outside(store, plan.run)
-    catalogue = fit_catalogue(model, twin, outside, plan.config.arrivals_policy, seed=plan.config.seed)
+    model = load_model(evidence.sources.refitted, load_dataset(store, plan.run, all_in_train=True))
+    outside, policy = load_outside(store, plan.run), plan.config.arrivals_policy
+    catalogue = fit_catalogue(model, evidence.twin, outside, policy, seed=plan.config.seed)
     parameters = {
         "run": plan.run,
         "dataset": plan.config.dataset,
@@ -125,13 +161,14 @@ def make_release(store: Store, evidence: Evidence) -> str:
         "similar_items": name_similarity(model),
         "learned_from": list(PARTS),
     } | {key: prepared.manifest.parameters[key] for key in SPLIT_FACTS if key in prepared.manifest.parameters}
-    inputs = [prepared, evidence.refitted, evidence.trained, evidence.evaluated]
+    made = evidence.sources
+    inputs = [prepared, made.refitted, made.trained, made.evaluated]
     with write_artefact(
         store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder_names, seed=plan.config.seed
     ) as out:
-        write_sources(out, sources)
-        write_answers(out, model, data, outside, catalogue)
-        save_serving(out, twin, TWIN)
+        write_sources(out, evidence.sources)
+        write_answers(out, model, evidence.data, outside, catalogue)
+        save_serving(out, evidence.twin, TWIN)
     return name
 
 
@@ -144,7 +181,8 @@ def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champi
             history.reject(dataset, plan.run, model, facts, plan.inputs_hash)
             log.warning("NOT PUBLISHED: %s of run %s was rejected: %s", model, plan.run, gate.reason)
         elif history.promote(dataset, plan.run, model, release, facts, plan.inputs_hash, seen=champion):
-            log.info("%s is served from release %s, model %s: %s", dataset, release, model, gate.reason)
+            level = logging.INFO if gate.proved else logging.WARNING
+            log.log(level, "%s is served from release %s, model %s: %s", dataset, release, model, gate.reason)
         else:
             raise TaskError(
                 f"the champion of {dataset} changed while {release} was made, expected it to be still "

@@ -49,6 +49,15 @@ class Published:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """A release with the gate report of its first promotion, and when that was."""
+
+    release: str
+    created_at: datetime
+    gate: dict[str, Any]
+
+
 class Champions(Database):
     """Releases, decisions, and the pointer to the champion."""
 
@@ -109,6 +118,11 @@ class Champions(Database):
             "SELECT release, run, model, created_at FROM rec.release WHERE dataset = %s ORDER BY created_at DESC"
         )
         return [Published(*row) for row in self._rows(statement, dataset)]
+
+    def promotions(self, dataset: str, since: datetime) -> list[Promotion]:
+        """Return the releases of a dataset that were first promoted from `since` on."""
+        statement = "SELECT release, created_at, gate FROM rec.release WHERE dataset = %s AND created_at >= %s"
+        return [Promotion(*row) for row in self._rows(statement, dataset, since)]
 
     def require_release(self, dataset: str, release: str) -> None:
         """Raise NotFound with the known names unless the release was served once."""

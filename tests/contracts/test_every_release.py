@@ -12,6 +12,7 @@ from tasks.data import Dataset
 from tasks.models import MODELS
 from tasks.models.base import Model
 from tasks.releases.server import Ranked, ReleaseServer
+from tasks.releases.twins import load_twin, twin_of
 from tasks.store import Artefact, FolderStore
 from tests.contracts.test_every_model import PERSONAL, on_checkerboard
 from tests.released import by_item, released
@@ -76,3 +77,14 @@ def test_a_new_user_with_the_history_of_a_known_one_finds_the_withheld_item(rele
     for row in range(0, 30, 3):
         history = [str(item) for item in release.data.item_ids[release.data.train[[row]].indices]]
         assert f"item {row}" in by_item(release.served.recommend_new(history, 2))
+
+
+def test_the_twin_of_a_release_is_the_model_that_was_evaluated(release: Release) -> None:
+    """Every score, and what it learned from, by the files of the release alone and by the run's."""
+    users = np.arange(release.data.shape[0])
+    evaluated, kept = twin_of(release.model, release.data), load_twin(release.artefact)
+    for twin in (evaluated, kept):
+        np.testing.assert_allclose(twin.scores(users), release.model.scores(users), rtol=1e-4, atol=1e-5)
+        assert twin.user_ids.tolist() == release.data.user_ids.tolist()
+        assert twin.item_ids.tolist() == release.data.item_ids.tolist()
+        assert (twin.train != release.data.train).nnz == 0

@@ -96,6 +96,7 @@ def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict
         {"seed": -1},
         {"split": "by mood"},
         {"force": "yes"},
+        {"force_publish": "yes"},
         {"config": "../../etc/passwd"},
         {"dataset": None},
     ],

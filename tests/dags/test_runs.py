@@ -50,6 +50,7 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
         seed=11,
         split="time",
         force=True,
+        force_publish=True,
         config="demo",
     )
     assert ran.state == "success"
@@ -67,7 +68,7 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
         f"extract --run {run} --feature image",
         f"extract --run {run} --feature text",
         f"prepare --run {run}",
-        f"publish --run {run}",
+        f"publish --run {run} --force-publish",
         f"refit --run {run}",
         f"train --run {run} --model bpr",
         f"train --run {run} --model ease",

@@ -97,3 +97,11 @@ def test_one_user_is_too_few() -> None:
     """A single user cannot be resampled."""
     with pytest.raises(BadInput, match="1 user found, expected at least two"):
         paired_bootstrap(values(BASE[:1]), values(BASE[:1]))
+
+
+def test_a_wider_tail_is_a_narrower_interval() -> None:
+    """With .05 on each side, the bounds are those of 1.645 standard errors."""
+    error = 0.2 / math.sqrt(400)
+    difference = paired_bootstrap(values(BASE + 0.2 * NOISE), values(BASE), seed=3, tail=0.05)["ndcg@1"]
+    assert difference.low == pytest.approx(-1.645 * error, abs=0.1 * error)
+    assert difference.high == pytest.approx(1.645 * error, abs=0.1 * error)

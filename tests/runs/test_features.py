@@ -59,6 +59,12 @@ def test_the_hash_of_a_preset_changes_only_where_a_release_does(preset: str, has
     assert inputs_hash(media, "interactions/x/1", {}, {"text": "e"}, load_config(preset, {})) == hash_before
 
 
+def test_what_to_do_without_a_comparison_is_described_where_it_is_chosen() -> None:
+    """So a run that was rejected for want of one is repeated when the setting changes, and no other run is."""
+    chosen = load_config("demo", {"when_incomparable": "promote"})
+    assert chosen.describe() == load_config("demo", {}).describe() | {"when_incomparable": "promote"}
+
+
 def test_all_choices_are_described_but_the_form_that_is_not_used() -> None:
     """A hyperparameter that is nothing is a choice, too."""
     known = {"dataset": "d", "models": ["ease"], "hyperparameters": {"ease": {"front_end": None}}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,9 @@ from tasks.steps.refit import refit
 from tasks.store import Artefact, History, Store, read_artefact, write_artefact
 from tasks.training import TrainingOptions
 
-DATASET, USERS, ITEMS = "films", 30, 40
+DATASET, USERS, ITEMS = "films", 120, 40
+FEW = 30  # users of a run that is only trained: the gate asks for more
 MODELS = ("popularity", "ease")
-USER_IDS = np.array([f"viewer {number}" for number in range(USERS)])
 ITEM_IDS = np.array([f"tt{number:04d}" for number in range(ITEMS)])  # no id is a row number
 
 
@@ -33,10 +34,17 @@ def reach_publish(
     *,
     log_seed: int = 0,
     test: Mapping[str, float] | None = None,
+    rules: Mapping[str, Any] | None = None,
+    users: int = USERS,
 ) -> Dataset:
-    """Everything that a run has made when `publish` begins. `scores`: model -> NDCG@20 on validation."""
-    config = RunConfig(dataset=DATASET, modalities=["text"], encoder="enc", models=list(scores), k_core=3)
-    log = write_log(store, log_seed)
+    """Everything that a run has made when `publish` begins. `scores`: model -> NDCG@20 on validation.
+
+    `rules`: further settings of the run. The gate compares the models themselves, whatever the `scores`.
+    """
+    config = RunConfig(
+        dataset=DATASET, modalities=["text"], encoder="enc", models=list(scores), k_core=3, **(rules or {})
+    )
+    log = write_log(store, log_seed, users)
     plan = Plan(run=run, config=config, interactions=log, encoders={"text": "enc-1"}, inputs_hash=f"hash of {run}")
     with write_artefact(store, f"runs/{run}/scan") as out:
         out.json("plan.json", plan.model_dump(mode="json"))
@@ -65,21 +73,26 @@ def reach_prepare(
         k_core=3,
         hyperparameters=dict(hyperparameters),
     )
-    plan = Plan(run=run, config=config, interactions=write_log(store, 0), inputs_hash="hash")
+    plan = Plan(run=run, config=config, interactions=write_log(store, 0, FEW), inputs_hash="hash")
     with write_artefact(store, f"runs/{run}/scan") as out:
         out.json("plan.json", plan.model_dump(mode="json"))
     align(store, run)
     prepare(run=run)
 
 
-def write_log(store: Store, seed: int) -> str:
-    """Each user takes fifteen items, mostly of one half; returns the prefix."""
+def write_log(store: Store, seed: int, users: int = USERS) -> str:
+    """Each of `users` takes fifteen items, mostly of one half, one a second; returns the prefix.
+
+    More users are a log that grew: the rows of the others are the same.
+    """
     rng = np.random.default_rng(seed)
-    likes = np.where(np.arange(ITEMS) % 2 == np.arange(USERS)[:, None] % 2, 8.0, 1.0)  # (users, items)
+    likes = np.where(np.arange(ITEMS) % 2 == np.arange(users)[:, None] % 2, 8.0, 1.0)  # (users, items)
     items = np.concatenate([rng.choice(ITEMS, 15, replace=False, p=row / row.sum()) for row in likes])
-    users = np.repeat(np.arange(USERS), 15)
-    found = Interactions(users.astype(np.int32), items.astype(np.int32), USER_IDS, ITEM_IDS)
-    prefix = f"interactions/{DATASET}/{seed}"
+    codes, user_ids = np.repeat(np.arange(users), 15), np.array([f"viewer {number}" for number in range(users)])
+    found = Interactions(
+        codes.astype(np.int32), items.astype(np.int32), user_ids, ITEM_IDS, np.tile(np.arange(15), users)
+    )
+    prefix = f"interactions/{DATASET}/{seed}-{users}"
     with write_artefact(store, prefix) as out:
         found.save(out.file("interactions.parquet"))
     return prefix

@@ -17,7 +17,7 @@ from tasks.steps.publish import publish
 from tasks.steps.refit import refit
 from tasks.steps.train import train
 from tasks.store import History, Store, has_artefact, open_history, read_artefact
-from tests.steps.night import DATASET, objects, reach_publish, report
+from tests.steps.night import DATASET, USERS, objects, reach_publish, report
 
 pytestmark = pytest.mark.services
 FILES = {
@@ -94,21 +94,25 @@ def test_of_equal_models_the_first_of_the_plan_is_published(folder_store: Store,
 def test_a_worse_candidate_is_turned_down_and_that_is_no_failure(
     folder_store: Store, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is served stays; the decision, with both scores, is in log, store and database; nothing is released."""
+    """What is served stays; the decision, with its figures, is in log, store and database; nothing is released."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
     first = publish(run="r1")["release"]
-    reach_publish(folder_store, history, "r2", {"ease": 0.28}, log_seed=1)
+    reach_publish(folder_store, history, "r2", {"popularity": 0.9}, log_seed=1)
     with caplog.at_level(logging.WARNING):
         assert main(["publish", "--run", "r2"]) == 0
-    assert "NOT PUBLISHED: ease of run r2 was rejected" in caplog.text
-    assert "0.2800 is -0.0200 against 0.3000 of the champion" in caplog.text
+    assert "NOT PUBLISHED: popularity of run r2 was rejected: ndcg@20 ." in caplog.text
+    assert "a loss of more than the tolerance of 0.01 is not excluded" in caplog.text
     assert served(history) == first
     decision = history.last_decision(DATASET)
     assert decision is not None
     assert (decision.run, decision.outcome, decision.release) == ("r2", "rejected", None)
     kept = read_artefact(folder_store, "runs/r2/publish").json("decision.json")
     assert kept["outcome"] == "rejected"
-    assert (kept["gate"]["champion"]["figure"], kept["gate"]["candidate"]["figures"]) == (0.3, {"ease": 0.28})
+    assert (kept["gate"]["champion"]["figure"], kept["gate"]["candidate"]["figures"]) == (0.3, {"popularity": 0.9})
+    known = kept["gate"]["comparison"]["known"]
+    assert known["candidate"] - known["other"] == pytest.approx(known["difference"])
+    assert known["low"] < known["difference"] < known["high"] < 0
+    assert kept["figures"].startswith("ndcg@20 .")
     assert kept["gate"]["champion"]["dataset"] != kept["gate"]["candidate"]["dataset"]
     assert len({info.key.split("/")[2] for info in folder_store.list(f"releases/{DATASET}/")}) == 1
 
@@ -117,9 +121,10 @@ def test_a_little_worse_is_good_enough(folder_store: Store, history: History) ->
     """Within the tolerance newer data win."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
     publish(run="r1")
-    reach_publish(folder_store, history, "r2", {"ease": 0.295}, log_seed=1)
+    reach_publish(folder_store, history, "r2", {"ease": 0.295}, users=USERS + 5, rules={"tolerance": 0.05})
     found = publish(run="r2")
     assert found["published"]
+    assert str(found["reason"]).startswith(f"{found['figures']} against the champion on ")
     assert served(history) == found["release"]
 
 
@@ -140,7 +145,7 @@ def test_publishing_again_changes_nothing(folder_store: Store, history: History,
     first = publish(run="r1")
     before = list(folder_store.list(f"releases/{DATASET}/"))
     since = history.champion(DATASET)
-    assert publish(run="r1") == first | {"reason": "ndcg@20 0.3000 is +0.0000 against 0.3000 of the champion"}
+    assert publish(run="r1") == first | {"reason": "it has the content of the champion"}
     assert list(folder_store.list(f"releases/{DATASET}/")) == before
     assert history.champion(DATASET) == since
     assert (count(metrics_dsn, "release"), count(metrics_dsn, "pointer_move")) == (1, 1)
@@ -152,7 +157,7 @@ def test_the_same_content_of_another_run_is_the_same_release(
     """Releases are named by what is in them; other data or metrics make another."""
     for run, seed, score in (("r1", 0, 0.3), ("r2", 0, 0.3), ("r3", 1, 0.3), ("r4", 1, 0.31)):
         reach_publish(folder_store, history, run, {"ease": score}, log_seed=seed)
-    names = [publish(run=run)["release"] for run in ("r1", "r2", "r3", "r4")]
+    names = [publish(run=run, force_publish=True)["release"] for run in ("r1", "r2", "r3", "r4")]
     assert names[0] == names[1]
     assert len(set(names)) == 3
     assert count(metrics_dsn, "release") == 3

@@ -26,7 +26,7 @@ def names(folder_store: Store, history: History) -> list[str]:
         reach_publish(
             folder_store, history, f"r{n}", {"popularity": score}, log_seed=n, test={"popularity": 0.1 + score}
         )
-        found.append(str(publish(run=f"r{n}")["release"]))
+        found.append(str(publish(run=f"r{n}", force_publish=True)["release"]))
     return found[::-1]
 
 

@@ -254,6 +254,18 @@ def test_a_champion_keeps_the_metrics_it_was_promoted_with(history: History) -> 
     assert champion.gate == {"margin": 0.1}
 
 
+def test_promotions_are_those_of_the_dataset_since_a_moment(history: History) -> None:
+    """With the report of the first promotion; what was rejected is none."""
+    trained(history, "r1")
+    history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
+    history.promote("d", "r1", "ease", "aa", {"margin": 0.2}, "h1", seen=history.champion("d"))
+    history.reject("d", "r1", "ease", {"margin": -0.3}, "h1")
+    (found,) = history.promotions("d", datetime.now(UTC) - timedelta(hours=1))
+    assert (found.release, found.gate) == ("aa", {"margin": 0.1})
+    assert history.promotions("d", datetime.now(UTC) + timedelta(hours=1)) == []
+    assert history.promotions("other", found.created_at) == []
+
+
 def test_a_decision_ends_its_run(history: History, metrics_dsn: str) -> None:
     """The run's status shows the outcome."""
     for run in ("r1", "r2", "r3"):
