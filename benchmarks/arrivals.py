@@ -1,6 +1,6 @@
 """What arrivals gain and what known items lose, by policy and its number, on Last.fm-2k and MovieLens-1M.
 
-    python -m benchmarks.arrivals DATA [--worlds NAME ...] [--seeds N] [--threads N] [--plot FOLDER]
+    python -m benchmarks.arrivals DATA [--worlds NAME ...] [--seeds N] [--first SEED] [--threads N] [--plot FOLDER]
 
 DATA holds lfm2k/, ml1m/, texts/ and vectors/. For each seed a tenth of the items is drawn: these arrive, and every
 interaction with them is truth. The others are split by the random split of the product and iALS with the preset's
@@ -25,7 +25,6 @@ from scipy import sparse
 
 from benchmarks.arrivals_content import WORLDS, World
 from tasks.arrivals import Policy, fit_arrivals, mix
-from tasks.arrivals.exchange import LOSSES
 from tasks.data import Dataset, Interactions, dataset_of, split
 from tasks.metrics import top_items
 from tasks.metrics.ranking import ranking_metrics
@@ -34,6 +33,7 @@ from tasks.training import TrainingOptions
 
 K = 20
 CONFIGS = Path(__file__).resolve().parent.parent / "tasks" / "configs"
+LOSSES = (0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)  # of the policy calibrated, in percent
 PLACES, SHARES = (1, 2, 3), (0.5, 0.75, 1.0)  # of the prototype: places, and the share of users who get them
 Point = tuple[float, float]  # loss of NDCG@20 in percent, recall of arrivals
 Curves = dict[str, dict[str, list[Point]]]  # method -> policy -> a point for each seed
@@ -217,13 +217,14 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path)
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=list(WORLDS), metavar="NAME")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=5, help="the first seed")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     for chosen in options.worlds:
         everything: Curves = defaultdict(lambda: defaultdict(list))
         loaded = WORLDS[chosen](options.data)
-        for number in range(options.seeds):
+        for number in range(options.first, options.first + options.seeds):
             print(curves(loaded, number, options.threads, everything), flush=True)
         report(everything)
         if options.plot is not None:

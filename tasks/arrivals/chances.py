@@ -4,7 +4,12 @@ Scores of arrivals are shrunk towards the mean, more so where content says littl
 those of known items. Both are therefore turned into chances by logistic regressions on what is in validation: of known
 items at the ranks of a list, and of known items that are treated as arrivals, each scored from content and the others
 only. The features mean the same for every recommender: the place that a score has among the scores of the user's
-known items, its distance from their mean in deviations, and how much the user has taken already.
+known items, its distance from their mean in deviations, and how much the user has taken already. (A square of the
+place fits better, but runs away where an arrival scores higher than any item held out that the user had not taken.)
+
+A known item that the user has taken in train can no longer be in validation. With t and v the shares of interactions in
+the two, an item that is taken with the chance p is there, given that it is not in train, with P = v p / (1 - t p); so
+an arrival is taken with p = P / (v + t P).
 """
 
 from __future__ import annotations
@@ -50,10 +55,10 @@ class View:
         return [self.tail, np.log(self.deviation), self.history]
 
     def features(self, scores: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-        """Return (n, m, 7) of scores (n, m) that stand at `ranks` (n, m), from 1 on, among the known items."""
+        """Return (n, m, 6) of scores (n, m) that stand at `ranks` (n, m), from 1 on, among the known items."""
         steps = np.log(ranks)
         distance = (scores - self.mean[:, None]) / self.deviation[:, None]
-        own = [steps, steps**2, distance, steps * self.history[:, None]]
+        own = [steps, distance, steps * self.history[:, None]]
         row = [np.broadcast_to(column[:, None], scores.shape) for column in self._row()]
         return np.stack([*own, *row], axis=-1)
 
@@ -65,13 +70,21 @@ class View:
 
 @dataclass(frozen=True)
 class Chances:
-    """Weights (8,) of the two logistic regressions on `View.features`."""
+    """Weights (7,) of the two logistic regressions on `View.features`, and the shares of train and validation."""
 
     known: np.ndarray
     arrivals: np.ndarray
+    shares: tuple[float, float]
 
     @classmethod
-    def fit(cls, known: np.ndarray, held_out: np.ndarray, later: np.ndarray, columns: np.ndarray) -> Self:
+    def fit(
+        cls,
+        known: np.ndarray,
+        held_out: np.ndarray,
+        later: np.ndarray,
+        columns: np.ndarray,
+        shares: tuple[float, float],
+    ) -> Self:
         """Learn from scores `known` (n, K), -inf where taken, and `later` (n, K), True where taken in validation.
 
         `held_out` (n, L) are the scores of known `columns` (L,) as if they were arrivals.
@@ -87,10 +100,11 @@ class Chances:
         return cls(
             fit_logistic(listed, np.take_along_axis(later, best, axis=1)[there].astype(np.float64)),
             fit_logistic(new, later[:, columns][open_].astype(np.float64)),
+            shares,
         )
 
     def of_known(self, view: View, ranks: np.ndarray) -> np.ndarray:
-        """Return (n, m) log chances of the known items at `ranks` (n, m); -inf where no visible item is left."""
+        """Return (n, m) log chances of validation for the known items at `ranks` (n, m); -inf where none is left."""
         items = view.ordered.shape[1]
         scores = np.take_along_axis(view.ordered, np.minimum(ranks, items) - 1, axis=1)
         there = np.isfinite(scores) & (ranks <= items)
@@ -98,20 +112,22 @@ class Chances:
         return np.where(there, log_expit(odds), -np.inf)
 
     def of_arrivals(self, view: View, scores: np.ndarray) -> np.ndarray:
-        """Return (n, m) log chances of arrivals with `scores` (n, m); -inf for hidden ones."""
+        """Return (n, m) log chances, at any time, of arrivals with `scores` (n, m); -inf for hidden ones."""
         there = np.isfinite(scores)
         shown = np.where(there, scores, 0.0)
-        odds = log_odds(self.arrivals, view.features(shown, view.ranks(shown)))
-        return np.where(there, log_expit(odds), -np.inf)
+        later = log_expit(log_odds(self.arrivals, view.features(shown, view.ranks(shown))))
+        train, valid = self.shares
+        return np.where(there, later - np.log(valid + train * np.exp(later)), -np.inf)
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""
-        return {"known": self.known.tolist(), "arrivals": self.arrivals.tolist()}
+        return {"known": self.known.tolist(), "arrivals": self.arrivals.tolist(), "shares": list(self.shares)}
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
         """From `facts()`; KeyError or ValueError when they are something else."""
         sides = [np.array(facts[name], dtype=np.float64) for name in ("known", "arrivals")]
-        if any(side.shape != (8,) for side in sides):
-            raise ValueError(f"chances of shape {[side.shape for side in sides]} instead of twice (8,)")
-        return cls(*sides)
+        if any(side.shape != (7,) for side in sides):
+            raise ValueError(f"chances of shape {[side.shape for side in sides]} instead of twice (7,)")
+        train, valid = facts["shares"]
+        return cls(sides[0], sides[1], (train, valid))

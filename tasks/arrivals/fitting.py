@@ -13,6 +13,7 @@ from tasks.arrivals.exchange import Exchange
 from tasks.arrivals.kernel import cosines_between, directions
 from tasks.arrivals.smoother import Features, Smoother, choose_smoother
 from tasks.data import Dataset
+from tasks.data.dataset import PARTS
 from tasks.errors import BadInput
 from tasks.metrics.ranking import Scores
 
@@ -99,7 +100,9 @@ def _calibrate(
     some = np.sort(rng.permutation(len(sample.anchors))[: max(1, PAIRS // len(later))])
     weights = smoother.held_out(cosines_between(near, near), counts)[:, some]
     held_out = sample.scores[:, sample.anchors] @ weights
-    return Chances.fit(sample.visible, held_out, later, sample.anchors[some])
+    sizes = [getattr(sample.data, part).nnz for part in PARTS]
+    shares = sizes[0] / sum(sizes), sizes[1] / sum(sizes)
+    return Chances.fit(sample.visible, held_out, later, sample.anchors[some], shares)
 
 
 def _follow(like: Arrivals, new: Features) -> Smoother:

@@ -15,7 +15,7 @@ from tasks.errors import BadInput
 
 INF = -np.inf
 # a chance that falls with the rank and, of arrivals, with the rank that they would have
-FALLING = Chances(np.array([-1.0, 0, 0, 0, 0, 0, 0, -1.0]), np.array([-1.0, 0, 0, 0, 0, 0, 0, -1.0]))
+FALLING = Chances(np.array([-1.0, 0, 0, 0, 0, 0, -1]), np.array([-1.0, 0, 0, 0, 0, 0, -1]), (0.8, 0.1))
 
 
 def drawn(users: int, known: int, arrivals: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -95,8 +95,17 @@ def test_the_best_arrivals_get_the_places() -> None:
     """Of two users with equal lists the one whose arrival scores higher gets it."""
     known = np.tile(np.linspace(1, 0, 40, dtype=np.float32), (2, 1))
     arrivals = np.array([[0.9], [0.1]], dtype=np.float32)
-    exchange = Exchange(FALLING, np.full(len(LOSSES), 2.0))
+    exchange = Exchange(FALLING, np.full(len(LOSSES), 3.5))
     assert mix(known, arrivals, 20, Policy("calibrated", 1.0), exchange).arrivals.sum(axis=1).tolist() == [1, 0]
+
+
+def test_chances_of_arrivals_allow_for_what_train_has_taken_away() -> None:
+    """An item taken with chance p is in validation, when it is not in train, with .1 p / (1 - .8 p)."""
+    known = np.linspace(1, 0, 40, dtype=np.float32)[None]
+    view, scores = View.of(known), np.array([[0.5]], dtype=np.float32)
+    odds = np.exp(-1.0 - np.log(view.ranks(scores)[0, 0]))
+    later, p = odds / (1 + odds), np.exp(FALLING.of_arrivals(view, scores)[0, 0])
+    assert 0.1 * p / (1 - 0.8 * p) == pytest.approx(later)
 
 
 def test_a_place_that_no_known_item_wants_is_free() -> None:
