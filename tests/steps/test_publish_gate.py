@@ -131,7 +131,9 @@ def test_after_a_forced_release_the_next_night_is_not_held_against_what_was_befo
     assert gate_of(folder_store, "r3")["reference"] == {"release": forced, "comparison": None, "incomparable": None}
 
 
-@pytest.mark.parametrize("lost", ["manifest.json", "twin_serving.safetensors", "histories.safetensors", "user_mapping.csv"])
+@pytest.mark.parametrize(
+    "lost", ["manifest.json", "twin_serving.safetensors", "histories.safetensors", "user_mapping.csv"]
+)
 def test_a_release_that_is_not_whole_cannot_be_compared_with(folder_store: Store, history: History, lost: str) -> None:
     """It does not keep the next one out for ever: force and configuration go past it."""
     before = first_release(folder_store, history)
