@@ -9,6 +9,7 @@ interactions, and when somebody presses *Trigger* (the form explains its fields)
 Each task runs `python -m tasks <step> --run <run id> ...`, which you can also type by hand. Running a step again is
 safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a whole. The log of a task says what was
 checked and where the artefact is; its XCom `report` has its counts and metrics, that of `publish` what is served now.
+After a promotion, `announce` emits the asset event `release`; after a rejection it is *skipped*.
 
 ## When this fails
 
@@ -19,6 +20,8 @@ One email says what failed, what was expected, and which release is served. A fa
   or the interactions, then trigger a new run.
 * **refit** (exit code 10): the model that learned from all interactions is unlike the one that was evaluated; the
   email has the numbers. The release that is served stays.
+* **announce**: the decision of `publish` could not be read, so nobody was told of a release that is served already.
+  *Clear* the task.
 * **exit code 2**, any task: the input or an option is wrong; the last lines of the log say what was found and what was
   expected. Not retried. So ends a run that was started with a parameter that the form does not have.
 * **anything else**: a fault, tried four times. Exit code 137 means out of memory or killed from outside. When the
@@ -40,6 +43,7 @@ from recsys import form
 from recsys.alerts.callbacks import mail_failed_run
 from recsys.launch.container import DEFAULTS, container
 from recsys.media import NEW_MEDIA, dataset_of
+from recsys.release import RELEASE, describe_release
 
 RUN = "{{ run_id }}"
 
@@ -69,6 +73,11 @@ def retrain_nightly() -> None:
     @task
     def models(**context: dict[str, Any]) -> list[str]:
         return list(context["params"]["models"])
+
+    # Separate from `publish`, whose success alone does not mean that there is a new release.
+    @task(outlets=[RELEASE])
+    def announce(**context: Any) -> None:  # noqa: ANN401  Airflow's own types
+        context["outlet_events"][RELEASE].extra = describe_release(context)  # type: ignore[arg-type]  it is a Context
 
     @task_group(prefix_group_id=False)
     def each_feature(feature: str) -> None:
@@ -107,6 +116,7 @@ def retrain_nightly() -> None:
             *("publish", "--run", RUN),
             "{{ '--force-publish' if params.force_publish else '--no-force-publish' }}",
         ),
+        announce(),
     )
 
 

@@ -107,7 +107,8 @@ def publish(
     inputs = [made.refitted, made.trained, made.evaluated]
     with write_artefact(store, run_key(run, "publish"), inputs=inputs) as out:
         out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
-    return {"run": run, "dataset": plan.config.dataset, **outcome, f"valid_{DECIDES}": candidate.score}
+    uri = f"{store.url}/{release_prefix(plan.config.dataset, release)}" if release else None
+    return {"run": run, "dataset": plan.config.dataset, **outcome, "uri": uri, f"valid_{DECIDES}": candidate.score}
 
 
 def gather(store: Store, run: str) -> Evidence:

@@ -27,6 +27,7 @@ BOXES = [
     "evaluate",
     "refit",
     "publish",
+    "announce",
 ]
 
 

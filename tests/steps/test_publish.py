@@ -57,6 +57,7 @@ def test_the_best_model_on_validation_is_published(
     found = publish(run="r1")
     release = str(found["release"])
     assert (found["published"], found["model"], found["valid_ndcg@20"]) == (True, "ease", 0.3)
+    assert found["uri"] == f"{store.url}/releases/{DATASET}/{release}"
     assert served(history) == release
     assert objects(store, f"releases/{DATASET}/{release}/") == FILES | {"manifest.json"}
     artefact = read_artefact(store, f"releases/{DATASET}/{release}")

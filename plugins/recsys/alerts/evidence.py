@@ -22,6 +22,7 @@ FAILURES = """
 SELECT suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids
 FROM rec.validation_failures WHERE run = %s ORDER BY suite, position
 """
+DECISION = "SELECT run, dataset, outcome, model, release, gate FROM rec.decision WHERE run = %s"
 CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
 
 
@@ -62,6 +63,14 @@ def read_champion(dataset: str) -> Champion | None:
         cursor.execute(CHAMPION, (dataset,))
         row = cursor.fetchone()
         return Champion(*row) if row else None
+
+
+def read_record(run: str) -> dict[str, Any] | None:
+    """Return the decision of `run` as it was recorded, by column, or None."""
+    with closing(_connect()) as database, database.cursor() as cursor:
+        cursor.execute(DECISION, (run,))
+        row, columns = cursor.fetchone(), [column.name for column in cursor.description or ()]
+        return dict(zip(columns, row, strict=True)) if row else None
 
 
 def _connect() -> connection:

@@ -1,0 +1,62 @@
+"""What `publish` decided: its closing line, and what that lacks from the record in the metrics database.
+
+Only here it is known what they are named. What is missing is left out: an earlier version recorded less, and the
+launcher `kubernetes` has no closing line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PROMOTED, REJECTED = "promoted", "rejected"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of a run that came as far as `publish`; what is not known is None or empty."""
+
+    outcome: str
+    run: str | None = None
+    dataset: str | None = None
+    model: str | None = None
+    release: str | None = None
+    uri: str | None = None  # of the release in the store
+    reason: str | None = None
+    figures: str | None = None  # the metric that decides, its difference to the champion's and the interval
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the model on validation, by name
+    gate: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the run's model is served now."""
+        return self.outcome == PROMOTED
+
+
+def read_decision(report: Mapping[str, Any] | None, record: Mapping[str, Any] | None = None) -> Decision | None:
+    """Return the decision by the closing line of `publish` and the row of `rec.decision`, or None if neither has it."""
+    gate: Mapping[str, Any] = (record or {}).get("gate") or {}
+    known: dict[str, Any] = {"reason": gate.get("reason")} | dict(record or {}) | dict(report or {})
+    if "outcome" not in known:
+        return None
+    names = ("outcome", "run", "dataset", "model", "release", "uri", "reason", "figures")
+    metrics = {name: value for name, value in known.items() if name.startswith("valid_")}
+    return Decision(
+        **{name: known[name] for name in names if known.get(name) is not None},
+        metrics=metrics or _metrics_of(gate, known.get("model")),
+        gate=gate,
+    )
+
+
+def find(facts: Mapping[str, Any], *path: str) -> Any:  # noqa: ANN401  JSON
+    """Return what is at `path` in nested JSON, or None if any part of it is missing."""
+    found: Any = facts
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _metrics_of(gate: Mapping[str, Any], model: str | None) -> dict[str, float]:
+    value = find(gate, "candidate", "figures", str(model))
+    return {} if value is None else {f"valid_{gate.get('metric')}": value}
