@@ -102,11 +102,14 @@ def prototype(drawn: Drawn, names: tuple[str, ...]) -> np.ndarray:
 
     Rows are weighted by the root of their count; lambda is the best on a fifth of the known items.
     """
-    known = np.concatenate([drawn.data.features[name] for name in names], axis=1)
-    mean, scale = known.mean(axis=0), known.std(axis=0) + 1e-6
-    known, new = (
-        (rows - mean) / scale for rows in (known, np.concatenate([drawn.features[name] for name in names], axis=1))
-    )
+    sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for name in names:
+        rows = drawn.data.features[name]
+        mean = rows.mean(axis=0)
+        scale = (rows - mean).std()
+        for side, part in zip(sides, (rows, drawn.features[name]), strict=True):
+            side.append((part - mean) / scale)
+    known, new = (np.concatenate(side, axis=1) for side in sides)
     weight = np.sqrt(np.asarray(drawn.data.train.sum(axis=0)).ravel())
     gram = drawn.vectors.T @ drawn.vectors
     users = np.linalg.solve(gram.astype(np.float64), (drawn.scores @ drawn.vectors).T).T
@@ -121,7 +124,7 @@ def prototype(drawn: Drawn, names: tuple[str, ...]) -> np.ndarray:
     rest, held = np.flatnonzero(~fold), np.flatnonzero(fold)
     taken = (drawn.data.train + drawn.data.valid).tocsr()[:, held]
     recalls = {}
-    for l2 in (30.0, 100.0, 300.0):
+    for l2 in (30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4):
         tried = (users @ predict(rest, known[held], l2).T).astype(np.float32)
         recalls[l2] = _mean("recall", top_items(tried, K), taken)
     best = max(recalls, key=lambda l2: recalls[l2])
