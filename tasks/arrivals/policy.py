@@ -28,6 +28,6 @@ class Policy:
             raise BadInput(f"a share of {self.number:g} for arrivals found, expected one from 0 to 1")
 
 
-# One percent is less than what the choice of another good model changes, and shows six and eighteen in a hundred of what
-# users take of arrivals, where a list without them shows none (docs/results.md).
+# One percent is less than the choice of another good model changes, and it finds 18 % (Last.fm-2k) and 6 %
+# (MovieLens-1M) of what users take of arrivals, of which a list without them shows nothing (docs/results.md).
 DEFAULT = Policy("calibrated", 1.0)
