@@ -96,6 +96,16 @@ class Ran:
         lines = folder / "commands.jsonl"
         self.commands = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
 
+    @property
+    def note(self) -> str | None:
+        """What the grid says of the run."""
+        from airflow.models.dagrun import DagRunNote
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            found = session.get(DagRunNote, self.run.id)
+            return found.content if found else None
+
     def states(self) -> dict[str, set[str]]:
         """Task -> the states of its instances."""
         return {task: {str(ti.state) for (t, _), ti in self.tasks.items() if t == task} for task, _ in self.tasks}

@@ -119,6 +119,7 @@ def test_nothing_new_skips_everything_and_is_a_success(run_dag: RunDag, retrain:
     assert states["scan"] == {"skipped"}
     assert {task: states[task] for task in AFTER_SCAN} == {task: {"skipped"} for task in AFTER_SCAN}
     assert [command[0] for command in ran.commands] == ["scan"]
+    assert ran.note == "skipped: no new media since release 7"
 
 
 @pytest.mark.parametrize("check", ["check-embeddings", "check-dataset"])
@@ -132,6 +133,8 @@ def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(
     assert not {"train", "evaluate", "refit", "publish"} & {command[0] for command in ran.commands}
     assert (ran.tasks[check, -1].state, ran.tasks[check, -1].try_number) == ("failed", 1)
     assert ran.states()["publish"] == {"upstream_failed"}
+    reason = f"{check} ended with exit code 10 (validation failed): 2 of 9 expectations failed"
+    assert ran.note == f"failed at {check}: {reason}"
 
 
 def test_a_fault_is_retried_and_then_fails_the_run(run_dag: RunDag, impatient: dict[str, DAG]) -> None:

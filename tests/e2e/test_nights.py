@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def test_the_first_night_ends_with_a_release(site: Site, first: Night) -> None:
     assert {task["try_number"] for task in first.tasks} == {1}
     assert first.state == "success"
     assert first.mails == []
+
+
+def test_the_grid_says_what_a_night_came_to(site: Site, first: Night, second: Night) -> None:
+    """The scheduler wrote the note of each run when it ended."""
+    notes = [site.stack.api().run("retrain_nightly", night.run)["note"] for night in (first, second)]
+    assert re.match(r"promoted (popularity|bpr), NDCG@20 .*\d, \d+ arrivals?, \d+ files? refused$", notes[0])
+    assert notes[1].startswith(f"skipped: nothing is new since run {first.run}, which published a release")
 
 
 def test_the_release_is_whole_and_is_what_is_served(site: Site, first: Night) -> None:

@@ -178,10 +178,10 @@ def test_other_exit_codes_fail_with_the_last_sentence_of_standard_error(
 
 
 def test_exit_code_99_skips_with_the_reason(bench: Bench) -> None:
-    """Nothing to do is no failure: no reason is kept for an alert."""
+    """Nothing to do is no failure: the reason is kept for the note of the run, and none for an alert."""
     with pytest.raises(AirflowSkipException, match=r"^no new media$"):
         bench.run("import sys; sys.exit(print('no new media', file=sys.stderr) or 99)")
-    assert bench.ti.pushed == {}
+    assert bench.ti.pushed == {"skipped": "no new media"}
 
 
 def test_a_command_killed_from_outside_is_named_so_and_retried(bench: Bench) -> None:

@@ -23,6 +23,7 @@ FAILED = 1  # exit code of any other fault
 KILLED = 137  # 128 + SIGKILL, as reported by shells and container engines
 FAULT = "fault"  # XCom key of the reason of a failure, for the alert
 REPORT = "report"  # XCom key of a command's closing line: its counts and metrics
+SKIPPED = "skipped"  # XCom key of why a command had nothing to do, for the note of the run
 LONGEST_SENTENCE = 2000
 WIDTH = 160  # characters: a line of a log that the UI shows without scrolling sideways
 
@@ -64,7 +65,9 @@ def settle(context: Context, command: Sequence[str], code: int, sentence: str, c
         _show(context, closing)
         return
     if code == NOTHING_TO_DO:
-        raise AirflowSkipException(sentence or f"{command[0]} found nothing to do")
+        sentence = sentence or f"{command[0]} found nothing to do"
+        _push(context, SKIPPED, sentence)
+        raise AirflowSkipException(sentence)
     text = f"{command[0]} ended with {describe_code(code)}: {sentence or 'it wrote no error'}"
     remember(context, command, code, text)
     raise FailedForGood(text, code) if code in FINAL else Failed(text, code)
@@ -101,7 +104,7 @@ def remember(context: Context, command: Sequence[str], code: int, error: str) ->
     _push(context, FAULT, {"command": list(command), "exit_code": code, "error": error, "try_number": tried})
 
 
-def _push(context: Context, key: str, value: dict[str, object]) -> None:
+def _push(context: Context, key: str, value: object) -> None:
     """Show `value` with the task, whose outcome does not depend on it."""
     try:
         context["ti"].xcom_push(key, value)

@@ -1,0 +1,66 @@
+"""The note of a run: one line in Airflow's grid that says what the run came to. Independent of Airflow.
+
+Its facts are the XComs of the run's tasks: their closing lines, and why they failed or had nothing to do.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from recsys.decision import Decision, read_decision
+
+LONGEST = 1000  # characters that Airflow stores
+COUNTS = (("prepare", "arrivals", "arrival", "arrivals"), ("extract", "rejected", "file refused", "files refused"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What Airflow knows of a run that has ended."""
+
+    succeeded: bool
+    reason: str  # Airflow's word for it
+    failed: Sequence[str] = ()  # tasks that failed for good
+    faults: Mapping[str, str] = field(default_factory=dict)  # task -> why
+    skipped: str | None = None  # why `scan` had nothing to do
+    reports: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # task -> its closing lines
+
+
+def describe_run(run: Ended) -> str:
+    """Return the note. Without reports (launcher `kubernetes`) a good run is said to have succeeded, and no more."""
+    decision = read_decision(next(iter(run.reports.get("publish", [])), None))
+    parts = [] if decision is None else [describe_decision(decision)]
+    if not run.succeeded:
+        parts.append(_describe_failure(run))
+    elif decision is None:
+        parts.append(f"skipped: {run.skipped}" if run.skipped else "succeeded")
+    parts += [f"{number:,} {one if number == 1 else many}" for one, many, number in count(run)]
+    return textwrap.shorten(", ".join(parts), LONGEST, placeholder=" ... (more in the logs)")
+
+
+def describe_decision(decision: Decision) -> str:
+    """What became of the model, with its metric; a rejection has it in its reason."""
+    if not decision.promoted:
+        return f"rejected {decision.model}: {decision.reason}"
+    measured = (f"{name.removeprefix('valid_')} {value:.4f}" for name, value in decision.metrics.items())
+    metric, _, figures = (decision.figures or ", ".join(measured)).partition(" ")
+    return f"promoted {decision.model}" + (f", {metric.upper()} {figures}" if figures else "")
+
+
+def count(run: Ended) -> list[tuple[str, str, int]]:
+    """Return the counts that were reported: the word for one, for many, and how many."""
+    found = [
+        (one, many, [report[key] for report in run.reports.get(task, []) if key in report])
+        for task, key, one, many in COUNTS
+    ]
+    return [(one, many, sum(numbers)) for one, many, numbers in found if numbers]
+
+
+def _describe_failure(run: Ended) -> str:
+    if not run.failed:
+        return f"failed: {run.reason}"
+    first, *others = run.failed
+    more = f" (and {len(others)} more)" if others else ""
+    return f"failed at {first}{more}: {run.faults.get(first, 'its log says why')}"
