@@ -11,6 +11,9 @@ safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a w
 checked and where the artefact is; its XCom `report` has its counts and metrics, that of `publish` what is served now.
 After a promotion, `announce` emits the asset event `release`; after a rejection it is *skipped*.
 
+The note of a run, in the grid, says in one line what it came to. One email tells, with the figures, that the gate
+turned a model down, that there is a release again after bad runs, or that the served release has become old.
+
 ## When this fails
 
 One email says what failed, what was expected, and which release is served. A failed run never changes that release.
@@ -30,7 +33,8 @@ One email says what failed, what was expected, and which release is served. A fa
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
 RECSYS_ENCODER, RECSYS_FEATURES (JSON, in place of modalities and encoder), RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are
-the form's defaults, which scheduled runs use; RECSYS_ALERT_TO receives the email.
+the form's defaults, which scheduled runs use; RECSYS_ALERT_TO receives the email, and
+RECSYS_CHAMPION_DAYS says when a release is old.
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, chain, dag, task, task_group
 from recsys import form
 from recsys.alerts.callbacks import mail_failed_run
+from recsys.alerts.decisions import mail_decision
 from recsys.launch.container import DEFAULTS, container
 from recsys.media import NEW_MEDIA, dataset_of
 from recsys.release import RELEASE, describe_release
@@ -58,6 +63,7 @@ RUN = "{{ run_id }}"
     dagrun_timeout=timedelta(hours=20),  # a run that hangs is ended, with an alert, before the next nightly run
     default_args=DEFAULTS,
     on_failure_callback=mail_failed_run,
+    on_success_callback=mail_decision,
     user_defined_macros={"dataset_of": dataset_of},
     params=form.RETRAIN,
     doc_md=__doc__,

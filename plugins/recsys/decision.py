@@ -60,3 +60,25 @@ def find(facts: Mapping[str, Any], *path: str) -> Any:  # noqa: ANN401  JSON
 def _metrics_of(gate: Mapping[str, Any], model: str | None) -> dict[str, float]:
     value = find(gate, "candidate", "figures", str(model))
     return {} if value is None else {f"valid_{gate.get('metric')}": value}
+
+
+def list_figures(decision: Decision) -> list[tuple[str, str]]:
+    """Return name and value of the gate's figures, for people: of both twins, their difference, its interval."""
+    gate = decision.gate
+    rows = [("model", decision.model), ("reason", decision.reason), ("figures", None if gate else decision.figures)]
+    known = find(gate, "comparison", "known")
+    reference = find(gate, "reference", "comparison", "known")
+    rows.append((str(gate.get("metric")), _compare(known) if known else None))
+    rows.append(("with the reference", _compare(reference) if reference else None))
+    if not known:
+        rows += [(name, f"{value:.4f}") for name, value in decision.metrics.items()]
+        before = find(gate, "champion", "figure")
+        rows.append(("champion's at its promotion", None if before is None else f"{before:.4f}"))
+    rows.append(("published by force, although", gate.get("forced")))
+    return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _compare(figures: Mapping[str, Any]) -> str:
+    interval = f"{figures['low']:+.4f} to {figures['high']:+.4f}"
+    difference = f"{figures['difference']:+.4f} ({interval})"
+    return f"{figures['candidate']:.4f} against {figures['other']:.4f}: {difference}, {figures['users']:,} users"

@@ -140,3 +140,31 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         pytest.skip(f"{control_plane.TASKS_PYTHON} does not exist: no PostgreSQL and no mail server for these tests")
     with control_plane.servers(tmp_path_factory.mktemp("servers")) as found:
         yield found
+
+
+@pytest.fixture
+def post(servers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Everything an alert needs, in the environment as the stack sets it."""
+    from tests.dags.mailbox import Post
+
+    smtp = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": servers["smtp_port"], "extra": smtp}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_METRICS_DB", servers["dsn"])
+    monkeypatch.setenv("RECSYS_METRICS_DSN", servers["dsn"])
+    return Post(Path(servers["mails"]))
+
+
+@pytest.fixture
+def tell(post: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Have the DAG processor run a finished run's callback, as the scheduler asks it to; returns its log."""
+    from tests.dags.mailbox import run_callback
+
+    def call(run: Any, to: str = "one@example.org, two@example.org") -> str:
+        with (
+            monkeypatch.context() as only_now
+        ):  # `dag.test` calls the callback too, in a process that can look up nothing
+            only_now.setenv("RECSYS_ALERT_TO", to)
+            return run_callback(run)
+
+    return call

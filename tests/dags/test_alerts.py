@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
-import io
 import json
-import os
-import selectors
-import subprocess
-import time
-import warnings
 from collections.abc import Callable
 from datetime import timedelta
-from email.message import EmailMessage
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
-from airflow.dag_processing.processor import DagFileProcessorProcess
-from airflow.models.dagrun import DagRun
-from airflow.sdk.api.client import Client
 from airflow.sdk.exceptions import AirflowTaskTimeout
-from airflow.sdk.execution_time.supervisor import in_process_api_server
-from airflow.utils.session import create_session
 from recsys.alerts import callbacks
 from recsys.alerts.callbacks import compose
 from recsys.alerts.letter import subject
 from recsys.launch.outcome import log_failed_task, log_failed_try
-from sqlalchemy import select
-from uuid6 import uuid7
 
-from tests import control_plane
+from tests.dags.mailbox import bodies, with_history
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-DEADLINE = 60.0
 RUN = "manual__2026-03-01T02:00:00+00:00"
 REPORT: dict[str, Any] = {
     "suite": "dataset",
@@ -83,103 +64,8 @@ with open_history() as history:
 """
 
 
-class Post:
-    """The mail server's folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.before = set(folder.glob("*.eml"))
-
-    def arrived(self) -> list[EmailMessage]:
-        """The mails that came since this test began."""
-        new = sorted(set(self.folder.glob("*.eml")) - self.before)
-        return [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in new]
-
-
-@pytest.fixture
-def post(servers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Post:
-    """Everything an alert needs, in the environment as the stack sets it."""
-    smtp = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}
-    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": servers["smtp_port"], "extra": smtp}
-    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW_CONN_METRICS_DB", servers["dsn"])
-    monkeypatch.setenv("RECSYS_METRICS_DSN", servers["dsn"])
-    return Post(Path(servers["mails"]))
-
-
-@pytest.fixture
-def tell(post: Post, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Have the DAG processor run a finished run's failure callback, as the scheduler asks it to; returns its log."""
-
-    def call(run: DagRun, to: str = "one@example.org, two@example.org") -> str:
-        with (
-            monkeypatch.context() as only_now
-        ):  # `dag.test` calls the callback too, in a process that can look up nothing
-            only_now.setenv("RECSYS_ALERT_TO", to)
-            return run_callback(run)
-
-    return call
-
-
-def run_callback(run: DagRun) -> str:
-    """The DAG processor's child process, with the API it would have."""
-    client = Client(base_url=None, token="", dry_run=True, transport=in_process_api_server().transport)
-    client.base_url = "http://in-process.invalid./"
-    log = io.BytesIO()
-    folder = control_plane.ROOT / "dags"
-    request = callback_request(run)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # Airflow forgets its copy of a socket of the child's
-        process = DagFileProcessorProcess.start(
-            id=request[0],
-            path=folder / f"{run.dag_id}.py",
-            bundle_path=folder,
-            bundle_name="dags-folder",
-            dag_file_rel_path=f"{run.dag_id}.py",
-            callbacks=[request[1]],
-            selector=selectors.DefaultSelector(),
-            logger=structlog.wrap_logger(
-                structlog.BytesLogger(log), processors=[structlog.processors.JSONRenderer(serializer=to_bytes)]
-            ),
-            logger_filehandle=log,
-            client=client,
-        )
-    deadline = time.monotonic() + DEADLINE
-    while not process.is_ready:
-        assert time.monotonic() < deadline
-        process._service_subprocess(0.1)
-    told = log.getvalue().decode()
-    process.close()  # type: ignore[no-untyped-call]  # Airflow's
-    return told
-
-
-def to_bytes(value: Any, **options: Any) -> bytes:
-    """JSON, one line."""
-    return json.dumps(value, **options).encode()
-
-
-def callback_request(run: DagRun) -> tuple[Any, Any]:
-    """What the scheduler sends for a run that failed: the task that ended it last comes along."""
-    with create_session() as session:
-        found = session.scalars(select(DagRun).where(DagRun.id == run.id)).one()
-        failed = [ti for ti in found.get_task_instances(session=session) if ti.state == "failed"]
-        last = max(failed, key=lambda ti: str(ti.end_date), default=None)
-        return uuid7(), found.produce_dag_callback(None, success=False, relevant_ti=last, reason="task_failure")  # type: ignore[arg-type]
-
-
-def with_history(program: str, *arguments: str) -> None:
-    """Run a program of the task package's environment: what it writes is what the alert reads."""
-    command = [str(control_plane.TASKS_PYTHON), "-c", program, *arguments]
-    subprocess.run(command, cwd=control_plane.ROOT, env=dict(os.environ), check=True)
-
-
-def bodies(mail: EmailMessage) -> list[str]:
-    """Plain text and HTML, each with its line breaks as blanks."""
-    return [" ".join(part.get_content().split()) for part in mail.iter_parts()]
-
-
 def test_a_failed_validation_is_one_mail_with_the_evidence(
-    run_dag: Callable[..., Any], retrain: DAG, post: Post, tell: Callable[..., str]
+    run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str]
 ) -> None:
     """Dataset, run and link, the failed expectation and only that, ten item ids, what is being served."""
     with_history(PROMOTE, "films")
@@ -215,7 +101,7 @@ def test_a_failed_validation_is_one_mail_with_the_evidence(
 
 
 def test_faults_are_one_mail_with_every_failed_task_and_its_last_error(
-    run_dag: Callable[..., Any], impatient: dict[str, DAG], post: Post, tell: Callable[..., str]
+    run_dag: Callable[..., Any], impatient: dict[str, DAG], post: Any, tell: Callable[..., str]
 ) -> None:
     """Two models failed: both are named, with their tries; nobody is told twice."""
     outcomes = {"train/bpr": (1, "the loss is NaN"), "evaluate/ease": (137, "")}
@@ -231,7 +117,7 @@ def test_faults_are_one_mail_with_every_failed_task_and_its_last_error(
 
 
 def test_the_mail_goes_out_when_the_metrics_database_is_away(
-    run_dag: Callable[..., Any], retrain: DAG, post: Post, tell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says what could not be found out, and shows no password."""
     monkeypatch.setenv("AIRFLOW_CONN_METRICS_DB", "postgresql://metrics:very-secret@127.0.0.1:1/metrics")
@@ -246,7 +132,7 @@ def test_the_mail_goes_out_when_the_metrics_database_is_away(
 
 
 def test_an_alert_that_cannot_be_sent_is_loud_in_the_log_and_changes_nothing(
-    run_dag: Callable[..., Any], retrain: DAG, post: Post, tell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody listens on the mail server's port."""
     monkeypatch.setenv(
@@ -261,7 +147,7 @@ def test_an_alert_that_cannot_be_sent_is_loud_in_the_log_and_changes_nothing(
 
 
 def test_without_recipients_the_log_says_what_to_set(
-    run_dag: Callable[..., Any], retrain: DAG, post: Post, tell: Callable[..., str]
+    run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str]
 ) -> None:
     """An unset RECSYS_ALERT_TO is no error, and no silence."""
     ran = run_dag(retrain, {"scan": (2, "no")})
@@ -270,7 +156,7 @@ def test_without_recipients_the_log_says_what_to_set(
 
 
 def test_a_run_that_timed_out_is_told_without_a_failed_task(
-    run_dag: Callable[..., Any], retrain: DAG, post: Post
+    run_dag: Callable[..., Any], retrain: DAG, post: Any
 ) -> None:
     """Airflow may know no task that ended the run; then the context is small and the mail too."""
     alert = compose({"dag": retrain, "run_id": RUN, "reason": "timed_out"})
@@ -293,7 +179,7 @@ def test_a_dag_that_runs_every_few_minutes_does_not_mail_every_few_minutes(
 
 
 def test_failing_looks_in_a_row_are_one_mail(
-    run_dag: Callable[..., Any], dags: dict[str, DAG], post: Post, tell: Callable[..., str]
+    run_dag: Callable[..., Any], dags: dict[str, DAG], post: Any, tell: Callable[..., str]
 ) -> None:
     """The same, asked of Airflow's own record of the run before."""
     for _ in range(2):

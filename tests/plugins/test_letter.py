@@ -85,6 +85,14 @@ def test_without_a_champion_it_says_that_nothing_is_served(alert: Alert) -> None
     assert "Not available: the release that is being served (OperationalError: away)" in blind
 
 
+def test_a_failure_after_the_promotion_does_not_deny_it(alert: Alert) -> None:
+    """Such as one of `announce`, when the release is served already."""
+    assert alert.champion is not None
+    late = text(replace(alert, champion=replace(alert.champion, run=alert.run)))
+    assert "films is served from release r-7" in late
+    assert "published nothing" not in late
+
+
 def test_a_subject_is_no_longer_than_servers_take(alert: Alert) -> None:
     """What comes first is what matters: dataset and matter stay."""
     found = subject(replace(alert, run="r" * 300))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from recsys.alerts import evidence
 from recsys.alerts.letter import Alert, FailedTask, markup, subject, text
+from recsys.alerts.lookup import LookUp
 from recsys.launch.outcome import FAULT
 from recsys.links import log_url, run_url
 from recsys.media import dataset_of
@@ -17,25 +18,32 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 RECIPIENTS = "RECSYS_ALERT_TO"
 
 
 def mail_failed_run(context: Context) -> None:
     """DAG-level callback: send one email to RECSYS_ALERT_TO. Errors here do not change the outcome of the run."""
-    run = context.get("run_id", "unknown run")
+
+    def write() -> tuple[str, str, str]:
+        alert = compose(context)
+        return subject(alert), text(alert), markup(alert)
+
+    deliver(context.get("run_id", "unknown run"), "failed", write)
+
+
+def deliver(run: str, what: str, write: Callable[[], tuple[str, str, str]]) -> None:
+    """Send what `write` returns: subject, text and HTML. `what` the run did is logged if that fails."""
     to = [address.strip() for address in os.environ.get(RECIPIENTS, "").replace(";", ",").split(",") if address.strip()]
     if not to:
-        log.warning("run %s failed and no alert was sent: %s is not set, expected email addresses", run, RECIPIENTS)
+        log.warning("run %s %s and no alert was sent: %s is not set, expected email addresses", run, what, RECIPIENTS)
         return
     try:
         # Every DAG file imports this module, and SMTP takes 0.4 s to import.
         from recsys.alerts.mail import send  # noqa: PLC0415
 
-        alert = compose(context)
-        send(to, subject(alert), text(alert), markup(alert))
+        send(to, *write())
     except Exception:
-        log.exception("ALERT NOT SENT: run %s failed", run)
+        log.exception("ALERT NOT SENT: run %s %s", run, what)
     else:
         log.info("alert about run %s sent to %d recipients", run, len(to))
 
@@ -55,16 +63,7 @@ def mail_first_failed_run(context: Context) -> None:
 
 def compose(context: Context) -> Alert:
     """Collect the facts. Those that are unavailable are named in the email, which is sent anyway."""
-    gaps: list[str] = []
-
-    def look_up(what: str, missing: T, find: Callable[..., T], *arguments: object) -> T:
-        try:
-            return find(*arguments)
-        except Exception as error:
-            log.exception("could not find out %s", what)
-            gaps.append(f"{what} ({type(error).__name__}: {error})")
-            return missing
-
+    look_up = LookUp()
     dag, run = context["dag"].dag_id, context["run_id"]
     dataset = look_up(
         "the dataset", "unknown dataset", lambda: dataset_of(context["params"], context["triggering_asset_events"])
@@ -78,7 +77,7 @@ def compose(context: Context) -> Alert:
         tasks=look_up("the failed tasks", [], failed_tasks, context),
         failures=look_up("the failed expectations", [], evidence.read_failures, run),
         champion=look_up("the release that is being served", None, evidence.read_champion, dataset),
-        gaps=gaps,
+        gaps=look_up.gaps,
     )
 
 

@@ -24,6 +24,27 @@ FROM rec.validation_failures WHERE run = %s ORDER BY suite, position
 """
 DECISION = "SELECT run, dataset, outcome, model, release, gate FROM rec.decision WHERE run = %s"
 CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
+# Runs of Airflow have a URL. Nobody records that one failed by a fault: it is still `running` when the next one ends.
+BAD_RUNS = """
+SELECT r.run, CASE r.status WHEN 'rejected' THEN 'rejected' ELSE 'failed' END
+FROM rec.run this JOIN rec.run r ON r.dataset = this.dataset AND r.run <> this.run AND r.started_at < this.started_at
+WHERE this.run = %s AND (r.status IN ('rejected', 'failed') OR r.status = 'running' AND r.url IS NOT NULL)
+AND r.started_at > coalesce((
+    SELECT max(d.decided_at) FROM rec.decision d
+    WHERE d.dataset = this.dataset AND d.outcome = 'promoted' AND d.run <> this.run
+), '-infinity')
+ORDER BY r.started_at
+"""
+# It became old when its days were over, or when a rollback went back to it; who ended later than that has told of it.
+NEWLY_OLD = """
+SELECT made.created_at
+FROM rec.champion c JOIN rec.release made USING (dataset, release),
+LATERAL (SELECT greatest(c.since, made.created_at + make_interval(days => %(days)s))) AS became(old)
+WHERE c.dataset = %(dataset)s AND became.old <= now() AND NOT EXISTS (
+    SELECT FROM rec.run r
+    WHERE r.dataset = c.dataset AND r.run <> %(run)s AND r.url IS NOT NULL AND r.finished_at >= became.old
+)
+"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,21 @@ def read_record(run: str) -> dict[str, Any] | None:
         cursor.execute(DECISION, (run,))
         row, columns = cursor.fetchone(), [column.name for column in cursor.description or ()]
         return dict(zip(columns, row, strict=True)) if row else None
+
+
+def read_bad_runs(run: str) -> list[tuple[str, str]]:
+    """Return name and status of the runs before `run`, since the last promotion, that failed or were rejected."""
+    with closing(_connect()) as database, database.cursor() as cursor:
+        cursor.execute(BAD_RUNS, (run,))
+        return [(name, status) for name, status in cursor.fetchall()]
+
+
+def read_day_if_newly_old(dataset: str, run: str, days: int) -> datetime | None:
+    """Return when the champion was made, if it is older than `days` and no run before `run` ended since it is."""
+    with closing(_connect()) as database, database.cursor() as cursor:
+        cursor.execute(NEWLY_OLD, {"dataset": dataset, "run": run, "days": days})
+        row = cursor.fetchone()
+        return row[0] if row else None
 
 
 def _connect() -> connection:

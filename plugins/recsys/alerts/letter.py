@@ -58,13 +58,18 @@ def subject(alert: Alert) -> str:
 
 def describe_serving(alert: Alert) -> str:
     """What the users of the recommender get now."""
-    nothing = "This run published nothing."
-    if alert.champion is None:
-        what = "is not known" if alert.gaps else "does not exist yet"
-        return f"{nothing} The release that {alert.dataset} is served from {what}."
-    release, model = alert.champion.release, alert.champion.model
-    since = alert.champion.since.strftime("%Y-%m-%d %H:%M %Z").strip()
-    return f"{nothing} {alert.dataset} is still served from release {release}, model {model}, since {since}."
+    published = alert.champion is not None and alert.champion.run == alert.run  # and then something failed
+    serving = describe_champion(alert.dataset, alert.champion, alert.run, known=not alert.gaps)
+    return serving if published else f"This run published nothing. {serving}"
+
+
+def describe_champion(dataset: str, champion: Champion | None, run: str, *, known: bool) -> str:
+    """What a dataset is served from, by the end of `run`; not `known`: it may be that it could not be found out."""
+    if champion is None:
+        return f"The release that {dataset} is served from {'does not exist yet' if known else 'is not known'}."
+    since = champion.since.strftime("%Y-%m-%d %H:%M %Z").strip()
+    still = "" if champion.run == run else "still "
+    return f"{dataset} is {still}served from release {champion.release}, model {champion.model}, since {since}."
 
 
 def details(failure: Failure) -> Iterator[tuple[str, str]]:
