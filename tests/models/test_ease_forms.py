@@ -17,7 +17,7 @@ from tasks.models.solvers.item_neighbours import neighbours
 from tasks.releases.server import ReleaseServer
 from tasks.store import FolderStore
 from tasks.training import TrainingOptions
-from tests.released import released
+from tests.released import by_item, released
 from tests.world import dataset, histories, random_world
 
 USERS, ITEMS = 20, 60
@@ -134,7 +134,7 @@ def test_every_form_answers_from_its_state_and_from_a_release(form: str, tmp_pat
         served.recommend("user 3", ITEMS, include_seen=True),
         served.recommend_new(history, ITEMS, include_seen=True),
     ):
-        mine = [dict(found)[f"item {item}"] for item in range(ITEMS)]
+        mine = [by_item(found)[f"item {item}"] for item in range(ITEMS)]
         np.testing.assert_allclose(mine, model.scores(np.array([3]))[0], rtol=1e-4, atol=1e-5)
 
 
