@@ -67,6 +67,7 @@ def test_the_whole_job_on_a_slice_of_real_data(
     for model in ("popularity", "ease"):
         tasks("train", "--run", RUN, "--model", model)
         tasks("evaluate", "--run", RUN, "--model", model)
+    tasks("refit", "--run", RUN)
     tasks("publish", "--run", RUN)
 
     aligned = read_artefact(s3_store, f"runs/{RUN}/align")
@@ -84,5 +85,6 @@ def test_the_whole_job_on_a_slice_of_real_data(
     assert champion is not None
     release = read_artefact(s3_store, f"releases/ml1m/{champion.release}")
     recommended = release.frame("recommendations.parquet")
-    assert set(recommended["item_id"]) <= set(films)
+    assert set(recommended["item_id"]) <= set(rows)
+    assert set(recommended.loc[~recommended["arrival"], "item_id"]) <= set(films)
     assert broken.stem not in set(recommended["item_id"])

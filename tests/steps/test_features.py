@@ -110,6 +110,7 @@ def test_a_run_embeds_each_feature_by_its_own_encoder(
     for model in ("vbpr", "popularity"):
         do(capsys, "train", "--run", "one", "--model", model)
         do(capsys, "evaluate", "--run", "one", "--model", model)
+    do(capsys, "refit", "--run", "one")
     published = do(capsys, "publish", "--run", "one")
 
     aligned = read_artefact(films, "runs/one/align")
