@@ -135,8 +135,10 @@ class SeededSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw them jointly."""
-        return self._sampler.sample_relative(study, trial, search_space)
+        """Draw them jointly; what was tried before is not tried again: each is then drawn at random."""
+        drawn = self._sampler.sample_relative(study, trial, search_space)
+        others = [other.params for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+        return {} if drawn in others else drawn
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -157,6 +157,8 @@ def test_a_run_needs_no_database_to_its_metrics(
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["against"] == "ease"
     store = FolderStore(world / "store")
     assert read_artefact(store, "runs/one/evaluate-ease").json("metrics.json")["test"]["ndcg@20"] > 0
+    assert without_database("refit", "--run", "one") == 0
+    capsys.readouterr()
     for words in (["publish", "--run", "one"], ["rollback", "--dataset", "films"], ["history"], ["migrate"]):
         assert without_database(*words) == 2, words
         said = capsys.readouterr().err
