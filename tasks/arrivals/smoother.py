@@ -45,7 +45,7 @@ class Smoother:
         return Kernel({name: weight / total for name, weight in self.weights.items()}, self.sharpness)
 
     def noise(self, counts: np.ndarray) -> np.ndarray:
-        """Return (K,) l2 over the weight of each item; an item without interactions weighs as if it had one."""
+        """Return (K,) l2 over the weight of each item; an item without interactions has the weight of one."""
         weights = np.maximum(counts, 1.0) ** self.exponent
         return np.asarray(self.l2 * weights.mean() / weights)
 
@@ -87,11 +87,11 @@ def choose_smoother(known: Features, counts: np.ndarray, scores: np.ndarray, tak
 def _changes(modalities: list[str]) -> list[Callable[[Smoother], Smoother]]:
     """What is tried, in this order, on the best until then."""
 
-    def weigh(name: str, share: float) -> Callable[[Smoother], Smoother]:
+    def set_weight(name: str, share: float) -> Callable[[Smoother], Smoother]:
         return lambda best: replace(best, weights={**best.weights, name: share})
 
     return [
-        *(weigh(name, share) for name in modalities for share in SHARES),
+        *(set_weight(name, share) for name in modalities for share in SHARES),
         *(partial(replace, sharpness=value) for value in SHARPNESS[1:]),
         *(partial(replace, l2=value) for value in L2[1:]),
         *(partial(replace, exponent=value) for value in EXPONENT[1:]),

@@ -86,12 +86,12 @@ def find_copies(features: Mapping[str, np.ndarray], known: Mapping[str, np.ndarr
     copies = np.zeros(size, dtype=bool)
     for start in range(0, size, BLOCK):
         block = slice(start, start + BLOCK)
-        alike = [(mine[block] @ others.T) >= SAME for mine, others in units.values()]  # (block, K) each
-        copies[block] = np.logical_and.reduce(alike).any(axis=1)
+        similar = [(mine[block] @ others.T) >= SAME for mine, others in units.values()]  # (block, K) each
+        copies[block] = np.logical_and.reduce(similar).any(axis=1)
     return copies
 
 
 def _units(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1; a row of zeros stays, and is like nothing."""
+    """Rows of length 1; a row of zeros stays, and is similar to nothing."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)

@@ -20,8 +20,7 @@ def read_candidates(store: Store, plan: Plan, prepared: Artefact) -> tuple[str, 
     """
     scores = {}
     for model in plan.config.models:
-        trained, evaluated = read_model(store, plan, model, prepared)
-        del trained
+        _, evaluated = read_model(store, plan, model, prepared)
         scores[model] = _score(evaluated)
     return choose_best(scores), scores
 

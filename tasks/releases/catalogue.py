@@ -47,10 +47,11 @@ class Catalogue:
             page = self._page(scores, min(left, PAGE))
             left -= page.shape[1]
             pages.append(page)
-            np.put_along_axis(scores, np.where(page >= 0, page, page[:, :1]), -np.inf, axis=1)
+            rows, places = np.nonzero(page >= 0)
+            scores[rows, page[rows, places]] = -np.inf
         columns = np.concatenate(pages, axis=1)
-        places = np.argsort(columns < 0, axis=1, kind="stable")  # what is left of a page that was not filled
-        columns = np.take_along_axis(columns, places, axis=1)
+        filled_first = np.argsort(columns < 0, axis=1, kind="stable")  # a page may have had places left
+        columns = np.take_along_axis(columns, filled_first, axis=1)
         return columns, np.take_along_axis(values, np.maximum(columns, 0), axis=1)
 
     def _page(self, scores: np.ndarray, k: int) -> np.ndarray:

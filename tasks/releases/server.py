@@ -112,9 +112,9 @@ class ReleaseServer:
 
     def _best(self, known: np.ndarray, k: int, hidden: list[int]) -> list[Ranked]:
         self._check(k)
-        ones = np.ones(len(set(hidden)), dtype=np.float32)
-        starts = np.array([0, len(ones)])
-        left_out = sparse.csr_matrix((ones, sorted(set(hidden)), starts), shape=(1, len(self._columns)))
+        places = sorted(set(hidden))
+        starts, ones = np.array([0, len(places)]), np.ones(len(places), dtype=np.float32)
+        left_out = sparse.csr_matrix((ones, places, starts), shape=(1, len(self._columns)))
         columns, scores = self._catalogue.lists(known, left_out, k)
         return [self._ranked(n, score) for n, score in zip(columns[0], scores[0], strict=True) if n >= 0]
 
