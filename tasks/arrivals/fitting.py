@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Sample:
     scores: np.ndarray
     anchors: np.ndarray
 
-    @property
+    @cached_property
     def visible(self) -> np.ndarray:
         """The scores with -inf where a user has the item."""
         return np.where(self.data.train[self.users].toarray() > 0, np.float32(-np.inf), self.scores)

@@ -12,23 +12,10 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
 
 from tests import control_plane
+from tests.dags.boxes import BOXES
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
-
-BOXES = [
-    "scan",
-    "extract",
-    "align",
-    "check-embeddings",
-    "prepare",
-    "check-dataset",
-    "train",
-    "evaluate",
-    "refit",
-    "publish",
-    "announce",
-]
 
 
 def upstream(dag: DAG, task: str) -> set[str]:

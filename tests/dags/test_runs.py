@@ -21,21 +21,12 @@ from recsys.media import dataset_of
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from tests.dags.boxes import BOXES
+
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-AFTER_SCAN = {
-    "extract",
-    "align",
-    "check-embeddings",
-    "prepare",
-    "check-dataset",
-    "train",
-    "evaluate",
-    "refit",
-    "publish",
-    "announce",
-}
+AFTER_SCAN = set(BOXES[1:])
 RunDag = Callable[..., Any]
 
 
