@@ -133,8 +133,8 @@ class Site:
         ((found,),) = self.rows("SELECT release FROM rec.champion WHERE dataset = 'demo'")
         return found
 
-    def mails(self) -> list[EmailMessage]:
-        """All that was sent, the newest first."""
+    def mails(self, run: str) -> list[EmailMessage]:
+        """All that was sent about a run: mails of the runs before may still be on their way."""
         base = f"http://127.0.0.1:{self.settings['MAIL_PORT']}/api/v1"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{base}/messages") as answer:
@@ -143,7 +143,7 @@ class Site:
         for one in found:
             with opener.open(f"{base}/message/{one['ID']}/raw") as answer:
                 mails.append(email.message_from_bytes(answer.read(), policy=email.policy.default))
-        return mails
+        return [mail for mail in mails if f", {run})" in "".join(str(mail["Subject"]).splitlines())]
 
     def press_trigger(self, **form: object) -> str:
         """As the button does; the run's name."""
