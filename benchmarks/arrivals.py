@@ -24,7 +24,9 @@ import yaml
 from scipy import sparse
 
 from benchmarks.arrivals_content import WORLDS, World
-from tasks.arrivals import Policy, fit_arrivals, mix
+from tasks.arrivals.fitting import fit_arrivals
+from tasks.arrivals.mixing import mix
+from tasks.arrivals.policy import Policy
 from tasks.data import Dataset, Interactions, dataset_of, split
 from tasks.metrics import top_items
 from tasks.metrics.ranking import ranking_metrics
@@ -85,12 +87,13 @@ def measure(columns: np.ndarray, drawn: Drawn) -> tuple[float, float]:
     """Return NDCG@20 of known items on test, and Recall@20 of arrivals, of lists (users, 20)."""
     known = drawn.data.shape[1]
     return (
-        _mean("ndcg", np.where(columns < known, columns, -1), drawn.data.test),
-        _mean("recall", np.where(columns >= known, columns - known, -1), drawn.truth),
+        mean_of("ndcg", np.where(columns < known, columns, -1), drawn.data.test),
+        mean_of("recall", np.where(columns >= known, columns - known, -1), drawn.truth),
     )
 
 
-def _mean(metric: str, columns: np.ndarray, positives: sparse.csr_matrix) -> float:
+def mean_of(metric: str, columns: np.ndarray, positives: sparse.csr_matrix) -> float:
+    """Return the mean of a metric at 20 of lists `columns` (users, 20), over users with any positive."""
     counts = np.diff(positives.indptr)
     hits = (columns >= 0) & np.take_along_axis(positives.toarray() > 0, np.maximum(columns, 0), axis=1)
     some = counts > 0
@@ -126,7 +129,7 @@ def prototype(drawn: Drawn, names: tuple[str, ...]) -> np.ndarray:
     recalls = {}
     for l2 in (30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4):
         tried = (users @ predict(rest, known[held], l2).T).astype(np.float32)
-        recalls[l2] = _mean("recall", top_items(tried, K), taken)
+        recalls[l2] = mean_of("recall", top_items(tried, K), taken)
     best = max(recalls, key=lambda l2: recalls[l2])
     return np.asarray(users @ predict(np.arange(len(known)), new, best).T, dtype=np.float32)
 
@@ -147,7 +150,7 @@ def curves(world: World, seed: int, threads: int, found: Curves) -> str:
     drawn = draw(world, seed, threads)
     visible, truth = drawn.visible, drawn.truth
     base, _ = measure(mix(visible, np.zeros(truth.shape, np.float32), K, Policy("off")).columns, drawn)
-    recall = _mean("recall", top_items(visible, K), drawn.data.test)
+    recall = mean_of("recall", top_items(visible, K), drawn.data.test)
     found["known items"]["Recall@20 and NDCG@20"].append((recall, base))
 
     def add(method: str, policy: str, columns: np.ndarray) -> None:
@@ -155,7 +158,7 @@ def curves(world: World, seed: int, threads: int, found: Curves) -> str:
         found[method][policy].append((100 * (1 - ndcg / base), recalled))
 
     scores = prototype(drawn, world.plain)
-    found["prototype"]["among themselves"].append((0, _mean("recall", top_items(scores, K), truth)))
+    found["prototype"]["among themselves"].append((0, mean_of("recall", top_items(scores, K), truth)))
     for share in SHARES:
         for places in PLACES:
             add("prototype", f"{places} x {share:.0%}", prototype_lists(drawn, scores, share, places))
@@ -171,7 +174,7 @@ def curves(world: World, seed: int, threads: int, found: Curves) -> str:
         )
         seconds.append(time.process_time() - start)
         scores = fitted.scores(drawn.scores)
-        found[method]["among themselves"].append((0, _mean("recall", top_items(scores, K), truth)))
+        found[method]["among themselves"].append((0, mean_of("recall", top_items(scores, K), truth)))
         for places in PLACES:
             add(method, f"share {places / K:g}", mix(visible, scores, K, Policy("share", places / K)).columns)
         for loss in LOSSES:

@@ -15,7 +15,7 @@ from functools import partial
 
 from tasks.data import Dataset
 from tasks.errors import BadInput
-from tasks.experiments.report import SHOWN, mean_of
+from tasks.experiments.report import SHOWN, average_values
 from tasks.metrics import Evaluation, UserValues, evaluate, paired_bootstrap, selection_metric, user_table, user_values
 from tasks.models import build_model
 from tasks.runs.plan import read_plan
@@ -46,13 +46,15 @@ def reference(name: str, given: dict[str, object], data: Dataset, seeds: list[in
         model.fit(TrainingOptions(threads=threads, seed=seed, validate=partial(selection_metric, data=data)))
         table: dict[str, Evaluation] = {"test": evaluate(model.scores, data, "test")}
         tables.append(user_values(user_table(table, data), "test"))
-    return mean_of(tables)
+    return average_values(tables)
 
 
 def kept(store: Store, run: str, model: str, seeds: list[int]) -> UserValues:
     """Return the same metrics of the trials stored by `compare`."""
     prefixes = [run_key(run, f"compare-trials/plain/{model}-{seed}") for seed in seeds]
-    return mean_of([user_values(read_artefact(store, prefix).frame("users.parquet"), "test") for prefix in prefixes])
+    return average_values(
+        [user_values(read_artefact(store, prefix).frame("users.parquet"), "test") for prefix in prefixes]
+    )
 
 
 def lines(run: str, models: list[str], count: int, threads: int) -> Iterator[str]:
