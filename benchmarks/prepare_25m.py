@@ -87,6 +87,7 @@ def ready(folder: Path) -> dict[str, float]:
     ids = with_features()
     with write_artefact(store, f"runs/{RUN}/align") as out:
         out.array("image.npy", np.random.default_rng(1).normal(size=(len(ids), WIDTH)).astype(np.float32))
+        out.frame("image_items.csv", pd.DataFrame({"item_id": ids}))
         out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
     return {}
 

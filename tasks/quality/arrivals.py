@@ -26,10 +26,11 @@ def arrivals_tables(
 
     `known`: features (K, d) of the known items `known_ids`; `source_ids`: ids of the rows that `source_idx` counts.
     """
-    facts = {"arrivals": len(arrivals)} | {name: len(matrix) for name, matrix in features.items()}
+    facts = {"arrivals": len(arrivals)} | {f"rows of {name}": len(matrix) for name, matrix in features.items()}
     frame = pd.DataFrame(facts, index=[0])
     counted = [
-        equal("rows_equal_arrivals", name, "as many rows as arrivals", (name, "arrivals"), frame) for name in features
+        equal("rows_equal_arrivals", name, "as many rows as arrivals", (f"rows of {name}", "arrivals"), frame)
+        for name in features
     ]
     tables = [Table("arrivals", frame, counted)]
     sizes = {len(matrix) for matrix in features.values()}, {len(matrix) for matrix in known.values()}

@@ -13,7 +13,7 @@ from tasks.errors import BadInput
 from tasks.quality.columns import words
 from tasks.quality.id_spaces import compare_id_spaces
 from tasks.quality.report import Report
-from tasks.quality.suite import ID, Evidence, Table, all_true, at_least, columns_exist, equal, unique, validate
+from tasks.quality.suite import ID, Evidence, Rule, Table, all_true, at_least, columns_exist, equal, unique, validate
 from tasks.quality.vectors import row_flags, spread
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class EmbeddingLimits(BaseModel):
     logged items that have features; lower, because unpopular items often have no media. max_duplicate_share: maximum
     share of vectors equal to that of another medium, such as identical texts under different names. min_spread: see
     `vectors.spread`; an encoder with (almost) the same vector for everything is below. widths: modality -> dimension of
-    a vector. allow_contiguous_ids: confirms that log and features share one id space.
+    a vector. complete: whether every item must have every feature; else each must have one, and min_item_coverage
+    holds for each feature. allow_contiguous_ids: confirms that log and features share one id space.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class EmbeddingLimits(BaseModel):
     max_duplicate_share: float = Field(default=0.01, ge=0, le=1)
     min_spread: float = Field(default=1e-4, ge=0, le=1)
     widths: dict[str, int] = Field(default_factory=dict)
+    complete: bool = True
     allow_contiguous_ids: bool = False
 
 
@@ -51,7 +53,7 @@ def check_embeddings(
 ) -> Report:
     """Validate the result of `align` before it is used.
 
-    arrays: modality -> (items, width). keys: modality -> frame item_id, sha256 (of the medium), written with the array.
+    arrays: modality -> (rows, width). keys: modality -> frame item_id, sha256 (of the medium), written with the array.
     items: frame item_id, idx. log: the interactions that the features are for. If a table lacks a column, only columns
     are reported, because nothing else can be computed. Raises BadInput if arrays and keys have different modalities.
     """
@@ -66,7 +68,7 @@ def check_embeddings(
         return report
     ids = words(items["item_id"])
     known = {modality: words(frame["item_id"]) for modality, frame in keys.items()}
-    tables = [_item_table(ids, items["idx"]), _presence(ids, known), _coverage(ids, log, limits)]
+    tables = [_item_table(ids, items["idx"]), _presence(ids, known, limits), _coverage(ids, known, log, limits)]
     for modality, array in arrays.items():
         tables.append(_array(modality, array, known[modality], ids, limits))
         if _numeric(array):
@@ -87,8 +89,11 @@ def _item_table(ids: np.ndarray, idx: pd.Series) -> Table:
     return Table("items", frame, rules)
 
 
-def _presence(ids: np.ndarray, known: Mapping[str, np.ndarray]) -> Table:
-    """Return one row per id of any table: whether it is in the item table and in every modality, in the same order."""
+def _presence(ids: np.ndarray, known: Mapping[str, np.ndarray], limits: EmbeddingLimits) -> Table:
+    """Return one row per id of any table: whether it is in the item table and in every modality, in the same order.
+
+    If items need not be complete: in one modality at least.
+    """
     everywhere = pd.unique(np.concatenate([ids, *known.values()]).astype(object)).astype(str)
     frame = pd.DataFrame({ID: everywhere, "in_items": np.isin(everywhere, ids)})
     rules = [all_true("items_are_complete", "items", "every item that a modality has", "in_items")]
@@ -96,10 +101,13 @@ def _presence(ids: np.ndarray, known: Mapping[str, np.ndarray]) -> Table:
         present, ordered = f"in_{modality}", f"order_{modality}"
         frame[present] = np.isin(everywhere, own)
         frame[ordered] = ~np.isin(everywhere, _out_of_order(ids, own))
-        rules += [
-            all_true("items_are_complete", modality, "every item that the item table or a modality has", present),
-            all_true("order_is_that_of_items", modality, "items in the order of the item table", ordered),
-        ]
+        if limits.complete:
+            expected = "every item that the item table or a modality has"
+            rules.append(all_true("items_are_complete", modality, expected, present))
+        rules.append(all_true("order_is_that_of_items", modality, "items in the order of the item table", ordered))
+    if not limits.complete:
+        frame["in_any"] = frame[[f"in_{modality}" for modality in known]].any(axis=1)
+        rules.append(all_true("items_have_a_feature", "items", "a vector in one modality at least", "in_any"))
     return Table("item ids", frame, rules)
 
 
@@ -135,10 +143,11 @@ def _array(modality: str, array: np.ndarray, own: np.ndarray, ids: np.ndarray, l
     declared = f"a matrix of width {wanted or 'at least 1'}"
     rules = [
         equal("rows_have_keys", modality, "as many rows as keys beside them", ("rows", "keys"), frame),
-        equal("rows_equal_items", modality, "as many rows as items", ("rows", "items"), frame),
         all_true("width_is_as_declared", modality, declared, "width", evidence=Evidence(str(array.shape))),
         all_true("dtype_is_float32", modality, "float32", "float32", evidence=Evidence(str(array.dtype))),
     ]
+    if limits.complete:
+        rules.append(equal("rows_equal_items", modality, "as many rows as items", ("rows", "items"), frame))
     if _numeric(array):
         least, evidence = limits.min_spread, Evidence(f"{distance:.3g}")
         rules.append(
@@ -165,7 +174,7 @@ def _vectors(modality: str, array: np.ndarray, own: np.ndarray, media: np.ndarra
     return Table(f"{modality} vectors", row_flags(array, ids, origins), rules)
 
 
-def _coverage(ids: np.ndarray, log: Interactions, limits: EmbeddingLimits) -> Table:
+def _coverage(ids: np.ndarray, known: Mapping[str, np.ndarray], log: Interactions, limits: EmbeddingLimits) -> Table:
     """Return the checks of log and features together."""
     counts = np.bincount(log.items, minlength=len(log.item_ids))
     logged, clicks = log.item_ids[counts > 0].astype(str), counts[counts > 0]
@@ -198,4 +207,22 @@ def _coverage(ids: np.ndarray, log: Interactions, limits: EmbeddingLimits) -> Ta
         ),
         all_true("id_spaces_agree", about, one_space, "agree", evidence=verdict),
     ]
+    if not limits.complete:
+        for modality, own in known.items():
+            have = np.isin(logged[covered], own)
+            rule, share = _feature_coverage(modality, have, logged[covered], clicks[covered], least_items)
+            facts[f"share with {modality}"] = share
+            rules.append(rule)
     return Table("coverage", pd.DataFrame(facts, index=[0]), rules)
+
+
+def _feature_coverage(
+    modality: str, have: np.ndarray, logged: np.ndarray, clicks: np.ndarray, least: float
+) -> tuple[Rule, float]:
+    """Return the rule for the share of the logged items with features (n,) that have this one, and the share."""
+    lacking = logged[~have][np.argsort(-clicks[~have], kind="stable")].tolist()  # the most popular first
+    share = float(have.mean()) if len(logged) else 0.0
+    evidence = Evidence(f"{share:.1%} of {len(logged)}", len(lacking), len(logged), lacking)
+    expected = f"at least {least:.1%} of the logged items with features"
+    column = f"share with {modality}"
+    return at_least("feature_is_covered", modality, expected, column, least, evidence=evidence), share

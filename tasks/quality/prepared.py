@@ -13,6 +13,7 @@ from tasks.errors import BadInput
 from tasks.quality.arrivals import arrivals_tables
 from tasks.quality.columns import whole_numbers, words
 from tasks.quality.report import SAMPLE, Report
+from tasks.quality.source_rows import Source, rows_table
 from tasks.quality.suite import ID, Evidence, Table, all_true, at_least, columns_exist, equal, unique, validate
 
 SUITE = "check-dataset"
@@ -25,8 +26,9 @@ class DatasetTables:
 
     interactions: frame userID, itemID, x_label. users: frame user_id, idx. items: frame item_id, idx. item_features:
     frame item_id, idx, source_idx, in the order of the rows of `features`: modality -> (items, d). source_items: frame
-    item_id, in the order of the rows of `sources`: modality -> (all items, d). counts: the manifest's counts of
-    users, items and interactions. arrivals: frame as item_features, in the order of the rows of `arriving`.
+    item_id: all items of the run. sources: modality -> (rows, d), of the items that have it, by `source_keys`:
+    modality -> frame item_id. filled: frame item_id, feature, of what they lack. counts: those of users, items and
+    interactions in the manifest. arrivals: frame as item_features, in the order of the rows of `arriving`.
     """
 
     interactions: pd.DataFrame
@@ -36,6 +38,8 @@ class DatasetTables:
     features: Mapping[str, np.ndarray]
     source_items: pd.DataFrame
     sources: Mapping[str, np.ndarray]
+    source_keys: Mapping[str, pd.DataFrame]
+    filled: pd.DataFrame
     counts: Mapping[str, int]
     arrivals: pd.DataFrame
     arriving: Mapping[str, np.ndarray]
@@ -90,6 +94,7 @@ def _schema(data: DatasetTables) -> list[Table]:
         columns_exist("item features", data.item_features, ["item_id", "idx", "source_idx"]),
         columns_exist("arrivals", data.arrivals, ["item_id", "idx", "source_idx"]),
         columns_exist("source items", data.source_items, ["item_id"]),
+        columns_exist("filled", data.filled, ["item_id", "feature"]),
     ]
 
 
@@ -200,13 +205,10 @@ def _side_table(numbering: Numbering, codes: np.ndarray, labels: np.ndarray, k: 
 def _kept_items_table(data: DatasetTables, numbering: Numbering) -> Table:
     """One row per kept item: numbered by row, with the id that the mapping has and a source row of that id."""
     ids, sources = words(data.item_features["item_id"]), words(data.source_items["item_id"])
-    idx, source_idx = whole_numbers(data.item_features["idx"]), whole_numbers(data.item_features["source_idx"])
-    inside = (source_idx >= 0) & (source_idx < len(sources))
-    source_ids = np.full(len(ids), "", dtype=object)
-    source_ids[inside] = sources[source_idx[inside]]
+    idx, origins = whole_numbers(data.item_features["idx"]), _origins(data.item_features, sources)
     numbered = idx == np.arange(len(idx))
     mapped = numbering.external(idx).fillna("").to_numpy() == ids
-    frame = pd.DataFrame({ID: ids, "numbered": numbered, "mapped": mapped, "sourced": source_ids == ids})
+    frame = pd.DataFrame({ID: ids, "numbered": numbered, "mapped": mapped, "sourced": origins == ids})
     about = "item features"
     rules = [
         all_true("idx_is_row_number", about, "idx counting rows from 0", "numbered"),
@@ -218,36 +220,34 @@ def _kept_items_table(data: DatasetTables, numbering: Numbering) -> Table:
 
 def _modality_tables(modality: str, data: DatasetTables) -> list[Table]:
     """Facts about one modality's matrix, and one row per vector against its source."""
-    array, source, ids = data.features[modality], data.sources[modality], words(data.item_features["item_id"])
+    array, arriving, source = data.features[modality], data.arriving[modality], data.sources[modality]
+    ids, sources, keys = (
+        words(table["item_id"]) for table in (data.item_features, data.source_items, data.source_keys[modality])
+    )
     counts = {"rows": len(array), "kept": len(ids), "items": len(data.items)}
-    counts |= {"source_rows": len(source), "source_items": len(data.source_items)}
+    counts |= {"source_rows": len(source), "source_keys": len(keys)}
     facts = pd.DataFrame(counts, index=[0])
     of_array = [
         equal("rows_equal_items", modality, "as many rows as items in the mapping", ("rows", "items"), facts),
         equal("rows_equal_kept_items", modality, "as many rows as kept items", ("rows", "kept"), facts),
-        equal("source_rows_equal_items", modality, "a source row per item", ("source_rows", "source_items"), facts),
+        equal("source_rows_have_keys", modality, "a source row per key", ("source_rows", "source_keys"), facts),
     ]
-    rows = min(len(array), len(ids))
-    same = _same_rows(array[:rows], source, whole_numbers(data.item_features["source_idx"])[:rows])
-    finite = np.zeros(rows, dtype=bool)
-    if array.dtype.kind in "fiu":
-        finite = np.isfinite(array[:rows]).all(axis=tuple(range(1, array.ndim)))
-    frame = pd.DataFrame({ID: ids[:rows], "same": same, "finite": finite})
-    of_rows = [
-        all_true("rows_equal_their_source", modality, "the bytes of the source row", "same"),
-        all_true("vectors_are_finite", modality, "no NaN and no infinity", "finite"),
+    filled = data.filled.loc[data.filled["feature"] == modality, "item_id"]
+    described = Source(source, keys, words(filled))
+    tables = [
+        Table(f"{modality} array", facts, of_array),
+        rows_table(modality, ids, _origins(data.item_features, sources), array, described),
     ]
-    return [Table(f"{modality} array", facts, of_array), Table(f"{modality} rows", frame, of_rows)]
+    if len(data.arrivals):
+        ids, origins = words(data.arrivals["item_id"]), _origins(data.arrivals, sources)
+        tables.append(rows_table(f"arriving {modality}", ids, origins, arriving, described))
+    return tables
 
 
-def _same_rows(array: np.ndarray, source: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return (n,) bool: whether each row of (n, d) has the bytes of row `index` of (m, d); False without such a row."""
-    same = np.zeros(len(array), dtype=bool)
-    if array.dtype != source.dtype or array.shape[1:] != source.shape[1:]:
-        return same
-    for start in range(0, len(array), 8192):  # in blocks: a second copy of the matrix may not fit into memory
-        rows = np.arange(start, min(start + 8192, len(array)))
-        rows = rows[(index[rows] >= 0) & (index[rows] < len(source))]
-        left, right = (np.ascontiguousarray(part).view(np.uint8) for part in (array[rows], source[index[rows]]))
-        same[rows] = (left == right).all(axis=tuple(range(1, left.ndim)))
-    return same
+def _origins(items: pd.DataFrame, source_ids: np.ndarray) -> np.ndarray:
+    """Return the id (n,) at the `source_idx` of each item, "" where there is no such row."""
+    rows = whole_numbers(items["source_idx"])
+    inside = (rows >= 0) & (rows < len(source_ids))
+    origins = np.full(len(rows), "", dtype=object)
+    origins[inside] = source_ids[rows[inside]]
+    return origins

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.arrivals.policy import DEFAULT, Kind, Policy
+from tasks.data.missing import Missing
 from tasks.errors import BadInput, describe_invalid, one_line
 from tasks.models import MODELS
 from tasks.store.layout import FEATURE, NAME
@@ -19,6 +20,7 @@ PRESETS = Path(__file__).parent.parent / "configs"
 MODALITIES = ("image", "audio", "text")
 USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFAULT.number}
 SHORT = {"modalities", "encoder"}  # the short form of features
+LATER = {"missing": "drop", "when_incomparable": "refuse"}  # and what a run did before these existed
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
 WhenIncomparable = Literal["refuse", "promote"]
@@ -61,6 +63,11 @@ class RunConfig(Strict):
         default=None, min_length=1, description="name -> modality and encoder, in place of `modalities` and `encoder`"
     )
     models: list[Name] = Field(min_length=1, description="names of tasks.models.MODELS; the best one is published")
+    missing: Missing = Field(
+        default="linear",
+        description="what becomes of an item that lacks a feature: drop leaves it out, zero, mean, linear and em fill "
+        "the gap",
+    )
     k_core: int = Field(default=5, ge=1, le=100, description="minimum number of interactions of every user and item")
     split: SplitRule = "random"
     seed: int = Field(default=7, ge=0, lt=2**31)
@@ -162,11 +169,10 @@ class RunConfig(Strict):
     def describe(self) -> dict[str, Any]:
         """The configuration as JSON values, without the form of features that is not used.
 
-        Nor with `when_incomparable` as it is by default: hashes of inputs are those of before it existed.
+        Nor with LATER as they were before they existed: hashes of inputs are those of then.
         """
         unused = {name for name in (*SHORT, "features") if getattr(self, name) is None}
-        if self.when_incomparable == "refuse":
-            unused.add("when_incomparable")
+        unused |= {name for name, before in LATER.items() if getattr(self, name) == before}
         return self.model_dump(mode="json", exclude=unused)
 
 

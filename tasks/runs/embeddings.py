@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from tasks.data import numbering
 from tasks.encoders import load_encoder
 from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import EmbeddingCache, Known
 from tasks.encoders.pipeline import Medium
 from tasks.errors import TaskError
 from tasks.runs.config import Feature
-from tasks.runs.inventory import matrix_items, with_all
+from tasks.runs.inventory import candidates_of, items_by_feature, matrix_items
 from tasks.runs.plan import Plan
 from tasks.store import Artefact, Store
 
 
 def list_candidates(store: Store, plan: Plan, scanned: Artefact, feature: Feature) -> list[Medium]:
-    """The media of items that have all features of the run, in order of item."""
+    """The media of the items of the run that have this feature, in order of item."""
     inventory = scanned.frame("inventory.parquet")
-    items = with_all(inventory, matrix_items(store, plan.matrices), plan.config.list_features())
-    rows = inventory[inventory["modality"] == feature.modality].set_index("item").loc[items.tolist()]
+    items = items_by_feature(inventory, matrix_items(store, plan.matrices), plan.config.list_features())
+    ids = np.array(sorted(candidates_of(items, plan.config.missing) & items[feature.name]), dtype=np.str_)
+    rows = inventory[inventory["modality"] == feature.modality].set_index("item").loc[ids[numbering(ids)].tolist()]
     return [Medium(str(row.Index), str(row.key), int(row.size), str(row.sha256)) for row in rows.itertuples()]
 
 

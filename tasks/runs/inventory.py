@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from tasks.data import numbering
 from tasks.data.ids import GOOD
+from tasks.data.missing import Missing
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
@@ -163,11 +163,9 @@ def items_by_feature(
     }
 
 
-def with_all(inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], features: Sequence[Feature]) -> np.ndarray:
-    """Items that every feature has, in order."""
-    complete = set.intersection(*items_by_feature(inventory, matrices, features).values())
-    ids = np.array(sorted(complete), dtype=np.str_)
-    return np.asarray(ids[numbering(ids)])
+def candidates_of(items: Mapping[str, set[str]], missing: Missing) -> set[str]:
+    """Items of a run: those that every feature has, or, if gaps are filled, any. `items`: feature -> its items."""
+    return set.intersection(*items.values()) if missing == "drop" else set().union(*items.values())
 
 
 def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasks.quality import DatasetTables
 from tasks.quality import check_dataset as suite
 from tasks.runs.checks import conclude
+from tasks.runs.gaps import FILLED
 from tasks.runs.plan import read_plan
 from tasks.runs.prepared import ARRIVALS, ITEM_FEATURES, arrivals_name, log_name, mapping_name, matrix_name
 from tasks.steps.options import Run
@@ -31,6 +32,8 @@ def check_dataset(*, run: Run) -> dict[str, object]:
             features={name: prepared.array(matrix_name(name)) for name in config.feature_names},
             source_items=aligned.text_frame("item_features.csv"),
             sources={name: aligned.array(f"{name}.npy") for name in config.feature_names},
+            source_keys={name: aligned.text_frame(f"{name}_items.csv") for name in config.feature_names},
+            filled=prepared.text_frame(FILLED),
             arrivals=prepared.text_frame(ARRIVALS),
             arriving={name: prepared.array(arrivals_name(name)) for name in config.feature_names},
             counts=_state_counts(prepared.manifest.counts, config.k_core),

@@ -32,6 +32,7 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
             min_coverage=config.min_coverage,
             min_item_coverage=config.min_item_coverage,
             widths=_widths(store, plan),
+            complete=config.missing == "drop",
             allow_contiguous_ids=config.allow_contiguous_ids,
         ),
     )

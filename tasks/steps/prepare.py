@@ -13,6 +13,7 @@ from tasks.data.outside import outside_of
 from tasks.data.prepared import columns_of
 from tasks.errors import BadInput
 from tasks.runs.config import RunConfig
+from tasks.runs.gaps import FILLED, feature_rows, list_filled, read_given
 from tasks.runs.plan import read_plan
 from tasks.runs.prepared import (
     ARRIVALS,
@@ -25,11 +26,12 @@ from tasks.runs.prepared import (
     outside_name,
 )
 from tasks.steps.options import Run
-from tasks.store import Artefact, open_store, read_artefact, write_artefact
+from tasks.store import open_store, read_artefact, write_artefact
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
 PARTS = ("train", "valid", "test")
+OUTSIDE = ("arrivals", "other_users", "interactions_outside")
 
 
 def prepare(*, run: Run) -> dict[str, object]:
@@ -37,17 +39,19 @@ def prepare(*, run: Run) -> dict[str, object]:
 
     The files it writes can be read by MMRec as they are: <dataset>_filtered.inter and <feature>_filtered.npy, row i of
     which is item i. Items with features that are not among these are arrivals: they are numbered on, and kept with
-    their features, the other users of the log, and the rows of both.
+    their features, the other users of the log, and the rows of both. What an item lacks is filled as the run's
+    `missing` says, fitted on items that models are trained on; filled.csv names each such vector.
     """
     store = open_store()
     plan = read_plan(store, run)
+    config = plan.config
     aligned = read_artefact(store, run_key(run, "align"))
     interactions = read_artefact(store, plan.interactions)
     items = aligned.text_frame("item_features.csv", idx=np.int64)
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
     catalogue = items["item_id"].to_numpy(dtype=np.str_)
-    labelled = select(whole, catalogue, plan.config, counts, cuts=plan.cuts)
+    labelled = select(whole, catalogue, config, counts, cuts=plan.cuts)
     dataset = labelled.interactions
     outside = outside_of(whole, catalogue, dataset.user_ids, dataset.item_ids)
     del whole  # by far the largest object in memory
@@ -55,8 +59,14 @@ def prepare(*, run: Run) -> dict[str, object]:
     (users, known) = len(dataset.user_ids), len(dataset.item_ids)
     counts |= {"arrivals": len(source) - known, "other_users": len(outside.user_ids) - users}
     counts["interactions_outside"] = len(outside)
-    log.info("%d arrivals, %d users and %d interactions outside the dataset", *list(counts.values())[-3:])
-    prefix, config = run_key(run, "prepare"), plan.config
+    places = read_given(aligned, config.feature_names, outside.item_ids)
+    filled = list_filled(places, outside.item_ids)
+    if config.missing != "drop":
+        counts |= {f"filled_{name}": int((rows < 0).sum()) for name, rows in places.items()}
+        lacking = ", ".join(f"{counts[f'filled_{name}']} {name}" for name in places)
+        log.info("missing of %d items: %s; filled by %s", len(outside.item_ids), lacking, config.missing)
+    log.info("%d arrivals, %d users and %d interactions outside the dataset", *(counts[name] for name in OUTSIDE))
+    prefix = run_key(run, "prepare")
     decides = {"dataset", "modalities", "features", "k_core", "split", "seed"}
     parameters = config.model_dump(mode="json", include=decides, exclude_none=True)
     if labelled.cuts is not None:
@@ -71,10 +81,10 @@ def prepare(*, run: Run) -> dict[str, object]:
         others = pd.DataFrame({"user_id": outside.user_ids, "idx": np.arange(len(outside.user_ids))})
         out.frame(OTHER_USERS, others[users:])
         out.table(outside_name(config.dataset), columns_of(outside, labelled=False))
-        for feature in config.feature_names:
-            matrix = _matrix(aligned, feature, len(items))
-            out.array(matrix_name(feature), matrix[source[:known]])
-            out.array(arrivals_name(feature), matrix[source[known:]])
+        for feature, matrix in feature_rows(aligned, places, known, config.missing):
+            out.array(matrix_name(feature), matrix[:known])
+            out.array(arrivals_name(feature), matrix[known:])
+        out.frame(FILLED, filled)
         out.counts.update(counts)
     return {"prepared": prefix, **counts}
 
@@ -140,15 +150,6 @@ def _with_features(interactions: Interactions, item_ids: np.ndarray) -> Interact
             f"(those of {item_ids[:3].tolist()} and others were found), expected the same ids in both"
         )
     return interactions if known.all() else interactions.take(known[interactions.items])
-
-
-def _matrix(aligned: Artefact, feature: str, rows: int) -> np.ndarray:
-    matrix = aligned.array(f"{feature}.npy")
-    if len(matrix) != rows:
-        raise BadInput(
-            f"{aligned.prefix}/{feature}.npy has {len(matrix)} rows, expected {rows} as item_features.csv has"
-        )
-    return matrix
 
 
 def _say_cuts(drawn: Cuts | None, pinned: Cuts | None) -> None:

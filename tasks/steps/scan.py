@@ -19,6 +19,7 @@ from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
 from tasks.runs.config import MODALITIES, RunConfig, load_config, read_yaml
 from tasks.runs.inventory import (
+    candidates_of,
     check_same_writing,
     items_by_feature,
     known_datasets,
@@ -68,6 +69,9 @@ def scan(
         ),
     ] = None,
     models: Annotated[str | None, typer.Option(help="Models that compete, with commas; default: the preset's.")] = None,
+    missing: Annotated[
+        str | None, typer.Option(help="drop, zero, mean, linear or em, for an item that lacks a feature.")
+    ] = None,
     k: Annotated[int | None, typer.Option(help="k of the k-core.")] = None,
     split: Annotated[str | None, typer.Option(help="random, time, leave-one-out or given.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same metrics.")] = None,
@@ -79,7 +83,7 @@ def scan(
     """
     run_name(run)  # before anything is kept under it
     overrides: dict[str, object] = {"dataset": dataset, "k_core": k, "split": split, "seed": seed}
-    overrides |= {"modalities": _words(modalities), "models": _words(models)}
+    overrides |= {"modalities": _words(modalities), "models": _words(models), "missing": missing}
     # the DAG has one command line for both forms: what is empty is not given
     overrides |= {"encoder": encoder or None, "features": read_yaml(features, "--features") if features else None}
     chosen = load_config(config, overrides)
@@ -128,11 +132,11 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
     inventory = take_inventory(store, config.dataset, {m: infos for m, infos in objects.items() if m in encoded})
     items = items_by_feature(inventory, matrix_items(store, matrices), features)
     counts = say_counts(items)
-    complete = set.intersection(*items.values())
-    if not complete:
+    candidates = candidates_of(items, config.missing)
+    if not candidates:
         raise BadInput(
             f"no item of {config.dataset!r} has all of {', '.join(items)}, "
-            "expected files with the same names in each of their folders"
+            "expected files with the same names in each of their folders (--missing linear fills what items lack)"
         )
     check_same_writing(items, log_ids.tolist())
     plan = Plan(
@@ -142,7 +146,7 @@ def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, 
         matrices=matrices,
         encoders=encoders,
         inputs_hash=inputs_hash(
-            inventory[inventory["item"].isin(complete)], str(interactions), matrices, encoders, config
+            inventory[inventory["item"].isin(candidates)], str(interactions), matrices, encoders, config
         ),
     )
     return inventory, counts, plan
@@ -184,7 +188,7 @@ def inputs_hash(
 ) -> str:
     """Return the sha256 of everything that determines the result of a run: media, log, matrices, encoders, settings.
 
-    `media`: rows of the inventory of items that have all features. Others cannot change the result, so they wait
+    `media`: rows of the inventory of the candidates. Others cannot change the result, so they wait
     without causing a run.
     """
     content = sorted(zip(media["modality"], media["item"], media["sha256"], strict=True))

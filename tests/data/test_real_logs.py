@@ -102,6 +102,7 @@ def test_movielens_from_file_to_dataset(
         out.json("plan.json", plan.model_dump(mode="json"))
     with write_artefact(folder_store, f"runs/{RUN}/align") as out:
         out.array("image.npy", source)
+        out.frame("image_items.csv", pd.DataFrame({"item_id": ids}))
         out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
     counts = prepare(run=RUN)
     stated = {"before": (1_000_209, 6_040, 3_706), "with_features": (997_559, 6_040, 3_251)}

@@ -356,3 +356,44 @@ def test_modalities_have_to_match(night: Night) -> None:
     night.arrays, night.keys = {}, {}
     with pytest.raises(BadInput, match="expected both of the same modalities"):
         night.check()
+
+
+def lacking(night: Night, *gaps: tuple[str, int]) -> Night:
+    """The night of a run that fills what is missing: some items lack some modalities."""
+    night.limits = night.limits.model_copy(update={"complete": False})
+    for modality in MODALITIES:
+        rows = [row for name, row in gaps if name == modality]
+        night.arrays[modality] = np.delete(night.arrays[modality], rows, axis=0)
+        night.keys[modality] = night.keys[modality].drop(index=rows).reset_index(drop=True)
+    return night
+
+
+def test_an_item_may_lack_what_is_filled_later(night: Night) -> None:
+    """One modality, or two; and a run that drops such items would have failed."""
+    lacking(night, ("audio", 7), ("audio", 9), ("text", 9))
+    assert failed(night.check()) == set()
+    night.limits = night.limits.model_copy(update={"complete": True})
+    wanted = {(name, one) for name in ("items_are_complete", "rows_equal_items") for one in ("audio", "text")}
+    assert failed(night.check()) == wanted
+
+
+def test_an_item_must_have_one_feature(night: Night) -> None:
+    """Else there is nothing to fill the others from."""
+    report = lacking(night, *((modality, 7) for modality in MODALITIES)).check()
+    assert failed(report) == {("items_have_a_feature", "items")}
+    assert sample(report, "items_have_a_feature", "items") == [IDS[7]]
+
+
+def test_a_feature_that_most_items_lack_is_no_feature(night: Night) -> None:
+    """It holds the limit that items with features in all hold; the most popular without it are named."""
+    report = lacking(night, *(("audio", row) for row in range(40))).check()
+    assert failed(report) == {("feature_is_covered", "audio")}
+    assert report.failures[0].observed == "33.3% of 60"
+    assert report.failures[0].sample_ids == IDS[:10]
+
+
+def test_rows_of_an_incomplete_night_keep_the_order_of_items(night: Night) -> None:
+    """Swapped keys are found although rows are missing before them."""
+    lacking(night, ("text", 2))
+    night.keys["text"].loc[[7, 9], "item_id"] = night.keys["text"].loc[[9, 7], "item_id"].to_numpy()
+    assert failed(night.check()) == {("order_is_that_of_items", "text")}

@@ -72,19 +72,22 @@ def test_the_whole_job_on_a_slice_of_real_data(
 
     aligned = read_artefact(s3_store, f"runs/{RUN}/align")
     arrays = {modality: aligned.array(f"{modality}.npy") for modality in ("image", "audio", "text")}
-    assert {array.shape for array in arrays.values()} == {(counts["text"] - 1, 1024)}
+    assert [len(array) for array in arrays.values()] == [counts["text"] - 1, counts["text"], counts["text"]]
     prepared = read_artefact(s3_store, f"runs/{RUN}/prepare")
     films = [row["item_id"] for row in table(prepared, "item_mapping.csv")]
-    rows = {row["item_id"]: int(row["idx"]) for row in table(aligned, "item_features.csv")}
+    catalogue = {row["item_id"] for row in table(aligned, "item_features.csv")}
     for modality, array in arrays.items():
         kept = prepared.array(f"{modality}_filtered.npy")
-        np.testing.assert_array_equal(kept, array[[rows[film] for film in films]])
+        rows = {row["item_id"]: place for place, row in enumerate(table(aligned, f"{modality}_items.csv"))}
+        own = [place for place, film in enumerate(films) if film in rows]
+        np.testing.assert_array_equal(kept[own], array[[rows[films[place]] for place in own]])
+    assert broken.stem in catalogue
+    assert [row["feature"] for row in table(prepared, "filled.csv")] == ["image"]  # predicted from sound and text
 
     with History(metrics_dsn) as history:
         champion = history.champion("ml1m")
     assert champion is not None
     release = read_artefact(s3_store, f"releases/ml1m/{champion.release}")
     recommended = release.frame("recommendations.parquet")
-    assert set(recommended["item_id"]) <= set(rows)
+    assert set(recommended["item_id"]) <= catalogue
     assert set(recommended.loc[~recommended["arrival"], "item_id"]) <= set(films)
-    assert broken.stem not in set(recommended["item_id"])

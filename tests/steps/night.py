@@ -102,6 +102,7 @@ def align(store: Store, run: str) -> Artefact:
     """Features of every item."""
     with write_artefact(store, f"runs/{run}/align") as out:
         out.array("text.npy", np.random.default_rng(1).normal(size=(ITEMS, 4)).astype(np.float32))
+        out.frame("text_items.csv", pd.DataFrame({"item_id": ITEM_IDS}))
         out.frame("item_features.csv", pd.DataFrame({"item_id": ITEM_IDS, "idx": range(ITEMS)}))
     return read_artefact(store, f"runs/{run}/align")
 

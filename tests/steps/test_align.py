@@ -29,7 +29,7 @@ def vector(modality: str, item: str) -> np.ndarray:
 
 def reach_align(store: Store, encoded: Mapping[str, Sequence[str]], rejected: Mapping[str, int] | None = None) -> None:
     """What `scan` and `extract` have left: the items of each modality in the order in which that modality has them."""
-    config = RunConfig(dataset="shop", modalities=list(encoded), encoder="tiny", models=["popularity"])
+    config = RunConfig(dataset="shop", modalities=list(encoded), encoder="tiny", models=["popularity"], missing="drop")
     plan = Plan(run=RUN, config=config, interactions="interactions/shop/one", inputs_hash="0" * 64)
     with write_artefact(store, f"runs/{RUN}/scan") as out:
         out.json("plan.json", plan.model_dump(mode="json"))

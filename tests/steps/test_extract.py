@@ -158,7 +158,7 @@ def bad_items(modality: str) -> list[str]:
 def test_bad_files_of_every_kind_are_left_out(shop: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each with its reason in the log, in rejected.csv and beside its copy in quarantine; all others are encoded."""
     break_files(shop)
-    closing = night("one", config=preset(tmp_path, max_bad_share=0.5))
+    closing = night("one", config=preset(tmp_path, max_bad_share=0.5), missing="drop")
     for modality in MODALITIES:
         bad = bad_items(modality)
         counts = {"found": 20, "cached": 0, "extracted": 20 - len(bad), "rejected": len(bad), "kept": 20 - len(bad)}
@@ -242,11 +242,19 @@ def test_nothing_usable_ends_the_run_whatever_is_allowed(shop: Store, tmp_path: 
 
 
 def test_media_of_incomplete_items_are_not_encoded(shop: Store, tiny: dict[str, TinyEncoder]) -> None:
-    """Bad ones among them do not matter either."""
+    """Where they are dropped; bad ones among them do not matter either."""
     drop(shop, ["21"], ["image", "text"])
     shop.put(key_of("text", "22"), b"")
-    assert night("one")["text"]["found"] == 20
+    assert night("one", missing="drop")["text"]["found"] == 20
     assert tiny["image"].decoded == 20
+
+
+def test_media_of_incomplete_items_are_encoded_where_gaps_are_filled(shop: Store, tiny: dict[str, TinyEncoder]) -> None:
+    """Each of what it has."""
+    drop(shop, ["21"], ["image", "text"])
+    closing = night("one")
+    assert {modality: closing[modality]["found"] for modality in MODALITIES} == {"image": 21, "audio": 20, "text": 21}
+    assert align(run="one")["kept"] == 21
 
 
 def test_equal_files_are_encoded_once(shop: Store, tiny: dict[str, TinyEncoder]) -> None:
@@ -424,7 +432,7 @@ def test_a_ready_made_matrix_is_copied(folder_store: Store, history: History, ti
     ids = ["3", "2", "99", "20"]
     vectors = load_matrix(folder_store, "text", ids)
     load_log(folder_store, ITEMS)
-    closing = night("one", ["image", "text"])
+    closing = night("one", ["image", "text"], missing="drop")
     assert {"found": 4, "extracted": 0, "width": 5, "encoder": None}.items() <= closing["text"].items()
     np.testing.assert_array_equal(extracted(folder_store, "one", "text").array("vectors.npy"), vectors)
     assert item_ids(extracted(folder_store, "one", "text")) == ids

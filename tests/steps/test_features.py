@@ -17,7 +17,7 @@ from tasks.encoders import load_encoder
 from tasks.encoders.audioclip import SHIPPED
 from tasks.encoders.audioclip.weights import load_model, save_model
 from tasks.encoders.weights import put_weights
-from tasks.runs.prepared import load_dataset
+from tasks.runs.prepared import load_dataset, prepared_artefact
 from tasks.store import History, Store, read_artefact, write_artefact
 from tasks.store.pointers import point
 from tests.encoders.audioclip_world import picture, sound, text
@@ -115,14 +115,18 @@ def test_a_run_embeds_each_feature_by_its_own_encoder(
 
     aligned = read_artefact(films, "runs/one/align")
     kept = [item for item in ITEMS if item != ITEMS[4]]
-    assert list(aligned.text_frame("item_features.csv")["item_id"]) == kept
+    assert list(aligned.text_frame("item_features.csv")["item_id"]) == ITEMS
     data = load_dataset(films, "one")
     assert set(data.features) == set(FEATURES)
     for name in FEATURES:
-        expected = vectors_of(films, name, kept)
+        has = kept if FEATURES[name]["modality"] == "audio" else ITEMS
+        expected = vectors_of(films, name, has)
         np.testing.assert_allclose(aligned.array(f"{name}.npy"), expected, rtol=1e-4, atol=1e-6)
-        places = [kept.index(item) for item in data.item_ids]
-        np.testing.assert_array_equal(data.features[name], aligned.array(f"{name}.npy")[places])
+        rows = np.flatnonzero(np.isin(data.item_ids, has))
+        places = [has.index(item) for item in data.item_ids[rows]]
+        np.testing.assert_array_equal(data.features[name][rows], aligned.array(f"{name}.npy")[places])
+    filled = prepared_artefact(films, "one").text_frame("filled.csv")
+    assert set(zip(filled["item_id"], filled["feature"], strict=True)) == {(ITEMS[4], "sound_a"), (ITEMS[4], "sound_b")}
     assert np.abs(aligned.array("sound_a.npy") - aligned.array("sound_b.npy")).max() > 1e-3
     assert {info.key.split("/")[2] for info in films.list("quarantine/one/")} == {"sound_a", "sound_b"}
 

@@ -64,6 +64,7 @@ def stage(folder_store: Store) -> Stage:
         with write_artefact(folder_store, f"runs/{RUN}/align") as out:
             for modality in config.modalities:
                 out.array(f"{modality}.npy", features(modality, len(ids)))
+                out.frame(f"{modality}_items.csv", pd.DataFrame({"item_id": ids}))
             out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
         prepare(run=RUN)
         return read_artefact(folder_store, f"runs/{RUN}/prepare")

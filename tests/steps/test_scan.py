@@ -235,14 +235,22 @@ def test_another_encoder_is_something_to_do(shop: Store, history: History, tiny:
 
 
 def test_media_of_incomplete_items_wait(shop: Store, history: History) -> None:
-    """A poster that comes before its sound cannot change the result; when the sound is there, the run goes on."""
-    look("one")
+    """Where they are dropped, a poster before its sound cannot change the result; with the sound, the run goes on."""
+    look("one", missing="drop")
     decide(shop, history, "one")
     drop(shop, ["7"], ["image", "text"])
     with pytest.raises(NothingToDo):
-        look("two")
+        look("two", missing="drop")
     drop(shop, ["7"], ["audio"])
-    assert look("three")["new_media"] == 3
+    assert look("three", missing="drop")["new_media"] == 3
+
+
+def test_media_of_incomplete_items_are_new_where_gaps_are_filled(shop: Store, history: History) -> None:
+    """A poster alone is enough for an item to arrive."""
+    look("one")
+    decide(shop, history, "one")
+    drop(shop, ["7"], ["image"])
+    assert look("two")["new_media"] == 1
 
 
 def test_unchanged_media_are_not_read_again(shop: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -412,9 +420,14 @@ def nothing_complete(store: Store) -> None:
         ),
         (no_log, {}, "dataset 'shop' has no interactions, expected `load-interactions`"),
         (no_sound, {}, r"dataset 'shop' has no audio \(found: image, text\), expected media under media/shop/audio/"),
-        (nothing_complete, {}, "no item of 'shop' has all of image, audio, text, expected files with the same names"),
+        (
+            nothing_complete,
+            {"missing": "drop"},
+            "no item of 'shop' has all of image, audio, text, expected files with the same names",
+        ),
         (None, {"dataset": "shoop"}, "dataset 'shoop' is not in file://.*, expected one of shop$"),
         (None, {"dataset": "../shop"}, "dataset"),
+        (None, {"missing": "guess"}, "missing: .*'drop', 'zero', 'mean', 'linear' or 'em', found 'guess'"),
         (None, {"modalities": "image,smell"}, r"modalities.1: .*image.*audio.*text.*, found 'smell'"),
         (None, {"models": "popularity,oracle"}, f"models oracle found, expected some of {', '.join(MODELS)}"),
         (None, {"encoder": "clap"}, "encoder 'clap' is not in file://.*, expected tiny"),
