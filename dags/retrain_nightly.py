@@ -11,6 +11,10 @@ safe: its artefact under `runs/<run id>/<step>/` in the store is replaced as a w
 checked and where the artefact is; its XCom `report` has its counts and metrics, that of `publish` what is served now.
 After a promotion, `announce` emits the asset event `release`; after a rejection it is *skipped*.
 
+With *Approval* `required`, a release that the gate accepts waits at `approve` until a human answers under *Required
+Actions*, or until 19 hours after the start of the run, which is a rejection; an email asks. `promote` serves what was
+approved and records who answered. Nobody is asked about what the gate rejects; the two tasks are then *skipped*.
+
 The note of a run, in the grid, says in one line what it came to. One email tells, with the figures, that the gate
 turned a model down, that there is a release again after bad runs, or that the served release has become old.
 
@@ -25,6 +29,8 @@ One email says what failed, what was expected, and which release is served. A fa
   email has the numbers. The release that is served stays.
 * **announce**: the decision of `publish` could not be read, so nobody was told of a release that is served already.
   *Clear* the task.
+* **promote** (exit code 2): another release was served while the question was open, so the figures of the question no
+  longer hold. *Clear* `publish`: it compares anew and asks again.
 * **exit code 2**, any task: the input or an option is wrong; the last lines of the log say what was found and what was
   expected. Not retried. So ends a run that was started with a parameter that the form does not have.
 * **anything else**: a fault, tried four times. Exit code 137 means out of memory or killed from outside. When the
@@ -32,8 +38,8 @@ One email says what failed, what was expected, and which release is served. A fa
 * **nothing starts**: the pool `gpu` must exist (`airflow pools set gpu 1 GPUs`), and a run waits for the one before it.
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
-RECSYS_ENCODER, RECSYS_FEATURES (JSON, in place of modalities and encoder), RECSYS_K, RECSYS_SPLIT and RECSYS_CONFIG are
-the form's defaults, which scheduled runs use; RECSYS_ALERT_TO receives the email, and
+RECSYS_ENCODER, RECSYS_FEATURES (JSON, in place of modalities and encoder), RECSYS_K, RECSYS_SPLIT, RECSYS_APPROVAL and
+RECSYS_CONFIG are the form's defaults, which scheduled runs use; RECSYS_ALERT_TO receives the email, and
 RECSYS_CHAMPION_DAYS says when a release is old.
 """
 
@@ -46,6 +52,7 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, chain, dag, t
 from recsys import form
 from recsys.alerts.callbacks import mail_failed_run
 from recsys.alerts.decisions import mail_decision
+from recsys.approval import answer_of, approval
 from recsys.launch.container import DEFAULTS, container
 from recsys.media import NEW_MEDIA, dataset_of
 from recsys.release import RELEASE, describe_release
@@ -64,7 +71,7 @@ RUN = "{{ run_id }}"
     default_args=DEFAULTS,
     on_failure_callback=mail_failed_run,
     on_success_callback=mail_decision,
-    user_defined_macros={"dataset_of": dataset_of},
+    user_defined_macros={"answer_of": answer_of, "dataset_of": dataset_of},
     params=form.RETRAIN,
     doc_md=__doc__,
     tags=["recsys"],
@@ -80,8 +87,9 @@ def retrain_nightly() -> None:
     def models(**context: dict[str, Any]) -> list[str]:
         return list(context["params"]["models"])
 
-    # Separate from `publish`, whose success alone does not mean that there is a new release.
-    @task(outlets=[RELEASE])
+    # Separate from `publish`, whose success alone does not mean that there is a new release. It waits for both ways to
+    # one: `promote` is skipped where nobody is asked.
+    @task(outlets=[RELEASE], trigger_rule="none_failed_min_one_success")
     def announce(**context: Any) -> None:  # noqa: ANN401  Airflow's own types
         context["outlet_events"][RELEASE].extra = describe_release(context)  # type: ignore[arg-type]  it is a Context
 
@@ -106,7 +114,17 @@ def retrain_nightly() -> None:
         *("--k", "{{ params.k }}"),
         *("--split", "{{ params.split }}"),
         *("--seed", "{{ params.seed }}"),
+        *("--approval", "{{ '' if params.approval == 'preset' else params.approval }}"),
         "{{ '--force' if params.force else '--no-force' }}",
+    )
+    publish = container(
+        *("publish", "--run", RUN),
+        "{{ '--force-publish' if params.force_publish else '--no-force-publish' }}",
+    )
+    promote = container(
+        *("promote", "--run", RUN),
+        # each is one word, whatever a name begins with
+        *(f"--{part}={{{{ answer_of(ti).{part} }}}}" for part in ("answer", "by", "at")),
     )
     chain(
         scan,
@@ -118,12 +136,11 @@ def retrain_nightly() -> None:
         each_model.expand(model=models()),
         # vital: all models are evaluated
         container("refit", "--run", RUN, gpu=True, trigger_rule="all_success"),
-        container(
-            *("publish", "--run", RUN),
-            "{{ '--force-publish' if params.force_publish else '--no-force-publish' }}",
-        ),
-        announce(),
+        publish,
+        approval(),
+        promote,
     )
+    [publish, promote] >> announce()
 
 
 retrain_nightly()

@@ -28,6 +28,7 @@ GPU_POOL = "gpu"
 # Settings that the task package and the DAGs take from the caller's environment; the stack sets all others.
 FROM_CALLER = (
     "RECSYS_ALERT_TO",
+    "RECSYS_APPROVAL",
     "RECSYS_CHAMPION_DAYS",
     "RECSYS_CODE_VERSION",
     "RECSYS_CONFIG",

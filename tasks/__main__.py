@@ -44,6 +44,7 @@ COMMANDS = {
     "compare": "tasks.steps.compare:compare",
     "quick": "tasks.steps.quick:quick",
     "publish": "tasks.steps.publish:publish",
+    "promote": "tasks.steps.promote:promote",
     "releases": "tasks.steps.releases:releases",
     "rollback": "tasks.steps.rollback:rollback",
     "recommend": "tasks.steps.recommend:recommend",

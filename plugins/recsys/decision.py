@@ -1,4 +1,4 @@
-"""What `publish` decided: its closing line, and what that lacks from the record in the metrics database.
+"""What was decided: the closing lines of `publish` and `promote`, and what they lack from the record in the database.
 
 Only here it is known what they are named. What is missing is left out: an earlier version recorded less, and the
 launcher `kubernetes` has no closing line.
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PROMOTED, REJECTED = "promoted", "rejected"
+PROMOTED, REJECTED, WAITING = "promoted", "rejected", "waiting"
+DECIDERS = ("promote", "publish")  # tasks; the answer of a human goes before the verdict of the gate
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,22 @@ class Decision:
         """Whether the run's model is served now."""
         return self.outcome == PROMOTED
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a human has still to answer."""
+        return self.outcome == WAITING
+
 
 def read_decision(report: Mapping[str, Any] | None, record: Mapping[str, Any] | None = None) -> Decision | None:
-    """Return the decision by the closing line of `publish` and the row of `rec.decision`, or None if neither has it."""
+    """Return the decision by a closing line and the row of `rec.decision`, or None if neither has it.
+
+    The row has the last word about a release whose closing line says that it waits.
+    """
     gate: Mapping[str, Any] = (record or {}).get("gate") or {}
-    known: dict[str, Any] = {"reason": gate.get("reason")} | dict(record or {}) | dict(report or {})
+    row = {"reason": gate.get("reason")} | dict(record or {})
+    known: dict[str, Any] = row | dict(report or {})
+    if known.get("outcome") == WAITING:
+        known |= row
     if "outcome" not in known:
         return None
     names = ("outcome", "run", "dataset", "model", "release", "uri", "reason", "figures")

@@ -1,9 +1,10 @@
 """The trigger form: its fields, their valid values, and the environment variables with their defaults.
 
 RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_FEATURES (JSON), RECSYS_K,
-RECSYS_SPLIT and RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is sent, not an hour
-later in a task. `make generate` writes MODELS, ENCODERS and PRESETS. What else there is, datasets and trained encoders,
-only the store knows, which no DAG file may ask: `scan` refuses a name that does not exist, and lists those that do.
+RECSYS_SPLIT, RECSYS_APPROVAL and RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is
+sent, not an hour later in a task. `make generate` writes MODELS, ENCODERS and PRESETS. What else there is, datasets and
+trained encoders, only the store knows, which no DAG file may ask: `scan` refuses a name that does not exist, and lists
+those that do.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ PRESETS = [
     "nightly",
 ]
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is an ensemble of cease and ials
+APPROVALS = ["preset", "none", "required"]
 SPLITS = ["random", "time", "leave-one-out", "given"]
 FEATURE = "^[a-z][a-z0-9_]{0,62}$"
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one
@@ -164,6 +166,13 @@ RETRAIN = {
     "force": Param(False, type="boolean", title="Force", description="Run even if nothing is new."),
     "force_publish": Param(
         False, type="boolean", title="Force publish", description="Publish also what the gate would reject; recorded."
+    ),
+    "approval": Param(
+        read_setting("RECSYS_APPROVAL", "preset"),
+        type="string",
+        enum=APPROVALS,
+        title="Approval",
+        description="required: a release that the gate accepts waits until a human approves it; preset: as that says.",
     ),
     "config": name(
         "RECSYS_CONFIG",

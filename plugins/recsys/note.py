@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recsys.decision import Decision, read_decision
+from recsys.decision import DECIDERS, Decision, read_decision
 
 LONGEST = 1000  # characters that Airflow stores
 COUNTS = (("prepare", "arrivals", "arrival", "arrivals"), ("extract", "rejected", "file refused", "files refused"))
@@ -30,7 +30,7 @@ class Ended:
 
 def describe_run(run: Ended) -> str:
     """Return the note. Without reports (launcher `kubernetes`) a good run is said to have succeeded, and no more."""
-    decision = read_decision(next(iter(run.reports.get("publish", [])), None))
+    decision = read_decision(next((report for task in DECIDERS for report in run.reports.get(task, [])), None))
     parts = [] if decision is None else [describe_decision(decision)]
     if not run.succeeded:
         parts.append(_describe_failure(run))
@@ -42,11 +42,12 @@ def describe_run(run: Ended) -> str:
 
 def describe_decision(decision: Decision) -> str:
     """What became of the model, with its metric; a rejection has it in its reason."""
-    if not decision.promoted:
+    if not decision.promoted and not decision.waiting:
         return f"rejected {decision.model}: {decision.reason}"
     measured = (f"{name.removeprefix('valid_')} {value:.4f}" for name, value in decision.metrics.items())
     metric, _, figures = (decision.figures or ", ".join(measured)).partition(" ")
-    return f"promoted {decision.model}" + (f", {metric.upper()} {figures}" if figures else "")
+    what = f"{decision.model} waited for an answer" if decision.waiting else f"promoted {decision.model}"
+    return what + (f", {metric.upper()} {figures}" if figures else "")
 
 
 def count(run: Ended) -> list[tuple[str, str, int]]:

@@ -8,8 +8,9 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException
 
 from recsys.alerts.evidence import read_record
-from recsys.decision import Decision, read_decision
-from recsys.launch.outcome import REPORT, Failed
+from recsys.closing import pull_decision
+from recsys.decision import Decision
+from recsys.launch.outcome import Failed
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,15 +22,16 @@ EXTRA = ("dataset", "release", "uri", "model", "run", "metrics", "figures", "rea
 def describe_release(context: Context) -> dict[str, Any]:
     """Return the `extra` of the asset event for the release of this run, as far as its facts are known.
 
-    Raises AirflowSkipException if the model of the run was rejected, and Failed if no decision of it is known.
+    Raises AirflowSkipException if the model of the run was not promoted, and Failed if no decision of it is known.
     """
     run = context["run_id"]
-    report = context["ti"].xcom_pull(task_ids="publish", key=REPORT)
-    decision = read_decision(report) or read_decision(None, read_record(run))
+    decision = pull_decision(context)
+    if decision is None or decision.waiting:
+        decision = pull_decision(context, read_record(run))
     if decision is None:
         raise Failed(f"run {run} has no decision in rec.decision, expected `publish` to have recorded one")
     if not decision.promoted:
-        raise AirflowSkipException(f"no new release: {decision.model} was rejected: {decision.reason}")
+        raise AirflowSkipException(f"no new release: {decision.model} was {decision.outcome}: {decision.reason}")
     return extra_of(decision, run)
 
 

@@ -24,6 +24,7 @@ LATER = {"missing": "drop", "when_incomparable": "refuse"}  # and what a run did
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
 WhenIncomparable = Literal["refuse", "promote"]
+Approval = Literal["none", "required"]
 SplitRule = Literal["random", "time", "leave-one-out", "given"]
 
 
@@ -90,6 +91,9 @@ class RunConfig(Strict):
     when_incomparable: WhenIncomparable = Field(
         default="refuse",
         description="promote: a candidate also replaces a champion that it cannot be compared with",
+    )
+    approval: Approval = Field(
+        default="none", description="required: a human is asked before a release that the gate accepts is served"
     )
     arrivals: Kind = Field(
         default=DEFAULT.kind, description="how items that nobody has taken yet get places: off, share or calibrated"

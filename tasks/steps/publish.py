@@ -12,13 +12,13 @@ import typer
 from tasks.data import Dataset
 from tasks.data.dataset import PARTS
 from tasks.errors import TaskError, ValidationFailed
-from tasks.metrics import DECIDES
 from tasks.models.base import Model
 from tasks.models.saved import load_model
 from tasks.releases.candidates import read_candidates, read_model
 from tasks.releases.catalogue import fit_catalogue
 from tasks.releases.comparison import Comparison, Incomparable, Tonight
 from tasks.releases.gate import Candidate, Gate, Rules, judge
+from tasks.releases.outcome import Outcome, closing_line, describe_outcome
 from tasks.releases.reference import WINDOW, best_release
 from tasks.releases.serving_files import TWIN, save_serving
 from tasks.releases.twins import twin_of
@@ -82,7 +82,8 @@ def publish(
     The best model is that with the highest NDCG@20 on validation. Its twin and that of the served release are compared
     on validation rows that neither has learned from: with 95 % confidence, it must not be worse by more than the
     tolerance of the plan, nor worse than the best release of the last thirty days. A rejected candidate is recorded and
-    changes nothing: this is a decision, not a failure.
+    changes nothing: this is a decision, not a failure. Where the run needs a human's approval, an accepted release is
+    written and waits: `promote` records the answer.
     """
     store = open_store()
     evidence = gather(store, run)
@@ -94,21 +95,12 @@ def publish(
     reference = best_release(champion, earlier, candidate.planned_at) if champion else None
     gate = judge(candidate, champion, rules, evidence.compare, reference)
     release = make_release(store, evidence) if gate.passed else None
-    decide(evidence, gate, release, champion)
-    outcome: dict[str, object] = {
-        "published": release is not None,
-        "outcome": "promoted" if release else "rejected",
-        "release": release,
-        "model": candidate.model,
-        "figures": gate.figures,
-        "reason": gate.reason,
-    }
+    described = describe_outcome(gate, decide(evidence, gate, release, champion), release)
     made = evidence.sources
     inputs = [made.refitted, made.trained, made.evaluated]
     with write_artefact(store, run_key(run, "publish"), inputs=inputs) as out:
-        out.json("decision.json", outcome | {"gate": gate.model_dump(mode="json")})
-    uri = f"{store.url}/{release_prefix(plan.config.dataset, release)}" if release else None
-    return {"run": run, "dataset": plan.config.dataset, **outcome, "uri": uri, f"valid_{DECIDES}": candidate.score}
+        out.json("decision.json", described | {"gate": gate.model_dump(mode="json")})
+    return closing_line(store, run, plan.config.dataset, gate, described)
 
 
 def gather(store: Store, run: str) -> Evidence:
@@ -173,19 +165,27 @@ def make_release(store: Store, evidence: Evidence) -> str:
     return name
 
 
-def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champion | None) -> None:
-    """Record the decision and move the champion in one transaction. Raises TaskError if it changed meanwhile."""
+def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champion | None) -> Outcome:
+    """Record the decision and move the champion in one transaction. Raises TaskError if it changed meanwhile.
+
+    Where an approval is required the champion does not move; nobody is asked about what is served already.
+    """
     plan, model = evidence.plan, evidence.candidate.model
     dataset, facts = plan.config.dataset, gate.model_dump(mode="json")
     with open_history() as history:
         if release is None:
             history.reject(dataset, plan.run, model, facts, plan.inputs_hash)
             log.warning("NOT PUBLISHED: %s of run %s was rejected: %s", model, plan.run, gate.reason)
-        elif history.promote(dataset, plan.run, model, release, facts, plan.inputs_hash, seen=champion):
+            return "rejected"
+        if plan.config.approval == "required" and (champion is None or champion.release != release):
+            history.wait(dataset, plan.run, model, release, facts, plan.inputs_hash)
+            log.warning("release %s of %s waits for approval: %s", release, dataset, gate.reason)
+            return "waiting"
+        if history.promote(dataset, plan.run, model, release, facts, plan.inputs_hash, seen=champion):
             level = logging.INFO if gate.proved else logging.WARNING
             log.log(level, "%s is served from release %s, model %s: %s", dataset, release, model, gate.reason)
-        else:
-            raise TaskError(
-                f"the champion of {dataset} changed while {release} was made, expected it to be still "
-                f"{champion.release if champion else 'none'}: publish again, to compare with the new one"
-            )
+            return "promoted"
+        raise TaskError(
+            f"the champion of {dataset} changed while {release} was made, expected it to be still "
+            f"{champion.release if champion else 'none'}: publish again, to compare with the new one"
+        )

@@ -75,6 +75,9 @@ def scan(
     k: Annotated[int | None, typer.Option(help="k of the k-core.")] = None,
     split: Annotated[str | None, typer.Option(help="random, time, leave-one-out or given.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same metrics.")] = None,
+    approval: Annotated[
+        str | None, typer.Option(help="none, or required: a human is asked before a release is served.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Run even if nothing is new.")] = False,
 ) -> dict[str, object]:
     """Take the inventory of a dataset, report what is new since the last release, and write the plan of the run.
@@ -85,7 +88,8 @@ def scan(
     overrides: dict[str, object] = {"dataset": dataset, "k_core": k, "split": split, "seed": seed}
     overrides |= {"modalities": _words(modalities), "models": _words(models), "missing": missing}
     # the DAG has one command line for both forms: what is empty is not given
-    overrides |= {"encoder": encoder or None, "features": read_yaml(features, "--features") if features else None}
+    overrides |= {"approval": approval or None, "encoder": encoder or None}
+    overrides |= {"features": read_yaml(features, "--features") if features else None}
     chosen = load_config(config, overrides)
     unknown = sorted(set(chosen.models) - set(MODELS))
     if unknown:
@@ -192,7 +196,8 @@ def inputs_hash(
     without causing a run.
     """
     content = sorted(zip(media["modality"], media["item"], media["sha256"], strict=True))
-    everything = [content, interactions, dict(matrices), dict(encoders), config.describe()]
+    settings = {key: value for key, value in config.describe().items() if key != "approval"}  # decides no result
+    everything = [content, interactions, dict(matrices), dict(encoders), settings]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from tasks.errors import BadInput
 from tasks.store.artefacts import Artefact, ArtefactWriter, has_artefact, read_artefact, write_artefact
 from tasks.store.base import ObjectInfo, Store, format_size, sha256_of
-from tasks.store.champion import Champion, Decision, Promotion, Published
+from tasks.store.champion import Answer, Champion, Decision, Promotion, Published
 from tasks.store.comparisons import TrialRow
 from tasks.store.folder import FolderStore
 from tasks.store.history import DSN, History, metrics_dsn, open_history, without_database
@@ -22,6 +22,7 @@ from tasks.store.values import MetricValue, SegmentValue
 
 __all__ = [
     "DSN",
+    "Answer",
     "Artefact",
     "ArtefactWriter",
     "Champion",

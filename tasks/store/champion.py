@@ -14,6 +14,9 @@ from tasks.errors import NotFound, TaskError
 from tasks.store.database import Database
 
 MOST_NAMED = 20
+DECISION = (
+    "SELECT run, dataset, model, outcome, release, inputs_hash, gate, answered_by, answered_at FROM rec.decision "
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,30 @@ class Champion:
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome of a run: "promoted" with a release, or "rejected"."""
+    """The outcome of a run: "promoted" with a release, "rejected", or "waiting": its release waits for an answer.
+
+    `gate` is the gate report. `answered_at` is when a human answered, or was not waited for any longer, and
+    `answered_by` who that was; both are None if nobody was asked.
+    """
 
     run: str
+    dataset: str
+    model: str
     outcome: str
     release: str | None
     inputs_hash: str
+    gate: dict[str, Any]
+    answered_by: str | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of the question whether a release may be served; `by` is None if nobody answered."""
+
+    approved: bool
+    by: str | None
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -68,12 +89,15 @@ class Champions(Database):
         )
         return Champion(*row) if row else None
 
+    def decision(self, run: str) -> Decision | None:
+        """Return the decision of a run, or None if it has none yet."""
+        row = self._row(DECISION + "WHERE run = %s", run)
+        return Decision(*row) if row else None
+
     def last_decision(self, dataset: str) -> Decision | None:
-        """Return the last decision, also a rejection, or None."""
+        """Return the last decision, also a rejection, or None; a release that waits is not decided."""
         row = self._row(
-            "SELECT run, outcome, release, inputs_hash FROM rec.decision WHERE dataset = %s "
-            "ORDER BY decided_at DESC LIMIT 1",
-            dataset,
+            DECISION + "WHERE dataset = %s AND outcome <> 'waiting' ORDER BY decided_at DESC LIMIT 1", dataset
         )
         return Decision(*row) if row else None
 
@@ -81,6 +105,34 @@ class Champions(Database):
         """Record that the best model of `run` was rejected, with the gate report."""
         with self._transaction() as sql:
             _decide(sql, (run, dataset, model, "rejected", None, inputs_hash, json.dumps(gate)))
+
+    def wait(  # noqa: PLR0917  a row has as many values as columns
+        self, dataset: str, run: str, model: str, release: str, gate: Mapping[str, object], inputs_hash: str
+    ) -> None:
+        """Record that the release of `run` waits for a human's answer; what is served stays."""
+        with self._transaction() as sql:
+            _decide(sql, (run, dataset, model, "waiting", release, inputs_hash, json.dumps(gate)))
+
+    def answer(self, waiting: Decision, answer: Answer, gate: Mapping[str, object], seen: Champion | None) -> bool:
+        """Record the answer, and make an approved release the champion, in one transaction.
+
+        `gate` is the gate report that names the answer. The result is False, and nothing is recorded, if `waiting` was
+        decided meanwhile, or if the champion is no longer `seen`.
+        """
+        run, release, evidence = waiting.run, waiting.release, json.dumps(gate)
+        with self._transaction() as sql:
+            sql.execute(DECISION + "WHERE run = %s AND outcome = 'waiting' AND release = %s FOR UPDATE", (run, release))
+            done = bool(sql.rowcount)
+            if done and answer.approved and release is not None:
+                done = _publish(sql, (waiting.dataset, release, run, waiting.model, evidence), seen)
+            if not done:
+                sql.connection.rollback()
+                return False
+            outcome = "promoted" if answer.approved else "rejected"
+            kept = release if answer.approved else None
+            row = (run, waiting.dataset, waiting.model, outcome, kept, waiting.inputs_hash, evidence)
+            _decide(sql, row, (answer.by, answer.at))
+            return True
 
     def promote(  # noqa: PLR0917  a row has as many values as columns
         self,
@@ -100,12 +152,7 @@ class Champions(Database):
         """
         evidence = json.dumps(gate)
         with self._transaction() as sql:
-            sql.execute(
-                "INSERT INTO rec.release (dataset, release, run, model, gate) VALUES (%s, %s, %s, %s, %s) "
-                "ON CONFLICT DO NOTHING",
-                (dataset, release, run, model, evidence),
-            )
-            moved = _move(sql, dataset, release, "promoted", seen)
+            moved = _publish(sql, (dataset, release, run, model, evidence), seen)
             if moved:
                 _decide(sql, (run, dataset, model, "promoted", release, inputs_hash, evidence))
             else:
@@ -191,15 +238,32 @@ def _move(sql: cursor, dataset: str, release: str, reason: str, seen: Champion |
     return True
 
 
-def _decide(sql: cursor, row: tuple[object, ...]) -> None:
-    """Upsert (run, dataset, model, outcome, release, inputs_hash, gate) and end the run accordingly."""
+def _publish(sql: cursor, row: tuple[str, str, str, str, str], seen: Champion | None) -> bool:
+    """Insert (dataset, release, run, model, gate) unless it is there, and move the pointer; whether that was done."""
     sql.execute(
-        "INSERT INTO rec.decision (run, dataset, model, outcome, release, inputs_hash, gate) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO UPDATE SET model = excluded.model, "
-        "outcome = excluded.outcome, release = excluded.release, inputs_hash = excluded.inputs_hash, "
-        "gate = excluded.gate, decided_at = now()",
+        "INSERT INTO rec.release (dataset, release, run, model, gate) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
         row,
     )
+    return _move(sql, row[0], row[1], "promoted", seen)
+
+
+def _decide(sql: cursor, row: tuple[object, ...], answered: tuple[str | None, datetime | None] = (None, None)) -> None:
+    """Upsert (run, dataset, model, outcome, release, inputs_hash, gate), and end the run unless it waits.
+
+    `answered` is by whom and when. Who approved a release stays on record when its run is published again.
+    """
+    sql.execute(
+        "INSERT INTO rec.decision AS d "
+        "(run, dataset, model, outcome, release, inputs_hash, gate, answered_by, answered_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run) DO UPDATE SET model = excluded.model, "
+        "outcome = excluded.outcome, release = excluded.release, inputs_hash = excluded.inputs_hash, "
+        "gate = excluded.gate, decided_at = now(), (answered_by, answered_at) = ("
+        "SELECT d.answered_by, d.answered_at WHERE d.outcome = excluded.outcome AND d.release = excluded.release "
+        "UNION ALL SELECT excluded.answered_by, excluded.answered_at LIMIT 1)",
+        (*row, *answered),
+    )
     run, outcome = row[0], row[3]
-    status = "published" if outcome == "promoted" else "rejected"
-    sql.execute("UPDATE rec.run SET status = %s, finished_at = now() WHERE run = %s", (status, run))
+    status = {"promoted": "published", "rejected": "rejected"}.get(str(outcome))
+    if status is not None:
+        sql.execute("UPDATE rec.run SET status = %s, finished_at = now() WHERE run = %s", (status, run))

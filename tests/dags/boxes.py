@@ -13,5 +13,7 @@ BOXES = [
     "evaluate",
     "refit",
     "publish",
+    "approve",
+    "promote",
     "announce",
 ]

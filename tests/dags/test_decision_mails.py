@@ -55,7 +55,7 @@ def change(dsn: str, statement: str, *values: object) -> None:
 def context_of(dag: DAG, run: str, dataset: str, report: dict[str, Any] | None) -> Any:
     """What the callback gets; three items arrived, and two files of one and one of another feature were refused."""
     reports = {"prepare": [{"arrivals": 3}], "extract": [{"rejected": 2}, {"rejected": 1}]}
-    ti = SimpleNamespace(xcom_pull=lambda task_ids, key: report if task_ids == "publish" else reports[task_ids[0]])
+    ti = SimpleNamespace(xcom_pull=lambda task_ids, key: reports[task_ids[0]] if isinstance(task_ids, list) else report)
     return {"dag": dag, "run_id": run, "ti": ti, "params": {"dataset": dataset}, "triggering_asset_events": {}}
 
 

@@ -29,10 +29,16 @@ def test_the_boxes_follow_each_other(retrain: DAG) -> None:
         assert set(BOXES[:place]) == upstream(retrain, box) & set(BOXES), box
 
 
-@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("box", [box for box in BOXES if box != "announce"])
 def test_no_box_runs_unless_everything_before_it_succeeded(retrain: DAG, box: str) -> None:
     """The order alone is not enough: with another trigger rule a failed check would still be followed by training."""
     assert retrain.get_task(box).trigger_rule == "all_success"
+
+
+def test_announce_waits_for_both_ways_to_a_release(retrain: DAG) -> None:
+    """`promote` is skipped where nobody is asked; what failed is never announced, nor a run that was skipped."""
+    assert retrain.get_task("announce").trigger_rule == "none_failed_min_one_success"
+    assert retrain.get_task("announce").upstream_task_ids == {"publish", "promote"}
 
 
 def test_checks_stand_directly_before_what_they_guard(retrain: DAG) -> None:
@@ -83,6 +89,7 @@ def test_it_runs_at_two_and_when_new_media_are_reported(retrain: DAG, dags: dict
         {"k": "5"},
         {"seed": -1},
         {"split": "by mood"},
+        {"approval": "ask"},
         {"force": "yes"},
         {"force_publish": "yes"},
         {"config": "../../etc/passwd"},
@@ -103,7 +110,9 @@ def test_the_environment_gives_the_defaults(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RECSYS_K", "1")
     monkeypatch.setenv("RECSYS_SPLIT", "given")
     assert defaults() == {"k": 1, "split": "given"}
-    assert defaults("features") == {"features": None}
+    assert defaults("features", "approval") == {"features": None, "approval": "preset"}
+    monkeypatch.setenv("RECSYS_APPROVAL", "required")
+    assert defaults("approval") == {"approval": "required"}
     monkeypatch.setenv("RECSYS_FEATURES", '{"poster": {"modality": "image", "encoder": "a"}}')
     assert defaults("features") == {"features": {"poster": {"modality": "image", "encoder": "a"}}}
 

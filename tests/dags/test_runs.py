@@ -41,6 +41,7 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
         k=3,
         seed=11,
         split="time",
+        approval="required",
         force=True,
         force_publish=True,
         config="demo",
@@ -49,7 +50,7 @@ def test_the_form_becomes_command_lines(run_dag: RunDag, retrain: DAG) -> None:
     run = ran.run.run_id
     scan = f"scan --run {run} --dataset ml1m --config demo --modalities text,image --encoder narrow --models ease,bpr"
     assert [" ".join(command) for command in ran.commands if command[0] == "scan"] == [
-        f"{scan} --k 3 --split time --seed 11 --force"
+        f"{scan} --k 3 --split time --seed 11 --approval required --force"
     ]
     assert sorted(" ".join(command) for command in ran.commands if command[0] != "scan") == [
         f"align --run {run}",
@@ -98,7 +99,7 @@ def test_the_figures_of_each_command_are_shown_with_its_task(run_dag: RunDag, re
         wanted = select(XComModel).where(XComModel.run_id == ran.run.run_id, XComModel.key == outcome.REPORT)
         shown = {(row.task_id, XComModel.deserialize_value(row)["ended"]) for row in session.scalars(wanted)}
     each = {(task, f"{task}/{model}") for task in ("train", "evaluate") for model in ("ease", "bpr")}
-    once = {(task, task) for task in AFTER_SCAN - {"extract", "train", "evaluate", "announce"}}
+    once = {(task, task) for task in AFTER_SCAN - {"extract", "train", "evaluate", "approve", "promote", "announce"}}
     assert shown == each | once | {("scan", "scan"), ("extract", "extract/text")}
 
 

@@ -28,11 +28,11 @@ def release_of(site: Site, night: Night) -> Artefact:
 
 
 def test_the_first_night_ends_with_a_release(site: Site, first: Night) -> None:
-    """Every box succeeded at its first try, once per modality and model, and nobody was mailed."""
+    """Every box succeeded at its first try, once per modality and model; nobody was asked or mailed."""
     boxes = [*ONCE, *(f"extract {modality}" for modality in MODALITIES)]
     boxes += [f"{box} {model}" for box in ("train", "evaluate") for model in site.models]
-    assert first.states() == dict.fromkeys(boxes, "success")
-    assert {task["try_number"] for task in first.tasks} == {1}
+    assert first.states() == dict.fromkeys(boxes, "success") | dict.fromkeys(("approve", "promote"), "skipped")
+    assert {task["try_number"] for task in first.tasks if task["state"] == "success"} == {1}
     assert first.state == "success"
     assert first.mails == []
 

@@ -148,6 +148,18 @@ def test_nothing_new_is_skipped_and_recorded(
     assert not has_artefact(shop, "runs/two/scan")
 
 
+def test_an_approval_is_planned_and_no_reason_to_train_again(shop: Store, history: History) -> None:
+    """It decides what is served, not what is made; an option that is empty leaves it to the preset."""
+    look("one", approval="required")
+    plans = [read_artefact(shop, "runs/one/scan").json("plan.json")]
+    look("two", approval="")
+    plans.append(read_artefact(shop, "runs/two/scan").json("plan.json"))
+    assert [plan["config"]["approval"] for plan in plans] == ["required", "none"]
+    assert plans[0]["inputs_hash"] == plans[1]["inputs_hash"]
+    with pytest.raises(BadInput, match="approval"):
+        look("three", approval="ask")
+
+
 def test_force_runs_anyway(shop: Store, history: History, metrics_dsn: str) -> None:
     """With nothing new."""
     look("one")

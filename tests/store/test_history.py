@@ -292,6 +292,18 @@ def test_a_rejected_run_is_a_decision_and_moves_nothing(history: History) -> Non
     assert (decision.run, decision.outcome, decision.inputs_hash) == ("r2", "rejected", "h2")
 
 
+def test_what_waits_is_not_decided_and_its_run_goes_on(history: History, metrics_dsn: str) -> None:
+    """Neither for the next `scan` nor for those who read the history; the schema has no row with half an answer."""
+    history.start_run("r1", "d", {})
+    history.wait("d", "r1", "ease", "one", {}, "h")
+    assert history.last_decision("d") is None
+    assert rows(metrics_dsn, "SELECT outcome, release FROM rec.decision") == [("waiting", "one")]
+    assert rows(metrics_dsn, "SELECT status FROM rec.run") == [("running",)]
+    for change in ("release = NULL", "answered_by = 'Ada'", "answered_at = now()", "outcome = 'perhaps'"):
+        with pytest.raises(psycopg2.errors.CheckViolation):
+            rows(metrics_dsn, f"UPDATE rec.decision SET {change} RETURNING 1")
+
+
 def test_a_rollback_serves_what_was_served_before(history: History) -> None:
     """The default is the previous release; any other can be named; an unknown release is refused."""
     seen = None

@@ -17,11 +17,9 @@ from recsys.alerts.evidence import Champion
 from recsys.alerts.letter import describe_champion
 from recsys.alerts.lookup import LookUp
 from recsys.alerts.news import News, markup, subject, text
-from recsys.decision import Decision, list_figures, read_decision
-from recsys.launch.outcome import REPORT
+from recsys.closing import list_evidence, pull_decision
 from recsys.links import run_url
 from recsys.media import dataset_of
-from recsys.note import Ended, count
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -58,10 +56,9 @@ def compose(context: Context) -> News | None:
     """Collect the facts; None if there is nothing to tell."""
     look_up, run, dag = LookUp(), context["run_id"], context["dag"].dag_id
     dataset = dataset_of(context["params"], context["triggering_asset_events"])
-    report = context["ti"].xcom_pull(task_ids="publish", key=REPORT)
     record = look_up("the record of the decision", None, evidence.read_record, run)
     champion = look_up("the release that is being served", None, evidence.read_champion, dataset)
-    decision = read_decision(report, record)
+    decision = pull_decision(context, record)
     if decision is None:
         told: Told | None = _describe_age(look_up, dataset, run, champion)
     elif decision.promoted:
@@ -81,14 +78,6 @@ def compose(context: Context) -> News | None:
         evidence=list_evidence(context, decision),
         gaps=look_up.gaps,
     )
-
-
-def list_evidence(context: Context, decision: Decision | None) -> list[tuple[str, str]]:
-    """Return name and value of the gate's figures and of the counts of the run, as far as they are known."""
-    pulled = {task: context["ti"].xcom_pull(task_ids=[task], key=REPORT) for task in ("prepare", "extract")}
-    reports = {task: [report for report in found if report] for task, found in pulled.items()}
-    counts = [(many, f"{number:,}") for _, many, number in count(Ended(True, "", reports=reports))]
-    return (list_figures(decision) if decision else []) + counts
 
 
 def _describe_age(look_up: LookUp, dataset: str, run: str, champion: Champion | None) -> Told | None:

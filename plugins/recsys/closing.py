@@ -1,0 +1,27 @@
+"""What the closing lines of a run's tasks say, as its later tasks and callbacks find it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from recsys.decision import DECIDERS, Decision, list_figures, read_decision
+from recsys.launch.outcome import REPORT
+from recsys.note import Ended, count
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def pull_decision(context: Context, record: Mapping[str, Any] | None = None) -> Decision | None:
+    """Return the decision of the run by closing lines and the row of `rec.decision`, or None if they have none."""
+    reports = (context["ti"].xcom_pull(task_ids=task, key=REPORT) for task in DECIDERS)
+    return read_decision(next(filter(None, reports), None), record)
+
+
+def list_evidence(context: Context, decision: Decision | None) -> list[tuple[str, str]]:
+    """Return name and value of the gate's figures and of the counts of the run, as far as they are known."""
+    pulled = {task: context["ti"].xcom_pull(task_ids=[task], key=REPORT) for task in ("prepare", "extract")}
+    reports = {task: [report for report in found if report] for task, found in pulled.items()}
+    counts = [(many, f"{number:,}") for _, many, number in count(Ended(True, "", reports=reports))]
+    return (list_figures(decision) if decision else []) + counts

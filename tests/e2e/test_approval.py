@@ -1,0 +1,111 @@
+"""Runs that need a human's approval, in a real scheduler: the question, and the answer over Airflow's REST API."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from local.rest import RefusedError
+from tests.e2e.site import Night, Site
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.e2e
+SHORTS = "shorts"  # a dataset of its own: the nights of the other tests do not see these decisions
+FORM = {"dataset": SHORTS, "models": ["popularity"], "approval": "required"}
+
+
+def path_of(run: str) -> str:
+    """The question of a run."""
+    return f"/dags/retrain_nightly/dagRuns/{quote(run, safe='')}/taskInstances/approve/-1/hitlDetails"
+
+
+def wait_for_question(site: Site, run: str) -> dict[str, Any]:
+    """The question, once the task waits without a slot of a worker."""
+    api = site.stack.api()
+
+    def waits() -> bool:
+        states = {task["task_id"]: task["state"] for task in api.tasks("retrain_nightly", run)}
+        return states["approve"] == "awaiting_input"
+
+    wait_for(f"the question of {run}", waits, explain=lambda: api.tasks("retrain_nightly", run))
+    question: dict[str, Any] = api.get(path_of(run))
+    return question
+
+
+def served(site: Site) -> str | None:
+    """The release of the shorts that is served."""
+    champion = site.history.champion(SHORTS)
+    return champion.release if champion else None
+
+
+@pytest.fixture(scope="module")
+def approved(site: Site) -> tuple[Night, dict[str, Any]]:
+    """The first run of the shorts, and its question, which was approved when nothing was served yet."""
+    folder = site.catalogue / "from-0"
+    site.command("load-media", str(folder), "--dataset", SHORTS)
+    site.command("load-interactions", str(folder / "interactions.csv"), "--dataset", SHORTS)
+    run = site.press_trigger(**FORM)
+    question = wait_for_question(site, run)
+    assert served(site) is None
+    site.stack.api().patch(path_of(run), {"chosen_options": ["Approve"]})
+    return site.follow(run), question
+
+
+def test_the_question_has_the_evidence(site: Site, approved: tuple[Night, dict[str, Any]]) -> None:
+    """What would be served, its figures, and until when an answer counts; one mail asked for it."""
+    night, question = approved
+    decision = site.history.decision(night.run)
+    assert decision is not None
+    assert (question["subject"], question["options"]) == ("Serve popularity for shorts?", ["Approve", "Reject"])
+    facts = [f"s3://recsys/releases/shorts/{decision.release}", "nothing is served yet", "arrivals", "means no"]
+    assert [fact for fact in facts if fact not in question["body"]] == []
+    (mail,) = night.mails
+    assert "shorts: popularity waits for approval" in mail["Subject"]
+
+
+def test_approved_is_served_and_the_row_says_who_and_when(site: Site, approved: tuple[Night, dict[str, Any]]) -> None:
+    """As do the note of the run, and Airflow's own record of the question."""
+    night, _ = approved
+    assert night.state == "success"
+    assert {box: night.states()[box] for box in ("publish", "approve", "promote", "announce")} == dict.fromkeys(
+        ("publish", "approve", "promote", "announce"), "success"
+    )
+    decision = site.history.decision(night.run)
+    assert decision is not None
+    assert (decision.outcome, decision.answered_by) == ("promoted", "admin")
+    assert served(site) == decision.release
+    answered = site.stack.api().get(path_of(night.run))
+    assert answered["responded_by_user"]["name"] == "admin"
+    assert str(decision.answered_at)[:19] == answered["responded_at"][:19].replace("T", " ")
+    assert "approved by admin at" in decision.gate["reason"]
+    assert site.stack.api().run("retrain_nightly", night.run)["note"].startswith("promoted popularity, NDCG@20")
+
+
+def test_rejected_is_not_served_and_is_one_mail(site: Site, approved: tuple[Night, dict[str, Any]]) -> None:
+    """The run is a success; a second answer is refused."""
+    before, api = served(site), site.stack.api()
+    run = site.press_trigger(**FORM, force=True, force_publish=True, seed=8)
+    question = wait_for_question(site, run)
+    assert "published by force, although" in question["body"] or "against the champion" in question["body"]
+    assert served(site) == before
+    api.patch(path_of(run), {"chosen_options": ["Reject"]})
+    with pytest.raises(RefusedError, match="409"):
+        api.patch(path_of(run), {"chosen_options": ["Approve"]})
+    night = site.follow(run)
+    mails = [*night.mails]
+    while len(mails) < 2:
+        mails += site.follow(run, expect_mail=True).mails
+    assert (night.state, night.states()["announce"], served(site)) == ("success", "skipped", before)
+    decision = site.history.decision(run)
+    assert decision is not None
+    assert (decision.outcome, decision.release, decision.answered_by) == ("rejected", None, "admin")
+    assert decision.answered_at is not None
+    assert site.rows("SELECT status FROM rec.run WHERE run = %s", run) == [("rejected",)]
+    assert api.run("retrain_nightly", run)["note"].startswith("rejected popularity: rejected by admin at ")
+    asked, told = mails
+    assert "shorts: popularity waits for approval" in asked["Subject"]
+    assert "shorts: popularity rejected" in told["Subject"]
+    for part in told.iter_parts():
+        assert "rejected by admin at" in part.get_content()
