@@ -29,6 +29,7 @@ SETTINGS = {
     "RECSYS_DATASET": DATASET,
     "RECSYS_MODELS": ",".join(MODELS),
     "RECSYS_ALERT_TO": "on-call@example.org",
+    "RECSYS_CONSOLE_URL": "http://console.test/browser/recsys/",
 }
 
 

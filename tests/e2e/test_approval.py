@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -109,3 +109,27 @@ def test_rejected_is_not_served_and_is_one_mail(site: Site, approved: tuple[Nigh
     assert "shorts: popularity rejected" in told["Subject"]
     for part in told.iter_parts():
         assert "rejected by admin at" in part.get_content()
+
+
+def test_each_task_links_to_what_it_made(site: Site, approved: tuple[Night, dict[str, Any]]) -> None:
+    """The console's address of a folder or file that is in the store; a task without a release has no link to one."""
+    night, _ = approved
+    found: dict[str, dict[str, str]] = {}
+    for task in night.tasks:
+        instance = f"/dags/retrain_nightly/dagRuns/{quote(night.run, safe='')}/taskInstances/{task['task_id']}"
+        links = site.stack.api().get(f"{instance}/links?map_index={task['map_index']}")["extra_links"]
+        found[f"{task['task_id']} {task['rendered_map_index'] or ''}".strip()] = {k: v for k, v in links.items() if v}
+    start = "http://console.test/browser/recsys/"
+    for links in found.values():
+        for url in links.values():
+            path = unquote(url.removeprefix(start))
+            assert url == start + quote(path, safe="")
+            site.store.stat(path if path.endswith(".json") else f"{path}manifest.json")
+    decision = site.history.decision(night.run)
+    assert decision is not None
+    release = {"Release": start + quote(f"releases/{SHORTS}/{decision.release}/", safe="")}
+    assert {name for name, links in found.items() if links.items() >= release.items()} == {"publish", "promote"}
+    reports = {name for name, links in found.items() if "Report" in links}
+    assert reports == {"check-embeddings", "check-dataset", "evaluate popularity", "refit", "publish", "promote"}
+    without = {name for name, links in found.items() if "Artefact" not in links}
+    assert without == {"features", "models", "approve", "announce"}

@@ -25,6 +25,7 @@ from recsys.launch.lines import Lines, Output
 from recsys.launch.outcome import KILLED, Failed, FailedForGood, out_of_memory, settle
 from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, require_setting
 from recsys.links import run_url
+from recsys.made import LINKS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,6 +49,7 @@ class DockerTask(DockerOperator):
     """
 
     template_fields: Sequence[str] = ("command",)
+    operator_extra_links = LINKS
     template_ext: Sequence[str] = ()  # arguments are never names of template files
 
     def __init__(self, *, command: Sequence[str], gpu: bool = False, **kwargs: Any) -> None:  # noqa: ANN401  Airflow's own

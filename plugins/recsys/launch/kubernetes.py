@@ -20,6 +20,7 @@ from kubernetes.client import models as k8s  # type: ignore[import-untyped]
 from recsys.launch.outcome import KILLED, out_of_memory, settle
 from recsys.launch.settings import RUN_URL, memory_limit, require_setting
 from recsys.links import run_url
+from recsys.made import LINKS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,6 +36,7 @@ class PodTask(KubernetesPodOperator):
     """Run `python -m tasks <command>` in a pod. Its exit code means what it means everywhere (outcome.py)."""
 
     template_fields: Sequence[str] = ("command",)
+    operator_extra_links = LINKS
 
     def __init__(self, *, command: Sequence[str], gpu: bool = False, **kwargs: Any) -> None:  # noqa: ANN401  Airflow's own
         gpus = os.environ.get("RECSYS_TASK_GPUS", "0") if gpu else "0"

@@ -18,7 +18,11 @@ log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = 99
 BAD_INPUT = 2
-FINAL = {10: "validation failed", BAD_INPUT: "bad input"}  # the same input gives the same result: a retry cannot help
+VALIDATION_FAILED = 10
+FINAL = {
+    VALIDATION_FAILED: "validation failed",
+    BAD_INPUT: "bad input",
+}  # the same input gives the same result: a retry cannot help
 FAILED = 1  # exit code of any other fault
 KILLED = 137  # 128 + SIGKILL, as reported by shells and container engines
 FAULT = "fault"  # XCom key of the reason of a failure, for the alert

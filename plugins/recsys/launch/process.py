@@ -18,6 +18,7 @@ from recsys.launch.lines import LONGEST_LINE, Lines, Output
 from recsys.launch.outcome import settle
 from recsys.launch.settings import RUN_URL, hide_secrets, require_setting
 from recsys.links import run_url
+from recsys.made import LINKS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,6 +39,7 @@ class ProcessTask(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("command",)
+    operator_extra_links = LINKS
 
     def __init__(self, *, command: Sequence[str], **kwargs: Any) -> None:  # noqa: ANN401  Airflow's own
         super().__init__(**kwargs)
