@@ -15,7 +15,15 @@ from local.rest import FINISHED, Api, RefusedError
 INTERVAL = 1.0  # seconds between two requests
 PATIENCE = 300.0  # seconds without an answer: a busy machine must not end the watching of a run that goes on
 WAITING = {None, "scheduled", "queued", "deferred"}
-SIGNS = {"success": "+", "failed": "x", "upstream_failed": "-", "skipped": "-", "running": ">", "up_for_retry": "!"}
+SIGNS = {
+    "success": "+",
+    "failed": "x",
+    "upstream_failed": "-",
+    "skipped": "-",
+    "running": ">",
+    "up_for_retry": "!",
+    "awaiting_input": "?",
+}
 Task = Mapping[str, Any]
 
 
