@@ -25,6 +25,7 @@ class Decision:
     release: str | None = None
     uri: str | None = None  # of the release in the store
     reason: str | None = None
+    by: str | None = None  # the human who answered
     figures: str | None = None  # the metric that decides, its difference to the champion's and the interval
     metrics: Mapping[str, float] = field(default_factory=dict)  # of the model on validation, by name
     gate: Mapping[str, Any] = field(default_factory=dict)
@@ -52,7 +53,7 @@ def read_decision(report: Mapping[str, Any] | None, record: Mapping[str, Any] | 
         known |= row
     if "outcome" not in known:
         return None
-    names = ("outcome", "run", "dataset", "model", "release", "uri", "reason", "figures")
+    names = ("outcome", "run", "dataset", "model", "release", "uri", "reason", "by", "figures")
     metrics = {name: value for name, value in known.items() if name.startswith("valid_")}
     return Decision(
         **{name: known[name] for name in names if known.get(name) is not None},

@@ -47,7 +47,8 @@ def describe_decision(decision: Decision) -> str:
     measured = (f"{name.removeprefix('valid_')} {value:.4f}" for name, value in decision.metrics.items())
     metric, _, figures = (decision.figures or ", ".join(measured)).partition(" ")
     what = f"{decision.model} waited for an answer" if decision.waiting else f"promoted {decision.model}"
-    return what + (f", {metric.upper()} {figures}" if figures else "")
+    who = f", approved by {decision.by}" if decision.by else ""
+    return what + (f", {metric.upper()} {figures}" if figures else "") + who
 
 
 def count(run: Ended) -> list[tuple[str, str, int]]:

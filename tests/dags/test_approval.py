@@ -67,7 +67,7 @@ def test_an_approval_reaches_promote_and_is_announced(
 ) -> None:
     """The question has the figures; who answered, and when, are single words of a command line."""
     answer_with(monkeypatch, asked, "Approve", ADA)
-    ran = run_until_answered(run_dag, retrain, {"outcome": "promoted", "published": True})
+    ran = run_until_answered(run_dag, retrain, {"outcome": "promoted", "published": True, "by": "Ada"})
     assert ran.state == "success"
     (question,) = asked
     assert question.subject == "Serve hybrid for films?"
@@ -78,7 +78,7 @@ def test_an_approval_reaches_promote_and_is_announced(
     said = ["--answer=approved", "--by=Ada", f"--at={ANSWERED.isoformat()}"]
     assert promote == ["promote", "--run", ran.run.run_id, *said]
     assert [name for name, _ in events_of(ran.run.run_id)] == ["release"]
-    assert ran.note == "promoted hybrid, NDCG@20 .2497, not compared"
+    assert ran.note == "promoted hybrid, NDCG@20 .2497, not compared, approved by Ada"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ FAILURES = """
 SELECT suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids
 FROM rec.validation_failures WHERE run = %s ORDER BY suite, position
 """
-DECISION = "SELECT run, dataset, outcome, model, release, gate FROM rec.decision WHERE run = %s"
+DECISION = "SELECT run, dataset, outcome, model, release, gate, answered_by AS by FROM rec.decision WHERE run = %s"
 CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
 # Runs of Airflow have a URL. Nobody records that one failed by a fault: it is still `running` when the next one ends.
 BAD_RUNS = """
