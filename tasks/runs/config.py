@@ -20,7 +20,7 @@ PRESETS = Path(__file__).parent.parent / "configs"
 MODALITIES = ("image", "audio", "text")
 USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFAULT.number}
 SHORT = {"modalities", "encoder"}  # the short form of features
-LATER = {"missing": "drop", "when_incomparable": "refuse"}  # and what a run did before these existed
+LATER = {"approval": "none", "missing": "drop", "when_incomparable": "refuse"}  # as they were before they existed
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
 WhenIncomparable = Literal["refuse", "promote"]
