@@ -20,7 +20,7 @@ from recsys.alerts.letter import describe_champion, line
 from recsys.alerts.lookup import LookUp
 from recsys.alerts.news import News, markup, subject, text
 from recsys.closing import list_evidence, pull_decision
-from recsys.decision import Decision
+from recsys.decision import Decision, find
 from recsys.launch.outcome import RETRIES, Failed
 from recsys.links import answer_url
 
@@ -39,8 +39,8 @@ MARKS = re.compile(r"([\\`*_\[\]<>|#~])")
 DOCUMENTATION = """\
 Asks a human whether the release that `publish` made may be served, if the run needs an approval; skipped otherwise.
 
-Answer under *Required Actions*. The question is open until an hour before the run's time is over, 19 hours after its
-start. A release that nobody approved by then is not served. **XCom** `return_value`: the answer, by whom and when.
+Answer in the tab *Required Action*. The question is open until an hour before the run's time is over, 19 hours after
+its start. A release that nobody approved by then is not served. **XCom** `return_value`: the answer, by whom and when.
 """
 
 
@@ -100,7 +100,9 @@ def compose(context: Context, decision: Decision, until: datetime, look_up: Look
     """Collect what the question and the email about it say."""
     run, dag, dataset = context["run_id"], context["dag"].dag_id, str(decision.dataset)
     champion = look_up("the release that is being served", None, evidence.read_champion, dataset)
-    asked = f"The gate accepts {decision.model}, which is served once it is approved."
+    forced = find(decision.gate, "forced") is not None
+    verdict = f"The gate {'would reject' if forced else 'accepts'} {decision.model}"
+    asked = f"{verdict}{', and force publishes it all the same' if forced else ''}. It is served once it is approved."
     return News(
         dag=dag,
         run=run,

@@ -132,13 +132,22 @@ def test_the_question_is_open_until_an_hour_before_the_run_is_ended(retrain: DAG
     assert last_moment(context) == started + retrain.dagrun_timeout - RESERVE == started + timedelta(hours=19)
 
 
-def test_a_mail_asks_for_the_answer(
-    run_dag: RunDag, retrain: DAG, asked: list[HITLDetail], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("forced", "verdict"),
+    [(None, "accepts hybrid"), ("it is worse", "would reject hybrid, and force publishes it all the same")],
+)
+def test_a_mail_asks_for_the_answer(  # noqa: PLR0917  fixtures
+    run_dag: RunDag,
+    retrain: DAG,
+    asked: list[HITLDetail],
+    monkeypatch: pytest.MonkeyPatch,
+    forced: str | None,
+    verdict: str,
 ) -> None:
     """One, with the page where it is given; that a database is away is said, and the question is asked all the same."""
     mails: list[tuple[str, str, str]] = []
     monkeypatch.setattr(approval, "deliver", lambda run, what, write: mails.append(write()))
-    record = {"outcome": "waiting", "gate": GATE | {"comparison": {"known": COMPARED}}}
+    record = {"outcome": "waiting", "gate": GATE | {"comparison": {"known": COMPARED}, "forced": forced}}
     monkeypatch.setattr(evidence, "read_record", lambda run: record)
 
     def fail(dataset: str) -> None:
@@ -151,6 +160,7 @@ def test_a_mail_asks_for_the_answer(
     assert subject.startswith("[recsys] films: hybrid waits for approval (retrain_nightly, ")
     assert "/tasks/approve/required_actions" in plain
     for form in (plain, str(asked[0].body)):
+        assert f"The gate {verdict}. It is served once it is approved. No answer by " in form
         assert "Not available: the release that is being served (OSError: the database is away)" in form
         assert "0.2301 against 0.2512: -0.0211 (-0.0310 to -0.0112), 1,234 users" in form
 
