@@ -437,6 +437,7 @@ def test_a_good_dataset_passes(prepared: Prepared) -> None:
     assert all(check.sample_ids == [] and check.unexpected_count == 0 for check in report.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", [KEPT[3], REST[0]])
 def test_a_gap_that_is_filled_and_named_passes(prepared: Prepared, item: int) -> None:
     """Of a known item, and of an arrival: there is no row to compare it with."""
@@ -464,11 +465,13 @@ def test_every_expectation_has_a_fault(prepared: Prepared) -> None:
     assert {check.expectation for check in prepared.check().results} <= planted
 
 
+@pytest.mark.slow
 def test_the_k_of_the_core_is_a_limit(prepared: Prepared) -> None:
     """The same users, of ten interactions each, are no 11-core."""
     assert failed(check_dataset(prepared.data, k=11)) == {("k_core_holds", "users")}
 
 
+@pytest.mark.slow
 def test_a_report_survives_json(prepared: Prepared) -> None:
     """A report holds plain values only: what is read back from JSON is the same report."""
     swap_rows(prepared)
@@ -476,6 +479,7 @@ def test_a_report_survives_json(prepared: Prepared) -> None:
     assert Report.model_validate_json(report.model_dump_json()) == report
 
 
+@pytest.mark.slow
 def test_the_sentence_says_how_many_failed_and_the_first(prepared: Prepared) -> None:
     """One sentence closes the step: how many of how many, and the first with expected, observed and ids."""
     break_core_of_item(prepared)

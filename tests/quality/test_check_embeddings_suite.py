@@ -285,6 +285,7 @@ def test_every_expectation_has_a_fault(night: Night) -> None:
     assert {check.expectation for check in night.check().results} <= planted
 
 
+@pytest.mark.slow
 def test_a_report_survives_json(night: Night) -> None:
     """A report holds plain values only: what is read back from JSON is the same report."""
     put("image", 7, np.nan)(night)
@@ -298,6 +299,7 @@ def test_a_missing_column_is_named(night: Night) -> None:
     assert "column_exists of audio: expected a column item_id" in night.check().sentence()
 
 
+@pytest.mark.slow
 def test_counts_say_how_much_is_wrong(night: Night) -> None:
     """Of ten films with five clicks each that have no features, fifty of all clicks are unexpected."""
     lower_coverage(night)
@@ -307,6 +309,7 @@ def test_counts_say_how_much_is_wrong(night: Night) -> None:
     assert check.expected == "at least 90.0% with features"
 
 
+@pytest.mark.slow
 def test_equal_vectors_of_equal_media_are_no_fault(night: Night) -> None:
     """Three items that share one sound file share its vector."""
     repeat_vector(night)
@@ -314,6 +317,7 @@ def test_equal_vectors_of_equal_media_are_no_fault(night: Night) -> None:
     assert night.check().success
 
 
+@pytest.mark.slow
 def test_the_share_of_duplicates_is_a_limit(night: Night) -> None:
     """The same four equal vectors are tolerated where ten percent may be."""
     repeat_vector(night)
@@ -321,6 +325,7 @@ def test_the_share_of_duplicates_is_a_limit(night: Night) -> None:
     assert night.check().success
 
 
+@pytest.mark.slow
 def test_coverage_is_a_limit(night: Night) -> None:
     """The same log passes where less coverage is asked for."""
     lower_coverage(night)
@@ -337,6 +342,7 @@ def test_one_modality_is_enough(night: Night) -> None:
     assert not {check.column for check in report.results} & {"audio", "text"}
 
 
+@pytest.mark.slow
 def test_the_override_vouches_for_the_ids(night: Night) -> None:
     """Where allow_contiguous_ids is set the id-space check passes, and says why."""
     renumbered_log(night)
@@ -368,6 +374,7 @@ def lacking(night: Night, *gaps: tuple[str, int]) -> Night:
     return night
 
 
+@pytest.mark.slow
 def test_an_item_may_lack_what_is_filled_later(night: Night) -> None:
     """One modality, or two; and a run that drops such items would have failed."""
     lacking(night, ("audio", 7), ("audio", 9), ("text", 9))
@@ -377,6 +384,7 @@ def test_an_item_may_lack_what_is_filled_later(night: Night) -> None:
     assert failed(night.check()) == wanted
 
 
+@pytest.mark.slow
 def test_an_item_must_have_one_feature(night: Night) -> None:
     """Else there is nothing to fill the others from."""
     report = lacking(night, *((modality, 7) for modality in MODALITIES)).check()
@@ -384,6 +392,7 @@ def test_an_item_must_have_one_feature(night: Night) -> None:
     assert sample(report, "items_have_a_feature", "items") == [IDS[7]]
 
 
+@pytest.mark.slow
 def test_a_feature_that_most_items_lack_is_no_feature(night: Night) -> None:
     """It holds the limit that items with features in all hold; the most popular without it are named."""
     report = lacking(night, *(("audio", row) for row in range(40))).check()
@@ -392,6 +401,7 @@ def test_a_feature_that_most_items_lack_is_no_feature(night: Night) -> None:
     assert report.failures[0].sample_ids == IDS[:10]
 
 
+@pytest.mark.slow
 def test_rows_of_an_incomplete_night_keep_the_order_of_items(night: Night) -> None:
     """Swapped keys are found although rows are missing before them."""
     lacking(night, ("text", 2))

@@ -23,6 +23,7 @@ from tasks.steps.scan import scan
 from tasks.store import Artefact, Store, read_artefact, write_artefact
 from tasks.store.pointers import point
 
+pytestmark = pytest.mark.slow  # each has two suites of expectations
 RUN, DATASET, USERS = "one", "films", 40
 ITEMS = [f"tt{number:03d}" for number in range(60)]  # the last ten are in no log
 KNOWN = 50
