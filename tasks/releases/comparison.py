@@ -144,5 +144,5 @@ def split_of(release: Artefact) -> str | None:
 
 
 def show(value: float, sign: str = "-") -> str:
-    """Four places without the zero before the point, as in tables: .2497, and +.0021 with the sign `+`."""
-    return f"{value:{sign}.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:{sign}.4f}"
+    """Four places without the zero before the point, as in tables: .2497, and +.0021 with the sign `+`, as for zero."""
+    return f"{value:{sign}z.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:{sign}z.4f}"

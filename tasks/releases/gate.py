@@ -155,6 +155,8 @@ def compare_with_tolerance(figures: Figures, tolerance: float, what: str) -> Ver
     shown = f"{figures} against {what} on {figures.users:,} users"
     if figures.low >= -tolerance:
         return Verdict(True, shown)
+    if figures.high < -tolerance:
+        return Verdict(False, f"{shown}: worse by more than the tolerance of {tolerance:g}")
     refused = f"{shown}: a loss of more than the tolerance of {tolerance:g} is not excluded"
     needed = figures.users_needed(tolerance)
     if figures.high < 0 or needed <= figures.users:

@@ -118,6 +118,12 @@ def test_where_something_speaks_against_it_few_users_are_no_excuse() -> None:
     assert "are needed" not in found.reason
 
 
+def test_a_loss_that_is_shown_is_called_one() -> None:
+    """Where even the upper bound is a loss of more than the tolerance, nothing is left in doubt."""
+    found = judge(candidate(), champion(), Rules(0.01), lambda release: compared(release, -0.09, -0.02))
+    assert found.reason.endswith("on 1,234 users: worse by more than the tolerance of 0.01")
+
+
 def test_without_a_tolerance_only_what_is_no_loss_passes() -> None:
     """And no number of users would help a model that is as good, so none is named."""
     found = judge(candidate(), champion(), Rules(0.0, "promote"), lambda release: compared(release, -0.001, 0.009))
@@ -224,6 +230,7 @@ def test_bounds_are_those_of_one_sided_confidence() -> None:
         (0.2497, "-", ".2497"),
         (0.0021, "+", "+.0021"),
         (-0.0004, "+", "-.0004"),
+        (-0.00004, "+", "+.0000"),
         (1.0, "-", "1.0000"),
     ],
 )

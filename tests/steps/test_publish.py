@@ -102,7 +102,7 @@ def test_a_worse_candidate_is_turned_down_and_that_is_no_failure(
     with caplog.at_level(logging.WARNING):
         assert main(["publish", "--run", "r2"]) == 0
     assert "NOT PUBLISHED: popularity of run r2 was rejected: ndcg@20 ." in caplog.text
-    assert "a loss of more than the tolerance of 0.01 is not excluded" in caplog.text
+    assert "worse by more than the tolerance of 0.01" in caplog.text
     assert served(history) == first
     decision = history.last_decision(DATASET)
     assert decision is not None

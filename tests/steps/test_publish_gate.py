@@ -115,7 +115,7 @@ def test_force_publishes_a_worse_model_and_it_is_recorded(
     champion = history.champion(DATASET)
     assert champion is not None
     assert (champion.model, champion.gate) == ("popularity", gate_of(folder_store, "r2"))
-    assert "a loss of more than the tolerance" in champion.gate["forced"]
+    assert "worse by more than the tolerance" in champion.gate["forced"]
     assert champion.gate["comparison"]["known"]["high"] < 0
 
 
