@@ -35,7 +35,7 @@ from tasks.training import TrainingOptions
 
 K = 20
 CONFIGS = Path(__file__).resolve().parent.parent / "tasks" / "configs"
-LOSSES = (0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)  # of the policy calibrated, in percent
+LOSSES = (0.2, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)  # of the policy calibrated, in percent
 PLACES, SHARES = (1, 2, 3), (0.5, 0.75, 1.0)  # of the prototype: places, and the share of users who get them
 Point = tuple[float, float]  # loss of NDCG@20 in percent, recall of arrivals
 Curves = dict[str, dict[str, list[Point]]]  # method -> policy -> a point for each seed
