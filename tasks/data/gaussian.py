@@ -86,19 +86,21 @@ def fit_gaussian(rows: np.ndarray, blocks: Blocks) -> tuple[np.ndarray, np.ndarr
 
 
 def choose_weight(rows: np.ndarray, blocks: Blocks) -> float:
-    """Return the weight of WEIGHTS whose covariance, of four fifths of `rows`, predicts what the others hide best."""
+    """Return the weight of WEIGHTS whose covariance, of four fifths of `rows`, predicts what the others hide best.
+
+    Hidden is each feature that a row lacks; all of them if none is lacking here, where only other items have gaps.
+    """
+    lacking = [name for name, has in blocks.given.items() if not has.all()] or list(blocks.given)
     held = np.arange(len(rows)) % HELD == HELD - 1
     rest, asked = rows[~held], blocks.take(held)
     mean, sample = np.zeros(rows.shape[1]), rest.T @ rest / max(len(rest), 1)
     errors = dict.fromkeys(WEIGHTS, 0.0)
     for weight in WEIGHTS:
         covariance = _shrunk(sample, weight)
-        for name, columns in blocks.columns.items():
-            if not blocks.given[name].all():
-                hidden = asked.hide(name)
-                guess = expect(rows[held], hidden, mean, covariance)[0]
-                wrong = (guess - rows[held])[asked.given[name]][:, columns]
-                errors[weight] += float(np.sum(wrong**2)) / len(columns)
+        for name in lacking:
+            guess = expect(rows[held], asked.hide(name), mean, covariance)[0]
+            wrong = (guess - rows[held])[asked.given[name]][:, blocks.columns[name]]
+            errors[weight] += float(np.sum(wrong**2)) / wrong.shape[1]
     return min(errors, key=lambda weight: errors[weight])
 
 

@@ -36,13 +36,14 @@ def feature_rows(
     Raises BadInput if an item lacks a feature and `policy` is drop.
     """
     given: Given = {name: rows >= 0 for name, rows in places.items()}
-    if policy == "drop":
+    for name, has in given.items():
+        if policy == "drop" and not has.all():
+            raise BadInput(
+                f"{int((~has).sum())} items have no row in {aligned.prefix}/{name}.npy, expected each to have one: run "
+                "align again"
+            )
+    if all(has.all() for has in given.values()):
         for name, rows in places.items():  # one after the other: all may not fit into memory
-            if not given[name].all():
-                raise BadInput(
-                    f"{int((~given[name]).sum())} items have no row in {aligned.prefix}/{name}.npy, expected each to "
-                    "have one: run align again"
-                )
             yield name, _matrix(aligned, name)[rows]
         return
     features = {name: _matrix(aligned, name)[rows] for name, rows in places.items()}

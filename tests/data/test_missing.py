@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.data.gaussian import WEIGHTS, Blocks, choose_weight
 from tasks.data.missing import Missing, fill
 from tasks.data.ridge import PENALTIES, predict_by_ridge
 from tasks.errors import BadInput
@@ -97,6 +98,19 @@ def test_a_prediction_is_hardly_worse_than_the_mean_where_they_do_not() -> None:
     """Features of noise alone: the penalty and the shrinkage are chosen so that little is predicted."""
     assert error("linear", noise=100) < 1.05
     assert error("em", noise=100) < 1.05
+
+
+def test_em_shrinks_as_much_where_only_other_items_have_gaps() -> None:
+    """Known items that lack nothing still show how far noise may be trusted: hardly worse than the mean."""
+    features, train = world(1, noise=100), np.arange(200) < 150
+    given_ = {name: has | train for name, has in gaps(2, 200, 0.3).items()}
+    filled = fill(features, given_, train, "em")
+    for name, rows in features.items():
+        lacks = ~given_[name]
+        usual = float(np.mean((rows[train].mean(axis=0) - rows[lacks]) ** 2))
+        assert float(np.mean((filled[name] - rows)[lacks] ** 2)) < 1.05 * usual
+    blocks = Blocks.of(features, given_, train)
+    assert choose_weight(blocks.scaled(features, given_)[train], blocks.take(train)) > WEIGHTS[0]
 
 
 def test_em_learns_from_items_that_lack_something() -> None:
