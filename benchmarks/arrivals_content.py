@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import re
@@ -98,3 +99,14 @@ def rows_of(ids: np.ndarray, vectors: np.ndarray, wanted: np.ndarray) -> np.ndar
     places = order[np.searchsorted(ids, wanted, sorter=order)]
     assert np.array_equal(ids[places], wanted)
     return np.asarray(vectors[places], dtype=np.float32)
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what every benchmark of these worlds takes; `doc` describes the benchmark."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser

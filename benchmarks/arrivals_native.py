@@ -1,6 +1,7 @@
 """Scores of arrivals that a model makes itself from content, beside the map from content of the product.
 
     python -m benchmarks.arrivals_native DATA [--worlds NAME ...] [--models NAME ...] [--seeds N] [--first SEED]
+        [--threads N]
 
 DATA and the draws are those of `benchmarks.arrivals`. A model that knows content can score items without a single
 interaction: it is trained with the arrivals among its items, which have no row in train. The map is the reference in
@@ -10,17 +11,15 @@ Recall@20 of arrivals among themselves, means over the seeds.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import yaml
 from scipy import sparse
 
 from benchmarks.arrivals import CONFIGS, Drawn, K, draw, mean_of
-from benchmarks.arrivals_content import WORLDS
+from benchmarks.arrivals_content import WORLDS, parser_of
 from tasks.arrivals.fitting import fit_arrivals
 from tasks.data import Dataset
 from tasks.data.dataset import PARTS
@@ -66,13 +65,8 @@ def measure(name: str, drawn: Drawn, threads: int) -> tuple[float, float]:
 
 def main() -> None:
     """Run each world with each seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
+    parser = parser_of(__doc__)
     parser.add_argument("--models", nargs="+", default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     for name in options.worlds:
         world = WORLDS[name](options.data)

@@ -1,6 +1,6 @@
 """Neural maps from content to item vectors for arrivals, beside the Gaussian process of the product.
 
-    python -m benchmarks.arrivals_neural DATA [--worlds NAME ...] [--seeds N] [--first SEED]
+    python -m benchmarks.arrivals_neural DATA [--worlds NAME ...] [--seeds N] [--first SEED] [--threads N]
 
 DATA and the draws are those of `benchmarks.arrivals`: iALS on known items, and a network of one hidden layer from
 standardised content to its item vectors, whose epochs are chosen by the recall of a fifth of the known items.
@@ -15,10 +15,8 @@ Figures are Recall@20 of arrivals among themselves, means over the seeds; the pr
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -27,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.arrivals import Drawn, K, draw, mean_of
-from benchmarks.arrivals_content import WORLDS
+from benchmarks.arrivals_content import WORLDS, parser_of
 from tasks.arrivals.fitting import fit_arrivals
 from tasks.metrics import top_items
 
@@ -130,18 +128,13 @@ def measure(drawn: Drawn) -> dict[str, float]:
 
 def main() -> None:
     """Run each world with each seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=5)
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     for name in options.worlds:
         world = WORLDS[name](options.data)
         world = replace(world, content={feature: world.content[feature] for feature in world.plain})
         found = defaultdict[str, list[float]](list)
         for seed in range(options.first, options.first + options.seeds):
-            drawn = draw(world, seed, torch.get_num_threads())
+            drawn = draw(world, seed, options.threads)
             for method, value in measure(drawn).items():
                 found[method].append(value)
             for method, values in found.items():

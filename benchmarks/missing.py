@@ -16,18 +16,16 @@ run, each policy gets:
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import yaml
 
 from benchmarks.arrivals import CONFIGS, Drawn, draw, mean_of
-from benchmarks.arrivals_content import WORLDS, World
+from benchmarks.arrivals_content import WORLDS, World, parser_of
 from tasks.arrivals.fitting import fit_arrivals
 from tasks.data import Dataset
 from tasks.data.dataset import PARTS
@@ -124,13 +122,7 @@ def report(found: Figures) -> None:
 
 def main() -> None:
     """Run each world with each seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     for name in options.worlds:
         world, found = WORLDS[name](options.data), defaultdict[str, dict[str, list[float]]](lambda: defaultdict(list))
         for seed in range(options.first, options.first + options.seeds):
