@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys.decision import DECIDERS, Decision, list_figures, read_decision
 from recsys.launch.outcome import REPORT
-from recsys.note import Ended, count
+from recsys.note import COUNTS, Ended, count
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +21,7 @@ def pull_decision(context: Context, record: Mapping[str, Any] | None = None) -> 
 
 def list_evidence(context: Context, decision: Decision | None) -> list[tuple[str, str]]:
     """Return name and value of the gate's figures and of the counts of the run, as far as they are known."""
-    pulled = {task: context["ti"].xcom_pull(task_ids=[task], key=REPORT) for task in ("prepare", "extract")}
+    pulled = {task: context["ti"].xcom_pull(task_ids=[task], key=REPORT) for tasks, *_ in COUNTS for task in tasks}
     reports = {task: [report for report in found if report] for task, found in pulled.items()}
     counts = [(many, f"{number:,}") for _, many, number in count(Ended(True, "", reports=reports))]
     return (list_figures(decision) if decision else []) + counts

@@ -13,7 +13,11 @@ from typing import Any
 from recsys.decision import DECIDERS, Decision, read_decision
 
 LONGEST = 1000  # characters that Airflow stores
-COUNTS = (("prepare", "arrivals", "arrival", "arrivals"), ("extract", "rejected", "file refused", "files refused"))
+COUNTS = (
+    (("prepare",), "arrivals", "arrival", "arrivals"),
+    (("extract",), "rejected", "file refused", "files refused"),
+    (("check-embeddings", "check-dataset"), "warnings", "warning", "warnings"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ def describe_decision(decision: Decision) -> str:
 def count(run: Ended) -> list[tuple[str, str, int]]:
     """Return the counts that were reported: the word for one, for many, and how many."""
     found = [
-        (one, many, [report[key] for report in run.reports.get(task, []) if key in report])
-        for task, key, one, many in COUNTS
+        (one, many, [report[key] for task in tasks for report in run.reports.get(task, []) if key in report])
+        for tasks, key, one, many in COUNTS
     ]
     return [(one, many, sum(numbers)) for one, many, numbers in found if numbers]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAMPLE = 10  # ids named per expectation
+Severity = Literal["critical", "warning"]  # critical stops the run, warning informs
 
 
 class Check(BaseModel):
-    """One expectation: column, expected and observed value, and the ids that fail it."""
+    """One expectation: column, expected and observed value, and the ids that fail it.
+
+    `type` and `arguments` are those of Great Expectations: class and what it was given, except for the table.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,10 +29,13 @@ class Check(BaseModel):
         max_length=SAMPLE, description="external ids: of users if column is users, else of items"
     )
     success: bool
+    severity: Severity = "critical"
+    type: str
+    arguments: Mapping[str, object]
 
 
 class Report(BaseModel):
-    """All expectations of one suite; successful if there is at least one and none fails."""
+    """All expectations of one suite; successful if there is at least one and no critical one fails."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,21 +45,32 @@ class Report(BaseModel):
 
     @model_validator(mode="after")
     def success_is_that_of_all(self) -> Self:
-        if self.success != all(check.success for check in self.results):
+        if self.success == bool(self.failures):
             raise ValueError(
-                f"success {self.success} found, expected whether all {len(self.results)} results succeeded"
+                f"success {self.success} found, expected whether all critical ones of {len(self.results)} results hold"
             )
         return self
 
     @property
     def failures(self) -> list[Check]:
-        """The failed expectations, in the order of the suite."""
-        return [check for check in self.results if not check.success]
+        """The failed critical expectations, in the order of the suite."""
+        return [check for check in self.results if not check.success and check.severity == "critical"]
+
+    @property
+    def warnings(self) -> list[Check]:
+        """The failed expectations that only inform."""
+        return [check for check in self.results if not check.success and check.severity == "warning"]
 
     def sentence(self) -> str:
         """Return one sentence: the numbers of failed and of all expectations, and the first failed one."""
         if not self.failures:
-            return f"{self.suite}: all {len(self.results)} expectations hold"
+            warned = ", ".join(f"{check.expectation} of {check.column}" for check in self.warnings)
+            held = (
+                f"all {len(self.results)}"
+                if not warned
+                else f"{len(self.results) - len(self.warnings)} of {len(self.results)}"
+            )
+            return f"{self.suite}: {held} expectations hold" + (f", with a warning from {warned}" if warned else "")
         first = self.failures[0]
         names = f" ({', '.join(first.sample_ids)})" if first.sample_ids else ""
         return (

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tasks.errors import one_line
-from tasks.quality.report import SAMPLE, Check, Report
+from tasks.quality.report import SAMPLE, Check, Report, Severity
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
@@ -48,7 +48,7 @@ class Rule:
     """One expectation on one table, and its description.
 
     type: class in great_expectations.expectations. arguments: those of that class. evidence: given if the table's
-    row is a fact about many elements.
+    row is a fact about many elements. severity: whether the run stops when it fails.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Rule:
     type: str
     arguments: Mapping[str, object]
     evidence: Evidence | None = None
+    severity: Severity = "critical"
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,18 @@ class Table:
 
 
 def all_true(
-    name: str, column: str, expected: str, flags: str, *, mostly: float = 1.0, evidence: Evidence | None = None
+    name: str,
+    column: str,
+    expected: str,
+    flags: str,
+    *,
+    mostly: float = 1.0,
+    evidence: Evidence | None = None,
+    severity: Severity = "critical",
 ) -> Rule:
     """Expect True in every row of the column `flags`, or in the share `mostly` of them."""
     arguments = {"column": flags, "value_set": [True], "mostly": mostly}
-    return Rule(name, column, expected, "ExpectColumnValuesToBeInSet", arguments, evidence)
+    return Rule(name, column, expected, "ExpectColumnValuesToBeInSet", arguments, evidence, severity)
 
 
 def unique(name: str, column: str, expected: str, values: str) -> Rule:
@@ -88,10 +96,34 @@ def unique(name: str, column: str, expected: str, values: str) -> Rule:
     return Rule(name, column, expected, "ExpectColumnValuesToBeUnique", {"column": values})
 
 
-def at_least(name: str, column: str, expected: str, value: str, least: float, *, evidence: Evidence) -> Rule:
+def at_least(
+    name: str,
+    column: str,
+    expected: str,
+    value: str,
+    least: float,
+    *,
+    evidence: Evidence,
+    severity: Severity = "critical",
+) -> Rule:
     """Expect the value of column `value` of a table of facts to be at least `least`."""
     arguments = {"column": value, "min_value": least}
-    return Rule(name, column, expected, "ExpectColumnValuesToBeBetween", arguments, evidence)
+    return Rule(name, column, expected, "ExpectColumnValuesToBeBetween", arguments, evidence, severity)
+
+
+def at_most(
+    name: str,
+    column: str,
+    expected: str,
+    value: str,
+    most: float,
+    *,
+    evidence: Evidence,
+    severity: Severity = "critical",
+) -> Rule:
+    """Expect the value of column `value` of a table of facts to be at most `most`."""
+    arguments = {"column": value, "max_value": most}
+    return Rule(name, column, expected, "ExpectColumnValuesToBeBetween", arguments, evidence, severity)
 
 
 def equal(name: str, column: str, expected: str, values: tuple[str, str], frame: pd.DataFrame) -> Rule:
@@ -111,12 +143,17 @@ def columns_exist(name: str, frame: pd.DataFrame, expected: Sequence[str]) -> Ta
     return Table(name, pd.DataFrame({column: [True] for column in frame.columns}, index=[0]), rules)
 
 
+def succeeds(results: Sequence[Check]) -> bool:
+    """Whether every critical one of the results holds."""
+    return all(check.success for check in results if check.severity == "critical")
+
+
 def validate(suite: str, tables: Sequence[Table]) -> Report:
     """Evaluate every rule of every table; each table is also expected to have rows."""
     gx = _great_expectations()
     source = _context(gx).data_sources.add_pandas("tables")
     results = [check for table in tables for check in _validate_table(gx, source, table)]
-    return Report(suite=suite, success=all(check.success for check in results), results=results)
+    return Report(suite=suite, success=succeeds(results), results=results)
 
 
 def _great_expectations() -> ModuleType:
@@ -150,7 +187,7 @@ def _validate_table(gx: ModuleType, source: PandasDatasource, table: Table) -> l
     )
     rules = [some, *table.rules]
     expectations = [
-        getattr(gx.expectations, rule.type)(**rule.arguments, meta={"rule": number})
+        getattr(gx.expectations, rule.type)(**rule.arguments, severity=rule.severity, meta={"rule": number})
         for number, rule in enumerate(rules)
     ]
     result_format = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLE}
@@ -177,6 +214,9 @@ def _check(rule: Rule, result: ExpectationValidationResult | None) -> Check:
         element_count=evidence.elements,
         sample_ids=[] if success else list(evidence.sample)[:SAMPLE],
         success=success,
+        severity=rule.severity,
+        type=rule.type,
+        arguments=rule.arguments,
     )
 
 

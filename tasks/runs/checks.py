@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from tasks.errors import ValidationFailed
-from tasks.quality import Report
+from tasks.quality import Check, Report
 from tasks.store import Artefact, Store, open_records, write_artefact
 from tasks.store.layout import run_key
 
@@ -19,13 +19,14 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
     with write_artefact(store, prefix, inputs=inputs) as out:
         out.json("report.json", evidence)
         out.counts = {"expectations": len(report.results), "failed": len(report.failures)}
+        out.counts["warnings"] = len(report.warnings)
     with open_records() as history:
         history.record_validation(run, evidence)
         if not report.success:
             history.finish_run(run, "failed")
-    for check in sorted(report.results, key=lambda check: not check.success):  # what failed comes last
+    for check in sorted(report.results, key=_level):  # what failed comes last
         logger.log(
-            logging.INFO if check.success else logging.ERROR,
+            _level(check),
             "%s of %s: expected %s, observed %s (%d of %d unexpected)%s",
             check.expectation,
             check.column,
@@ -37,5 +38,12 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
         )
     if not report.success:
         raise ValidationFailed(report.sentence())
-    logger.info("%s", report.sentence())
-    return {"checked": prefix, "expectations": len(report.results), "failed": 0}
+    logger.log(logging.WARNING if report.warnings else logging.INFO, "%s", report.sentence())
+    return {"checked": prefix, "expectations": len(report.results), "failed": 0, "warnings": len(report.warnings)}
+
+
+def _level(check: Check) -> int:
+    """How loudly the log says a result."""
+    if check.success:
+        return logging.INFO
+    return logging.ERROR if check.severity == "critical" else logging.WARNING

@@ -95,25 +95,27 @@ class History(Champions, Comparisons):
     def record_validation(self, run: str, report: Mapping[str, Any]) -> None:
         """Record a report (`Report.model_dump()`): the suite, and each check with expected and observed values."""
         suite, results = report["suite"], report["results"]
-        failed = sum(not result["success"] for result in results)
+        unmet = [result["severity"] for result in results if not result["success"]]
         rows = [
             (
                 *(run, suite, position, r["expectation"], r["column"], r["success"]),
                 *(str(r["expected"]), str(r["observed"]), r["unexpected_count"], r["element_count"]),
                 json.dumps([str(i) for i in r["sample_ids"]][:MOST_IDS]),
+                *(r["severity"], r["type"], json.dumps(r["arguments"], allow_nan=False)),
             )
             for position, r in enumerate(results)
         ]
         with self._transaction() as sql:
             sql.execute("DELETE FROM rec.validation WHERE run = %s AND suite = %s", (run, suite))
             sql.execute(
-                "INSERT INTO rec.validation (run, suite, success, evaluated, failed) VALUES (%s, %s, %s, %s, %s)",
-                (run, suite, report["success"], len(results), failed),
+                "INSERT INTO rec.validation (run, suite, success, evaluated, failed, warned) "
+                "VALUES (%s, %s, %s, %s, %s, %s)",
+                (run, suite, report["success"], len(results), unmet.count("critical"), unmet.count("warning")),
             )
             execute_values(
                 sql,
                 "INSERT INTO rec.validation_result (run, suite, position, expectation, column_name, success, "
-                "expected, observed, unexpected_count, element_count, sample_ids) VALUES %s",
+                "expected, observed, unexpected_count, element_count, sample_ids, severity, type, arguments) VALUES %s",
                 rows,
             )
 

@@ -34,6 +34,9 @@ REPORT: dict[str, Any] = {
             "element_count": 1000,
             "sample_ids": [f"tt{number:04}" for number in range(10)],
             "success": False,
+            "severity": "critical",
+            "type": "ExpectColumnValuesToBeInSet",
+            "arguments": {"column": "good", "mostly": 1.0},
         },
         {
             "expectation": "user ids are unique",
@@ -44,6 +47,9 @@ REPORT: dict[str, Any] = {
             "element_count": 1000,
             "sample_ids": [],
             "success": True,
+            "severity": "critical",
+            "type": "ExpectColumnValuesToBeInSet",
+            "arguments": {"column": "good", "mostly": 1.0},
         },
     ],
 }

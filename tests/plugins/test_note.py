@@ -20,6 +20,12 @@ PUBLISH = {
 COUNTS = {"prepare": [{"arrivals": 3}], "extract": [{"rejected": 1}, {"rejected": 2}]}
 
 
+def test_warnings_of_both_checks_are_one_number() -> None:
+    """The note counts what informs and does not stop."""
+    reports = {"check-embeddings": [{"warnings": 2}], "check-dataset": [{"warnings": 1}]}
+    assert describe_run(Ended(True, "success", reports=reports)) == "succeeded, 3 warnings"
+
+
 def test_a_promotion_has_its_figures_and_what_arrived_and_was_refused() -> None:
     """The difference to the champion with its interval, where the gate measured one; files of all features together."""
     run = Ended(True, "success", reports=COUNTS | {"publish": [PUBLISH]})

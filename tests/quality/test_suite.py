@@ -102,9 +102,33 @@ def test_a_report_cannot_claim_what_its_results_deny() -> None:
         element_count=1,
         sample_ids=[],
         success=False,
+        type="ExpectColumnValuesToBeInSet",
+        arguments={},
     )
     with pytest.raises(ValidationError, match="success True found"):
         Report(suite="suite", success=True, results=[bad])
+
+
+def test_a_warning_informs_and_does_not_stop() -> None:
+    """A report whose only unmet expectation is a warning succeeds, and its sentence names the warning."""
+    rules = [
+        unique("ids_are_unique", "items", "each id once", ID),
+        all_true("is_good", "items", "all good", "good", severity="warning"),
+    ]
+    report = validate("suite", [Table("items", FLAGS, rules)])
+    assert report.success
+    assert (report.failures, [check.expectation for check in report.warnings]) == ([], ["is_good"])
+    assert report.sentence() == "suite: 2 of 3 expectations hold, with a warning from is_good of items"
+
+
+def test_a_result_says_how_it_was_found() -> None:
+    """The class of Great Expectations and what it was given stand beside each result, as JSON."""
+    rule = all_true("is_good", "items", "half good", "good", mostly=0.5)
+    report = validate("suite", [Table("items", FLAGS, [rule])])
+    check = Report.model_validate_json(report.model_dump_json()).results[1]
+    assert check.type == "ExpectColumnValuesToBeInSet"
+    assert check.arguments == {"column": "good", "value_set": [True], "mostly": 0.5}
+    assert check.severity == "critical"
 
 
 def test_an_unknown_expectation_is_an_error() -> None:

@@ -28,6 +28,9 @@ REPORT = {
             "element_count": 3,
             "sample_ids": [],
             "success": True,
+            "severity": "critical",
+            "type": "ExpectColumnValuesToBeInSet",
+            "arguments": {"column": "good", "mostly": 1.0},
         },
         {
             "expectation": "no_nan",
@@ -38,6 +41,9 @@ REPORT = {
             "element_count": 3,
             "sample_ids": ["a", "b"],
             "success": False,
+            "severity": "critical",
+            "type": "ExpectColumnValuesToBeInSet",
+            "arguments": {"column": "good", "mostly": 1.0},
         },
     ],
 }
@@ -175,6 +181,17 @@ def test_failed_expectations_can_be_read_for_the_alert(history: History, metrics
         "sample_ids FROM rec.validation_failures",
     )
     assert failures == [("d", "embeddings", "no_nan", "image", "0", "2", 2, 3, ["a", "b"])]
+
+
+def test_every_result_is_a_row_with_what_was_asked(history: History, metrics_dsn: str) -> None:
+    """Class, arguments and severity of each expectation, and a warning that is no failure of the suite."""
+    warning = REPORT["results"][1] | {"severity": "warning"}  # type: ignore[index]
+    history.start_run("r1", "d", {})
+    history.record_validation("r1", {**REPORT, "success": True, "results": [REPORT["results"][0], warning]})  # type: ignore[index]
+    assert rows(metrics_dsn, "SELECT success, evaluated, failed, warned FROM rec.validation") == [(True, 2, 0, 1)]
+    found = rows(metrics_dsn, "SELECT success, severity, type, arguments FROM rec.validation_result ORDER BY position")
+    asked = ("ExpectColumnValuesToBeInSet", {"column": "good", "mostly": 1.0})
+    assert found == [(True, "critical", *asked), (False, "warning", *asked)]
 
 
 def test_the_first_release_becomes_champion(history: History) -> None:

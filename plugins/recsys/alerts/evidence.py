@@ -19,8 +19,8 @@ CONNECTION = "metrics_db"
 SECONDS = 5  # to connect, and for each query: Airflow ends a callback after 50 s, including the email
 
 FAILURES = """
-SELECT suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids
-FROM rec.validation_failures WHERE run = %s ORDER BY suite, position
+SELECT suite, expectation, column_name, expected, observed, unexpected_count, element_count, sample_ids, severity
+FROM rec.validation_failures WHERE run = %s ORDER BY severity, suite, position
 """
 DECISION = "SELECT run, dataset, outcome, model, release, gate, answered_by AS by FROM rec.decision WHERE run = %s"
 CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
@@ -49,7 +49,7 @@ WHERE c.dataset = %(dataset)s AND became.old <= now() AND NOT EXISTS (
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed expectation of a run."""
+    """One failed expectation of a run; only a critical one stops it."""
 
     suite: str
     expectation: str
@@ -59,6 +59,7 @@ class Failure:
     unexpected_count: int | None
     element_count: int | None
     sample_ids: Sequence[str]
+    severity: str = "critical"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Champion:
 
 
 def read_failures(run: str) -> list[Failure]:
-    """Return the failed expectations of `run`."""
+    """Return the failed expectations of `run`, critical ones first."""
     with closing(_connect()) as database, database.cursor() as cursor:
         cursor.execute(FAILURES, (run,))
         return [Failure(*row) for row in cursor.fetchall()]

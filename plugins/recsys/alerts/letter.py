@@ -45,8 +45,7 @@ def line(value: object) -> str:
 
 def subject(alert: Alert) -> str:
     """Return the subject: the dataset, what happened, and the run."""
-    if alert.failures:
-        count = len(alert.failures)
+    if count := sum(failure.severity == "critical" for failure in alert.failures):
         what = f"validation failed, {count} expectation{'s' if count > 1 else ''}"
     elif alert.tasks:
         more = f" and {len(alert.tasks) - 1} more" if len(alert.tasks) > 1 else ""
@@ -84,9 +83,10 @@ def details(failure: Failure) -> Iterator[tuple[str, str]]:
 
 
 def title(failure: Failure) -> str:
-    """Return expectation, column and suite."""
+    """Return expectation, column and suite, and whether it only informs."""
     column = f" on {failure.column}" if failure.column else ""
-    return f"{failure.expectation}{column} ({failure.suite})"
+    warning = "" if failure.severity == "critical" else f"{failure.severity}: "
+    return f"{warning}{failure.expectation}{column} ({failure.suite})"
 
 
 def attempts(task: FailedTask) -> str:
