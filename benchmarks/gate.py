@@ -95,7 +95,7 @@ class Paired:
         """Judge a candidate, and record what was promoted."""
         now = START + timedelta(days=night)
         recent = [one for one in self.promotions if one.created_at >= now - WINDOW]
-        reference = best_release(self.champion, recent, now) if self.champion else None
+        reference = best_release(self.champion, recent) if self.champion else None
         candidate = Candidate(model="m", scores={"m": 0.0}, dataset="d", planned_at=now, release=name, split="random")
         gate: Gate = judge(
             candidate, self.champion, self.rules, lambda other: self.world.compare(name, other), reference

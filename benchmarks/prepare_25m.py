@@ -30,12 +30,13 @@ from tasks.data import in_order, k_core, read_interactions, split
 from tasks.runs.config import RunConfig
 from tasks.runs.plan import Plan
 from tasks.runs.prepared import load_dataset
-from tasks.steps import load_interactions, prepare
+from tasks.steps import align, extract, load_interactions, prepare
 from tasks.store import open_store, write_artefact
 from tasks.store.pointers import current
 
 T = TypeVar("T")
 RUN, DATASET, USERS, ITEMS, WIDTH, K, THRESHOLD = "benchmark", "synthetic", 162_541, 59_047, 64, 5, 1.0
+MATRIX = f"matrices/{DATASET}/image/one"
 
 
 class Stages:
@@ -81,14 +82,16 @@ def ready(folder: Path) -> dict[str, float]:
     store = open_store()
     config = RunConfig(dataset=DATASET, modalities=["image"], encoder="none", models=["popularity"], k_core=K)
     log = current(store, f"interactions/{DATASET}")
-    plan = Plan(run=RUN, config=config, interactions=str(log), inputs_hash="0" * 64)
+    ids = with_features()
+    with write_artefact(store, MATRIX) as out:
+        out.array("vectors.npy", np.random.default_rng(1).normal(size=(len(ids), WIDTH)).astype(np.float32))
+        out.frame("items.csv", pd.DataFrame({"item_id": ids}))
+    plan = Plan(run=RUN, config=config, interactions=str(log), matrices={"image": MATRIX}, inputs_hash="0" * 64)
     with write_artefact(store, f"runs/{RUN}/scan") as out:
         out.json("plan.json", plan.model_dump(mode="json"))
-    ids = with_features()
-    with write_artefact(store, f"runs/{RUN}/align") as out:
-        out.array("image.npy", np.random.default_rng(1).normal(size=(len(ids), WIDTH)).astype(np.float32))
-        out.frame("image_items.csv", pd.DataFrame({"item_id": ids}))
-        out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
+        out.counts["with_all"] = len(ids)
+    extract.extract(run=RUN, feature="image")
+    align.align(run=RUN)
     return {}
 
 

@@ -1,6 +1,7 @@
 """Great Expectations suites as functions that return a report."""
 
 from tasks.quality.embeddings import EmbeddingLimits, check_embeddings
+from tasks.quality.origins import Extracted
 from tasks.quality.prepared import DatasetTables, check_dataset
 from tasks.quality.refit import RefitFacts, check_refit
 from tasks.quality.report import Check, Report
@@ -9,6 +10,7 @@ __all__ = [
     "Check",
     "DatasetTables",
     "EmbeddingLimits",
+    "Extracted",
     "RefitFacts",
     "Report",
     "check_dataset",

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tasks.data import Interactions
 from tasks.data.prepared import ITEM, LABEL, USER
 from tasks.errors import BadInput
 from tasks.quality.arrivals import arrivals_tables
+from tasks.quality.artefacts import artefacts_table
 from tasks.quality.columns import whole_numbers, words
+from tasks.quality.log_rows import ExternalIds, LogFiles, log_tables
 from tasks.quality.report import SAMPLE, Report
 from tasks.quality.source_rows import Source, rows_table
 from tasks.quality.suite import ID, Evidence, Table, all_true, at_least, columns_exist, equal, unique, validate
@@ -28,7 +31,10 @@ class DatasetTables:
     frame item_id, idx, source_idx, in the order of the rows of `features`: modality -> (items, d). source_items: frame
     item_id: all items of the run. sources: modality -> (rows, d), of the items that have it, by `source_keys`:
     modality -> frame item_id. filled: frame item_id, feature, of what they lack. counts: those of users, items and
-    interactions in the manifest. arrivals: frame as item_features, in the order of the rows of `arriving`.
+    interactions in the manifest. arrivals: frame as item_features, in the order of the rows of `arriving`. outside:
+    frame userID, itemID of the rows outside the dataset; other_users: frame user_id, idx of users outside it. log: what
+    all of this was made from. selected: what filter, k-core and split make of it, computed anew, and `recounted` and
+    `stated`: the counts of that, and of the manifest. current: as in `artefacts_table`, about the dataset.
     """
 
     interactions: pd.DataFrame
@@ -43,6 +49,13 @@ class DatasetTables:
     counts: Mapping[str, int]
     arrivals: pd.DataFrame
     arriving: Mapping[str, np.ndarray]
+    outside: pd.DataFrame
+    other_users: pd.DataFrame
+    log: Interactions
+    selected: Interactions
+    recounted: Mapping[str, int]
+    stated: Mapping[str, int]
+    current: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,15 @@ def check_dataset(data: DatasetTables, k: int) -> Report:
         tables += _modality_tables(modality, data)
     known_ids, source_ids = words(data.item_features["item_id"]), words(data.source_items["item_id"])
     tables += arrivals_tables(data.arrivals, data.arriving, data.features, known_ids, source_ids)
+    files = LogFiles(
+        rows=data.interactions,
+        outside=data.outside,
+        users=ExternalIds.of("user_id", data.users, data.other_users),
+        items=ExternalIds.of("item_id", data.items, data.arrivals),
+    )
+    counts = {name: (data.stated.get(name, -1), number) for name, number in data.recounted.items()}
+    tables.append(artefacts_table("dataset", data.current, counts))
+    tables += log_tables(files, data.log, source_ids, data.selected)
     rest = validate(SUITE, tables)
     return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
 
@@ -95,6 +117,8 @@ def _schema(data: DatasetTables) -> list[Table]:
         columns_exist("arrivals", data.arrivals, ["item_id", "idx", "source_idx"]),
         columns_exist("source items", data.source_items, ["item_id"]),
         columns_exist("filled", data.filled, ["item_id", "feature"]),
+        columns_exist("interactions outside", data.outside, [USER, ITEM]),
+        columns_exist("other users", data.other_users, ["user_id", "idx"]),
     ]
 
 
@@ -141,7 +165,8 @@ def _mask(valid: np.ndarray, repeated: np.ndarray) -> np.ndarray:
 def _counts_table(data: DatasetTables) -> Table:
     """The manifest's counts against those of the files."""
     counts = {"users": len(data.users), "items": len(data.items), "interactions": len(data.interactions)}
-    frame = pd.DataFrame({**counts, **{f"stated_{kind}": data.counts.get(kind, -1) for kind in counts}}, index=[0])
+    stated = {f"stated_{kind}": data.counts.get(kind, -1) for kind in counts}
+    frame = pd.DataFrame({**counts, **stated}, index=[0])
     rules = [
         equal("counts_are_as_stated", kind, "as many as the manifest states", (kind, f"stated_{kind}"), frame)
         for kind in counts

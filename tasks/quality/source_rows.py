@@ -26,7 +26,7 @@ def rows_table(about: str, ids: np.ndarray, origins: np.ndarray, array: np.ndarr
     rows = min(len(array), len(ids))
     place = pd.Index(source.keys).get_indexer(pd.Index(origins[:rows]))
     filled = np.isin(ids[:rows], source.filled)
-    same = np.where(filled, place < 0, _same_rows(array[:rows], source.array, place))
+    same = np.where(filled, place < 0, same_rows(array[:rows], source.array, place))
     finite = np.zeros(rows, dtype=bool)
     if array.dtype.kind in "fiu":
         finite = np.isfinite(array[:rows]).all(axis=tuple(range(1, array.ndim)))
@@ -39,10 +39,10 @@ def rows_table(about: str, ids: np.ndarray, origins: np.ndarray, array: np.ndarr
     return Table(f"{about} rows", frame, rules)
 
 
-def _same_rows(array: np.ndarray, source: np.ndarray, index: np.ndarray) -> np.ndarray:
+def same_rows(array: np.ndarray, source: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return (n,) bool: whether each row of (n, d) has the bytes of row `index` of (m, d); False without such a row."""
     same = np.zeros(len(array), dtype=bool)
-    if array.dtype != source.dtype or array.shape[1:] != source.shape[1:]:
+    if array.ndim < 2 or array.dtype != source.dtype or array.shape[1:] != source.shape[1:]:
         return same
     for start in range(0, len(array), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(array)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError
 
@@ -16,7 +15,10 @@ from tasks.store import Champion
 
 
 class Candidate(Recorded):
-    """The best model of a run with the scores of all models, the dataset it was trained on and the release to be."""
+    """The best model of a run with the scores of all models, the dataset it was trained on and the release to be.
+
+    `inputs`: number of the state of the inputs that it comes from; one with a lower number is older.
+    """
 
     model: str
     scores: dict[str, FiniteFloat] = Field(validation_alias="figures", serialization_alias="figures")
@@ -24,6 +26,7 @@ class Candidate(Recorded):
     planned_at: AwareDatetime
     release: str | None = None  # unknown in reports of earlier versions
     split: str | None = None
+    inputs: int | None = None
 
     @property
     def score(self) -> float:
@@ -123,9 +126,11 @@ def judge(
         dataset=before.candidate.dataset,
     )
     report = report.model_copy(update={"champion": served})
-    if candidate.planned_at < before.candidate.planned_at:
-        older, newer = _day(candidate.planned_at), _day(before.candidate.planned_at)
-        reason = f"its inputs are of {older}, older than those of the champion, {newer}"
+    if candidate.inputs is not None and champion.inputs is not None and candidate.inputs < champion.inputs:
+        reason = (
+            f"its inputs, number {candidate.inputs} of the dataset, are older than those of the champion, number "
+            f"{champion.inputs}"
+        )
         return _close(report, rules, Verdict(False, reason))
     if candidate.release == champion.release:
         return report.model_copy(update={"reason": "it has the content of the champion"})
@@ -205,7 +210,3 @@ def read_gate(champion: Champion) -> Gate:
             f"release {champion.release} of {champion.dataset} was recorded without the scores it was published with, "
             "expected them in rec.release.gate: roll back to a release that has them"
         ) from error
-
-
-def _day(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M %Z")

@@ -8,7 +8,7 @@ promoted without a comparison, begins a new chain: what was before it is not hel
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,12 +20,13 @@ from tasks.store import Champion, Promotion
 WINDOW = timedelta(days=30)
 
 
-def best_release(champion: Champion, promotions: Iterable[Promotion], now: datetime) -> str:
+def best_release(champion: Champion, promotions: Iterable[Promotion]) -> str:
     """Return the release with the highest level among the champion and its ancestors of the last thirty days.
 
-    `promotions` are those of the dataset. Of equal levels the later release. A report that cannot be read ends a chain.
+    `promotions` are those of the dataset in this time. Of equal levels the later release. A report that cannot be read
+    ends a chain.
     """
-    recent = {one.release: one.gate for one in promotions if one.created_at >= now - WINDOW}
+    recent = {one.release: one.gate for one in promotions}
     levels, name, facts = {champion.release: 0.0}, champion.release, champion.gate
     while gate := _read(facts):
         for comparison in comparisons_of(gate):

@@ -48,7 +48,7 @@ def fit_model(
     """Fit `model` on its data, made from `prepared`, for the run's `step`, with the seed of the run."""
     machine: dict[str, object] = {"device": device, "threads": thread_count(threads)}
     same: dict[str, Any] = {"model": model.name, "parameters": model.config.model_dump(mode="json"), "machine": machine}
-    same |= {"data": prepared.manifest.sha256, "seed": plan.config.seed}
+    same |= {"data": prepared.manifest.content, "seed": plan.config.seed}
     checkpoints = StoreCheckpoints(store, run_key(plan.run, f"checkpoint-{step}"), same)
     options = TrainingOptions(
         device=device,

@@ -16,9 +16,10 @@ from tasks.data.missing import Missing
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
-from tasks.runs.config import Feature
+from tasks.runs.config import MODALITIES, Feature
 from tasks.store import ObjectInfo, Store, read_artefact
-from tasks.store.layout import INTERACTIONS, MATRICES, MEDIA, index_key, media_folder
+from tasks.store.layout import INTERACTIONS, MATRICES, MEDIA, index_key, matrix_folder, media_folder
+from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
 COLUMNS = ["modality", "item", "key", "size", "etag", "sha256"]
@@ -48,6 +49,18 @@ def list_media(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
         names = ", ".join(map(repr, strange[:MOST_NAMED]))
         log.warning("%d files are left alone, their names are not <item>.<ending of a medium>: %s", len(strange), names)
     return media
+
+
+def fingerprint_media(store: Store, dataset: str, objects: Objects) -> str:
+    """Return a sha256 over the listing of all media of a dataset and the versions of its matrices; "" without any.
+
+    It changes with every object that comes, goes or is replaced, and nothing is read for it.
+    """
+    named = {info.key.split("/")[2] for info in store.list(matrix_folder(dataset, ""))} - set(MODALITIES)
+    folders = [matrix_folder(dataset, feature) for feature in (*MODALITIES, *sorted(named))]
+    pointers = [prefix for folder in folders if (prefix := current(store, folder))]
+    listing = sorted(f"{info.key} {info.size} {info.etag}" for infos in objects.values() for info in infos) + pointers
+    return hashlib.sha256("\n".join(listing).encode()).hexdigest() if listing else ""
 
 
 def known_datasets(store: Store) -> list[str]:
@@ -168,16 +181,22 @@ def candidates_of(items: Mapping[str, set[str]], missing: Missing) -> set[str]:
     return set.intersection(*items.values()) if missing == "drop" else set().union(*items.values())
 
 
-def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:
-    """Log and return: items per feature, items in total, missing per feature, with all of them."""
+def count_items(items: Mapping[str, set[str]]) -> dict[str, int]:
+    """Count the items per feature, in total, without each feature, and with all of them. `items`: by feature."""
     names, complete = set[str]().union(*items.values()), set.intersection(*items.values())
-    missing = {feature: len(names - present) for feature, present in items.items()}
-    log.info("found: %s", ", ".join(f"{len(present)} {feature}" for feature, present in items.items()))
-    log.info("%d items in total; missing %s", len(names), ", ".join(f"{m}: {count}" for m, count in missing.items()))
-    log.info("%d items with all of %s", len(complete), ", ".join(items))
     counts = {f"{feature}_found": len(present) for feature, present in items.items()}
-    counts |= {"names": len(names)} | {f"without_{feature}": count for feature, count in missing.items()}
+    counts |= {"names": len(names)} | {f"without_{name}": len(names - present) for name, present in items.items()}
     return counts | {"with_all": len(complete)}
+
+
+def say_counts(items: Mapping[str, set[str]]) -> dict[str, int]:
+    """Log and return the counts of `count_items`."""
+    counts = count_items(items)
+    lacking = ", ".join(f"{name}: {counts[f'without_{name}']}" for name in items)
+    log.info("found: %s", ", ".join(f"{len(present)} {feature}" for feature, present in items.items()))
+    log.info("%d items in total; missing %s", counts["names"], lacking)
+    log.info("%d items with all of %s", counts["with_all"], ", ".join(items))
+    return counts
 
 
 def _place(info: ObjectInfo) -> tuple[str, str, int]:

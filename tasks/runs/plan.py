@@ -25,6 +25,11 @@ class Plan(Strict):
         default=None,
         description="of the served release, for the split `time`; not in inputs_hash",
     )
+    inputs: int | None = Field(
+        default=None,
+        description="number of the state of the dataset's media, log and matrices, in the order in which scans found "
+        "them; None without a database",
+    )
     inputs_hash: str = Field(description="sha256 over media, interactions, matrices, encoders and config")
 
 

@@ -86,12 +86,3 @@ def external_ids(artefact: Artefact, kind: str, *, beyond: bool = False) -> np.n
             )
         ids.append(table[f"{kind}_id"].to_numpy(dtype=np.str_))
     return np.concatenate(ids)
-
-
-def require_made_from(artefact: Artefact, source: Artefact) -> None:
-    """Raise BadInput unless `artefact` was made from the current version of `source`."""
-    if artefact.manifest.inputs.get(source.prefix) != source.manifest.sha256:
-        raise BadInput(
-            f"{artefact.prefix} was made from another {source.prefix} than the current one, expected the same: "
-            "run the steps from there on again"
-        )

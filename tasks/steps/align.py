@@ -10,9 +10,10 @@ import pandas as pd
 from tasks.data import numbering
 from tasks.errors import ValidationFailed
 from tasks.runs.inventory import candidates_of
+from tasks.runs.lineage import read_made
 from tasks.runs.plan import read_plan, scan_artefact
 from tasks.steps.options import Run
-from tasks.store import open_store, read_artefact, write_artefact
+from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ def align(*, run: Run) -> dict[str, object]:
     """
     store = open_store()
     plan = read_plan(store, run)
-    complete = scan_artefact(store, run).manifest.counts["with_all"]
-    extracts = {name: read_artefact(store, run_key(run, f"extract-{name}")) for name in plan.config.feature_names}
+    scanned, names = scan_artefact(store, run), plan.config.feature_names
+    complete = scanned.manifest.counts["with_all"]
+    extracts = dict(zip(names, read_made(store, plan, *(f"extract-{name}" for name in names)), strict=True))
     tables = {name: artefact.text_frame("items.csv") for name, artefact in extracts.items()}
     drop = plan.config.missing == "drop"
     kept = candidates_of({name: set(table["item_id"]) for name, table in tables.items()}, plan.config.missing)
@@ -48,7 +50,7 @@ def align(*, run: Run) -> dict[str, object]:
     }
     if not drop:
         counts |= {f"missing_{name}": len(order) - len(table) for name, table in tables.items()}
-    with write_artefact(store, run_key(run, "align"), inputs=list(extracts.values())) as out:
+    with write_artefact(store, run_key(run, "align"), inputs=[scanned, *extracts.values()]) as out:
         for name, table in tables.items():
             places = pd.Index(table["item_id"]).get_indexer(pd.Index(order.tolist()))
             rows = places[places >= 0]

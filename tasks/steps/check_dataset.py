@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from tasks.data import Interactions
 from tasks.quality import DatasetTables
 from tasks.quality import check_dataset as suite
 from tasks.runs.checks import conclude
 from tasks.runs.gaps import FILLED
-from tasks.runs.plan import read_plan
-from tasks.runs.prepared import ARRIVALS, ITEM_FEATURES, arrivals_name, log_name, mapping_name, matrix_name
+from tasks.runs.lineage import say_current
+from tasks.runs.plan import read_plan, scan_artefact
+from tasks.runs.prepared import (
+    ARRIVALS,
+    ITEM_FEATURES,
+    OTHER_USERS,
+    arrivals_name,
+    log_name,
+    mapping_name,
+    matrix_name,
+    outside_name,
+)
+from tasks.runs.selection import select
 from tasks.steps.options import Run
 from tasks.store import open_store, read_artefact
 from tasks.store.layout import run_key
 
 
 def check_dataset(*, run: Run) -> dict[str, object]:
-    """Validate the prepared dataset of a run with Great Expectations: k-core, numbering, split, and every feature row.
+    """Validate the prepared dataset of a run with Great Expectations: every row of the log, and every feature row.
 
-    Exit code 10 if an expectation fails: the report is in the store and in the metrics history, with up to ten users
-    or items per expectation.
+    Rows, users and items are compared with the log that they come from, and vectors with the aligned ones. Exit code 10
+    if a critical expectation fails: the report is in the store and in the metrics history, with up to ten users or
+    items per expectation.
     """
     store = open_store()
-    config = read_plan(store, run).config
-    aligned = read_artefact(store, run_key(run, "align"))
-    prepared = read_artefact(store, run_key(run, "prepare"))
+    plan = read_plan(store, run)
+    config, log = plan.config, read_artefact(store, plan.interactions)
+    aligned, prepared = (read_artefact(store, run_key(run, step)) for step in ("align", "prepare"))
+    source_items, filled = aligned.text_frame("item_features.csv"), prepared.text_frame(FILLED)
+    arrivals, other_users = prepared.text_frame(ARRIVALS), prepared.text_frame(OTHER_USERS)
+    outside = prepared.frame(outside_name(config.dataset))
+    whole = Interactions.load(log.path("interactions.parquet"))
+    counts: dict[str, int] = {}
+    catalogue = source_items["item_id"].to_numpy(dtype=np.str_)
+    selected = select(whole, catalogue, config, counts, cuts=plan.cuts).interactions
+    counts |= {"arrivals": len(arrivals), "other_users": len(other_users), "interactions_outside": len(outside)}
+    if config.missing != "drop":
+        counts |= {f"filled_{name}": int((filled["feature"] == name).sum()) for name in config.feature_names}
     report = suite(
         DatasetTables(
             interactions=prepared.frame(log_name(config.dataset)),
@@ -30,17 +55,24 @@ def check_dataset(*, run: Run) -> dict[str, object]:
             items=prepared.text_frame(mapping_name("item")),
             item_features=prepared.text_frame(ITEM_FEATURES),
             features={name: prepared.array(matrix_name(name)) for name in config.feature_names},
-            source_items=aligned.text_frame("item_features.csv"),
+            source_items=source_items,
             sources={name: aligned.array(f"{name}.npy") for name in config.feature_names},
             source_keys={name: aligned.text_frame(f"{name}_items.csv") for name in config.feature_names},
-            filled=prepared.text_frame(FILLED),
-            arrivals=prepared.text_frame(ARRIVALS),
+            filled=filled,
+            arrivals=arrivals,
             arriving={name: prepared.array(arrivals_name(name)) for name in config.feature_names},
             counts=_state_counts(prepared.manifest.counts, config.k_core),
+            outside=outside,
+            other_users=other_users,
+            log=whole,
+            selected=selected,
+            recounted=counts,
+            stated=prepared.manifest.counts,
+            current=say_current(prepared, scan_artefact(store, run), log, aligned),
         ),
         k=config.k_core,
     )
-    return conclude(store, run, report, [aligned, prepared])
+    return conclude(store, run, report, [scan_artefact(store, run), log, aligned, prepared])
 
 
 def _state_counts(counts: dict[str, int], k: int) -> dict[str, int]:

@@ -10,10 +10,11 @@ from tasks.metrics import DECIDES, EVAL_SPLITS, Metric, beyond_accuracy, by_segm
 from tasks.metrics import evaluate as measure
 from tasks.metrics.selection import TITLE
 from tasks.models.saved import load_model
-from tasks.runs.plan import Plan, hyperparameters_of, read_plan
-from tasks.runs.prepared import load_dataset, prepared_artefact, require_made_from
+from tasks.runs.lineage import read_made
+from tasks.runs.plan import Plan, hyperparameters_of, read_plan, scan_artefact
+from tasks.runs.prepared import load_dataset
 from tasks.steps.options import ModelName, Run
-from tasks.store import Artefact, MetricValue, open_records, open_store, read_artefact, write_artefact
+from tasks.store import Artefact, MetricValue, open_records, open_store, write_artefact
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     store = open_store()
     plan = read_plan(store, run)
     hyperparameters_of(plan, model)
-    trained, prepared = read_artefact(store, run_key(run, f"train-{model}")), prepared_artefact(store, run)
-    require_made_from(trained, prepared)  # after another split, test interactions may have been used in training
+    # after another split, test interactions may have been used in training
+    trained, prepared, scanned = *read_made(store, plan, f"train-{model}", "prepare"), scan_artefact(store, run)
     data = load_dataset(store, run)
     recommender = load_model(trained, data)
     start = perf_counter()
@@ -42,7 +43,7 @@ def evaluate(*, run: Run, model: ModelName) -> dict[str, object]:
     segments = {split: [asdict(one) for one in by_segment(evaluations[split], data, split)] for split in EVAL_SPLITS}
     users = {split: len(evaluation.users) for split, evaluation in evaluations.items()}
     seconds = perf_counter() - start
-    with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[trained, prepared]) as out:
+    with write_artefact(store, run_key(run, f"evaluate-{model}"), inputs=[scanned, trained, prepared]) as out:
         facts = {"model": model, **metrics, "segments": segments, "users": users, "seconds": seconds}
         out.json("metrics.json", facts)
         out.frame("users.parquet", user_table(evaluations, data))

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from tasks.data import KEPT_SHARE, Cuts, Interactions, LabelledLog, in_order, k_core, labels_of, split
+from tasks.data import KEPT_SHARE, Cuts, Interactions, LabelledLog
 from tasks.data.outside import outside_of
 from tasks.data.prepared import columns_of
 from tasks.errors import BadInput
 from tasks.runs.config import RunConfig
 from tasks.runs.gaps import FILLED, feature_rows, list_filled, read_given
-from tasks.runs.plan import read_plan
+from tasks.runs.lineage import read_made
+from tasks.runs.plan import read_plan, scan_artefact
 from tasks.runs.prepared import (
     ARRIVALS,
     ITEM_FEATURES,
@@ -25,12 +26,12 @@ from tasks.runs.prepared import (
     matrix_name,
     outside_name,
 )
+from tasks.runs.selection import PARTS, select
 from tasks.steps.options import Run
 from tasks.store import open_store, read_artefact, write_artefact
 from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
-PARTS = ("train", "valid", "test")
 OUTSIDE = ("arrivals", "other_users", "interactions_outside")
 
 
@@ -45,13 +46,14 @@ def prepare(*, run: Run) -> dict[str, object]:
     store = open_store()
     plan = read_plan(store, run)
     config = plan.config
-    aligned = read_artefact(store, run_key(run, "align"))
+    (aligned,), scanned = read_made(store, plan, "align"), scan_artefact(store, run)
     interactions = read_artefact(store, plan.interactions)
     items = aligned.text_frame("item_features.csv", idx=np.int64)
     counts: dict[str, int] = {}
     whole = Interactions.load(interactions.path("interactions.parquet"))
     catalogue = items["item_id"].to_numpy(dtype=np.str_)
     labelled = select(whole, catalogue, config, counts, cuts=plan.cuts)
+    say_stages(counts, labelled, config, plan.cuts)
     dataset = labelled.interactions
     outside = outside_of(whole, catalogue, dataset.user_ids, dataset.item_ids)
     del whole  # by far the largest object in memory
@@ -71,7 +73,8 @@ def prepare(*, run: Run) -> dict[str, object]:
     parameters = config.model_dump(mode="json", include=decides, exclude_none=True)
     if labelled.cuts is not None:
         parameters["cuts"] = labelled.cuts
-    with write_artefact(store, prefix, inputs=[aligned, interactions], parameters=parameters, seed=config.seed) as out:
+    inputs = [scanned, aligned, interactions]
+    with write_artefact(store, prefix, inputs=inputs, parameters=parameters, seed=config.seed) as out:
         out.table(log_name(config.dataset), columns_of(dataset))
         for kind, ids in (("user", dataset.user_ids), ("item", dataset.item_ids)):
             out.frame(mapping_name(kind), pd.DataFrame({f"{kind}_id": ids, "idx": np.arange(len(ids))}))
@@ -89,42 +92,25 @@ def prepare(*, run: Run) -> dict[str, object]:
     return {"prepared": prefix, **counts}
 
 
-def select(
-    whole: Interactions, item_ids: np.ndarray, config: RunConfig, counts: dict[str, int], *, cuts: Cuts | None = None
-) -> LabelledLog:
-    """Return the labelled, renumbered log of the items `item_ids`; adds the counts after each stage to `counts`.
-
-    `cuts`: those of the served release, for the split `time`.
-    """
-
-    def note(stage: str, words: str, log_: Interactions) -> Interactions:
-        counts.update({f"{name}_{stage}": number for name, number in log_.counts.items()})
-        log.info(
-            "%s: %s interactions / %s users / %s items", words, *(f"{number:,}" for number in log_.counts.values())
-        )
-        return log_
-
+def say_stages(counts: dict[str, int], labelled: LabelledLog, config: RunConfig, cuts: Cuts | None) -> None:
+    """Log what was left after each stage of `select`; `cuts`: those of the served release."""
     k = config.k_core
-    log_ = note("before", "before filtering", whole)
-    log_ = note("with_features", "after the item filter", _with_features(log_, item_ids))
-    log_ = note(f"in_{k}_core", f"after {k}-core", in_order(k_core(log_, k)))
-    done = split(log_, config.split, seed=config.seed, k=k, cuts=cuts)
-    _say_cuts(done.cuts, cuts)
-    counts.update(moved_to_train=done.moved_to_train, dropped_untrained=done.dropped)
-    counts.update(users_lost_in_split=done.users_lost, items_lost_in_split=done.items_lost)
-    counts.update(users_unmeasured=done.users_unmeasured)
-    if done.dropped:
-        lost = (done.dropped, done.users_lost, done.items_lost)
+    stages = {
+        "before": "before filtering",
+        "with_features": "after the item filter",
+        f"in_{k}_core": f"after {k}-core",
+        "trained": f"after the {config.split} split, without users and items that have no training rows",
+    }
+    if labelled.dropped:
+        lost = (labelled.dropped, labelled.users_lost, labelled.items_lost)
         log.info("the %s split drops %d rows, and with them %d users and %d items", config.split, *lost)
-        note(
-            "trained",
-            f"after the {config.split} split, without users and items that have no training rows",
-            done.interactions,
-        )
-    counts.update(zip(PARTS, np.bincount(labels_of(done.interactions), minlength=3).tolist(), strict=True))
+    for stage, words in stages.items():
+        if f"interactions_{stage}" in counts:
+            numbers = (f"{counts[f'{kind}_{stage}']:,}" for kind in ("interactions", "users", "items"))
+            log.info("%s: %s interactions / %s users / %s items", words, *numbers)
+    _say_cuts(labelled.cuts, cuts)
     words = "%s split: %s; %d rows moved to train, %d users only in train"
-    log.info(words, config.split, _words(counts), done.moved_to_train, counts["users_unmeasured"])
-    return done
+    log.info(words, config.split, _words(counts), labelled.moved_to_train, counts["users_unmeasured"])
 
 
 def positions(items: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
@@ -140,16 +126,6 @@ def positions(items: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
             f"{str(item_ids[places < 0][0])!r} not found in item_features.csv, expected every item that is kept"
         )
     return np.asarray(items["idx"].to_numpy(dtype=np.int64)[places])
-
-
-def _with_features(interactions: Interactions, item_ids: np.ndarray) -> Interactions:
-    known = np.isin(interactions.item_ids, item_ids)
-    if not known.any():
-        raise BadInput(
-            f"none of the {len(known)} items of the log (such as {interactions.item_ids[:3].tolist()}) has features "
-            f"(those of {item_ids[:3].tolist()} and others were found), expected the same ids in both"
-        )
-    return interactions if known.all() else interactions.take(known[interactions.items])
 
 
 def _say_cuts(drawn: Cuts | None, pinned: Cuts | None) -> None:

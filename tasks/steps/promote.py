@@ -12,16 +12,15 @@ from pydantic import ValidationError
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.releases.gate import Gate
 from tasks.releases.outcome import Outcome, closing_line, describe_outcome, with_answer
+from tasks.releases.verify import verify_release
 from tasks.steps.options import Run
 from tasks.store import (
     Answer,
     Decision,
     History,
     Store,
-    has_artefact,
     open_history,
     open_store,
-    release_prefix,
     write_artefact,
 )
 from tasks.store.layout import run_key
@@ -85,9 +84,7 @@ def decide(store: Store, history: History, waiting: Decision, answer: Answer) ->
     dataset, gate = waiting.dataset, read_report(waiting)
     champion = history.champion(dataset)
     if answer.approved:
-        prefix = release_prefix(dataset, str(waiting.release))
-        if not has_artefact(store, prefix):
-            raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a release to serve")
+        verify_release(store, dataset, str(waiting.release))
         require_champion(waiting, gate, champion.release if champion else None)
     answered = with_answer(gate, answer)
     if not history.answer(waiting, answer, answered.model_dump(mode="json"), champion):

@@ -11,10 +11,10 @@ import typer
 
 from tasks.data import Dataset
 from tasks.data.dataset import PARTS
-from tasks.errors import TaskError, ValidationFailed
+from tasks.errors import Corrupt, TaskError, ValidationFailed
 from tasks.models.base import Model
 from tasks.models.saved import load_model
-from tasks.releases.candidates import read_candidates, read_model
+from tasks.releases.candidates import read_candidates
 from tasks.releases.catalogue import fit_catalogue
 from tasks.releases.comparison import Comparison, Incomparable, Tonight
 from tasks.releases.gate import Candidate, Gate, Rules, judge
@@ -22,9 +22,11 @@ from tasks.releases.outcome import Outcome, closing_line, describe_outcome
 from tasks.releases.reference import WINDOW, best_release
 from tasks.releases.serving_files import TWIN, save_serving
 from tasks.releases.twins import twin_of
+from tasks.releases.verify import verify_release
 from tasks.releases.writer import Sources, name_similarity, release_name, write_answers, write_sources
+from tasks.runs.lineage import read_made, require_made_from
 from tasks.runs.plan import Plan, read_plan, scan_artefact
-from tasks.runs.prepared import load_dataset, load_outside, prepared_artefact, require_made_from
+from tasks.runs.prepared import load_dataset, load_outside
 from tasks.steps.options import Run
 from tasks.store import (
     Champion,
@@ -40,7 +42,6 @@ from tasks.store.layout import run_key
 
 log = logging.getLogger(__name__)
 SPLIT_FACTS = ("split", "cuts")  # of what `prepare` was told and drew; the gate and the next `scan` read them
-CHECKS = {"check-embeddings": "align", "check-dataset": "prepare"}  # check -> the step whose result it validates
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def publish(
     rules = Rules(plan.config.tolerance, plan.config.when_incomparable, force_publish)
     with open_history() as history:
         champion = history.champion(plan.config.dataset)
-        earlier = history.promotions(plan.config.dataset, candidate.planned_at - WINDOW)
-    reference = best_release(champion, earlier, candidate.planned_at) if champion else None
+        earlier = history.promotions(plan.config.dataset, WINDOW)
+    reference = best_release(champion, earlier) if champion else None
     gate = judge(candidate, champion, rules, evidence.compare, reference)
     release = make_release(store, evidence) if gate.passed else None
     described = describe_outcome(gate, decide(evidence, gate, release, champion), release)
@@ -106,19 +107,16 @@ def publish(
 def gather(store: Store, run: str) -> Evidence:
     """Collect the results of the run; raises an error if a check is missing, failed, or validated other data."""
     plan = read_plan(store, run)
-    made = {step: read_artefact(store, run_key(run, step)) for step in CHECKS.values()}
-    for check, step in CHECKS.items():
-        report = read_artefact(store, run_key(run, check))
+    best, scores = read_candidates(store, plan)
+    trained, evaluated, prepared, *checks = read_made(
+        store, plan, *(f"train-{best}", f"evaluate-{best}", "prepare", "check-embeddings", "check-dataset")
+    )
+    refitted, check = (read_artefact(store, run_key(run, step)) for step in ("refit", "check-refit"))
+    require_made_from(refitted, scan_artefact(store, run), prepared, trained, evaluated)
+    require_made_from(check, prepared, trained, refitted)
+    for report in (*checks, check):
         if report.json("report.json")["success"] is not True:
-            raise ValidationFailed(f"{check} of run {run} failed, expected it to have passed: nothing is published")
-        require_made_from(report, made[step])
-    prepared = prepared_artefact(store, run)
-    require_made_from(prepared, made["align"])
-    best, scores = read_candidates(store, plan, prepared)
-    trained, evaluated = read_model(store, plan, best, prepared)
-    refitted = read_artefact(store, run_key(run, "refit"))
-    for source in (prepared, trained, evaluated):
-        require_made_from(refitted, source)
+            raise ValidationFailed(f"{report.prefix} failed, expected it to have passed: nothing is published")
     sources = Sources(refitted, trained, evaluated, prepared)
     candidate = Candidate(
         model=best,
@@ -127,6 +125,7 @@ def gather(store: Store, run: str) -> Evidence:
         planned_at=scan_artefact(store, run).manifest.created_at,
         release=release_name(sources, plan.config.arrivals_policy),
         split=plan.config.split,
+        inputs=plan.inputs,
     )
     return Evidence(plan, sources, candidate)
 
@@ -134,14 +133,19 @@ def gather(store: Store, run: str) -> Evidence:
 def make_release(store: Store, evidence: Evidence) -> str:
     """Write the complete release before the champion moves; returns its name.
 
-    A release is immutable: if it already exists and is complete, it is not changed.
+    A release is immutable: if it already exists and is sound, it is not changed. What was damaged is written anew.
     """
     plan, prepared = evidence.plan, evidence.sources.prepared
     name = str(evidence.candidate.release)
     prefix = release_prefix(plan.config.dataset, name)
     if has_artefact(store, prefix):
-        log.info("release %s of %s already exists and is not changed", name, plan.config.dataset)
-        return name
+        try:
+            verify_release(store, plan.config.dataset, name)
+        except Corrupt as error:
+            log.warning("release %s of %s is written anew: %s", name, plan.config.dataset, error)
+        else:
+            log.info("release %s of %s already exists and is not changed", name, plan.config.dataset)
+            return name
     model = load_model(evidence.sources.refitted, load_dataset(store, plan.run, all_in_train=True))
     outside, policy = load_outside(store, plan.run), plan.config.arrivals_policy
     catalogue = fit_catalogue(model, evidence.twin, outside, policy, seed=plan.config.seed)
@@ -162,6 +166,7 @@ def make_release(store: Store, evidence: Evidence) -> str:
         write_sources(out, evidence.sources)
         write_answers(out, model, evidence.data, outside, catalogue)
         save_serving(out, evidence.twin, TWIN)
+    verify_release(store, plan.config.dataset, name)
     return name
 
 

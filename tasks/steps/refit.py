@@ -14,13 +14,14 @@ from tasks.models.base import Model
 from tasks.models.saved import load_model, save_model
 from tasks.quality import RefitFacts
 from tasks.quality import check_refit as suite
-from tasks.releases.candidates import read_candidates, read_model
+from tasks.releases.candidates import read_candidates
 from tasks.runs.checks import conclude
 from tasks.runs.fitting import fit_model
-from tasks.runs.plan import read_plan
-from tasks.runs.prepared import load_dataset, prepared_artefact
+from tasks.runs.lineage import read_made
+from tasks.runs.plan import read_plan, scan_artefact
+from tasks.runs.prepared import load_dataset
 from tasks.steps.options import Device, Memory, Run, Threads
-from tasks.store import Artefact, open_store, write_artefact
+from tasks.store import Artefact, open_store, read_artefact, write_artefact
 from tasks.store.layout import run_key
 
 ASKED = 1000  # users whose lists are compared with the twin's
@@ -34,9 +35,9 @@ def refit(*, run: Run, device: Device = "cpu", threads: Threads = 0, memory: Mem
     """
     store = open_store()
     plan = read_plan(store, run)
-    prepared = prepared_artefact(store, run)
-    winner, _ = read_candidates(store, plan, prepared)
-    trained, evaluated = read_model(store, plan, winner, prepared)
+    winner, _ = read_candidates(store, plan)
+    steps = (f"train-{winner}", f"evaluate-{winner}", "prepare")
+    trained, evaluated, prepared = read_made(store, plan, *steps)
     before = trained.json("training.json")
     everything = load_dataset(store, run, all_in_train=True)
     model = build_model(winner, _settled(trained, before), everything)
@@ -45,18 +46,18 @@ def refit(*, run: Run, device: Device = "cpu", threads: Threads = 0, memory: Mem
     )
     data = load_dataset(store, run)
     facts = compare(model, load_model(trained, data), data, fitted.summary["loss"], before.get("loss"))
-    conclude(store, run, suite(facts), [prepared, trained])
     summary = fitted.summary | {"overlap": round(float(facts.overlap.mean()), 4)}
     with write_artefact(
         store,
         run_key(run, "refit"),
-        inputs=[prepared, trained, evaluated],
+        inputs=[scan_artefact(store, run), prepared, trained, evaluated],
         parameters=model.config.model_dump(mode="json"),
         seed=plan.config.seed,
     ) as out:
         save_model(out, model)
         out.json("refit.json", {"model": winner, **fitted.describe(), **summary, "twin_loss": before.get("loss")})
     fitted.checkpoints.clear()
+    conclude(store, run, suite(facts), [prepared, trained, read_artefact(store, run_key(run, "refit"))])
     return {"run": run, "model": winner, **summary}
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from tasks.errors import NotFound
+from tasks.releases.verify import verify_release
 from tasks.steps.options import Dataset
-from tasks.store import has_artefact, open_history, open_store, release_prefix
+from tasks.store import open_history, open_store
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def rollback(
         str | None, typer.Option(help="Name of the release; default: the previously served one.")
     ] = None,
 ) -> dict[str, object]:
-    """Make an earlier release of a dataset the champion again; nothing is copied or deleted.
+    """Make an earlier release of a dataset the champion again, once every file of it was read; nothing is copied.
 
     The next run is compared with this release, and a run on the same inputs is skipped.
     """
@@ -32,9 +33,7 @@ def rollback(
             raise NotFound(f"dataset {dataset!r} has no release, expected one to go back from")
         wanted = release or history.release_before(now)
         history.require_release(dataset, wanted)
-        prefix = release_prefix(dataset, wanted)
-        if not has_artefact(store, prefix):
-            raise NotFound(f"{prefix} is not in {store.url} or not complete, expected a release to serve")
+        verify_release(store, dataset, wanted)
         champion = history.rollback(dataset, wanted)
     log.info("%s is served from release %s again, model %s of run %s", dataset, wanted, champion.model, champion.run)
     return {"dataset": dataset, "release": wanted, "before": now.release, "model": champion.model, "run": champion.run}

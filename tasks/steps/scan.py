@@ -19,8 +19,10 @@ from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
 from tasks.runs.config import MODALITIES, RunConfig, load_config, read_yaml
 from tasks.runs.inventory import (
+    Objects,
     candidates_of,
     check_same_writing,
+    fingerprint_media,
     items_by_feature,
     known_datasets,
     list_media,
@@ -100,13 +102,16 @@ def scan(
     ) in chosen.hyperparameters.items():  # report mistakes now; without hyperparameters torch is not imported
         model_class(name).configure(values)
     store = open_store()
-    inventory, counts, plan = make_plan(store, run, chosen)
+    objects = list_media(store, check_dataset_name(chosen.dataset))
+    inventory, counts, plan = make_plan(store, run, chosen, objects)
     with open_records() as history:
         history.start_run(run, chosen.dataset, chosen.describe(), os.environ.get("RECSYS_RUN_URL"))
-        plan = plan.model_copy(update={"cuts": cuts_of(store, history.champion(chosen.dataset), chosen.split)})
+        state = {"media": fingerprint_media(store, chosen.dataset, objects), "interactions": plan.interactions}
+        cuts = cuts_of(store, history.champion(chosen.dataset), chosen.split)
+        plan = plan.model_copy(update={"cuts": cuts, "inputs": history.number_inputs(chosen.dataset, state)})
         decided = history.last_decision(chosen.dataset)
-        inventory["is_new"] = ~inventory["sha256"].isin(known_hashes(store, decided.run if decided else None))
-        counts["new_media"] = int(inventory["is_new"].sum())
+        known = known_hashes(store, decided.run if decided else None)
+        counts["new_media"] = int((~inventory["sha256"].isin(known)).sum())
         log.info("%d media are new since the last run with a decision", counts["new_media"])
         if decided is not None and decided.run != run and decided.inputs_hash == plan.inputs_hash and not force:
             _skip(history, run, decided)
@@ -117,14 +122,13 @@ def scan(
     return {"run": run, "dataset": chosen.dataset, **counts}
 
 
-def make_plan(store: Store, run: str, config: RunConfig) -> tuple[pd.DataFrame, dict[str, int], Plan]:
-    """Return the inventory of the modalities of the run, its counts, and the plan."""
-    check_dataset_name(config.dataset)
+def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tuple[pd.DataFrame, dict[str, int], Plan]:
+    """Return the inventory of the modalities of the run, its counts, and the plan. `listed`: all media."""
     features = config.list_features()
     modalities: set[str] = {feature.modality for feature in features}
     folders = {feature.name: matrix_folder(config.dataset, feature.name) for feature in features}
     matrices = {name: prefix for name, folder in folders.items() if (prefix := current(store, folder))}
-    objects = {m: infos for m, infos in list_media(store, config.dataset).items() if m in modalities}
+    objects = {m: infos for m, infos in listed.items() if m in modalities}
     interactions = current(store, interactions_folder(config.dataset))
     _check_sources(store, config, set(matrices), set(objects), interactions)
     whole = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet"))

@@ -8,8 +8,9 @@ from tasks.metrics import selection_metric
 from tasks.models import build_model
 from tasks.models.saved import save_model
 from tasks.runs.fitting import fit_model
-from tasks.runs.plan import hyperparameters_of, read_plan
-from tasks.runs.prepared import load_dataset, prepared_artefact
+from tasks.runs.lineage import read_made
+from tasks.runs.plan import hyperparameters_of, read_plan, scan_artefact
+from tasks.runs.prepared import load_dataset
 from tasks.steps.options import Device, Memory, ModelName, Run, Threads
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
@@ -26,9 +27,9 @@ def train(
     store = open_store()
     plan = read_plan(store, run)
     hyperparameters = hyperparameters_of(plan, model)
+    (prepared,), scanned = read_made(store, plan, "prepare"), scan_artefact(store, run)
     data = load_dataset(store, run)
     recommender = build_model(model, hyperparameters, data)
-    prepared = prepared_artefact(store, run)
     fitted = fit_model(
         *(store, plan, recommender, prepared),
         step=model,
@@ -40,7 +41,7 @@ def train(
     with write_artefact(
         store,
         run_key(run, f"train-{model}"),
-        inputs=[prepared],
+        inputs=[scanned, prepared],
         parameters=recommender.config.model_dump(mode="json"),
         seed=plan.config.seed,
     ) as out:

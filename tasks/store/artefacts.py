@@ -140,14 +140,37 @@ class Artefact:
                 raise NotFound(f"{self.prefix} has no file {name}, expected one of {sorted(self.manifest.files)}")
             target = Path(tempfile.mkdtemp(dir=_scratch())) / name
             self.store.get_file(f"{self.prefix}/{name}", target)
-            sha256 = sha256_of(target)
-            if sha256 != entry.sha256:
-                target.unlink()
-                raise Corrupt(
-                    f"{self.prefix}/{name} has sha256 {sha256}, expected {entry.sha256} by its manifest: write it again"
-                )
+            found = sha256_of(target), target.stat().st_size
+            for what, has, wanted in zip(("sha256", "bytes:"), found, (entry.sha256, entry.size), strict=True):
+                if has != wanted:
+                    target.unlink()
+                    raise Corrupt(
+                        f"{self.prefix}/{name} has {what} {has}, expected {wanted} by its manifest: write it again"
+                    )
             self._paths[name] = target
         return self._paths[name]
+
+    def verify(self) -> None:
+        """Read every file in full: hash, size, and dtype, shape and rows where the manifest has them. Raises Corrupt.
+
+        A file that is missing is Corrupt too: the manifest says that the artefact is complete.
+        """
+        for name, entry in self.manifest.files.items():
+            try:
+                path = self.path(name)
+            except NotFound as error:
+                raise Corrupt(
+                    f"{self.prefix}/{name} is gone, expected every file of its manifest: write it again"
+                ) from error
+            if path.suffix == ".npy":
+                self.array(name)
+            elif entry.rows is not None:
+                self._check_rows(name, count_rows(path))
+
+    def _check_rows(self, name: str, rows: int) -> None:
+        wanted = self.manifest.files[name].rows
+        if wanted is not None and rows != wanted:
+            raise Corrupt(f"{self.prefix}/{name} has {rows} rows, expected {wanted} by its manifest: write it again")
 
     def array(self, name: str) -> np.ndarray:
         """Read a NumPy array. Raises Corrupt if its dtype or shape differs from the manifest."""
@@ -161,14 +184,17 @@ class Artefact:
             raise Corrupt(f"{self.prefix}/{name} is no .npy array of numbers: {one_line(error)}") from error
         if (str(value.dtype), value.shape) != (entry.dtype, entry.shape):
             raise Corrupt(f"{self.prefix}/{name} is {value.dtype} {value.shape}, expected {entry.dtype} {entry.shape}")
+        self._check_rows(name, len(value))
         return np.array(value)
 
     def frame(self, name: str, **options: Any) -> pd.DataFrame:  # noqa: ANN401  pandas' own options
         """Read a table written by `ArtefactWriter.frame`; `options` are passed to pandas (`dtype`, `usecols`, ...)."""
         path = self.path(name)
         if path.suffix == ".parquet":
-            return pd.read_parquet(path, **options)
-        table: pd.DataFrame = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
+            table: pd.DataFrame = pd.read_parquet(path, **options)
+        else:
+            table = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", **options)
+        self._check_rows(name, len(table))
         return table
 
     def text_frame(self, name: str, **kinds: type) -> pd.DataFrame:
@@ -210,7 +236,7 @@ def write_artefact(
             prefix=prefix,
             created_at=datetime.now(UTC),
             code_version=code_version(),
-            inputs={artefact.prefix: artefact.manifest.sha256 for artefact in inputs} | dict(sources or {}),
+            inputs={artefact.prefix: artefact.manifest.content for artefact in inputs} | dict(sources or {}),
             parameters=dict(parameters or {}),
             encoder=encoder,
             seed=seed,
@@ -247,7 +273,19 @@ def read_artefact(store: Store, prefix: str) -> Artefact:
     except ValidationError as error:
         first = error.errors()[0]
         raise Corrupt(f"{prefix}/{MANIFEST} is not a manifest: {first['loc']} {first['msg']}") from error
+    if manifest.prefix != prefix:
+        raise Corrupt(f"{prefix}/{MANIFEST} is that of {manifest.prefix}, expected its own: write {prefix} again")
     return Artefact(store, prefix, manifest)
+
+
+def count_rows(path: Path) -> int:
+    """The rows of a table as `ArtefactWriter` writes it: .parquet, .csv or .inter."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        return int(pq.read_metadata(path).num_rows)
+    table = pd.read_csv(path, sep="\t" if path.suffix == ".inter" else ",", dtype=str, keep_default_na=False)
+    return len(table)
 
 
 def code_version() -> str:

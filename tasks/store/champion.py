@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import cursor
@@ -21,7 +21,11 @@ DECISION = (
 
 @dataclass(frozen=True)
 class Champion:
-    """The release of a dataset that is served. `gate` is the gate report with which it was promoted."""
+    """The release of a dataset that is served.
+
+    `gate` is the gate report with which it was promoted first. `inputs` is the highest number of the inputs of a run
+    that came to it (`History.number_inputs`), None if these were not counted yet.
+    """
 
     dataset: str
     release: str
@@ -30,6 +34,7 @@ class Champion:
     since: datetime
     version: int
     gate: dict[str, Any]
+    inputs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,11 @@ class Champions(Database):
     def champion(self, dataset: str) -> Champion | None:
         """Return the champion, or None if nothing is served yet."""
         row = self._row(
-            "SELECT dataset, release, model, run, since, version, gate FROM rec.champion WHERE dataset = %s", dataset
+            "SELECT dataset, release, model, run, since, version, gate, ("
+            "SELECT max((d.gate -> 'candidate' ->> 'inputs')::bigint) FROM rec.decision d "
+            "WHERE d.dataset = c.dataset AND d.release = c.release AND d.outcome = 'promoted') "
+            "FROM rec.champion c WHERE dataset = %s",
+            dataset,
         )
         return Champion(*row) if row else None
 
@@ -166,10 +175,10 @@ class Champions(Database):
         )
         return [Published(*row) for row in self._rows(statement, dataset)]
 
-    def promotions(self, dataset: str, since: datetime) -> list[Promotion]:
-        """Return the releases of a dataset that were first promoted from `since` on."""
-        statement = "SELECT release, created_at, gate FROM rec.release WHERE dataset = %s AND created_at >= %s"
-        return [Promotion(*row) for row in self._rows(statement, dataset, since)]
+    def promotions(self, dataset: str, window: timedelta) -> list[Promotion]:
+        """Return the releases of a dataset that were first promoted within `window`, by the database's clock."""
+        statement = "SELECT release, created_at, gate FROM rec.release WHERE dataset = %s AND created_at >= now() - %s"
+        return [Promotion(*row) for row in self._rows(statement, dataset, window)]
 
     def require_release(self, dataset: str, release: str) -> None:
         """Raise NotFound with the known names unless the release was served once."""

@@ -5,6 +5,7 @@ Every write is an idempotent upsert by natural key, in one short transaction, so
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -172,6 +173,24 @@ class History(Champions, Comparisons):
                 (dataset, media, interactions),
             )
         return [what for what in now if now[what] != before[what]]
+
+    def number_inputs(self, dataset: str, state: Mapping[str, str]) -> int:
+        """Return the number of a state of a dataset's inputs, counting each that differs from the one before it.
+
+        What is older is told by these numbers and not by clocks, of which one may be wrong.
+        """
+        digest = hashlib.sha256(json.dumps(dict(state), sort_keys=True).encode()).hexdigest()
+        with self._transaction() as sql:
+            sql.execute("LOCK TABLE rec.inputs IN SHARE ROW EXCLUSIVE MODE")
+            sql.execute(
+                "SELECT number, hash FROM rec.inputs WHERE dataset = %s ORDER BY number DESC LIMIT 1", (dataset,)
+            )
+            number, last = sql.fetchone() or (0, None)
+            if last != digest:
+                number += 1
+                row = (dataset, number, digest)
+                sql.execute("INSERT INTO rec.inputs (dataset, number, hash) VALUES (%s, %s, %s)", row)
+        return int(number)
 
     def require_known(self, *, dataset: str | None, model: str | None) -> None:
         """Raise NotFound with the known names for a dataset without a run, or a model that was never trained."""

@@ -41,13 +41,11 @@ class Manifest(BaseModel):
     files: dict[str, FileEntry]
 
     @property
-    def sha256(self) -> str:
-        """Hash of the canonical JSON of the whole manifest."""
-        return _digest(self.model_dump(mode="json"))
-
-    @property
     def content(self) -> str:
-        """Hash of the names and hashes of the files: equal for two artefacts with the same bytes."""
+        """Hash of the names and hashes of the files: equal for two artefacts with the same bytes.
+
+        `inputs` has it of each artefact, so that a step that is run again and gives the same changes nothing.
+        """
         return _digest({name: entry.sha256 for name, entry in self.files.items()})
 
 

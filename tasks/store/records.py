@@ -35,6 +35,9 @@ class NoRecords:
     def finish_run(self, run: str, status: str) -> None:
         """The status is not kept."""
 
+    def number_inputs(self, dataset: str, state: Mapping[str, str]) -> None:
+        """States are not counted."""
+
     def last_decision(self, dataset: str) -> Decision | None:
         """No run has been decided."""
 

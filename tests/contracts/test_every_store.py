@@ -175,7 +175,7 @@ def test_a_manifest_names_what_it_was_made_from(store: Store) -> None:
     first = read_artefact(store, "a")
     with write_artefact(store, "b", inputs=[first]) as out:
         out.json("y.json", 2)
-    assert read_artefact(store, "b").manifest.inputs == {"a": first.manifest.sha256}
+    assert read_artefact(store, "b").manifest.inputs == {"a": first.manifest.content}
 
 
 def test_an_artefact_that_was_not_finished_is_invisible(store: Store) -> None:

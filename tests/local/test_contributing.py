@@ -99,8 +99,8 @@ def test_the_encoder_keeps_what_every_encoder_promises(
 
 def test_the_check_finds_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the test of the page; the line for the suite has the names that are there."""
-    use("check.md", "tasks/quality/lengths.py", tmp_path, monkeypatch)
-    tests = use("check.md", "tests/quality/test_lengths.py", tmp_path, monkeypatch)
+    use("check.md", "tasks/quality/peaks.py", tmp_path, monkeypatch)
+    tests = use("check.md", "tests/quality/test_peaks.py", tmp_path, monkeypatch)
     tests.test_one_vector_that_is_much_longer_is_named()
     suite = (ROOT / "tasks/quality/embeddings.py").read_text(encoding="utf-8")
     (line,) = [code for title, code in examples("check.md").items() if title.startswith("tasks/quality/embeddings.py")]

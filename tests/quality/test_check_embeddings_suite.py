@@ -11,7 +11,9 @@ import pytest
 
 from tasks.data import Interactions
 from tasks.errors import BadInput
-from tasks.quality import EmbeddingLimits, Report, check_embeddings
+from tasks.quality import EmbeddingLimits, Extracted, Report, check_embeddings
+from tests.quality.origins import ARTEFACTS, sound_sources
+from tests.quality.test_origins import ORIGIN_FAULTS
 
 ITEMS, WIDTH = 60, 16
 MODALITIES = ("image", "audio", "text")
@@ -38,9 +40,20 @@ class Night:
     log: Interactions = field(default_factory=lambda: log_of(IDS))
     limits: EmbeddingLimits = field(default_factory=lambda: EmbeddingLimits(widths=dict.fromkeys(MODALITIES, WIDTH)))
 
+    sources: dict[str, Callable[[], Extracted]] = field(default_factory=dict)  # those of what `align` wrote, if empty
+
     def check(self) -> Report:
         """The report on this night."""
-        return check_embeddings(self.arrays, self.keys, self.items, self.log, self.limits)
+        sources = self.sources or sound_sources(self.arrays, self.keys)
+        return check_embeddings(
+            self.arrays,
+            self.keys,
+            self.items,
+            self.log,
+            limits=self.limits,
+            sources=sources,
+            **ARTEFACTS,
+        )
 
     def keyed_by(self, ids: list[str]) -> None:
         """Give the items other ids, in all tables alike."""
@@ -192,10 +205,19 @@ def missing_columns(night: Night) -> None:
     night.keys["text"] = night.keys["text"][["item_id"]]
 
 
+def name_row_tables(modality: str) -> list[str]:
+    """The tables with a row per vector."""
+    return [f"{modality} vectors", f"{modality} beside what was extracted", f"extracted {modality}"]
+
+
 ROWS = {("rows_equal_items", one) for one in MODALITIES}
 FAULTS: list[tuple[Callable[[Night], None], set[tuple[str, str]], list[str]]] = [
     (drop_row, {("rows_equal_items", "audio"), ("items_are_complete", "audio")}, [IDS[7]]),
-    (drop_row_but_not_its_key, {("rows_equal_items", "audio"), ("rows_have_keys", "audio")}, []),
+    (
+        drop_row_but_not_its_key,
+        {(name, "audio") for name in ("rows_equal_items", "rows_have_keys", "vectors_are_of_their_medium")},
+        [IDS[-1]],
+    ),
     (duplicate_row, {("rows_equal_items", "image"), ("ids_are_unique", "image")}, [IDS[7]]),
     (swap_ids, {("order_is_that_of_items", "text")}, [IDS[7], IDS[9]]),
     (
@@ -213,12 +235,16 @@ FAULTS: list[tuple[Callable[[Night], None], set[tuple[str, str]], list[str]]] = 
     (put("text", 7, 0.0), {("vectors_are_not_zero", "text")}, [IDS[7]]),
     (put("text", slice(5, 8), 0.0), {("vectors_are_not_zero", "text")}, IDS[5:8]),
     (put("text", 7, 0.25), {("vectors_are_not_constant", "text")}, [IDS[7]]),
-    (collapse, {("vectors_vary", "audio")}, []),
+    (collapse, {("vectors_vary", "audio"), ("vectors_are_apart", "audio")}, IDS[:10]),
     (identical, {("vectors_vary", "audio"), ("vectors_are_distinct", "audio")}, IDS[:10]),
     (repeat_vector, {("vectors_are_distinct", "image")}, [IDS[3], IDS[7], IDS[8], IDS[9]]),
     (two_vectors_for_one_medium, {("vectors_are_reproducible", "image")}, [IDS[7], IDS[9]]),
     (widen, {("width_is_as_declared", "image")}, []),
-    (flatten, {("width_is_as_declared", "image")}, []),
+    (
+        flatten,
+        {(name, "image") for name in ("width_is_as_declared", "rows_equal_extracted", "vectors_are_of_their_medium")},
+        IDS[:10],
+    ),
     (double_precision, {("dtype_is_float32", "image")}, []),
     (words_for_numbers, {("dtype_is_float32", "image")}, []),
     (
@@ -238,13 +264,17 @@ FAULTS: list[tuple[Callable[[Night], None], set[tuple[str, str]], list[str]]] = 
     ),
     (
         empty_modality,
-        {("rows_equal_items", "audio"), ("items_are_complete", "audio"), ("table_has_rows", "audio vectors")},
+        {
+            *(("rows_equal_items", "audio"), ("items_are_complete", "audio")),
+            *(("table_has_rows", table) for table in name_row_tables("audio")),
+        },
         IDS[:10],
     ),
     (
         empty_everything,
         {
-            *(("table_has_rows", table) for table in ("items", "item ids", *(f"{one} vectors" for one in MODALITIES))),
+            *(("table_has_rows", table) for table in ("items", "item ids")),
+            *(("table_has_rows", table) for one in MODALITIES for table in name_row_tables(one)),
             ("interactions_are_covered", "interactions"),
             ("logged_items_are_covered", "interactions"),
         },
@@ -280,9 +310,10 @@ def test_a_fault_fails_its_expectations_and_no_others(
 
 
 def test_every_expectation_has_a_fault(night: Night) -> None:
-    """There is no expectation that cannot fail."""
+    """There is no expectation that cannot fail; those about origins have their faults in `test_origins`."""
     planted = {name for _, expectations, _ in FAULTS for name, _ in expectations}
-    assert {check.expectation for check in night.check().results} <= planted
+    planted |= {name for _, names, _ in ORIGIN_FAULTS for name in names}
+    assert {check.expectation for check in night.check().results} <= planted | {"vectors_are_mostly_apart"}
 
 
 @pytest.mark.slow
@@ -357,10 +388,10 @@ def test_the_override_vouches_for_the_ids(night: Night) -> None:
 def test_modalities_have_to_match(night: Night) -> None:
     """Arrays without keys, or nothing at all, are no question to answer."""
     del night.keys["audio"]
-    with pytest.raises(BadInput, match=r"keys of \['image', 'text'\] found"):
+    with pytest.raises(BadInput, match=r"keys of \['image', 'text'\] and sources of"):
         night.check()
     night.arrays, night.keys = {}, {}
-    with pytest.raises(BadInput, match="expected both of the same modalities"):
+    with pytest.raises(BadInput, match="expected all of the same modalities"):
         night.check()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tasks.data import Interactions
 from tasks.quality import EmbeddingLimits, Report, check_embeddings
+from tests.quality.origins import ARTEFACTS, sound_sources
 
 pytestmark = pytest.mark.realdata
 
@@ -37,7 +38,10 @@ def check(clicks: pd.DataFrame, films: np.ndarray, posters: np.ndarray, limits: 
     vectors = np.random.default_rng(0).normal(size=(len(ids), 8)).astype(np.float32)
     keys = pd.DataFrame({"item_id": ids, "sha256": [f"sha-{one}" for one in ids]})
     table = pd.DataFrame({"item_id": ids, "idx": range(len(ids))})
-    return check_embeddings({"image": vectors}, {"image": keys}, table, log, limits)
+    sources = sound_sources({"image": vectors}, {"image": keys})
+    return check_embeddings(
+        {"image": vectors}, {"image": keys}, table, log, limits=limits, sources=sources, **ARTEFACTS
+    )
 
 
 def test_the_log_as_published_passes(clicks: pd.DataFrame, posters: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -21,16 +21,16 @@ RULES = Rules(tolerance=0.01)
 bounds = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(sorted)
 
 
-def candidate(score: float = 0.25, *, planned_at: datetime = NIGHT, release: str = "bb") -> Candidate:
+def candidate(score: float = 0.25, *, inputs: int | None = 5, release: str = "bb") -> Candidate:
     """A run with one model."""
-    scores = {"ease": score}
-    return Candidate(model="ease", scores=scores, dataset="d1", planned_at=planned_at, release=release, split="random")
+    facts = {"planned_at": NIGHT, "release": release, "split": "random", "inputs": inputs}
+    return Candidate(model="ease", scores={"ease": score}, dataset="d1", **facts)
 
 
-def champion(release: str = "aa") -> Champion:
+def champion(release: str = "aa", inputs: int | None = 4) -> Champion:
     """A champion that was promoted the night before."""
-    gate = judge(candidate(0.3, planned_at=NIGHT - timedelta(days=1), release=release), None, RULES, nobody)
-    return Champion("films", release, "ease", "r0", NIGHT, 1, gate.model_dump(mode="json"))
+    gate = judge(candidate(0.3, release=release), None, RULES, nobody)
+    return Champion("films", release, "ease", "r0", NIGHT, 1, gate.model_dump(mode="json"), inputs)
 
 
 def nobody(release: str) -> Comparison | Incomparable:
@@ -67,9 +67,18 @@ def test_anything_may_be_the_first() -> None:
 
 def test_older_inputs_never_pass() -> None:
     """Whatever the scores: nothing is compared."""
-    found = judge(candidate(1.0, planned_at=NIGHT - timedelta(days=2)), champion(), RULES, nobody)
+    found = judge(candidate(1.0, inputs=3), champion(), RULES, nobody)
     assert not found.passed
-    assert "older than those of the champion" in found.reason
+    assert found.reason == "its inputs, number 3 of the dataset, are older than those of the champion, number 4"
+
+
+@pytest.mark.parametrize(("mine", "served"), [(4, 4), (5, 4), (None, 4), (1, None)])
+def test_equal_and_newer_inputs_are_compared_and_so_are_those_of_earlier_versions(
+    mine: int | None, served: int | None
+) -> None:
+    """Only what is known to be older is refused for it; which is right is what the metrics say."""
+    found = judge(candidate(inputs=mine), champion(inputs=served), RULES, lambda release: compared(release, 0.0, 0.1))
+    assert found.passed
 
 
 def test_the_content_of_the_champion_passes() -> None:

@@ -27,6 +27,11 @@ def vector(modality: str, item: str) -> np.ndarray:
     return np.full(WIDTHS[modality], float(sum(map(ord, item))) + len(modality), dtype=np.float32)
 
 
+def scanned(store: Store) -> Artefact:
+    """What `scan` wrote."""
+    return read_artefact(store, f"runs/{RUN}/scan")
+
+
 def reach_align(store: Store, encoded: Mapping[str, Sequence[str]], rejected: Mapping[str, int] | None = None) -> None:
     """What `scan` and `extract` have left: the items of each modality in the order in which that modality has them."""
     config = RunConfig(dataset="shop", modalities=list(encoded), encoder="tiny", models=["popularity"], missing="drop")
@@ -35,7 +40,7 @@ def reach_align(store: Store, encoded: Mapping[str, Sequence[str]], rejected: Ma
         out.json("plan.json", plan.model_dump(mode="json"))
         out.counts["with_all"] = 5
     for modality, items in encoded.items():
-        with write_artefact(store, f"runs/{RUN}/extract-{modality}") as out:
+        with write_artefact(store, f"runs/{RUN}/extract-{modality}", inputs=[scanned(store)]) as out:
             rows = [vector(modality, item) for item in items]
             out.array("vectors.npy", np.array(rows, dtype=np.float32).reshape(-1, WIDTHS[modality]))
             table = {"item_id": items, "sha256": [f"{modality}-{item}" for item in items]}
@@ -109,11 +114,11 @@ def test_counts_are_said_as_in_the_source_paper(folder_store: Store, caplog: pyt
 
 
 def test_it_says_what_it_was_made_from(folder_store: Store) -> None:
-    """The manifest pins each extraction by the hash of its own."""
+    """The manifest pins the plan and each extraction by its content."""
     reach_align(folder_store, {"image": ["1"], "text": ["1"]})
     align(run=RUN)
-    prefixes = [f"runs/{RUN}/extract-image", f"runs/{RUN}/extract-text"]
-    made_from = {prefix: read_artefact(folder_store, prefix).manifest.sha256 for prefix in prefixes}
+    prefixes = [f"runs/{RUN}/{step}" for step in ("scan", "extract-image", "extract-text")]
+    made_from = {prefix: read_artefact(folder_store, prefix).manifest.content for prefix in prefixes}
     assert aligned(folder_store).manifest.inputs == made_from
 
 
@@ -129,7 +134,7 @@ def test_ids_come_from_what_was_written(folder_store: Store) -> None:
     """An extraction that lists an item under a false name is not put right here: the keys beside the array show it."""
     encoded = {"image": ["1", "2"], "text": ["1", "2"]}
     reach_align(folder_store, encoded)
-    with write_artefact(folder_store, f"runs/{RUN}/extract-text") as out:
+    with write_artefact(folder_store, f"runs/{RUN}/extract-text", inputs=[scanned(folder_store)]) as out:
         out.array("vectors.npy", np.stack([vector("text", item) for item in ("1", "2")]))
         out.frame("items.csv", pd.DataFrame({"item_id": ["2", "1"], "sha256": ["text-1", "text-2"]}))
         out.counts["rejected"] = 0

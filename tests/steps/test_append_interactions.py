@@ -61,7 +61,7 @@ def test_rows_are_added_and_the_manifest_names_the_earlier_log(
     counts |= {"interactions": 4, "users": 3, "items": 2}
     assert closing == {"log": current(store, FOLDER), "format": "csv", "changed": True, **counts}
     manifest = read_artefact(store, str(closing["log"])).manifest
-    assert manifest.inputs == {before.prefix: before.manifest.sha256}
+    assert manifest.inputs == {before.prefix: before.manifest.content}
     assert manifest.counts == counts
     assert manifest.parameters["appended"] is True
     assert "1 rows are new to the log, 1 are in it already" in caplog.messages

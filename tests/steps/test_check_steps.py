@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,12 @@ from tasks.data import Interactions
 from tasks.errors import NotFound, ValidationFailed
 from tasks.quality import Report
 from tasks.runs.config import RunConfig
+from tasks.runs.inventory import COLUMNS, count_items
 from tasks.runs.plan import Plan
+from tasks.steps.align import align
 from tasks.steps.check_dataset import check_dataset
 from tasks.steps.check_embeddings import check_embeddings
+from tasks.steps.extract import extract
 from tasks.steps.prepare import prepare
 from tasks.store import History, Store, read_artefact, write_artefact
 
@@ -39,17 +43,34 @@ def write_log(store: Store, tmp_path: Path, ids: list[str]) -> str:
     return prefix
 
 
+def write_plan(store: Store, plan: dict[str, Any]) -> None:
+    """What `scan` wrote."""
+    with write_artefact(store, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan)
+        out.frame("inventory.parquet", pd.DataFrame(columns=COLUMNS, dtype=str))
+        items = {modality: {str(number) for number in range(ITEMS)} for modality in MODALITIES}
+        out.counts.update(count_items(items))
+
+
 def write_embeddings(store: Store, arrays: dict[str, np.ndarray], ids: list[str]) -> None:
-    """What `extract` and `align` leave behind."""
-    keys = pd.DataFrame({"item_id": ids, "sha256": [f"sha-{one}" for one in ids]})
-    for modality in MODALITIES:
-        with write_artefact(store, f"runs/{RUN}/extract-{modality}") as out:
-            out.array("vectors.npy", np.zeros((ITEMS, WIDTH), dtype=np.float32))
-    with write_artefact(store, f"runs/{RUN}/align") as out:
-        for modality, array in arrays.items():
-            out.array(f"{modality}.npy", array)
-            out.frame(f"{modality}_items.csv", keys)
-        out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
+    """Ready-made matrices, and what `extract` and `align` make of them."""
+    for modality, array in arrays.items():
+        with write_artefact(store, f"matrices/demo/{modality}/one") as out:
+            out.array("vectors.npy", array)
+            out.frame("items.csv", pd.DataFrame({"item_id": ids}))
+        extract(run=RUN, feature=modality)
+    align(run=RUN)
+
+
+def rewrite_aligned(store: Store, name: str, array: np.ndarray) -> None:
+    """Another matrix in what `align` wrote, with a manifest that follows it, as if the step had made the mistake."""
+    before = read_artefact(store, f"runs/{RUN}/align")
+    inputs = [read_artefact(store, prefix) for prefix in before.manifest.inputs]
+    with write_artefact(store, before.prefix, inputs=inputs) as out:
+        for file in before.manifest.files:
+            out.copy(file, before)
+        out.array(name, array)
+        out.counts.update(before.manifest.counts)
 
 
 @pytest.fixture
@@ -63,9 +84,10 @@ def arrays() -> dict[str, np.ndarray]:
 def night(folder_store: Store, history: History, tmp_path: Path, arrays: dict[str, np.ndarray]) -> Store:
     """A store in which a run has come as far as `align`, and the metrics database that knows of the run."""
     config = RunConfig(dataset="demo", modalities=["image", "text"], encoder="audioclip-demo", models=["ease"])
-    plan = Plan(run=RUN, config=config, interactions=write_log(folder_store, tmp_path, IDS), inputs_hash="0" * 64)
-    with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
-        out.json("plan.json", plan.model_dump(mode="json"))
+    log = write_log(folder_store, tmp_path, IDS)
+    matrices = {modality: f"matrices/demo/{modality}/one" for modality in MODALITIES}
+    plan = Plan(run=RUN, config=config, interactions=log, matrices=matrices, inputs_hash="0" * 64)
+    write_plan(folder_store, plan.model_dump(mode="json"))
     write_embeddings(folder_store, arrays, IDS)
     history.start_run(RUN, "demo", config.model_dump(mode="json"), None)
     return folder_store
@@ -103,7 +125,12 @@ def test_a_good_night_passes_both_checks(night: Store, metrics_dsn: str) -> None
     for suite, result in results.items():
         report = kept_report(night, suite)
         assert report.success
-        assert result == {"checked": f"runs/{RUN}/{suite}", "expectations": len(report.results), "failed": 0}
+        assert result == {
+            "checked": f"runs/{RUN}/{suite}",
+            "expectations": len(report.results),
+            "failed": 0,
+            "warnings": 0,
+        }
         assert recorded(metrics_dsn, suite) == (True, len(report.results), 0, [])
 
 
@@ -141,15 +168,17 @@ def test_bad_embeddings_stop_the_run_with_evidence(
 
 
 @pytest.mark.parametrize("limit", ["min_coverage", "min_item_coverage"])
-def test_the_coverage_demanded_is_the_configs(night: Store, limit: str, tmp_path: Path) -> None:
+def test_the_coverage_demanded_is_the_configs(
+    night: Store, arrays: dict[str, np.ndarray], limit: str, tmp_path: Path
+) -> None:
     """A log of which one item in 25 has no features is refused by a config that demands all, and by no looser one."""
     write_log(night, tmp_path, [*IDS[:-1], "unseen"])
     plan = read_artefact(night, f"runs/{RUN}/scan").json("plan.json")
     check_embeddings(run=RUN)
     for value in (1.0, 0.5):
         plan["config"] |= {"min_coverage": 0.5, "min_item_coverage": 0.5, limit: value}
-        with write_artefact(night, f"runs/{RUN}/scan") as out:
-            out.json("plan.json", plan)
+        write_plan(night, plan)
+        write_embeddings(night, arrays, IDS)
         if value < 1:
             check_embeddings(run=RUN)
         else:
@@ -159,12 +188,12 @@ def test_the_coverage_demanded_is_the_configs(night: Store, limit: str, tmp_path
 
 def test_the_width_of_extraction_is_demanded(night: Store, arrays: dict[str, np.ndarray]) -> None:
     """Vectors of another width than those extracted fail."""
-    arrays["image"] = np.hstack([arrays["image"], arrays["image"]])
-    write_embeddings(night, arrays, IDS)
-    with pytest.raises(
-        ValidationFailed, match=r"width_is_as_declared of image: expected a matrix of width 6, observed \(24, 12\)"
-    ):
+    rewrite_aligned(night, "image.npy", np.hstack([arrays["image"], arrays["image"]]))
+    with pytest.raises(ValidationFailed, match="rows_equal_extracted of image"):
         check_embeddings(run=RUN)
+    failures = kept_report(night, "check-embeddings").failures
+    assert [check.expectation for check in failures] == ["rows_equal_extracted", "width_is_as_declared"]
+    assert failures[1].observed == "(24, 12)"
 
 
 def test_a_renumbered_log_stops_the_run(night: Store, arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
@@ -183,12 +212,12 @@ def test_a_bad_dataset_stops_the_run_with_evidence(
     """Features that changed after they were prepared are no longer those of the dataset."""
     prepare(run=RUN)
     arrays["text"][[3, 4]] = arrays["text"][[4, 3]]
-    write_embeddings(night, arrays, IDS)
+    rewrite_aligned(night, "text.npy", arrays["text"])
     with pytest.raises(
-        ValidationFailed, match=r"^check-dataset: 1 of \d+ expectations failed, first rows_equal_their_source"
+        ValidationFailed, match=r"^check-dataset: 2 of \d+ expectations failed, first rows_equal_their_source"
     ):
         check_dataset(run=RUN)
-    assert recorded(metrics_dsn, "check-dataset")[3] == [("rows_equal_their_source", "text", ["003", "004"])]
+    assert recorded(metrics_dsn, "check-dataset")[3][0] == ("rows_equal_their_source", "text", ["003", "004"])
 
 
 def test_a_second_attempt_replaces_the_first(night: Store, metrics_dsn: str, arrays: dict[str, np.ndarray]) -> None:

@@ -61,7 +61,12 @@ def stage(folder_store: Store) -> Stage:
         plan = Plan(run=RUN, config=config, interactions=log_at, cuts=cuts, inputs_hash=none)
         with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
             out.json("plan.json", plan.model_dump(mode="json"))
-        with write_artefact(folder_store, f"runs/{RUN}/align") as out:
+        made = [read_artefact(folder_store, f"runs/{RUN}/scan")]
+        for modality in config.modalities:
+            with write_artefact(folder_store, f"runs/{RUN}/extract-{modality}", inputs=made[:1]):
+                pass
+            made.append(read_artefact(folder_store, f"runs/{RUN}/extract-{modality}"))
+        with write_artefact(folder_store, f"runs/{RUN}/align", inputs=made) as out:
             for modality in config.modalities:
                 out.array(f"{modality}.npy", features(modality, len(ids)))
                 out.frame(f"{modality}_items.csv", pd.DataFrame({"item_id": ids}))
@@ -164,7 +169,7 @@ def test_counts_of_every_stage_are_in_the_manifest(stage: Stage, split: str) -> 
     assert counts["users_unmeasured"] == len(mapping(prepared, "user")) - measured
     assert prepared.manifest.seed == 7
     assert prepared.manifest.parameters["split"] == split
-    assert set(prepared.manifest.inputs) == {f"runs/{RUN}/align", "interactions/films/one"}
+    assert set(prepared.manifest.inputs) == {f"runs/{RUN}/scan", f"runs/{RUN}/align", "interactions/films/one"}
 
 
 def test_the_log_speaks_as_the_counts_do(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ from tasks.steps.evaluate import evaluate
 from tasks.steps.publish import publish
 from tasks.steps.refit import refit
 from tasks.steps.train import train
-from tasks.store import History, Store, has_artefact, read_artefact, write_artefact
+from tasks.store import History, Store, read_artefact, write_artefact
 from tests.released import by_item
 from tests.steps.night import DATASET, reach_prepare, reach_publish
 
@@ -83,25 +83,26 @@ def test_members_and_weights_of_an_ensemble_are_kept(folder_store: Store) -> Non
 def test_another_model_than_the_twin_is_refused(
     folder_store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 10, a report that says what was seen, and nothing to publish."""
+    """Exit code 10, and a report of what was made, without which `publish` publishes nothing."""
     monkeypatch.setattr(quality, "LEAST_OVERLAP", 0.9)  # of 25 items that are left, any two lists share 15 of 20
     reach_refit(folder_store, {"popularity": {}, "itemknn": {}})
     trained = read_artefact(folder_store, "runs/r1/train-popularity")
     state = {"counts": -trained.tensors("model.safetensors")["counts"]}
     evaluated = read_artefact(folder_store, "runs/r1/evaluate-popularity").json("metrics.json")
     evaluated["valid"]["ndcg@20"] = 1.0
-    with write_artefact(folder_store, trained.prefix, inputs=[read_artefact(folder_store, "runs/r1/prepare")]) as out:
+    inputs = [read_artefact(folder_store, prefix) for prefix in trained.manifest.inputs]
+    with write_artefact(folder_store, trained.prefix, inputs=inputs) as out:
         out.tensors("model.safetensors", state)
         out.copy("config.json", trained)
         out.copy("training.json", trained)
     again = read_artefact(folder_store, "runs/r1/train-popularity")
-    with write_artefact(folder_store, "runs/r1/evaluate-popularity", inputs=[again]) as out:
+    with write_artefact(folder_store, "runs/r1/evaluate-popularity", inputs=[*inputs, again]) as out:
         out.json("metrics.json", evaluated)
     assert main(["refit", "--run", "r1", "--threads", "1"]) == 10
     assert "lists_resemble_the_twin" in capsys.readouterr().err
     report = read_artefact(folder_store, "runs/r1/check-refit").json("report.json")
     assert [one["expectation"] for one in report["results"] if not one["success"]] == ["lists_resemble_the_twin"]
-    assert not has_artefact(folder_store, "runs/r1/refit")
+    assert "runs/r1/refit" in read_artefact(folder_store, "runs/r1/check-refit").manifest.inputs
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,8 @@ def test_a_model_trained_by_an_earlier_version_is_named(folder_store: Store) -> 
     """It does not say how to train again, and nothing is guessed."""
     reach_refit(folder_store, {"popularity": {}})
     trained = read_artefact(folder_store, "runs/r1/train-popularity")
-    with write_artefact(folder_store, trained.prefix, inputs=[read_artefact(folder_store, "runs/r1/prepare")]) as out:
+    inputs = [read_artefact(folder_store, prefix) for prefix in trained.manifest.inputs]
+    with write_artefact(folder_store, trained.prefix, inputs=inputs) as out:
         out.copy("model.safetensors", trained)
         out.copy("config.json", trained)
         out.json("training.json", {"model": "popularity", "loss": None})

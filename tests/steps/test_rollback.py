@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tasks.__main__ import main
-from tasks.errors import NotFound
+from tasks.errors import Corrupt, NotFound
 from tasks.steps.publish import publish
 from tasks.steps.rollback import rollback
 from tasks.store import History, Store, read_artefact, release_prefix
-from tests.steps.night import DATASET, reach_publish
+from tests.steps.night import DATASET, reach_publish, spoil
 
 pytestmark = pytest.mark.services
 
@@ -50,6 +50,19 @@ def test_a_release_that_is_gone_is_not_served(releases: list[str], folder_store:
     """Half of one neither."""
     folder_store.delete(f"{release_prefix(DATASET, releases[1])}/manifest.json")
     with pytest.raises(NotFound, match=releases[1]):
+        rollback(dataset=DATASET)
+    champion = history.champion(DATASET)
+    assert champion is not None
+    assert champion.release == releases[2]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest"])
+def test_a_damaged_release_is_not_served(
+    releases: list[str], folder_store: Store, history: History, damage: str
+) -> None:
+    """Every file is read before the pointer moves."""
+    spoil(folder_store, f"{release_prefix(DATASET, releases[1])}/recommendations.parquet", damage)
+    with pytest.raises(Corrupt, match=r"recommendations\.parquet"):
         rollback(dataset=DATASET)
     champion = history.champion(DATASET)
     assert champion is not None

@@ -98,12 +98,11 @@ def test_the_plan_is_fixed(shop: Store) -> None:
     assert (plan.interactions, plan.matrices) == (f"interactions/{DATASET}/one", {})
     assert plan.encoders == {m: f"tiny-{m}@0123456789ab-t1-float32" for m in ("text", "image")}
     table = read_artefact(shop, "runs/one/scan").frame("inventory.parquet")
-    assert list(table.columns) == ["modality", "item", "key", "size", "etag", "sha256", "is_new"]
+    assert list(table.columns) == ["modality", "item", "key", "size", "etag", "sha256"]
     assert sorted(zip(table["modality"], table["item"], strict=True)) == [
         (m, i) for m in ("image", "text") for i in ITEMS
     ]
     assert set(table["key"]) == {key_of(m, i) for m in ("image", "text") for i in ITEMS}
-    assert table["is_new"].all()
 
 
 def test_a_scan_imports_no_torch(folder_store: Store, history: History) -> None:
@@ -129,8 +128,6 @@ def test_new_is_what_the_last_decided_run_did_not_have(shop: Store, history: His
     shop.delete(key_of("image", "1"))
     shop.put(key_of("image", "10"), medium("image", "1"))
     assert look("three")["new_media"] == 9
-    table = read_artefact(shop, "runs/three/scan").frame("inventory.parquet")
-    assert set(table.loc[table["is_new"], "item"]) == {"7", "8", "9"}
 
 
 @pytest.mark.parametrize("promoted", [True, False], ids=["promoted", "rejected"])

@@ -58,7 +58,7 @@ def test_trained_weights_say_what_they_were_made_from(loaded: Store) -> None:
     second = str(train_encoder(**options, name="second", start_from="first", learning_rate=1e-6)["weights"])
     manifests = [read_artefact(loaded, prefix).manifest for prefix in (first, second)]
     assert set(manifests[0].inputs) == {"media/films/"}
-    assert manifests[1].inputs == manifests[0].inputs | {first: manifests[0].sha256}
+    assert manifests[1].inputs == manifests[0].inputs | {first: manifests[0].content}
     known = {"architecture": "audioclip", "dataset": "films", "modalities": ["image", "text"], "epochs": 1, "batch": 16}
     known |= {
         "learning_rate": 1e-6,

@@ -12,7 +12,9 @@ from tasks.metrics import beyond_accuracy, by_segment, user_values
 from tasks.metrics import evaluate as measure
 from tasks.models.saved import load_model
 from tasks.runs.prepared import load_dataset, prepared_artefact
+from tasks.steps.align import align
 from tasks.steps.evaluate import evaluate
+from tasks.steps.extract import extract
 from tasks.steps.prepare import prepare as prepare_again
 from tasks.steps.train import train
 from tasks.store import History, Store, read_artefact, write_artefact
@@ -38,7 +40,7 @@ def test_train_keeps_the_model_and_how_it_was_trained(prepared: Store) -> None:
     assert artefact.manifest.parameters["max_epochs"] == 6
     assert artefact.manifest.parameters["batch_size"] == 4096
     assert artefact.manifest.seed == 7
-    assert set(artefact.manifest.inputs) == {prepared_artefact(prepared, RUN).prefix}
+    assert set(artefact.manifest.inputs) == {f"runs/{RUN}/scan", prepared_artefact(prepared, RUN).prefix}
     assert [record["epoch"] for record in training["history"]] == [1, 2, 3, 4, 5, 6]
     assert [record["valid"] is None for record in training["history"]] == [True, False] * 3
     best = max(record["valid"] for record in training["history"] if record["valid"] is not None)
@@ -61,8 +63,11 @@ def test_a_model_of_another_split_is_not_measured(prepared: Store) -> None:
     plan["config"]["seed"] = 8
     with write_artefact(prepared, f"runs/{RUN}/scan") as out:
         out.json("plan.json", plan)
+        out.counts["with_all"] = 0
+    extract(run=RUN, feature="text")
+    align(run=RUN)
     prepare_again(run=RUN)
-    with pytest.raises(BadInput, match=r"train-popularity was made from another .*prepare than the current one"):
+    with pytest.raises(BadInput, match=r"train-popularity was made from another .* than the current one"):
         evaluate(run=RUN, model="popularity")
     assert not list(prepared.list(f"runs/{RUN}/evaluate-popularity"))
 

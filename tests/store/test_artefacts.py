@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -145,10 +146,46 @@ def test_a_copied_file_is_verified_and_keeps_its_facts(folder_store: Store) -> N
 
 
 def test_equal_files_give_equal_content_whatever_else_differs(folder_store: Store) -> None:
-    """`content` identifies the files of an artefact, `sha256` one particular manifest."""
+    """`content` identifies the files of an artefact, whenever and wherever they were written."""
     first, again, other = save(folder_store, "a", x=1), save(folder_store, "b", x=1), save(folder_store, "c", x=2)
     assert first.manifest.content == again.manifest.content != other.manifest.content
-    assert first.manifest.sha256 != again.manifest.sha256
+    assert first.manifest.created_at != again.manifest.created_at
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [("size", 3, "x.npy has bytes: "), ("rows", 2, "x.npy has 3 rows, expected 2"), ("rows", 9, "t.csv has 4 rows")],
+)
+def test_every_number_of_a_manifest_is_verified(folder_store: Store, part: str, value: int, said: str) -> None:
+    """Sizes and rows, beside hashes, dtypes and shapes."""
+    with write_artefact(folder_store, "a") as out:
+        out.array("x.npy", np.arange(3))
+        out.frame("t.csv", pd.DataFrame({"a": range(4)}))
+        out.frame("p.parquet", pd.DataFrame({"a": range(5)}))
+        out.table("l.inter", {"a": np.arange(6)})
+    read_artefact(folder_store, "a").verify()
+    manifest = json.loads(folder_store.get("a/manifest.json"))
+    manifest["files"][said.split(maxsplit=1)[0]][part] = value
+    folder_store.put("a/manifest.json", json.dumps(manifest).encode())
+    with pytest.raises(Corrupt, match=said):
+        read_artefact(folder_store, "a").verify()
+
+
+def test_a_manifest_of_another_place_is_refused(folder_store: Store) -> None:
+    """A folder that was copied over another one is not taken for it."""
+    save(folder_store, "runs/a/step", x=1)
+    folder_store.put("runs/b/step/manifest.json", folder_store.get("runs/a/step/manifest.json"))
+    folder_store.put("runs/b/step/x.json", folder_store.get("runs/a/step/x.json"))
+    with pytest.raises(Corrupt, match="is that of runs/a/step, expected its own"):
+        read_artefact(folder_store, "runs/b/step")
+
+
+def test_a_file_that_is_gone_makes_an_artefact_corrupt(folder_store: Store) -> None:
+    """Its manifest says that it is complete."""
+    save(folder_store, "a", x=1, y=2)
+    folder_store.delete("a/y.json")
+    with pytest.raises(Corrupt, match=r"a/y\.json is gone"):
+        read_artefact(folder_store, "a").verify()
 
 
 def test_a_file_that_was_announced_has_to_be_written(folder_store: Store) -> None:

@@ -271,16 +271,41 @@ def test_a_champion_keeps_the_metrics_it_was_promoted_with(history: History) -> 
     assert champion.gate == {"margin": 0.1}
 
 
-def test_promotions_are_those_of_the_dataset_since_a_moment(history: History) -> None:
-    """With the report of the first promotion; what was rejected is none."""
+def test_promotions_are_those_of_the_dataset_in_a_time(history: History, metrics_dsn: str) -> None:
+    """With the report of the first promotion; what was rejected is none. The clock is the database's."""
     trained(history, "r1")
     history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
     history.promote("d", "r1", "ease", "aa", {"margin": 0.2}, "h1", seen=history.champion("d"))
     history.reject("d", "r1", "ease", {"margin": -0.3}, "h1")
-    (found,) = history.promotions("d", datetime.now(UTC) - timedelta(hours=1))
+    (found,) = history.promotions("d", timedelta(days=30))
     assert (found.release, found.gate) == ("aa", {"margin": 0.1})
-    assert history.promotions("d", datetime.now(UTC) + timedelta(hours=1)) == []
-    assert history.promotions("other", found.created_at) == []
+    assert history.promotions("other", timedelta(days=30)) == []
+    rows(metrics_dsn, "UPDATE rec.release SET created_at = created_at - interval '31 days' RETURNING 1")
+    assert history.promotions("d", timedelta(days=30)) == []
+
+
+def test_inputs_are_numbered_in_the_order_in_which_they_are_found(history: History) -> None:
+    """The same again is the same number, and what comes back is new: no clock is asked."""
+    first, second = {"media": "a", "interactions": "1"}, {"media": "a", "interactions": "2"}
+    found = [history.number_inputs("d", state) for state in (first, first, second, second, first)]
+    assert found == [1, 1, 2, 2, 3]
+    assert history.number_inputs("other", first) == 1
+
+
+def test_a_champion_is_as_new_as_the_last_run_that_came_to_it(history: History) -> None:
+    """A later run with the same content confirms it; a rejected run does not."""
+    for run in ("r1", "r2", "r3"):
+        trained(history, run)
+    history.promote("d", "r1", "ease", "aa", {"candidate": {}}, "h1", seen=None)
+    champion = history.champion("d")
+    assert champion is not None
+    assert champion.inputs is None
+    for run, inputs in (("r2", 4), ("r1", 2)):
+        history.promote("d", run, "ease", "aa", {"candidate": {"inputs": inputs}}, "h", seen=champion)
+    history.reject("d", "r3", "ease", {"candidate": {"inputs": 9}}, "h3")
+    champion = history.champion("d")
+    assert champion is not None
+    assert (champion.inputs, champion.gate) == (4, {"candidate": {}})
 
 
 def test_a_decision_ends_its_run(history: History, metrics_dsn: str) -> None:
