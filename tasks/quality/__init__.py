@@ -1,5 +1,6 @@
 """Great Expectations suites as functions that return a report."""
 
+from tasks.quality.agreement import AgreementLimits
 from tasks.quality.embeddings import EmbeddingLimits, check_embeddings
 from tasks.quality.origins import Extracted
 from tasks.quality.prepared import DatasetTables, check_dataset
@@ -7,6 +8,7 @@ from tasks.quality.refit import RefitFacts, check_refit
 from tasks.quality.report import Check, Report
 
 __all__ = [
+    "AgreementLimits",
     "Check",
     "DatasetTables",
     "EmbeddingLimits",

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import BadInput
+from tasks.quality.agreement import AgreementLimits, agreement_tables
 from tasks.quality.artefacts import Counts, artefacts_table
 from tasks.quality.columns import words
 from tasks.quality.id_spaces import compare_id_spaces
@@ -17,6 +18,7 @@ from tasks.quality.origins import Extracted, features_table, origin_tables
 from tasks.quality.report import Report, Severity
 from tasks.quality.suite import ID, Evidence, Rule, Table, all_true, at_least, columns_exist, equal, unique, validate
 from tasks.quality.vectors import NORMS, row_flags, spread
+from tasks.quality.writings import writing_table
 
 if TYPE_CHECKING:
     from tasks.data import Interactions
@@ -39,7 +41,8 @@ class EmbeddingLimits(BaseModel):
     `vectors.spread`; an encoder with (almost) the same vector for everything is below. widths: modality -> dimension of
     a vector. same: pairs of features that one encoder made of one modality, so that their vectors are equal.
     complete: whether every item must have every feature; else each must have one, and min_item_coverage
-    holds for each feature. allow_contiguous_ids: confirms that log and features share one id space.
+    holds for each feature. allow_contiguous_ids: confirms that log and features share one id space. agreement: that of
+    content and behaviour.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +51,7 @@ class EmbeddingLimits(BaseModel):
     min_item_coverage: float = Field(default=0.5, ge=0, le=1)
     max_duplicate_share: float = Field(default=0.01, ge=0, le=1)
     min_spread: float = Field(default=1e-4, ge=0, le=1)
+    agreement: AgreementLimits = Field(default_factory=AgreementLimits)
     widths: dict[str, int] = Field(default_factory=dict)
     same: list[tuple[str, str]] = Field(default_factory=list)
     complete: bool = True
@@ -94,6 +98,8 @@ def check_embeddings(
             tables.append(_vectors(modality, array, known[modality], words(keys[modality]["sha256"]), limits))
     tables.append(artefacts_table("items", current, counts))
     tables.append(features_table(arrays, keys, {frozenset(pair) for pair in limits.same}))
+    tables.append(writing_table(log, np.unique(ids)))
+    tables += agreement_tables(arrays, known, log, limits.agreement, trust_ids=limits.allow_contiguous_ids)
     rest = validate(SUITE, tables)
     return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
 

@@ -38,27 +38,43 @@ def compare_id_spaces(logged: np.ndarray, known: np.ndarray) -> IdSpaces:
        lost = 639 (21 %), idle = 754 (24 %). Where the same n items are on both sides and original ids use a share d of
        their range, d n of the renumbered ids are met by chance, so lost = idle = (1 - d) n: a numbering with more than
        3 % of gaps is caught, whatever coverage is asked for.
-    2. One side starts at 0, the other at 1, one of them is gapless, and each has an id that the other lacks: everything
-       is off by one (log 0..n-1, features 1..n: coverage (n-1)/n, and each item carries its neighbour's content).
+    2. One side starts at 0, the other at 1, and each has an id that the other lacks: everything is off by one (log
+       0..n-1, features 1..n: coverage (n-1)/n, and each item carries its neighbour's content). One side must be
+       gapless, or both use 97 % of their range and their last ids are off by one, too: numbers may be missing.
 
     Both cases need unmatched ids on *both* sides, so a sound catalogue passes: if both use raw ids, neither is gapless;
     if both are 0..n-1, new items without interactions only add to `idle`, and items without media only to `lost`, in
     any number, and both together as long as one of them is small. Ids that are not integers ("film-0042", "007") are
     never gapless. The rule errs towards stopping: a gapless catalogue that has at once more than 3 % of new and more
     than 3 % of lost items looks like a renumbered one; set `allow_contiguous_ids` if it is not. It cannot detect a
-    renumbering from which items were removed afterwards.
+    renumbering from which items were removed afterwards; `agreement` can.
     """
     lost, idle = np.setdiff1d(logged, known), np.setdiff1d(known, logged)
     in_log, in_features = _Range.of(logged), _Range.of(known)
     gapless = in_log.gapless or in_features.gapless
     partial = len(lost) > max(FEW * len(logged), FEW_ITEMS) and len(idle) > max(FEW * len(known), FEW_ITEMS)
     shifted = {in_log.first, in_features.first} == {0, 1} and len(lost) > 0 and len(idle) > 0
+    slipped = shifted and in_log.dense and in_features.dense and in_log.steps(in_features)
     both = len(logged) - len(lost)
     words = (
         f"logged ids {in_log.words}, ids with features {in_features.words}; {both} in both "
         f"({both / max(len(logged), 1):.1%} of the logged), {len(lost)} only logged, {len(idle)} only with features"
     )
-    return IdSpaces(not (gapless and (partial or shifted)), words, in_log.sort(lost))
+    return IdSpaces(not (slipped or (gapless and (partial or shifted))), words, in_log.sort(lost))
+
+
+def looks_thinned(logged: np.ndarray, known: np.ndarray) -> bool:
+    """Whether the log may have been renumbered and then thinned to known ids, from the item ids of each.
+
+    What is left of 0..n-1 are (nearly) all known ids below n, and none above, however many there are. A catalogue whose
+    newest items nobody has taken yet looks the same, so this is no fault by itself.
+    """
+    numbers, idle = canonical_integers(logged), canonical_integers(np.setdiff1d(known, logged))
+    lost = len(np.setdiff1d(logged, known))
+    if numbers is None or idle is None or not len(numbers) or lost > max(FEW * len(logged), FEW_ITEMS):
+        return False
+    above = int((idle > numbers.max()).sum())
+    return above > max(FEW * len(known), FEW_ITEMS) and len(idle) - above <= max(FEW * len(logged), FEW_ITEMS)
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,19 @@ class _Range:
     def gapless(self) -> bool:
         """Whether the ids are exactly 0..n-1 or 1..n."""
         return self.first in {0, 1} and self.last is not None and self.last - self.first + 1 == self.size
+
+    @property
+    def dense(self) -> bool:
+        """Whether few numbers between the first and the last are missing."""
+        return (
+            self.first is not None and self.last is not None and self.size >= (1 - FEW) * (self.last - self.first + 1)
+        )
+
+    def steps(self, other: _Range) -> bool:
+        """Whether the last numbers of two ranges are as far apart as their first."""
+        if self.first is None or self.last is None or other.first is None or other.last is None:
+            return False
+        return self.last - other.last == self.first - other.first
 
     @property
     def words(self) -> str:

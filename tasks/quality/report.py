@@ -9,6 +9,25 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAMPLE = 10  # ids named per expectation
 Severity = Literal["critical", "warning"]  # critical stops the run, warning informs
+# Expectations whose failure explains that of others, the most telling first: an empty or shapeless table explains all,
+# rows that are not their item's, and ids that name other items, explain coverage and everything after it. Those that are not here explain themselves.
+CAUSES = (
+    "column_exists",
+    "table_has_rows",
+    "ids_are_given",
+    "ids_are_unique",
+    "made_from_what_stands_there",
+    "encoder_is_that_of_the_plan",
+    "media_are_those_of_the_item",
+    "vectors_are_of_their_medium",
+    "media_are_those_extracted",
+    "rows_equal_extracted",
+    "ids_are_written_alike",
+    "content_agrees_with_behaviour",
+    "id_spaces_agree",
+    "content_tells_behaviour",
+    "agreement_has_not_fallen",
+)
 
 
 class Check(BaseModel):
@@ -62,7 +81,10 @@ class Report(BaseModel):
         return [check for check in self.results if not check.success and check.severity == "warning"]
 
     def sentence(self) -> str:
-        """Return one sentence: the numbers of failed and of all expectations, and the first failed one."""
+        """Return one sentence: the numbers of failed and of all expectations, and the most telling failure.
+
+        That is the first in CAUSES, else the first of the suite.
+        """
         if not self.failures:
             warned = ", ".join(f"{check.expectation} of {check.column}" for check in self.warnings)
             held = (
@@ -71,7 +93,8 @@ class Report(BaseModel):
                 else f"{len(self.results) - len(self.warnings)} of {len(self.results)}"
             )
             return f"{self.suite}: {held} expectations hold" + (f", with a warning from {warned}" if warned else "")
-        first = self.failures[0]
+        order = {name: place for place, name in enumerate(CAUSES)}
+        first = min(self.failures, key=lambda check: order.get(check.expectation, len(order)))
         names = f" ({', '.join(first.sample_ids)})" if first.sample_ids else ""
         return (
             f"{self.suite}: {len(self.failures)} of {len(self.results)} expectations failed, first "

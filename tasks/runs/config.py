@@ -20,7 +20,13 @@ PRESETS = Path(__file__).parent.parent / "configs"
 MODALITIES = ("image", "audio", "text")
 USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFAULT.number}
 SHORT = {"modalities", "encoder"}  # the short form of features
-LATER = {"approval": "none", "missing": "drop", "when_incomparable": "refuse"}  # as they were before they existed
+LATER = {  # as they were before they existed
+    "approval": "none",
+    "missing": "drop",
+    "when_incomparable": "refuse",
+    "min_agreement": 4.0,
+    "clearly_better": 2.0,
+}
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
 WhenIncomparable = Literal["refuse", "promote"]
@@ -81,6 +87,12 @@ class RunConfig(Strict):
     )
     allow_contiguous_ids: bool = Field(
         default=False, description="the log's ids really are 0..n-1: skip the id-space check"
+    )
+    min_agreement: float = Field(
+        default=4.0, ge=0, description="minimum z of content and behaviour; below it check-embeddings warns"
+    )
+    clearly_better: float = Field(
+        default=2.0, ge=1, description="how many times the z of the join another join of the same ids must have to stop"
     )
     tolerance: float = Field(
         default=0.01,

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import combinations
 
 from tasks.data import Interactions
-from tasks.quality import EmbeddingLimits
+from tasks.quality import AgreementLimits, EmbeddingLimits
 from tasks.quality import check_embeddings as suite
 from tasks.runs.checks import conclude
 from tasks.runs.inventory import candidates_of, count_items, items_by_feature, matrix_items
@@ -80,4 +80,5 @@ def set_limits(plan: Plan, made: dict[str, Artefact]) -> EmbeddingLimits:
         same=[pair for pair in combinations(origins, 2) if origins[pair[0]] == origins[pair[1]]],
         complete=config.missing == "drop",
         allow_contiguous_ids=config.allow_contiguous_ids,
+        agreement=AgreementLimits(min_agreement=config.min_agreement, clearly_better=config.clearly_better),
     )

@@ -174,6 +174,10 @@ def strange_log(night: Night) -> None:
     night.log = log_of([f"movie-{number}" for number in range(ITEMS)])
 
 
+def other_writing(night: Night) -> None:
+    night.log = log_of([one.upper() for one in IDS])
+
+
 def empty_log(night: Night) -> None:
     night.log = log_of([])
 
@@ -256,6 +260,14 @@ FAULTS: list[tuple[Callable[[Night], None], set[tuple[str, str]], list[str]]] = 
         strange_log,
         {("interactions_are_covered", "interactions"), ("logged_items_are_covered", "interactions")},
         [f"movie-{number}" for number in range(10)],
+    ),
+    (
+        other_writing,
+        {
+            (name, "interactions")
+            for name in ("interactions_are_covered", "logged_items_are_covered", "ids_are_written_alike")
+        },
+        ["FILM-0007"],
     ),
     (
         empty_log,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.quality.id_spaces import compare_id_spaces
+from tasks.quality.id_spaces import compare_id_spaces, looks_thinned
 
 
 def ids(numbers: Iterable[int | str]) -> np.ndarray:
@@ -106,3 +106,28 @@ def test_the_published_case_is_caught_with_its_arithmetic() -> None:
         "2341 in both (78.6% of the logged), 639 only logged, 754 only with features"
     )
     assert spaces.unmatched[:2] == ["0", "1"]
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_off_by_one_is_caught_with_a_number_missing(shift: int) -> None:
+    """No side is gapless, but both ends of the one are a step from those of the other."""
+    logged = set(range(max(0, -shift), 300 + max(0, -shift))) - {200}
+    known = set(range(max(0, shift), 300 + max(0, shift))) - {100, 150}
+    assert not compare_id_spaces(ids(logged), ids(known)).agree
+
+
+def test_an_item_without_clicks_at_one_end_is_no_shift() -> None:
+    """The first was never taken, a later one has no media, and both have the same last one."""
+    assert compare_id_spaces(ids(set(range(1, 300)) - {200}), ids(set(range(300)) - {100})).agree
+
+
+def test_a_thinned_numbering_is_seen_and_no_fault_by_itself() -> None:
+    """What is left are the known ids below a number; the ids of sound joins with gaps are spread over all."""
+    known = [number for number in range(2, 900) if number % 3]
+    below, spread = [number for number in known if number < 600], known[:500:2] + known[500:]
+    assert looks_thinned(ids(below), ids(known))
+    assert compare_id_spaces(ids(below), ids(known)).agree
+    assert not looks_thinned(ids(spread), ids(known))
+    assert not looks_thinned(ids(range(600)), ids(known))  # which is not thinned, and no id space of theirs
+    assert not looks_thinned(ids(known[:-5]), ids(known))
+    assert not looks_thinned(ids(f"film-{number}" for number in below), ids(f"film-{number}" for number in known))
