@@ -13,8 +13,8 @@ export PYTHON TORCH_INDEX_URL
 TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up env down status logs backup restore install demo demo-new local-up local-down local-status local-history
-.PHONY: docs generate test check test-unit test-dags test-services test-e2e test-containers lock clean
+.PHONY: help up env pin down status logs backup restore install demo demo-new local-up local-down local-status local-history
+.PHONY: docs audit generate test check test-unit test-dags test-services test-e2e test-containers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s  %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ up: ## the whole system in containers: writes .env, builds the images, ends when
 
 env: ## only write .env, to look at it before `make up`, or for `docker compose up`
 	@docker/stack.sh env
+
+pin: ## write the images that others made into .env, each by the digest that its tag has now
+	@docker/stack.sh pin
 
 down: ## stop the containers and remove them; the data stays in their volumes
 	@docker/stack.sh down $(ARGS)
@@ -67,6 +70,10 @@ test: ## everything: install, check, test-unit, test-dags, test-services, test-e
 
 docs: ## the site of docs/ into site/, with every link checked
 	@sh local/docs.sh
+
+audit: ## known vulnerabilities of the locked packages; needs access to the database of OSV
+	@sh local/install.sh audit
+	@.venv/audit/bin/python local/audit.py
 
 generate: install ## what follows from models, commands and settings: pages of docs/, the trigger form, .env.example
 	@.venv/tasks/bin/python -m local.generate

@@ -20,6 +20,8 @@ RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell
     && install -d -o airflow -g 0 -m 0775 /opt/airflow /opt/airflow/logs /run/recsys
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=sbom /sbom.cdx.json /usr/share/sbom/python.cdx.json
+RUN --mount=type=bind,source=docker/sbom.py,target=/tmp/sbom.py \
+    python /tmp/sbom.py >/usr/share/sbom/debian.cdx.json
 COPY docker/airflow /opt/recsys/bin
 COPY plugins /opt/recsys/plugins
 COPY dags /opt/recsys/dags

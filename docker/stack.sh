@@ -1,5 +1,5 @@
 #!/bin/sh
-# The containerised system: docker/stack.sh up | env | down | status | logs [...] | backup | restore FOLDER
+# The containerised system: docker/stack.sh up | env | pin | down | status | logs [...] | backup | restore FOLDER
 #
 # Needs only a POSIX shell, Docker and its Compose plugin. The first `up` writes .env with new secrets.
 set -eu
@@ -72,8 +72,9 @@ write_env() {
         echo "ACCELERATOR=${ACCELERATOR:-$(sh docker/gpu.sh && echo cuda || echo cpu)}"
         echo "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}"
         echo
-        echo "# Alerts: 'dev' starts a server that catches all email. For a real server leave it empty, and set SMTP_HOST, SMTP_PORT,"
-        echo "# SMTP_USER, SMTP_PASSWORD, SMTP_FROM, and SMTP_DISABLE_TLS=false or SMTP_DISABLE_SSL=false."
+        echo "# Alerts: 'dev' starts a server that catches all email. For a real server leave it empty, and set SMTP_HOST, SMTP_PORT"
+        echo "# (587; or 465, which speaks TLS from the start), SMTP_USER, SMTP_PASSWORD and SMTP_FROM. Its certificate is verified."
+        echo "# SMTP_DISABLE_TLS=true sends everything, also the password, in clear."
         echo "COMPOSE_PROFILES=dev"
         echo "RECSYS_ALERT_TO=operator@localhost"
     } >.env.part
@@ -81,7 +82,16 @@ write_env() {
     echo "Wrote .env with new secrets."
 }
 
+check_mode() { # what others could read may have been read, so a new mode alone does not do
+    found=$(stat -Lc %a .env 2>/dev/null || stat -Lf %Lp .env)
+    case $found in
+        *[0-7]00) ;;
+        *) fail ".env has mode $found, so others can read its secrets, expected 600: 'chmod 600 .env', and where others use this machine or had a copy, new secrets in it" ;;
+    esac
+}
+
 check_env() {
+    check_mode
     for name in $SECRETS $NAMES; do
         found=$(value "$name")
         [ -n "$found" ] || fail "$name is missing in .env, expected a value: 'head -c 24 /dev/urandom | base64' makes a secret"
@@ -96,6 +106,14 @@ check_env() {
             *password* | *changeme* | *change_me* | *secret* | *12345678* | *example*) fail "$name in .env can be guessed: 'head -c 24 /dev/urandom | base64' makes a secret" ;;
         esac
         [ "$(printf %s "$found" | fold -w 1 | sort -u | wc -l)" -ge 6 ] || fail "$name in .env has less than six different characters, expected at least six: 'head -c 24 /dev/urandom | base64' makes a secret"
+    done
+}
+
+check_mail() { # what stands in the JSON of a connection
+    for name in SMTP_HOST SMTP_USER SMTP_PASSWORD SMTP_FROM; do
+        case $(value "$name") in
+            *[\"\\]*) fail "$name has a quotation mark or a backslash, expected neither: choose another" ;;
+        esac
     done
 }
 
@@ -128,6 +146,7 @@ make_env() {
     need_docker
     [ -f .env ] || write_env
     check_env
+    check_mail
 }
 
 up() {
@@ -142,6 +161,36 @@ up() {
     echo "Object store   http://localhost:$(port CONSOLE_PORT 9001)   user $(value OBJECT_STORE_ROOT_USER)   password $(shown OBJECT_STORE_ROOT_PASSWORD)"
     case ,$(value COMPOSE_PROFILES), in *,dev,*) echo "Emails         http://localhost:$(port MAIL_PORT 8025)" ;; esac
     echo "Commands       docker compose run --rm tasks --help"
+}
+
+pin() { # images that others made, each by the digest that its tag has now; all or none
+    need_docker
+    need_env
+    check_mode
+    for setting in $(grep -o '\${[A-Z_]*_IMAGE:-[^}]*}' docker-compose.yaml | grep -v ':-audioclip4rec-' | sort -u); do
+        name=${setting#??}
+        name=${name%%:*}
+        image=$(value "$name")
+        [ -n "$image" ] || image=$(echo "$setting" | sed 's/.*:-\(.*\)}/\1/')
+        tagged=${image%@*} # a digest from before; what stands before it says what to look for
+        digest=$(resolve "$tagged") || fail "$tagged ($name) cannot be resolved, expected a registry that answers: nothing was changed; with 'docker pull $tagged' Docker says why"
+        pinned="${pinned:-}$name=$tagged@$digest
+"
+        [ "$image" = "$tagged@$digest" ] && echo "$name is the same: $image" || echo "$name=$tagged@$digest"
+    done
+    umask 077
+    {
+        printf %s "$pinned" | cut -d= -f1 | sed 's/.*/^&=/' | grep -v -f - .env || true # none is left
+        printf %s "$pinned"
+    } >.env.part
+    mv .env.part .env
+    echo "Wrote them to .env: 'make up' takes these and no others. 'make pin' again takes what the tags mean by then."
+}
+
+resolve() { # the digest of a tag, by Docker, which knows its registries; pull is there where the plugin buildx is not
+    found=$(docker buildx imagetools inspect "$1" --format '{{.Manifest.Digest}}' 2>/dev/null) ||
+        found=$(docker pull "$1" 2>/dev/null | sed -n 's/^Digest: //p')
+    echo "$found" | grep -x 'sha256:[0-9a-f]\{64\}'
 }
 
 shown() { # a secret, only on a terminal; in a log it would stay
@@ -171,6 +220,7 @@ need_running() {
 backup() {
     need_docker
     need_env
+    check_mode
     need_running
     umask 077
     folder=${BACKUPS:-backups}/$(date -u +%Y%m%dT%H%M%SZ)
@@ -200,7 +250,7 @@ restore() {
     compose run --rm store-init
     stamp=$(date -u +%Y%m%d%H%M%S)
     for name in airflow metrics; do
-        sql "DROP DATABASE IF EXISTS ${name}_restored" "CREATE DATABASE ${name}_restored OWNER $name"
+        sql "DROP DATABASE IF EXISTS ${name}_restored" "CREATE DATABASE ${name}_restored OWNER $name" "REVOKE ALL ON DATABASE ${name}_restored FROM PUBLIC"
         compose exec -T postgres pg_restore --username postgres --exit-on-error --no-owner --role "$name" --dbname "${name}_restored" <"$folder/$name.dump"
     done
     compose run --rm --no-deps -T tasks import-store <"$folder/store.tar"
@@ -222,10 +272,10 @@ sql() {
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
-    up | backup) $command ;;
+    up | backup | pin) $command ;;
     env) make_env ;;
     down | restore) $command "$@" ;;
     status) need_docker && need_env && compose ps --all ;;
     logs) need_docker && need_env && compose logs --tail 200 "$@" ;;
-    *) fail "command '$command' found, expected up, env, down, status, logs, backup or restore" ;;
+    *) fail "command '$command' found, expected up, env, pin, down, status, logs, backup or restore" ;;
 esac

@@ -1,14 +1,17 @@
 # The task image: runs `python -m tasks COMMAND` as an unprivileged user, on a read-only file system with one writable volume.
 #
-# ACCELERATOR is the build of PyTorch, TORCH_INDEX_URL the index where pip finds it (empty: pip's own); see torch.sh.
+# ACCELERATOR is the build of PyTorch, TORCH_INDEX_URL the index where pip finds it (empty: pip's own), TORCH_UNVERIFIED
+# allows one that is not locked; see torch.sh.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS torch
 ARG ACCELERATOR=cuda
 ARG TORCH_INDEX_URL=
+ARG TORCH_UNVERIFIED=
 RUN python -m venv --without-pip /opt/venv
-COPY docker/torch.sh /tmp/
-RUN --mount=type=cache,target=/root/.cache/pip sh /tmp/torch.sh /opt/venv/bin/python
+COPY requirements-torch.txt requirements-torch-cpu.txt requirements-uv.txt /tmp/
+COPY docker/torch.sh /tmp/docker/
+RUN --mount=type=cache,target=/root/.cache/pip sh /tmp/docker/torch.sh /opt/venv/bin/python
 
 FROM torch AS packages
 COPY requirements-tasks.txt /tmp/
@@ -34,6 +37,8 @@ RUN groupadd --gid 10001 recsys \
     && install -d -o recsys -g recsys -m 0700 /scratch
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=sbom /sbom.cdx.json /usr/share/sbom/python.cdx.json
+RUN --mount=type=bind,source=docker/sbom.py,target=/tmp/sbom.py \
+    python /tmp/sbom.py >/usr/share/sbom/debian.cdx.json
 COPY tasks /opt/recsys/tasks
 RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/recsys
 # Only the scratch volume is writable; it is also the home and temporary folder of libraries.

@@ -20,6 +20,9 @@ from local.state import State
 
 USER = "admin"
 API = "api-server"
+# What commands take as --run: RUN_NAME in tasks/store/layout.py, whose package takes seconds to import. To the end of
+# the text, since `$` would let a newline pass.
+RUN_IDS = r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}(?![\s\S])"
 SCHEMA = "airflow schema"  # fact: the schema version of the database
 
 
@@ -72,6 +75,7 @@ class Settings:
             "AIRFLOW__API_AUTH__JWT_ISSUER": "recsys",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds; less would cost CPU time
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+            "AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN": RUN_IDS,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # seconds; also delays seeing a task's end
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

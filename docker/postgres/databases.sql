@@ -1,18 +1,40 @@
--- The two databases, each with its own role that cannot connect to the other, and one role that may only read metrics.
--- Runs at every start, so that passwords follow .env; existing roles, databases and data stay.
+-- The two databases, each with its own role that cannot connect to the other, and one role that reads schema rec of
+-- metrics and nothing else. Runs at every start, so that passwords follow .env and what earlier versions granted is
+-- taken back; existing roles, databases and data stay.
 \set ON_ERROR_STOP on
 \getenv airflow_password AIRFLOW_DB_PASSWORD
 \getenv metrics_password METRICS_DB_PASSWORD
 \getenv reader_password METRICS_READER_PASSWORD
+SET client_min_messages = warning;
 
 SELECT format('CREATE ROLE %I', wanted) FROM unnest(ARRAY['airflow', 'metrics', 'metrics_reader']) AS wanted
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) \gexec
 ALTER ROLE airflow LOGIN PASSWORD :'airflow_password';
 ALTER ROLE metrics LOGIN PASSWORD :'metrics_password';
-ALTER ROLE metrics_reader LOGIN PASSWORD :'reader_password';
-GRANT pg_read_all_data TO metrics_reader;
+ALTER ROLE metrics_reader LOGIN PASSWORD :'reader_password'
+    NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 20;
+SELECT format('REVOKE %I FROM metrics_reader', roleid::regrole) FROM pg_auth_members
+WHERE member = 'metrics_reader'::regrole \gexec
+-- A session may change these for itself, except the limit of its temporary files.
+ALTER ROLE metrics_reader SET default_transaction_read_only = on;
+ALTER ROLE metrics_reader SET statement_timeout = '60s';
+ALTER ROLE metrics_reader SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE metrics_reader SET temp_file_limit = '1GB';
 
 SELECT format('CREATE DATABASE %I OWNER %I', wanted, wanted) FROM unnest(ARRAY['airflow', 'metrics']) AS wanted
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = wanted) \gexec
-REVOKE CONNECT, TEMPORARY ON DATABASE airflow, metrics, postgres FROM PUBLIC;
+-- Also on the templates, and on those that a restore has put aside.
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC, metrics_reader', datname) FROM pg_database \gexec
 GRANT CONNECT ON DATABASE metrics TO metrics_reader;
+
+\connect metrics
+SET client_min_messages = warning;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+-- Large objects are the one thing that whoever is connected may write.
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) TO metrics;
+GRANT USAGE, CREATE ON SCHEMA public TO metrics; -- for the list of applied migrations
+CREATE SCHEMA IF NOT EXISTS rec AUTHORIZATION metrics; -- before its tables, so that these get the rights when they are made
+GRANT USAGE ON SCHEMA rec TO metrics_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA rec TO metrics_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE metrics IN SCHEMA rec GRANT SELECT ON TABLES TO metrics_reader;

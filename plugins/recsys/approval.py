@@ -23,6 +23,7 @@ from recsys.closing import list_evidence, pull_decision
 from recsys.decision import Decision, find
 from recsys.launch.outcome import RETRIES, Failed
 from recsys.links import answer_url
+from recsys.markdown import escape
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,7 +36,6 @@ RESERVE = timedelta(hours=1)
 LEAST = timedelta(minutes=1)
 LONGEST_NAME = 100  # as `promote --by` accepts
 NOT_IN_NAMES = re.compile(r"[^\w .@+'-]")  # a pod's arguments may hold $(VARIABLE), which Kubernetes would fill in
-MARKS = re.compile(r"([\\`*_\[\]<>|#~])")
 DOCUMENTATION = """\
 Asks a human whether the release that `publish` made may be served, if the run needs an approval; skipped otherwise.
 
@@ -125,11 +125,6 @@ def write_question(news: News, decision: Decision) -> str:
     table += [f"| {escape(name)} | {escape(value)} |" for name, value in [*rows, *news.evidence]]
     gaps = [f"Not available: {escape(gap)}" for gap in news.gaps]
     return "\n\n".join([*map(escape, news.sentences), "\n".join(table), *gaps])
-
-
-def escape(value: object) -> str:
-    """A value as one line of Markdown that means nothing but itself."""
-    return MARKS.sub(r"\\\1", line(value))
 
 
 def read_answer(response: Mapping[str, Any]) -> dict[str, str]:

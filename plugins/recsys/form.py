@@ -50,9 +50,11 @@ PRESETS = [
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is an ensemble of cease and ials
 APPROVALS = ["preset", "none", "required"]
 SPLITS = ["random", "time", "leave-one-out", "given"]
-FEATURE = "^[a-z][a-z0-9_]{0,62}$"
-NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # what the task package takes as a name; no option can hide in one
-PRESET = "^[a-z0-9][a-z0-9_-]{0,63}$"  # and no path in one of these
+# The end of a text, in JavaScript (the form) as in Python (the API), whose `$` lets a newline pass.
+END = r"(?![\s\S])"
+FEATURE = f"^[a-z][a-z0-9_]{{0,62}}{END}"
+NAME = f"^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}{END}"  # as the task package takes names: no option and no formula in one
+PRESET = f"^[a-z0-9][a-z0-9_-]{{0,63}}{END}"  # and no path in one of these
 
 
 def read_setting(variable: str, default: str) -> str:

@@ -1,6 +1,7 @@
 """The note of a run: one line in Airflow's grid that says what the run came to. Independent of Airflow.
 
-Its facts are the XComs of the run's tasks: their closing lines, and why they failed or had nothing to do.
+Airflow shows it as Markdown, in which what comes from ids, files and people is text. Its facts are the XComs of the
+run's tasks: their closing lines, and why they failed or had nothing to do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recsys.decision import DECIDERS, Decision, read_decision
+from recsys.markdown import escape
 
 LONGEST = 1000  # characters that Airflow stores
 COUNTS = (
@@ -39,7 +41,7 @@ def describe_run(run: Ended) -> str:
     if not run.succeeded:
         parts.append(_describe_failure(run))
     elif decision is None:
-        parts.append(f"skipped: {run.skipped}" if run.skipped else "succeeded")
+        parts.append(f"skipped: {escape(run.skipped)}" if run.skipped else "succeeded")
     parts += [f"{number:,} {one if number == 1 else many}" for one, many, number in count(run)]
     return textwrap.shorten(", ".join(parts), LONGEST, placeholder=" ... (more in the logs)")
 
@@ -47,11 +49,11 @@ def describe_run(run: Ended) -> str:
 def describe_decision(decision: Decision) -> str:
     """What became of the model, with its metric; a rejection has it in its reason."""
     if not decision.promoted and not decision.waiting:
-        return f"rejected {decision.model}: {decision.reason}"
+        return f"rejected {decision.model}: {escape(decision.reason)}"
     measured = (f"{name.removeprefix('valid_')} {value:.4f}" for name, value in decision.metrics.items())
     metric, _, figures = (decision.figures or ", ".join(measured)).partition(" ")
     what = f"{decision.model} waited for an answer" if decision.waiting else f"promoted {decision.model}"
-    who = f", approved by {decision.by}" if decision.by else ""
+    who = f", approved by {escape(decision.by)}" if decision.by else ""
     return what + (f", {metric.upper()} {figures}" if figures else "") + who
 
 
@@ -69,4 +71,4 @@ def _describe_failure(run: Ended) -> str:
         return f"failed: {run.reason}"
     first, *others = run.failed
     more = f" (and {len(others)} more)" if others else ""
-    return f"failed at {first}{more}: {run.faults.get(first, 'its log says why')}"
+    return f"failed at {first}{more}: {escape(run.faults.get(first, 'its log says why'))}"

@@ -6,8 +6,14 @@ import re
 from collections.abc import Iterable
 
 LONGEST_ID = 255  # characters; ids are kept in arrays as wide as the longest
-GOOD = re.compile(rf"(?!\s)[^\x00-\x1f\x7f\ud800-\udfff]{{1,{LONGEST_ID}}}(?<!\s)")
-RULE = f"1 to {LONGEST_ID} characters without blanks around them and without control characters"
+# Tables of ids are opened in spreadsheets, which run what begins with =, and calls and links to programs behind + - @
+# (also in full width). Ids stay as they are in tables, so such ones are refused; -5KAN9_CzSA, @ada, +44 are harmless.
+FORMULA = r"[=＝]|[+@＋－＠-][^(|]*[(|]"
+GOOD = re.compile(rf"(?!\s|{FORMULA})[^\x00-\x1f\x7f\ud800-\udfff]{{1,{LONGEST_ID}}}(?<!\s)")
+RULE = (
+    f"1 to {LONGEST_ID} characters without blanks around them and without control characters, and no formula of a "
+    "spreadsheet, such as =A1 or +f(x)"
+)
 
 
 def first_odd(ids: Iterable[str]) -> int | None:

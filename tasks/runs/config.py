@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -210,10 +211,10 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     It may speak of models that the run does not train: `tune` and `compare` look at any. An override in one
     form of features replaces the other form in the preset.
     """
-    path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
-    if not path.is_file():
-        known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
-        raise BadInput(f"config {preset!r} found nowhere, expected a YAML file or one of {known}")
+    known = {path.stem: path for path in PRESETS.glob("*.yaml")}
+    path = Path(preset) if preset.endswith((".yaml", ".yml")) else known.get(preset)
+    if path is None or not os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name that is too long
+        raise BadInput(f"config {preset[:200]!r} found nowhere, expected a YAML file or one of {sorted(known)}")
     values = read_yaml(path.read_text(encoding="utf-8"), f"config {preset!r}")
     given = {key: value for key, value in overrides.items() if value is not None}
     replaced = ({"features"} if given.keys() & SHORT else set()) | (SHORT if "features" in given else set())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -36,11 +37,14 @@ def load_media(
     """Upload images, sounds and texts from a folder; files that are already in the store are not sent again.
 
     The name of a file without its suffix is the item id. Hidden files and files next to the folders are ignored; other
-    folders, unknown suffixes and two files of one item are errors, which are all named before anything is
-    sent.
+    folders, unknown suffixes, links that lead out of FOLDER and two files of one item are errors, which are all named
+    before anything is sent.
     """
     store, name = open_store(), check_dataset_name(dataset)
-    files = {kind: visible(path) for kind, path in sources(folder, modality).items()}
+    found = sources(folder, modality)
+    require_inside(folder, found.values())
+    files = {kind: visible(path) for kind, path in found.items()}
+    require_inside(folder, (path for paths, _ in files.values() for path in paths))
     there = {kind: {info.key: info for info in infos} for kind, infos in list_media(store, name).items()}
     wrong = [text for kind, (paths, _) in files.items() for text in problems(kind, folder, paths, there.get(kind, {}))]
     if wrong:
@@ -72,6 +76,18 @@ def sources(folder: Path, modality: str | None) -> dict[str, Path]:
             "one modality, named by --modality)"
         )
     return {name: folder / name for name in folders}
+
+
+def require_inside(folder: Path, paths: Iterable[Path]) -> None:
+    """BadInput for a link out of the folder: it could be a file that you may read and not all who may see media."""
+    root, targets = folder.resolve(), {path: Path(os.path.realpath(path)) for path in paths}
+    away = [f"{path} -> {target}" for path, target in targets.items() if not target.is_relative_to(root)]
+    if away:
+        named = ", ".join(away[:MOST_NAMED]) + (" ..." if len(away) > MOST_NAMED else "")
+        raise BadInput(
+            f"{named} found ({len(away)} in all), expected no link that leads out of {folder}: copy the files, or name "
+            "a folder that holds both"
+        )
 
 
 def visible(folder: Path) -> tuple[list[Path], int]:

@@ -60,6 +60,8 @@ def weights(
 
 def download(url: str, path: Path, size: int) -> None:
     """Download `url`, at most one byte more than `size`; a partial download is removed."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise BadInput("an address with a user or password found, expected none: messages and the process list show it")
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise BadInput(f"address {url!r} found, expected https://")
     try:

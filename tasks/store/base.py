@@ -11,6 +11,8 @@ from typing import Protocol
 from tasks.errors import BadInput
 
 CHUNK = 1 << 20
+CONTROL = frozenset("\\\x7f") | frozenset(map(chr, range(32)))
+LONGEST_KEY, LONGEST_PART = 1024, 255  # bytes: S3's limit of a key, and a file system's of a name
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,19 @@ class Store(Protocol):
 
 
 def require_key(key: str) -> str:
-    """`key` if it is a plain relative path; BadInput for one that could lead elsewhere."""
+    """`key` if it is a plain relative path; BadInput for one that could lead elsewhere, or that no store can hold."""
     parts = key.split("/")
-    if not key or any(part in {"", ".", ".."} for part in parts) or "\\" in key or "\0" in key:
-        raise BadInput(f"store key {key!r} found, expected a relative path without empty parts, '.' or '..'")
+    if any(part in {"", ".", ".."} for part in parts) or not CONTROL.isdisjoint(key):
+        raise BadInput(
+            f"store key {key!r} found, expected a relative path without empty parts, '.' or '..', backslashes and "
+            "control characters"
+        )
+    sizes = [len(part.encode("utf-8", "surrogateescape")) for part in (key, *parts)]
+    if sizes[0] > LONGEST_KEY or max(sizes[1:]) > LONGEST_PART:
+        raise BadInput(
+            f"store key {key[:40]!r}... of {sizes[0]} bytes found, expected at most {LONGEST_KEY}, and {LONGEST_PART} "
+            "between two slashes"
+        )
     return key
 
 

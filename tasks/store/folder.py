@@ -1,4 +1,8 @@
-"""A store in a local folder, with the same behaviour as S3."""
+"""A store in a local folder, with the same behaviour as S3.
+
+A link within the folder is followed; one that leads out of it is refused, for reading, writing, listing and removing. A
+link that is planted between that check and the access is not seen: whoever can plant one there can write the store.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from tasks.errors import NotFound
+from tasks.errors import BadInput, NotFound
 from tasks.store.base import ObjectInfo, require_key, require_size
 
 TEMPORARY = ".writing-"
@@ -79,7 +83,14 @@ class FolderStore:
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self.root / require_key(key)
+        return self._require_inside(self.root / require_key(key))
+
+    def _require_inside(self, path: Path) -> Path:
+        """`path` if no link in it leads out of the folder; BadInput naming where it leads."""
+        target = Path(os.path.realpath(path))  # resolve() raises for a link to itself, which leads nowhere
+        if not target.is_relative_to(self.root):
+            raise BadInput(f"{path} is a link that leads to {target}, expected one that stays within {self.url}")
+        return path
 
     def _info(self, path: Path) -> ObjectInfo:
         stat = path.stat()
@@ -89,6 +100,8 @@ class FolderStore:
     def _infos(self, paths: Iterable[Path]) -> Iterator[ObjectInfo]:
         for path in paths:
             try:
+                if path.is_symlink():
+                    self._require_inside(path)
                 if path.is_file():
                     yield self._info(path)
             except FileNotFoundError:  # deleted after it was listed

@@ -62,6 +62,15 @@ def test_it_lists_its_packages_and_cannot_install_more(site: Site, name: str) ->
 
 
 @pytest.mark.parametrize("name", IMAGES)
+def test_it_lists_what_is_of_debian(site: Site, name: str) -> None:
+    """And the version of Python."""
+    words = ["run", "--rm", "--network", "none", "--entrypoint", "cat", site.settings[name]]
+    listed = json.loads(docker(*words, "/usr/share/sbom/debian.cdx.json"))
+    names = {component["name"] for component in listed["components"]}
+    assert {"libc6", "openssl", "python"} & names >= {"libc6", "python"}
+
+
+@pytest.mark.parametrize("name", IMAGES)
 def test_its_licence_is_in_it(site: Site, name: str) -> None:
     """With the notice of what it ships."""
     words = ["run", "--rm", "--network", "none", "--entrypoint", "cat", site.settings[name]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,9 +10,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from local.airflow import RUN_IDS
 from local.stack import FROM_CALLER
+from tasks.store.layout import RUN_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = 0.75  # of the limit of memory, what nightly tasks plan with (plugins/recsys/launch/docker.py)
@@ -66,3 +70,40 @@ def test_what_the_form_reads_reaches_airflow() -> None:
     assert {"RECSYS_DATASET", "RECSYS_K", "RECSYS_SPLIT"} <= read
     assert read <= set(composed("scheduler")["environment"]) & set(composed("dag-processor")["environment"])
     assert read <= set(FROM_CALLER)
+
+
+def test_airflow_takes_the_run_ids_that_commands_take() -> None:
+    """The same pattern in both stacks."""
+    assert f"^{RUN_NAME}(?![\\s\\S])" == RUN_IDS
+    assert composed("scheduler")["environment"]["AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN"] == RUN_IDS
+
+
+def interpolate(text: str, settings: dict[str, str]) -> str:
+    """Fill in `${NAME:-default}` and `${NAME:+instead}` as Compose does, the innermost first."""
+
+    def fill(match: re.Match[str]) -> str:
+        value = settings.get(match[1], "")
+        return (match[3] if value else "") if match[2] == "+" else value or match[3]
+
+    while (filled := re.sub(r"\$\{([A-Z_]+):([-+])([^${}]*)\}", fill, text)) != text:
+        text = filled
+    return text
+
+
+@pytest.mark.parametrize(
+    ("settings", "ssl", "tls"),
+    [
+        ({}, False, False),  # the catcher of docker-compose.yaml
+        ({"SMTP_HOST": "smtp.example.org", "SMTP_USER": "ada", "SMTP_PASSWORD": "secret"}, False, True),
+        ({"SMTP_HOST": "smtp.example.org", "SMTP_DISABLE_TLS": "true"}, False, False),
+        ({"SMTP_HOST": "smtp.example.org", "SMTP_DISABLE_TLS": "false"}, False, True),
+        ({"SMTP_HOST": "smtp.example.org", "SMTP_DISABLE_SSL": "false"}, True, True),
+    ],
+)
+def test_mail_to_a_server_that_is_named_speaks_tls(settings: dict[str, str], *, ssl: bool, tls: bool) -> None:
+    """Unless it is told not to; tests/plugins/test_mail_tls.py says what these flags do."""
+    text = composed("scheduler")["environment"]["AIRFLOW_CONN_SMTP_DEFAULT"]
+    connection = json.loads(interpolate(text, settings))
+    extra = connection["extra"]
+    assert (not extra["disable_ssl"], not extra["disable_tls"]) == (ssl, tls)
+    assert connection["host"] == settings.get("SMTP_HOST", "mail")

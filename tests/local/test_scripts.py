@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -115,6 +114,40 @@ def test_a_choice_of_the_user_stands(machine: Machine) -> None:
     assert machine.settings()["ACCELERATOR"] == "cuda"
 
 
+@pytest.mark.parametrize("command", ["env", "up", "backup", "restore"])
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o602, 0o677])
+def test_an_env_that_others_can_read_is_refused(machine: Machine, command: str, mode: int) -> None:
+    """It is not mended in silence: its secrets may be known. The first one is closed, whatever the umask."""
+    machine.compose("2.40.3")
+    before = os.umask(0)
+    try:
+        assert machine.stack("env").returncode == 0
+    finally:
+        os.umask(before)
+    env = machine.checkout / ".env"
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    env.chmod(mode)
+    done = machine.stack(command)
+    assert done.returncode == 1
+    assert f".env has mode {mode:o}, so others can read its secrets, expected 600: 'chmod 600 .env'" in done.stderr
+    assert stat.S_IMODE(env.stat().st_mode) == mode
+    env.chmod(0o400)
+    assert machine.stack("env").returncode == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("SMTP_PASSWORD", 'a"b'), ("SMTP_USER", "a\\b"), ("SMTP_HOST", '","x":"')])
+def test_a_mail_setting_that_would_break_its_json_is_refused(machine: Machine, name: str, value: str) -> None:
+    """It would end the connection in the middle, and Airflow would show what is left."""
+    machine.compose("2.40.3")
+    machine.stack("env")
+    with (machine.checkout / ".env").open("a") as file:
+        file.write(f"{name}={value}\n")
+    done = machine.stack("env")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"{name} has a quotation mark or a backslash" in done.stderr
+    assert value not in done.stderr
+
+
 class Pythons:
     """A checkout whose `make install` finds these interpreters and nothing else of a Python."""
 
@@ -168,120 +201,3 @@ def test_scripts_and_project_agree_on_the_versions_of_python() -> None:
     assert wanted == ">=3.11,<3.14"
     assert "--universal" in (ROOT / "local/lock.sh").read_text()
     assert " ; python_full_version == '3.13.*'" in (ROOT / "requirements.txt").read_text()
-
-
-class Index:
-    """An empty environment, and a folder in which pip finds builds of PyTorch; nothing comes from a network."""
-
-    def __init__(self, folder: Path) -> None:
-        self.wheels = folder / "wheels"
-        self.wheels.mkdir(parents=True)
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        self.python = folder / "venv/bin/python"
-
-    def add(self, name: str, version: str, needs: str = "", script: str | None = None) -> None:
-        """A package of nothing but its name, and a program of the same name."""
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + needs
-        info = f"{name.replace('-', '_')}-{version}.dist-info"
-        with zipfile.ZipFile(self.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{info}/METADATA", metadata)
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", "")
-            if script:
-                program = zipfile.ZipInfo(f"{info.removesuffix('dist-info')}data/scripts/{name}")
-                program.external_attr = 0o100755 << 16
-                wheel.writestr(program, script)
-
-    def add_for_gpus(self, version: str) -> None:
-        """A build of PyTorch for GPUs, and what it needs."""
-        self.add("nvidia-large", "1.0")
-        self.add("torch", version, "Requires-Dist: nvidia-large\n")
-
-    def install(self, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run the script."""
-        mine = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
-        environment = {"PATH": os.environ["PATH"]} | mine | settings
-        words = ["sh", ROOT / "docker/torch.sh", self.python]
-        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-
-    def installed(self) -> dict[str, str]:
-        """Packages of the environment, with their versions."""
-        program = "from importlib.metadata import distributions as d; print({x.name: x.version for x in d()})"
-        said = subprocess.run([self.python, "-c", program], capture_output=True, text=True, check=True).stdout
-        found: dict[str, str] = eval(said)  # noqa: S307  our own line
-        return {name: version for name, version in found.items() if name in {"torch", "nvidia-large"}}
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Index:
-    """Without any build yet."""
-    return Index(tmp_path)
-
-
-def test_the_build_for_cpus_is_taken_where_there_are_several(index: Index) -> None:
-    """With a name of its own it is found without a look at the others, which pip would prefer."""
-    index.add("torch", "2.13.0+cpu")
-    index.add_for_gpus("2.13.0+cu130")
-    done = index.install(ACCELERATOR="cpu")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert index.installed() == {"torch": "2.13.0+cpu"}
-
-
-def test_without_a_build_for_cpus_the_large_one_is_announced_and_works_too(index: Index) -> None:
-    """In one line, with what avoids it."""
-    index.add_for_gpus("2.13.0")
-    done = index.install(ACCELERATOR="cpu")
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert "No build of PyTorch for CPUs was found" in line
-    assert "TORCH_INDEX_URL" in line
-    assert index.installed() == {"torch": "2.13.0", "nvidia-large": "1.0"}
-
-
-@pytest.mark.parametrize("version", ["2.13.0", "2.13.0+cpu"])
-def test_with_a_gpu_a_build_for_cpus_is_refused_before_it_is_installed(index: Index, version: str) -> None:
-    """Whatever it is called: what it needs tells."""
-    index.add("torch", version)
-    done = index.install(ACCELERATOR="cuda")
-    assert done.returncode == 1
-    assert done.stderr.startswith("a build of PyTorch for CPUs found, expected one for GPUs: set ACCELERATOR=cpu, or")
-    assert index.installed() == {}
-
-
-def test_the_index_of_pytorchs_makers_is_asked_before_the_large_build_is_taken(index: Index, tmp_path: Path) -> None:
-    """By uv; here another program of that name, which finds the build in a folder of its own."""
-    makers = Index(tmp_path / "makers")
-    makers.add("torch", "2.13.0+cpu")
-    script = f"""#!/bin/sh
-case "$*" in *"--python {index.python} "*--no-deps*--torch-backend=cpu*torch==2.13.0*) ;; *) exit 2 ;; esac
-exec {index.python} -m pip install -q --find-links {makers.wheels} torch==2.13.0+cpu
-"""
-    version = re.findall(r"^uv=uv==(\S+)$", (ROOT / "docker/torch.sh").read_text(), re.MULTILINE)[0]
-    index.add("uv", version, script=script)
-    index.add_for_gpus("2.13.0")
-    done = index.install(ACCELERATOR="cpu")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert index.installed() == {"torch": "2.13.0+cpu"}
-
-
-def test_with_a_gpu_a_build_for_gpus_is_taken(index: Index) -> None:
-    """And where nothing is said, what there is."""
-    index.add_for_gpus("2.13.0")
-    assert index.install(ACCELERATOR="cuda").returncode == 0
-    assert index.install().returncode == 0
-    assert index.installed() == {"torch": "2.13.0", "nvidia-large": "1.0"}
-
-
-def test_an_index_without_pytorch_is_told_of_by_pip(index: Index) -> None:
-    """A fault of the network is none of the build."""
-    for accelerator in ("cpu", "cuda", ""):
-        done = index.install(ACCELERATOR=accelerator)
-        assert done.returncode != 0
-        assert "No matching distribution found for torch==2.13.0" in done.stderr
-
-
-def test_an_accelerator_that_is_none_is_named(tmp_path: Path) -> None:
-    """Before anything else."""
-    words = ["sh", ROOT / "docker/torch.sh", tmp_path / "python"]
-    done = subprocess.run(words, env=os.environ | {"ACCELERATOR": "gpu"}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "ACCELERATOR of 'gpu' found, expected cuda, cpu or nothing\n")

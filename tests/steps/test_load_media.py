@@ -78,15 +78,46 @@ def test_hidden_files_are_left_out_and_counted(folder_store: Store, folder: Path
     assert media(folder_store) == FILES
 
 
-def test_links_are_followed(folder_store: Store, folder: Path, tmp_path: Path) -> None:
-    """A large collection can be laid out without copying it; a link that leads nowhere is an error."""
-    put(tmp_path / "elsewhere.jpg", b"linked")
-    (folder / "image/3.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+def test_links_within_the_folder_are_followed(folder_store: Store, folder: Path) -> None:
+    """The same poster for two films; a link that leads nowhere is an error."""
+    (folder / "image/3.jpg").symlink_to("1.jpg")
     load_media(folder=folder, dataset="films")
-    assert media(folder_store)["image/3.jpg"] == b"linked"
-    (folder / "image/4.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert media(folder_store)["image/3.jpg"] == b"one"
+    (folder / "image/4.jpg").symlink_to("4.jpg")
     with pytest.raises(BadInput, match=r"4\.jpg found \(1 in all\), expected only image files"):
         load_media(folder=folder, dataset="films")
+
+
+@pytest.mark.parametrize("modality", [None, "text"])
+@pytest.mark.parametrize("target", ["secret.txt", "media-too/secret.txt", "no-such-file"])
+def test_a_link_out_of_the_folder_is_refused_before_anything_is_sent(
+    folder_store: Store, folder: Path, tmp_path: Path, target: str, modality: str | None
+) -> None:
+    """Also by way of another link, or to a folder whose name begins the same: everybody can read what is uploaded."""
+    put(tmp_path / "secret.txt", b"password")
+    put(tmp_path / "media-too/secret.txt", b"password")
+    (folder / "text/.hop").symlink_to(tmp_path / target)
+    (folder / "text/2.txt").symlink_to(".hop")
+    with pytest.raises(
+        BadInput, match=rf"text/2\.txt -> .*{target} found \(1 in all\), expected no link that leads out"
+    ):
+        load_media(folder=folder if modality is None else folder / "text", dataset="films", modality=modality)
+    assert media(folder_store) == {}
+
+
+def test_a_folder_that_is_a_link_out_of_the_folder_is_refused(
+    folder_store: Store, folder: Path, tmp_path: Path
+) -> None:
+    """The folder that is named may itself be reached by a link."""
+    put(tmp_path / "elsewhere/1.txt", b"password")
+    (tmp_path / "link").symlink_to(folder)
+    assert load_media(folder=tmp_path / "link", dataset="films") == counts(2, 1, 1)
+    (folder / "text/1.txt").unlink()
+    (folder / "text").rmdir()
+    (folder / "text").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match=r"text -> .*elsewhere found"):
+        load_media(folder=folder, dataset="films")
+    assert media(folder_store) == FILES
 
 
 @pytest.mark.parametrize(

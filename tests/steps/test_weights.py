@@ -159,6 +159,15 @@ def test_a_server_that_does_not_answer_is_said(site: str, publish: Publish, fold
         assert raised.value.exit_code == 1
 
 
+def test_an_address_with_a_password_is_refused_and_not_shown(publish: Publish, folder_store: Store) -> None:
+    """Nor can what looks like this machine be the user of another one."""
+    publish()
+    for url in ("https://ada:very-secret@example.org/x", "http://127.0.0.1:very-secret@example.org/x"):
+        with pytest.raises(BadInput, match="an address with a user or password found, expected none") as found:
+            weights(name="small", url=url)
+        assert "very-secret" not in str(found.value)
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://example.org/small.pt", "ftp://127.0.0.1/x", "small.pt"])
 def test_only_safe_addresses_are_opened(publish: Publish, folder_store: Store, url: str) -> None:
     """No local file, and nothing over a line that anybody could change."""

@@ -1,7 +1,7 @@
 -- The metrics history: runs, what was validated, what was trained and how well, what was decided, what is served.
 -- depends:
 
-CREATE SCHEMA rec;
+CREATE SCHEMA IF NOT EXISTS rec; -- docker/postgres/databases.sql makes it before, with rights for its reader
 
 CREATE TABLE rec.run (
     run text PRIMARY KEY,
