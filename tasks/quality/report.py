@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SAMPLE = 10  # ids named per expectation
 Severity = Literal["critical", "warning"]  # critical stops the run, warning informs
 # Expectations whose failure explains that of others, the most telling first: an empty or shapeless table explains all,
-# rows that are not their item's, and ids that name other items, explain coverage and everything after it. Those that are
-# not here explain themselves.
+# rows that are not their item's, and ids that name other items, explain coverage and everything after it. What is not
+# here explains itself.
 CAUSES = (
     "column_exists",
     "table_has_rows",
