@@ -11,12 +11,14 @@ TaskError             1   a fault: may be retried
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+FULL = {errno.ENOSPC, errno.EDQUOT}  # of a disk, and of a user's share of it
 LONGEST = 300  # characters of what a library says that go into a sentence of ours
 
 

@@ -13,9 +13,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -26,7 +27,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from tasks.errors import BadInput, Corrupt, NotFound, one_line
+from tasks.errors import FULL, BadInput, Corrupt, NotFound, TaskError, one_line
 from tasks.store.base import Store, sha256_of
 from tasks.store.manifest import MANIFEST, FileEntry, Manifest
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LARGEST_MANIFEST = 16 << 20
+STAGED = ".new-"  # begins the name of a folder of files that are to replace those of an artefact
 
 
 class ArtefactWriter:
@@ -223,12 +225,15 @@ def write_artefact(
     encoder: str | None = None,
     seed: int | None = None,
 ) -> Iterator[ArtefactWriter]:
-    """Write the artefact `prefix`, and log where it is; after an exception in the block the previous artefact remains.
+    """Write the artefact `prefix`, and log where it is.
+
+    What stood there stays readable until all files are in the store: also after an exception in the block, and where
+    the disk is full.
 
     `inputs` are the artefacts it was made from, `sources` what else it was made from (a prefix of the store -> sha256
     over what was used of it), `parameters` what decided it (JSON-able).
     """
-    with tempfile.TemporaryDirectory(dir=_scratch()) as name:
+    with tempfile.TemporaryDirectory(dir=_scratch()) as name, _room(name, prefix):
         folder = Path(name)
         writer = ArtefactWriter(folder)
         yield writer
@@ -243,11 +248,43 @@ def write_artefact(
             counts=writer.counts,
             files=writer.entries(),
         )
-        store.delete(f"{prefix}/{MANIFEST}")  # a half-written retry must not have the old manifest
-        for file in manifest.files:
-            store.put_file(f"{prefix}/{file}", folder / file)
-        store.put(f"{prefix}/{MANIFEST}", manifest.model_dump_json(indent=1).encode())
+        _upload(store, prefix, folder, manifest)
         log.info("written to %s/%s: %s", store.url, prefix, ", ".join(manifest.files))
+
+
+def _upload(store: Store, prefix: str, folder: Path, manifest: Manifest) -> None:
+    """Upload the files and then the manifest. An artefact that is there stays until all files are in the store."""
+    staged = f"{prefix}/{STAGED}{uuid.uuid4().hex}" if has_artefact(store, prefix) else prefix
+    uploaded: list[str] = []
+    try:
+        for file in manifest.files:
+            uploaded.append(f"{staged}/{file}")
+            store.put_file(uploaded[-1], folder / file)
+    except BaseException:
+        if staged != prefix:
+            for key in uploaded:
+                with suppress(TaskError):  # the first error says what is wrong
+                    store.delete(key)
+        raise
+    store.delete(f"{prefix}/{MANIFEST}")  # a half-written retry must not have the old manifest
+    if staged != prefix:
+        for file in manifest.files:
+            store.move(f"{staged}/{file}", f"{prefix}/{file}")
+    store.put(f"{prefix}/{MANIFEST}", manifest.model_dump_json(indent=1).encode())
+
+
+@contextmanager
+def _room(folder: str, prefix: str) -> Iterator[None]:
+    """Say where it was if a disk was full while the files of an artefact were made."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise TaskError(
+            f"{Path(folder).parent} has no space left for the files of {prefix}, expected some: free it there, "
+            "or set TMPDIR to another folder"
+        ) from error
 
 
 def has_artefact(store: Store, prefix: str) -> bool:

@@ -60,6 +60,9 @@ class Store(Protocol):
     def copy(self, source: str, target: str) -> None:
         """Copy an object within the store. Raises NotFound if `source` is absent."""
 
+    def move(self, source: str, target: str) -> None:
+        """Give an object another key, in place of what is there. Raises NotFound if `source` is absent."""
+
     def delete(self, key: str) -> None:
         """Remove `key`; does nothing if it is absent."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from tasks.errors import BadInput, NotFound
+from tasks.errors import FULL, BadInput, NotFound, TaskError
 from tasks.store.base import ObjectInfo, require_key, require_size
 
 TEMPORARY = ".writing-"
@@ -78,6 +78,13 @@ class FolderStore:
         self.stat(source)
         self.put_file(target, self._path(source))
 
+    def move(self, source: str, target: str) -> None:
+        """Rename an object; this needs no space."""
+        self.stat(source)
+        path = self._path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path(source).replace(path)
+
     def delete(self, key: str) -> None:
         """Remove `key`."""
         self._path(key).unlink(missing_ok=True)
@@ -117,6 +124,10 @@ class FolderStore:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise TaskError(
+                    f"{self.url} has no space left for {key}, expected some: free it there and run the step again"
+                ) from error
             raise

@@ -17,7 +17,7 @@ from minio import Minio
 from minio.commonconfig import CopySource
 from minio.error import MinioException, S3Error
 
-from tasks.errors import BadInput, NotFound, TaskError
+from tasks.errors import BadInput, NotFound, TaskError, one_line
 from tasks.store.base import CHUNK, ObjectInfo, require_key, require_size
 from tasks.store.settings import flag, require_setting
 
@@ -128,6 +128,11 @@ class S3Store:
         require_key(target)
         self._do(lambda: self._client.copy_object(self.bucket, target, CopySource(self.bucket, source)), source)
 
+    def move(self, source: str, target: str) -> None:
+        """Copy an object on the server and remove the first."""
+        self.copy(source, target)
+        self.delete(source)
+
     def delete(self, key: str) -> None:
         """Remove `key`."""
         require_key(key)
@@ -196,8 +201,18 @@ class S3Store:
                 f"{self._endpoint} answered {place} with something that is not S3 ({type(error).__name__}), "
                 "expected an S3 server at RECSYS_S3_ENDPOINT"
             ) from error
+        except urllib3.exceptions.MaxRetryError as error:
+            if isinstance(error.reason, urllib3.exceptions.ResponseError):  # answers, each with a status of RETRIES
+                raise TaskError(
+                    f"{self._endpoint} answered every try for {place} with an error ({one_line(error.reason)}), "
+                    "expected success: its disk may be full, or it is starting; its own log says which"
+                ) from error
+            raise self._silent(place, error) from error
         except urllib3.exceptions.HTTPError as error:
-            raise TaskError(
-                f"{self._endpoint} does not answer for {place} ({type(error).__name__}), "
-                "expected an S3 server at RECSYS_S3_ENDPOINT"
-            ) from error
+            raise self._silent(place, error) from error
+
+    def _silent(self, place: str, error: Exception) -> TaskError:
+        return TaskError(
+            f"{self._endpoint} does not answer for {place} ({type(error).__name__}), "
+            "expected an S3 server at RECSYS_S3_ENDPOINT"
+        )

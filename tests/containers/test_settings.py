@@ -19,6 +19,7 @@ def mine(site: Site, tmp_path: Path) -> Site:
     other = installation(copied(tmp_path), None)
     for name in ("S3_SECRET_KEY", "OBJECT_STORE_ROOT_PASSWORD"):
         other.settings.pop(name, None)
+    (other.folder / ".env").touch(mode=0o600)
     (other.folder / ".env").write_text((site.folder / ".env").read_text())
     return other
 

@@ -168,6 +168,16 @@ def test_an_artefact_comes_back_as_it_was(store: Store) -> None:
     )
 
 
+def test_an_object_is_moved_in_place_of_another(store: Store) -> None:
+    """Under its new key alone; what is not there cannot be moved."""
+    store.put("a/x", b"new")
+    store.put("b/y", b"old")
+    store.move("a/x", "b/y")
+    assert (store.get("b/y"), [info.key for info in store.list("a/")]) == (b"new", [])
+    with pytest.raises(NotFound):
+        store.move("a/x", "b/y")
+
+
 def test_a_manifest_names_what_it_was_made_from(store: Store) -> None:
     """Inputs are identified by the hash of their manifest."""
     with write_artefact(store, "a") as out:

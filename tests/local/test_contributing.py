@@ -101,7 +101,7 @@ def test_the_check_finds_what_its_page_says(tmp_path: Path, monkeypatch: pytest.
     """By the test of the page; the line for the suite has the names that are there."""
     use("check.md", "tasks/quality/peaks.py", tmp_path, monkeypatch)
     tests = use("check.md", "tests/quality/test_peaks.py", tmp_path, monkeypatch)
-    tests.test_one_vector_that_is_much_longer_is_named()
+    tests.test_a_vector_with_one_peak_is_named()
     suite = (ROOT / "tasks/quality/embeddings.py").read_text(encoding="utf-8")
     (line,) = [code for title, code in examples("check.md").items() if title.startswith("tasks/quality/embeddings.py")]
     around = suite.partition("if _numeric(array):\n")[2].partition("\n    rest =")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tasks.errors import BadInput, Corrupt, NotFound
-from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
+from tasks.errors import BadInput, Corrupt, NotFound, TaskError
+from tasks.store import Artefact, Store, artefacts, has_artefact, read_artefact, write_artefact
 from tasks.store.artefacts import code_version
+from tasks.store.folder import FolderStore
+from tasks.store.manifest import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
@@ -56,15 +59,52 @@ def save(store: Store, prefix: str, **files: object) -> Artefact:
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("files", [0, 1, 2])
 def test_a_killed_writer_leaves_nothing_to_be_read(store: Store, before: bool, files: int) -> None:
-    """Neither a part of the new nor a mixture with the old; a retry completes the artefact."""
+    """Neither a part of the new nor a mixture with the old, which stays; a retry completes the artefact."""
     if before:
         save(store, "runs/r/step", a="old", b="old")
     done = subprocess.run([sys.executable, "-c", KILLED, str(files)], cwd=ROOT, env=os.environ, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert not has_artefact(store, "runs/r/step")
-    with pytest.raises(NotFound, match="not complete"):
-        read_artefact(store, "runs/r/step")
+    if before:
+        old = read_artefact(store, "runs/r/step")
+        old.verify()
+        assert (old.json("a.json"), old.json("b.json")) == ("old", "old")
+    else:
+        assert not has_artefact(store, "runs/r/step")
+        with pytest.raises(NotFound, match="not complete"):
+            read_artefact(store, "runs/r/step")
     assert save(store, "runs/r/step", a="newer").json("a.json") == "newer"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("what", ["store", "scratch"])
+def test_a_full_disk_is_named_and_leaves_the_earlier_artefact(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where room is needed is said, what stood there is whole, and with room the next try succeeds."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        store = FolderStore(disk if what == "store" else tmp_path / "store")
+        save(store, "runs/r/step", a="old", b="old")
+        if what == "scratch":
+            monkeypatch.setattr(artefacts, "_scratch", lambda: disk)
+        filler = disk / "filler"
+        filler.write_bytes(b"0" * 700_000)
+        with pytest.raises(TaskError, match=f"{re.escape(str(disk))} has no space left for .*runs/r/step") as full:
+            save(store, "runs/r/step", a="new", b="0" * 600_000)
+        assert full.value.exit_code == 1
+        old = read_artefact(store, "runs/r/step")
+        assert (old.json("a.json"), old.json("b.json")) == ("old", "old")
+        assert {info.key for info in store.list("runs/")} == {
+            f"runs/r/step/{n}" for n in ("a.json", "b.json", MANIFEST)
+        }
+        filler.unlink()
+        assert save(store, "runs/r/step", a="newer").json("a.json") == "newer"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def npy(header: str, data: bytes = b"") -> bytes:
