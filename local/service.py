@@ -36,6 +36,7 @@ class Service(ABC):
         """`bound`: the server ends with the process that started it, even if that is killed."""
         self.state = state
         self.bound = bound
+        self._fresh = False  # whether the last launch started it
 
     def prepare(self) -> None:  # noqa: B027  most have nothing to prepare
         """Do one-time work before a start; safe to repeat."""
@@ -84,6 +85,7 @@ class Service(ABC):
 
     def launch(self) -> bool:
         """Start the server unless it runs with the same settings; returns whether it was started."""
+        self._fresh = False
         if self.identity is None:
             self.stop()  # child processes that a killed server left behind
             self.claim_ports()
@@ -99,12 +101,18 @@ class Service(ABC):
             cwd=self.folder(),
         )
         self.state.remember_daemon(self.name, Daemon(identity=identity, settings=self._fingerprint()))
+        self._fresh = True
         return True
 
     def wait(self) -> None:
-        """Wait until it is ready; raises StackError with the last log lines if it ends or exceeds `deadline`."""
+        """Wait until it is ready; raises StackError with the last log lines if it ends or exceeds `deadline`.
+
+        One that was running and ends is started anew: it may be ending because it lost a server that is back by now.
+        """
         limit = time.monotonic() + self.deadline
         while not self.ready():
+            if self.identity is None and not self._fresh:
+                self.launch()
             if self.identity is None:
                 raise StackError(f"{self.title} ended while starting; {self.last_lines()}")
             if time.monotonic() > limit:

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ from local.state import State
 
 BUCKET = "recsys"
 GPU_POOL = "gpu"
+SETTLE = 20.0  # seconds for which servers that ran on without their database are watched
 # Settings that the task package and the DAGs take from the caller's environment; the stack sets all others.
 FROM_CALLER = (
     "RECSYS_ALERT_TO",
@@ -132,7 +134,10 @@ class Stack:
                 self._say("Airflow's database: new schema")
                 self._shut(self.parts)
                 self.airflow.prepare()
+            survivors = [part for part in self.parts if part.identity is not None]
             started += self._start_airflow()
+            if self.postgres.name in started:
+                started += self._settle([part for part in survivors if part.name not in started])
             self.api().ensure_pool(GPU_POOL, 1, "Tasks that need the GPU, or all cores if there is none")
             self._write_shell_file()
         return started
@@ -194,6 +199,15 @@ class Stack:
             self.scheduler.stop()
         self._wait(*others)
         return started + self._start(self.scheduler)
+
+    def _settle(self, survivors: list[Service]) -> list[str]:
+        """Watch servers that ran on without their database, which is back, and start those that end after all."""
+        ended: list[str] = []
+        limit = time.monotonic() + SETTLE
+        while survivors and time.monotonic() < limit:
+            ended += self._start(*(part for part in survivors if part.identity is None))
+            time.sleep(0.5)
+        return ended
 
     def _shut(self, services: list[Service]) -> bool:
         """Stop all of them at the same time."""

@@ -190,6 +190,34 @@ class Broken(Service):
         return False
 
 
+class Lapsing(Service):
+    """A server that ends after a moment when it is started first, and stays when it is started again."""
+
+    name, title = "lapsing", "the lapsing server"
+
+    def command(self) -> list[str]:
+        """Return a command that behaves so."""
+        return ["sh", "-c", "[ -e again ] && touch up && exec sleep 600; touch again; sleep 1; exit 3"]
+
+    def ready(self) -> bool:
+        """Whether it was started again."""
+        return (self.folder() / "up").exists()
+
+
+def test_a_server_that_ends_for_what_was_before_is_started_anew(tmp_path: Path) -> None:
+    """As a scheduler whose database was killed and is back; one that has just been started says why it ended."""
+    first = Lapsing(State(tmp_path))
+    first.launch()
+    before, again = first.identity, Lapsing(State(tmp_path), bound=True)
+    try:
+        assert before is not None
+        assert not again.launch()
+        again.wait()
+        assert again.identity not in {before, None}
+    finally:
+        again.stop()
+
+
 class Slow(Broken):
     """A server that neither ends nor becomes ready."""
 
