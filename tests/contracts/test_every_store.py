@@ -215,25 +215,31 @@ def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
         artefact.path("old.json")
 
 
-def test_a_retry_that_dies_while_uploading_leaves_no_artefact(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old manifest is removed first, so old and new files are never mixed."""
+@pytest.mark.parametrize("call", ["put_file", "move"])
+def test_a_retry_that_dies_mixes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """While it uploads the earlier artefact stays; while files take their places there is none; the next try is whole."""
     with write_artefact(store, "r") as out:
         out.json("x.json", "old")
-    put_file = type(store).put_file
+    done = getattr(type(store), call)
 
-    def dies(self: Store, key: str, path: Path) -> None:
-        put_file(self, key, path)
+    def dies(self: Store, key: str, other: Path | str) -> None:
+        done(self, key, other)
         raise RuntimeError("killed")
-
-    monkeypatch.setattr(type(store), "put_file", dies)
 
     def again() -> None:
         with write_artefact(store, "r") as out:
             out.json("x.json", "new")
 
-    with pytest.raises(RuntimeError, match="killed"):
-        again()
-    assert not has_artefact(store, "r")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), call, dies)
+        with pytest.raises(RuntimeError, match="killed"):
+            again()
+    if call == "put_file":
+        assert read_artefact(store, "r").json("x.json") == "old"
+    else:
+        assert not has_artefact(store, "r")
+    again()
+    assert read_artefact(store, "r").json("x.json") == "new"
 
 
 def test_one_changed_byte_is_noticed(store: Store) -> None:
