@@ -217,7 +217,7 @@ def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
 
 @pytest.mark.parametrize("call", ["put_file", "move"])
 def test_a_retry_that_dies_mixes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """While it uploads the earlier artefact stays; while files take their places there is none; the next try is whole."""
+    """While it uploads, the earlier artefact stays; while files take their places there is none; then all is well."""
     with write_artefact(store, "r") as out:
         out.json("x.json", "old")
     done = getattr(type(store), call)
