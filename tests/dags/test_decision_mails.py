@@ -55,6 +55,7 @@ def change(dsn: str, statement: str, *values: object) -> None:
 def context_of(dag: DAG, run: str, dataset: str, report: dict[str, Any] | None) -> Any:
     """What the callback gets; three items arrived, and two files of one and one of another feature were refused."""
     reports = {"prepare": [{"arrivals": 3}], "extract": [{"rejected": 2}, {"rejected": 1}]}
+    reports |= {"check-embeddings": [{"warnings": 2}], "check-dataset": [None]}
     ti = SimpleNamespace(xcom_pull=lambda task_ids, key: reports[task_ids[0]] if isinstance(task_ids, list) else report)
     return {"dag": dag, "run_id": run, "ti": ti, "params": {"dataset": dataset}, "triggering_asset_events": {}}
 
@@ -90,7 +91,7 @@ def test_figures_that_an_earlier_gate_recorded_are_told_as_what_they_are(retrain
     news = compose(context_of(retrain, "earlier-2", "earlier", REJECTED))
     assert news is not None
     measured = [("valid_ndcg@20", "0.2400"), ("champion's at its promotion", "0.2600")]
-    counts = [("arrivals", "3"), ("files refused", "3")]
+    counts = [("arrivals", "3"), ("files refused", "3"), ("warnings", "2")]
     assert news.evidence == [("model", "hybrid"), ("reason", "it is worse"), *measured, *counts]
 
 
