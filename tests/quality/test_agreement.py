@@ -106,6 +106,7 @@ def test_sound_joins_pass(seed: int, ids: np.ndarray) -> None:
     assert failures(results) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("ids", "spoil", "words"),
@@ -133,6 +134,7 @@ def test_the_join_that_was_meant_is_named(
     assert len(result.sample_ids) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [permute, roll(17), roll(SIZE // 2)])
 def test_rows_of_other_items_that_no_rule_explains_are_a_warning(spoil: Callable[[World], World]) -> None:
     """Without a run before, they cannot be told from the rows of a weak encoder."""
@@ -140,6 +142,7 @@ def test_rows_of_other_items_that_no_rule_explains_are_a_warning(spoil: Callable
     assert failures(check(spoil(world))) == {TELLS: "warning"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [permute, roll(17), roll(SIZE // 2)])
 def test_after_a_run_with_agreement_they_stop_the_run(spoil: Callable[[World], World]) -> None:
     """The encoder said more yesterday."""
@@ -185,6 +188,7 @@ def test_a_catalogue_whose_newest_items_nobody_has_taken_passes() -> None:
     assert failures(check(old)) == {}
 
 
+@pytest.mark.slow
 def test_songs_of_one_artist_are_no_better_join() -> None:
     """A log in order of time and rows in order of artists agree in any order, and one step aside as well."""
     users, songs = 300, 300
@@ -227,6 +231,7 @@ def test_nothing_is_said_about_what_cannot_be_measured() -> None:
         assert check(other) == {}
 
 
+@pytest.mark.slow
 def test_a_large_catalogue_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """No matrix between all items is made, and the result is the same each time."""
     sizes = []
@@ -252,6 +257,7 @@ def test_of_a_large_catalogue_the_popular_items_are_sampled(monkeypatch: pytest.
     assert counts[seen[0]].min() >= np.sort(counts)[-100]
 
 
+@pytest.mark.slow
 def test_the_rules_are_those_of_the_suite() -> None:
     """What is critical stops, and a warning informs."""
     world = make_world(GAPS, 1)

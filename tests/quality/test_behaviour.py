@@ -58,6 +58,7 @@ def test_moments_are_those_of_permutations(seed: int, size: int) -> None:
     assert deviation == pytest.approx(np.std(means), rel=0.15)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32))
 def test_the_order_of_items_makes_no_difference(seed: int) -> None:
     """Nor does the order of the log."""
@@ -72,6 +73,7 @@ def test_the_order_of_items_makes_no_difference(seed: int) -> None:
     assert after.effect == pytest.approx(before.effect, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_effect_hardly_depends_on_the_number_of_items_and_z_does() -> None:
     """So nights are compared by the effect."""
     world = make_world(numbers(500), 1, users=1500)

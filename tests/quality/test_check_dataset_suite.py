@@ -480,6 +480,7 @@ def test_a_fault_fails_its_expectations_and_no_others(
     assert set(ids) <= set(named) if ids else named == []
 
 
+@pytest.mark.slow
 def test_every_expectation_has_a_fault(prepared: Prepared) -> None:
     """There is no expectation that cannot fail."""
     planted = {name for _, expectations, _ in FAULTS for name, _ in expectations} | BESIDE_LOG

@@ -321,6 +321,7 @@ def test_a_fault_fails_its_expectations_and_no_others(
     assert set(ids) <= set(named) if ids else named == []
 
 
+@pytest.mark.slow
 def test_every_expectation_has_a_fault(night: Night) -> None:
     """There is no expectation that cannot fail; those about origins have their faults in `test_origins`."""
     planted = {name for _, expectations, _ in FAULTS for name, _ in expectations}
@@ -376,6 +377,7 @@ def test_coverage_is_a_limit(night: Night) -> None:
     assert night.check().success
 
 
+@pytest.mark.slow
 def test_one_modality_is_enough(night: Night) -> None:
     """A run of pictures alone is checked alone."""
     for modality in ("audio", "text"):

@@ -162,6 +162,7 @@ def test_a_fault_fails_what_is_about_it(fault: Callable[[Made], None], expectati
     assert set(ids) <= named
 
 
+@pytest.mark.slow
 def test_items_that_a_run_drops_need_no_row() -> None:
     """An item that another feature lacks is extracted, and not aligned where items must be complete."""
     made = Made()

@@ -1,0 +1,114 @@
+"""Rules about what has changed since the last accepted run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from tasks.quality.profiles import Profile, discrepancy, kept_neighbours
+from tasks.quality.report import Severity
+from tasks.quality.suite import Evidence, Rule, Table, at_most
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit: what is measured, the most that is accepted, whether more stops the run, and why so much."""
+
+    words: str
+    most: float
+    severity: Severity
+    reason: str
+
+
+LIMITS: dict[str, Limit] = {
+    "rows_lost": Limit("share of the rows gone", 0.2, "critical", "items leave a catalogue one by one"),
+    "users_lost": Limit("share of the known users gone", 0.2, "critical", "a log that was cut, or renumbered"),
+    "items_lost": Limit("share of the known items gone", 0.2, "critical", "a log that was cut, or renumbered"),
+    "users_new": Limit("share of the users unknown so far", 0.5, "warning", "half of them in one night are an import"),
+    "items_new": Limit("share of the items unknown so far", 0.5, "warning", "half of them in one night are an import"),
+    "per_day_fallen": Limit("fall of interactions a day", 0.7, "warning", "weekdays differ by less"),
+    "times_odd": Limit("share of times of 0, below it or in the future", 0.0, "warning", "no click has such a time"),
+    "norms_moved": Limit("change of the median norm", 0.5, "warning", "one encoder gives one scale"),
+    "cosine_moved": Limit("change of the mean cosine", 0.1, "warning", "so much is another kind of media"),
+    "near_more": Limit("more vectors that are one but for noise", 0.02, "warning", "a batch of broken or empty media"),
+    "same_media": Limit("share of items that share a medium", 0.05, "warning", "one file under many names"),
+    "discrepancy": Limit("maximum mean discrepancy, squared", 0.05, "warning", "half of the rows exchanged give more"),
+    "neighbours_lost": Limit("share of nearest neighbours lost", 0.7, "critical", "of one encoder, they stay"),
+}
+
+
+class _Fact(NamedTuple):
+    name: str  # of LIMITS
+    value: float
+    observed: str
+
+
+def drift_table(now: Profile, before: Profile | None, limits: Mapping[str, float]) -> Table | None:
+    """Rules about a subject beside its last accepted `before`; None if there is nothing to compare.
+
+    limits: those of the preset by name, in place of LIMITS.
+    """
+    facts = list(_facts(now, before))
+    if not facts:
+        return None
+    rules = [_rule(now.subject, fact, limits) for fact in facts]
+    return Table(f"{now.subject} since then", pd.DataFrame({fact.name: fact.value for fact in facts}, index=[0]), rules)
+
+
+def _rule(subject: str, fact: _Fact, limits: Mapping[str, float]) -> Rule:
+    limit = LIMITS[fact.name]
+    most = limits.get(fact.name, limit.most)
+    expected = f"at most {most:g}: {limit.words}"
+    evidence = Evidence(fact.observed)
+    return at_most(f"drift_{fact.name}", subject, expected, fact.name, most, evidence=evidence, severity=limit.severity)
+
+
+def _facts(now: Profile, before: Profile | None) -> Iterator[_Fact]:
+    mine = now.measures
+    for name in ("users_lost", "items_lost", "users_new", "items_new"):
+        if name in mine:
+            yield _Fact(name, mine[name], f"{mine[name]:.1%}")
+    if "times_future" in mine:
+        odd = {name.removeprefix("times_"): mine[name] for name in ("times_zero", "times_negative", "times_future")}
+        words = ", ".join(f"{share:.2%} {name}" for name, share in odd.items())
+        yield _Fact("times_odd", sum(odd.values()), words)
+    if "same_media_share" in mine:
+        yield _Fact("same_media", mine["same_media_share"], f"{mine['same_media_share']:.1%}")
+    if before is None:
+        return
+    yield from _changes(now, before)
+    if "rows" in mine and now.origin == before.origin:
+        yield from _vector_changes(now, before)
+
+
+def _changes(now: Profile, before: Profile) -> Iterator[_Fact]:
+    """What can be compared whatever made the vectors."""
+    mine, theirs = now.measures, before.measures
+    falls = {"rows": "rows_lost", "interactions": "rows_lost", "per_day_of_last_week": "per_day_fallen"}
+    for name, what in falls.items():
+        if mine.get(name) is not None and theirs.get(name):
+            fall = max(1 - mine[name] / theirs[name], 0.0)
+            yield _Fact(what, fall, f"{mine[name]:,.0f} after {theirs[name]:,.0f}")
+
+
+def _vector_changes(now: Profile, before: Profile) -> Iterator[_Fact]:
+    """What vectors of one encoder have in common from night to night."""
+    mine, theirs = now.measures, before.measures
+    if "norm_median" in mine and theirs.get("norm_median"):
+        moved = abs(mine["norm_median"] / theirs["norm_median"] - 1)
+        yield _Fact("norms_moved", moved, f"{mine['norm_median']:.4g} after {theirs['norm_median']:.4g}")
+    if "cosine" in theirs:
+        yield _Fact(
+            "cosine_moved", abs(mine["cosine"] - theirs["cosine"]), f"{mine['cosine']:.3f} after {theirs['cosine']:.3f}"
+        )
+    if "near_share" in mine and "near_share" in theirs:
+        more = max(mine["near_share"] - theirs["near_share"], 0.0)
+        yield _Fact("near_more", more, f"{mine['near_share']:.1%} after {theirs['near_share']:.1%}")
+    apart, kept = discrepancy(now, before), kept_neighbours(now, before)
+    if apart is not None:
+        yield _Fact("discrepancy", apart, f"{apart:.4f}")
+    if kept is not None:
+        yield _Fact("neighbours_lost", 1 - kept, f"{1 - kept:.1%} of {len(before.neighbours)} items")
