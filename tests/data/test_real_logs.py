@@ -100,7 +100,11 @@ def test_movielens_from_file_to_dataset(
     plan = Plan(run=RUN, config=config, interactions=str(closing["log"]), inputs_hash="0" * 64)
     with write_artefact(folder_store, f"runs/{RUN}/scan") as out:
         out.json("plan.json", plan.model_dump(mode="json"))
-    with write_artefact(folder_store, f"runs/{RUN}/align") as out:
+    made = [read_artefact(folder_store, f"runs/{RUN}/scan")]
+    with write_artefact(folder_store, f"runs/{RUN}/extract-image", inputs=made):
+        pass
+    made.append(read_artefact(folder_store, f"runs/{RUN}/extract-image"))
+    with write_artefact(folder_store, f"runs/{RUN}/align", inputs=made) as out:
         out.array("image.npy", source)
         out.frame("image_items.csv", pd.DataFrame({"item_id": ids}))
         out.frame("item_features.csv", pd.DataFrame({"item_id": ids, "idx": range(len(ids))}))
