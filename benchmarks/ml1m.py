@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import shutil
 from pathlib import Path
 
 
@@ -27,7 +28,7 @@ def clip_of(item: str, clips: list[Path]) -> Path:
 
 
 def lay_out(data: Path, out: Path, *, items: int | None = None, audio: bool = False) -> dict[str, int]:
-    """Write OUT/{image,text[,audio]}/<MovieID>.* as links or files, and OUT/interactions.tsv; returns the counts.
+    """Write OUT/{image,text[,audio]}/<MovieID>.*, and OUT/interactions.tsv; returns the counts.
 
     `items` limits the number of films (the first by id, of those with a poster) and keeps only their interactions.
     """
@@ -40,21 +41,22 @@ def lay_out(data: Path, out: Path, *, items: int | None = None, audio: bool = Fa
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     for poster in posters:
-        _link(folders["image"] / poster.name, poster)
+        _copy(poster, folders["image"] / poster.name)
     for item, plot in texts.items():
         (folders["text"] / f"{item}.txt").write_text(plot, encoding="utf-8")
     if audio:
         clips = sorted((data / "esc10").glob("*/*.ogg"))
         for item in {*texts, *(poster.stem for poster in posters)}:
-            _link(folders["audio"] / f"{item}.ogg", clip_of(item, clips))
+            _copy(clip_of(item, clips), folders["audio"] / f"{item}.ogg")
     kept = {poster.stem for poster in posters} if items is not None else None
     rows = _interactions(data / "ml1m" / "ml1m_implicit.tsv.gz", out / "interactions.tsv", kept)
     return {"image": len(posters), "text": len(texts), "interactions": rows}
 
 
-def _link(link: Path, target: Path) -> None:
-    if not link.exists():
-        link.symlink_to(target.resolve())
+def _copy(source: Path, target: Path) -> None:
+    """A link would lead out of the folder, where `load-media` does not follow it."""
+    if not target.exists():
+        shutil.copyfile(source, target)
 
 
 def _interactions(source: Path, target: Path, kept: set[str] | None) -> int:
