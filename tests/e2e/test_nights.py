@@ -40,7 +40,7 @@ def test_the_first_night_ends_with_a_release(site: Site, first: Night) -> None:
 def test_the_grid_says_what_a_night_came_to(site: Site, first: Night, second: Night) -> None:
     """The scheduler wrote the note of each run when it ended."""
     notes = [site.stack.api().run("retrain_nightly", night.run)["note"] for night in (first, second)]
-    counts = r"\d+ arrivals?, \d+ files? refused"
+    counts = r"\d+ arrivals?, \d+ files? refused, \d+ warnings?"
     assert re.fullmatch(rf"promoted (popularity|bpr), NDCG@20 \.\d{{4}}, not compared, {counts}", notes[0])
     assert notes[1].startswith(f"skipped: nothing is new since run {first.run}, which published a release")
 
