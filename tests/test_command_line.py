@@ -117,7 +117,7 @@ def test_listing_the_commands_imports_no_torch() -> None:
 def test_commands_that_rank_nothing_import_no_torch() -> None:
     """The import takes seconds, which users of commands such as `history` would have to wait for."""
     light = ("load-media", "load-interactions", "load-embeddings", "discover", "scan", "align", "prepare", "history")
-    light += ("check-embeddings", "check-dataset", "migrate", "rollback", "provision", "export-store")
+    light += ("check-embeddings", "check-dataset", "migrate", "provision", "export-store")
     code = (
         f"import sys; from tasks.__main__ import command; [command(n) for n in {light}]; print('torch' in sys.modules)"
     )

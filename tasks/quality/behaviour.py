@@ -93,7 +93,7 @@ def _centre(cosines: np.ndarray) -> np.ndarray:
 
 def find_nearest(rows: np.ndarray) -> np.ndarray:
     """Return the NEIGHBOURS nearest rows (n, k) of each of `rows` (n, d), by cosine after the mean is taken away."""
-    units = rows - rows.mean(axis=0)
+    units = rows - rows.mean(axis=0, dtype=np.float64)  # a float32 of 1e28 has no square
     lengths = np.linalg.norm(units, axis=1, keepdims=True)
     units = (units / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     cosines = units @ units.T

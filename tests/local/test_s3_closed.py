@@ -19,6 +19,7 @@ from local.ports import GRPC_OFFSET, HOST
 from local.s3 import PARTS, S3
 from local.service import running
 from local.state import State
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.services
 WEED = Path(sys.executable).parent / "weed"
@@ -88,7 +89,9 @@ def test_it_listens_on_the_ports_that_are_tried_here(server: S3) -> None:
     expected = {
         server.state.port(part if part == "s3" else f"s3:{part}") + more for part in PARTS for more in (0, GRPC_OFFSET)
     }
-    assert listening(server.identity.pid) == expected
+    pid = server.identity.pid
+    wait_for("its ports", lambda: listening(pid) >= expected, explain=lambda: expected - listening(pid), deadline=60)
+    assert listening(pid) == expected
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
