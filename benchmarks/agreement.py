@@ -48,7 +48,9 @@ class Join:
 
     def failures(self, before: dict[str, float]) -> list[str]:
         """Return the expectations that fail, and "unmeasured" where there are none."""
-        tables = agreement_tables({"x": self.rows}, {"x": self.ids}, self.log, LIMITS, before=before)
+        content = self.measure()
+        contents = {} if content is None else {"x": content}
+        tables = agreement_tables(contents, {"x": self.ids}, self.log, LIMITS, before=before)
         rules = [(rule, table.frame) for table in tables for rule in table.rules]
         failed = [rule.name for rule, frame in rules if not frame[str(rule.arguments["column"])].item()]
         return failed if tables else ["unmeasured"]

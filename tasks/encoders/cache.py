@@ -2,7 +2,8 @@
 
 Append-only Parquet parts under `embeddings/<encoder identity>/<modality>/`, each named by the sha256 of its own bytes.
 The encoder's identity is in the path, so another encoder has another cache. Media that could not be decoded are stored
-too, with the reason, so that a bad file is not tried again in every run.
+too, with the reason, so that a bad file is not tried again in every run; and what was remarked on when a medium was
+decoded. Parts of earlier versions have no remarks.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ READERS = 4  # parts fetched at the same time
 
 @dataclass(frozen=True)
 class Known:
-    """Cached results by sha256: an embedding (width,) float32, or the reason why there is none."""
+    """Cached results by sha256: an embedding (width,) float32, or the reason why there is none.
+
+    remarks: of media with an embedding, those that have hardly anything in them (`tasks.media.remarks`).
+    """
 
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
     def __contains__(self, sha256: object) -> bool:
         return sha256 in self.vectors or sha256 in self.rejected
@@ -42,11 +47,13 @@ class Known:
         """Add the results of another."""
         self.vectors.update(other.vectors)
         self.rejected.update(other.rejected)
+        self.remarks.update(other.remarks)
 
     def clear(self) -> None:
         """Forget everything."""
         self.vectors.clear()
         self.rejected.clear()
+        self.remarks.clear()
 
 
 class EmbeddingCache:
@@ -56,9 +63,10 @@ class EmbeddingCache:
         self._store = store
         self._folder = embeddings_folder(identity, modality)
         self._width = width
-        self._schema = pa.schema(
+        self._before = pa.schema(
             [("sha256", pa.string()), ("reason", pa.string()), ("vector", pa.list_(pa.float32(), width))]
         )
+        self._schema = self._before.append(pa.field("remark", pa.string()))
 
     def read(self, wanted: set[str]) -> Known:
         """Return the cached results of the media `wanted`. Raises Corrupt, naming the part, if its hash is wrong."""
@@ -72,8 +80,10 @@ class EmbeddingCache:
             known.rejected.pop(sha256, None)
         return known
 
-    def append(self, vectors: Mapping[str, np.ndarray], rejected: Mapping[str, str]) -> None:
-        """Add one part: (width,) float32 by sha256, and reasons by sha256. Writes no empty part."""
+    def append(
+        self, vectors: Mapping[str, np.ndarray], rejected: Mapping[str, str], remarks: Mapping[str, str] | None = None
+    ) -> None:
+        """Add one part: (width,) float32, reasons and remarks by sha256. Writes no empty part."""
         if not vectors and not rejected:
             return
         matrix = np.zeros((len(vectors) + len(rejected), self._width), dtype=np.float32)
@@ -83,6 +93,7 @@ class EmbeddingCache:
             pa.array([*vectors, *rejected], pa.string()),
             reasons,
             pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._width, mask=pc.is_valid(reasons)),
+            pa.array([(remarks or {}).get(sha256) for sha256 in (*vectors, *rejected)], pa.string()),
         ]
         buffer = io.BytesIO()
         # floats hardly repeat: neither dictionary encoding nor compression makes them smaller
@@ -98,6 +109,8 @@ class EmbeddingCache:
             table = pq.read_table(io.BytesIO(data))
         except pa.ArrowInvalid as error:
             raise Corrupt(f"{key} is not a Parquet file: delete it, its media are then encoded again") from error
+        if table.schema.equals(self._before):
+            table = table.append_column("remark", pa.nulls(len(table), pa.string()))
         if not table.schema.equals(self._schema):
             raise Corrupt(
                 f"{key} has columns {', '.join(f'{c.name}: {c.type}' for c in table.schema)}, expected "
@@ -110,3 +123,5 @@ class EmbeddingCache:
         matrix = good["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self._width)
         known.vectors.update(zip(good["sha256"].to_pylist(), matrix, strict=True))
         known.rejected.update(zip(bad["sha256"].to_pylist(), bad["reason"].to_pylist(), strict=True))
+        odd = good.filter(pc.is_valid(good["remark"]))
+        known.remarks.update(zip(odd["sha256"].to_pylist(), odd["remark"].to_pylist(), strict=True))

@@ -17,6 +17,7 @@ from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import EmbeddingCache, Known
 from tasks.errors import NotFound, TaskError
 from tasks.media import LARGEST, BadMedia, too_large
+from tasks.media.remarks import remarks
 from tasks.progress import progress
 from tasks.store import Store
 
@@ -51,15 +52,16 @@ def encode_all(
 
     Results are written to the cache in parts, also those from before a failure.
     """
-    known, unsaved, changed = Known(), Known(), dict[str, str]()
+    known, unsaved, changed, odd = Known(), Known(), dict[str, str](), dict[str, str]()
 
     def save() -> None:
-        cache.append(unsaved.vectors, unsaved.rejected)
+        unsaved.remarks.update({sha256: odd[sha256] for sha256 in unsaved.vectors if sha256 in odd})
+        cache.append(unsaved.vectors, unsaved.rejected, unsaved.remarks)
         known.update(unsaved)
         unsaved.clear()
 
     saved_at = time.monotonic()
-    decoded = Lookahead(lambda medium: decode(store, modality, encoder, medium), media)
+    decoded = Lookahead(lambda medium: decode(store, modality, encoder, medium, odd), media)
     try:
         for batch in batches(progress(decoded, label=f"encoding {modality}", total=len(media), unit="file")):
             unsaved.vectors.update(encode(encoder, batch))
@@ -78,8 +80,11 @@ def encode_all(
     return known, changed
 
 
-def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium) -> object:
-    """Read and decode a medium, or return the reason of refusal. It is read only if its size is within the limit."""
+def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium, odd: dict[str, str]) -> object:
+    """Read and decode a medium, or return the reason of refusal. It is read only if its size is within the limit.
+
+    Adds to `odd` what is remarked on, by sha256.
+    """
     if reason := too_large(medium.size, modality):
         return BadMedia(reason)
     try:
@@ -89,9 +94,13 @@ def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium
     if hashlib.sha256(data).hexdigest() != medium.sha256:
         return ChangedMedium("changed since the scan")
     try:
-        return encoder.decode(data)
+        with remarks() as said:
+            content = encoder.decode(data)
     except BadMedia as error:
         return error
+    if said:
+        odd[medium.sha256] = ", ".join(dict.fromkeys(said))
+    return content
 
 
 def encode(encoder: ModalityEncoder, batch: Sequence[Decoded]) -> dict[str, np.ndarray]:

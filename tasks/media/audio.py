@@ -10,6 +10,7 @@ import torch
 
 from tasks.media import BadMedia, check_size, in_short
 from tasks.media.containers import check_whole, declares_length, ffmpeg_format
+from tasks.media.remarks import remark_on_sound
 from tasks.media.resample import resample
 
 LONGEST = 20 * 60  # seconds; longer files are refused
@@ -43,6 +44,7 @@ def decode_audio(data: bytes, rate: int = 44_100) -> np.ndarray:
         raise BadMedia("samples that are not numbers")
     if peak > LOUDEST:
         raise BadMedia(f"samples up to {peak:.3g}, full scale is 1")
+    remark_on_sound(samples)
     resampled = resample(torch.from_numpy(samples), native, rate).numpy()
     return np.ascontiguousarray(resampled, dtype=np.float32)
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tasks.media import BadMedia, check_size, in_short
+from tasks.media.remarks import remark_on_picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other parser of Pillow reads the bytes
 MOST_PIXELS = 50_000_000
@@ -27,7 +28,7 @@ def decode_image(data: bytes) -> np.ndarray:
     """
     check_size(data, "image")
     try:
-        return _decode(data)
+        pixels = _decode(data)
     except BadMedia:
         raise
     except UnidentifiedImageError as error:
@@ -36,6 +37,8 @@ def decode_image(data: bytes) -> np.ndarray:
         raise BadMedia(f"more than {MOST_PIXELS} pixels") from error
     except Exception as error:  # parsers raise many kinds of errors for untrusted bytes
         raise BadMedia(f"damaged picture ({in_short(error)})") from error
+    remark_on_picture(pixels)
+    return pixels
 
 
 def _decode(data: bytes) -> np.ndarray:

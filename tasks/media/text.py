@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.media import BadMedia, check_size
+from tasks.media.remarks import remark_on_text
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
@@ -24,4 +25,5 @@ def decode_text(data: bytes) -> str:
         raise BadMedia("a NUL character in the text")
     if not any(character.isprintable() and not character.isspace() for character in text):
         raise BadMedia("empty text")
+    remark_on_text(text)
     return text

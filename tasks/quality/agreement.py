@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.data import Interactions
 from tasks.quality.behaviour import Agreement
-from tasks.quality.content import Content, measure_content
+from tasks.quality.content import Content
 from tasks.quality.id_spaces import looks_thinned
 from tasks.quality.report import Severity
 from tasks.quality.suite import Evidence, Rule, Table, all_true
@@ -37,7 +37,7 @@ class AgreementLimits(BaseModel):
 
 
 def agreement_tables(
-    arrays: Mapping[str, np.ndarray],
+    contents: Mapping[str, Content],
     known: Mapping[str, np.ndarray],
     log: Interactions,
     limits: AgreementLimits,
@@ -45,20 +45,20 @@ def agreement_tables(
     trust_ids: bool = False,
     before: Mapping[str, float] | None = None,
 ) -> list[Table]:
-    """Return a table of facts for each feature that can be measured; see `measure_content` for the arguments.
+    """Return a table of facts for each feature that was measured.
 
-    before: feature -> effect in the last accepted run, of the same encoder. trust_ids: somebody has confirmed that log
-    and features share one id space.
+    contents: result of `measure_content`. known: feature -> ids of its rows. before: feature -> effect in
+    the last accepted run, of the same encoder. trust_ids: somebody has confirmed that log and features share one id
+    space.
 
     That content tells nothing is a warning: an encoder may be weak. It is critical if no feature tells anything and
     the log's ids look like a numbering of its own that was thinned: both together are the published case.
     """
-    measured = measure_content(arrays, known, log, limits.clearly_better)
     used = np.bincount(log.items, minlength=len(log.item_ids)) > 0
-    silent = not any(_tells(content, limits) for content in measured.values())
+    silent = not any(_tells(content, limits) for content in contents.values())
     suspect = silent and not trust_ids and looks_thinned(log.item_ids[used], np.concatenate(list(known.values())))
     tables = []
-    for name, content in measured.items():
+    for name, content in contents.items():
         facts = {"best": content.better is None, "tells": _tells(content, limits)}
         rules = [_agrees(name, content, limits), _tells_something(name, content, limits, suspect=suspect)]
         if before is not None and name in before:

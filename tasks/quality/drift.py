@@ -6,11 +6,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from tasks.quality.profiles import Profile, discrepancy, kept_neighbours
+from tasks.quality.profile import Profile
+from tasks.quality.profiles import ODD, discrepancy, kept_neighbours
 from tasks.quality.report import Severity
 from tasks.quality.suite import Evidence, Rule, Table, at_most
+
+
+@dataclass(frozen=True)
+class Since:
+    """What a log is compared with.
+
+    last: its profile in the run of what is served, None before a first release. known: `users` and `items` of that
+    release (ids). now: seconds since 1970. limits: those of the preset by name.
+    """
+
+    last: Profile | None
+    known: Mapping[str, np.ndarray]
+    now: int
+    limits: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -35,8 +51,9 @@ LIMITS: dict[str, Limit] = {
     "cosine_moved": Limit("change of the mean cosine", 0.1, "warning", "so much is another kind of media"),
     "near_more": Limit("more vectors that are one but for noise", 0.02, "warning", "a batch of broken or empty media"),
     "same_media": Limit("share of items that share a medium", 0.05, "warning", "one file under many names"),
+    "odd_media": Limit("share of media that are silent, blank or short", 0.01, "warning", "a few of them are meant"),
     "discrepancy": Limit("maximum mean discrepancy, squared", 0.05, "warning", "half of the rows exchanged give more"),
-    "neighbours_lost": Limit("share of nearest neighbours lost", 0.7, "critical", "of one encoder, they stay"),
+    "neighbours_lost": Limit("share of nearest neighbours lost", 0.7, "critical", "vectors of one encoder stay"),
 }
 
 
@@ -46,16 +63,15 @@ class _Fact(NamedTuple):
     observed: str
 
 
-def drift_table(now: Profile, before: Profile | None, limits: Mapping[str, float]) -> Table | None:
-    """Rules about a subject beside its last accepted `before`; None if there is nothing to compare.
+def drift_table(now: Profile, before: Profile | None, limits: Mapping[str, float]) -> Table:
+    """Rules about a subject, and about it beside its last accepted profile `before`.
 
     limits: those of the preset by name, in place of LIMITS.
     """
     facts = list(_facts(now, before))
-    if not facts:
-        return None
     rules = [_rule(now.subject, fact, limits) for fact in facts]
-    return Table(f"{now.subject} since then", pd.DataFrame({fact.name: fact.value for fact in facts}, index=[0]), rules)
+    frame = pd.DataFrame({"compared": before is not None, **{fact.name: fact.value for fact in facts}}, index=[0])
+    return Table(f"{now.subject} since the last release", frame, rules)
 
 
 def _rule(subject: str, fact: _Fact, limits: Mapping[str, float]) -> Rule:
@@ -77,6 +93,9 @@ def _facts(now: Profile, before: Profile | None) -> Iterator[_Fact]:
         yield _Fact("times_odd", sum(odd.values()), words)
     if "same_media_share" in mine:
         yield _Fact("same_media", mine["same_media_share"], f"{mine['same_media_share']:.1%}")
+        odd = {what.removeprefix(ODD): share for what, share in mine.items() if what.startswith(ODD)}
+        words = ", ".join(f"{share:.1%} {what}" for what, share in odd.items())
+        yield _Fact("odd_media", sum(odd.values()), words or "none")
     if before is None:
         return
     yield from _changes(now, before)
@@ -111,4 +130,4 @@ def _vector_changes(now: Profile, before: Profile) -> Iterator[_Fact]:
     if apart is not None:
         yield _Fact("discrepancy", apart, f"{apart:.4f}")
     if kept is not None:
-        yield _Fact("neighbours_lost", 1 - kept, f"{1 - kept:.1%} of {len(before.neighbours)} items")
+        yield _Fact("neighbours_lost", 1 - kept, f"{1 - kept:.1%} of {len(before.sketch.neighbours)} items")

@@ -13,8 +13,12 @@ from tasks.errors import BadInput
 from tasks.quality.agreement import AgreementLimits, agreement_tables
 from tasks.quality.artefacts import Counts, artefacts_table
 from tasks.quality.columns import words
+from tasks.quality.content import Content, measure_content
+from tasks.quality.drift import drift_table
 from tasks.quality.id_spaces import compare_id_spaces
 from tasks.quality.origins import Extracted, features_table, origin_tables
+from tasks.quality.profile import Profile
+from tasks.quality.profiles import profile_feature
 from tasks.quality.report import Report, Severity
 from tasks.quality.suite import ID, Evidence, Rule, Table, all_true, at_least, columns_exist, equal, unique, validate
 from tasks.quality.vectors import NORMS, row_flags, spread
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.data import Interactions
 
 SUITE = "check-embeddings"
+EFFECT = "effect"  # measure of a profile
 # On Last.fm-2k and MovieLens-1M at most .6 % of the vectors: sequels, editions, silence
 TWINS = "that are one with another but for noise"
 NEARNESS: tuple[tuple[str, float, Severity], ...] = (
@@ -42,7 +47,7 @@ class EmbeddingLimits(BaseModel):
     a vector. same: pairs of features that one encoder made of one modality, so that their vectors are equal.
     complete: whether every item must have every feature; else each must have one, and min_item_coverage
     holds for each feature. allow_contiguous_ids: confirms that log and features share one id space. agreement: that of
-    content and behaviour.
+    content and behaviour. drift: limits by name in place of `drift.LIMITS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +61,7 @@ class EmbeddingLimits(BaseModel):
     same: list[tuple[str, str]] = Field(default_factory=list)
     complete: bool = True
     allow_contiguous_ids: bool = False
+    drift: dict[str, float] = Field(default_factory=dict)
 
 
 def check_embeddings(
@@ -68,13 +74,15 @@ def check_embeddings(
     sources: Mapping[str, Callable[[], Extracted]],
     current: Mapping[str, bool],
     counts: Counts,
+    last: Mapping[str, Profile],
 ) -> Report:
     """Validate the result of `align` before it is used.
 
     arrays: modality -> (rows, width). keys: modality -> frame item_id, sha256 (of the medium), written with the array.
     items: frame item_id, idx. log: the interactions that the features are for. sources: modality -> what reads where
     its vectors come from, called for one after the other, because all may not fit into memory. current and counts:
-    those of `artefacts_table`, about what `scan` and `align` wrote. If a table lacks a column, only columns are
+    those of `artefacts_table`, about what `scan` and `align` wrote. last: profiles of the features in the run of what
+    is served. If a table lacks a column, only columns are
     reported, because nothing else can be computed. Raises BadInput if arrays, keys and sources have different
     modalities.
     """
@@ -91,17 +99,53 @@ def check_embeddings(
     ids = words(items["item_id"])
     known = {modality: words(frame["item_id"]) for modality, frame in keys.items()}
     tables = [_item_table(ids, items["idx"]), _presence(ids, known, limits), _coverage(ids, known, log, limits)]
+    profiles: dict[str, Profile] = {}
     for modality, array in arrays.items():
-        tables += origin_tables(modality, array, keys[modality], sources[modality]())
-        tables.append(_array(modality, array, known[modality], ids, limits))
+        source, own, media = sources[modality](), known[modality], words(keys[modality]["sha256"])
+        tables += origin_tables(modality, array, keys[modality], source)
+        tables.append(_array(modality, array, own, ids, limits))
         if _numeric(array):
-            tables.append(_vectors(modality, array, known[modality], words(keys[modality]["sha256"]), limits))
+            tables.append(_vectors(modality, array, own, media, limits))
+        if _numeric(array) and len(array) == len(own):
+            before = last.get(modality)
+            profiles[modality] = profile_feature(modality, source.origin, array, own, media, source.odd, before)
+            tables.append(drift_table(profiles[modality], before, limits.drift))
     tables.append(artefacts_table("items", current, counts))
     tables.append(features_table(arrays, keys, {frozenset(pair) for pair in limits.same}))
     tables.append(writing_table(log, np.unique(ids)))
-    tables += agreement_tables(arrays, known, log, limits.agreement, trust_ids=limits.allow_contiguous_ids)
+    contents = measure_content(arrays, known, log, limits.agreement.clearly_better)
+    tables += agreement_tables(
+        contents,
+        known,
+        log,
+        limits.agreement,
+        trust_ids=limits.allow_contiguous_ids,
+        before=_last_effects(profiles, last),
+    )
     rest = validate(SUITE, tables)
-    return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
+    return Report(
+        suite=SUITE,
+        success=rest.success,
+        results=[*report.results, *rest.results],
+        profiles=[_with_effect(profile, contents) for profile in profiles.values()],
+    )
+
+
+def _last_effects(profiles: Mapping[str, Profile], last: Mapping[str, Profile]) -> dict[str, float]:
+    """How strongly content agreed with behaviour before, of the features whose vectors have the same origin still."""
+    return {
+        name: before.measures[EFFECT]
+        for name, before in last.items()
+        if EFFECT in before.measures and name in profiles and profiles[name].origin == before.origin
+    }
+
+
+def _with_effect(profile: Profile, contents: Mapping[str, Content]) -> Profile:
+    """The profile with how strongly its content agrees with behaviour, if that could be measured."""
+    content = contents.get(profile.subject)
+    if content is None:
+        return profile
+    return profile.model_copy(update={"measures": {**profile.measures, EFFECT: content.agreement.effect}})
 
 
 def _item_table(ids: np.ndarray, idx: pd.Series) -> Table:

@@ -27,13 +27,16 @@ MOST_SHARED = 0.01  # of the items: two features of an item may well be vectors 
 class Extracted:
     """What `extract` wrote for a feature, and what that was made from.
 
-    vectors (n, d) and keys: frame item_id, sha256. kept: ids of which a row is to be in the aligned matrix.
-    media: item id -> sha256 of its medium by the inventory. cached (n, d): the vector that the encoder's cache, or the
-    ready-made matrix, has for each row's medium, and has_cached (n,) whether there is one. encoder and planned: the
-    identity in the manifest and in the plan; "" for a ready-made matrix. current: name of a source -> whether it is
-    the version that the artefact was made from. counts: stated and found numbers by name.
+    origin: identity of the planned encoder, or prefix of the ready-made matrix. vectors (n, d) and keys: frame
+    item_id, sha256. kept: ids of which a row is to be in the aligned matrix. media: item id -> sha256 of its medium
+    by the inventory. cached (n, d): the vector that the encoder's cache, or the ready-made matrix, has for each
+    row's medium, and has_cached (n,) whether there is one. encoder and planned: the identity in the manifest and in
+    the plan; "" for a ready-made matrix. odd: item id -> what was remarked on when its medium was decoded. current:
+    name of a source -> whether it is the version that the artefact was made from. counts: stated and found numbers
+    by name.
     """
 
+    origin: str
     vectors: np.ndarray
     keys: pd.DataFrame
     kept: frozenset[str]
@@ -42,6 +45,7 @@ class Extracted:
     has_cached: np.ndarray
     encoder: str
     planned: str
+    odd: Mapping[str, str]
     current: Mapping[str, bool]
     counts: Counts
 

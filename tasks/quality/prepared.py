@@ -14,7 +14,9 @@ from tasks.errors import BadInput
 from tasks.quality.arrivals import arrivals_tables
 from tasks.quality.artefacts import artefacts_table
 from tasks.quality.columns import whole_numbers, words
+from tasks.quality.drift import Since, drift_table
 from tasks.quality.log_rows import ExternalIds, LogFiles, log_tables
+from tasks.quality.profiles import profile_log
 from tasks.quality.report import SAMPLE, Report
 from tasks.quality.source_rows import Source, rows_table
 from tasks.quality.suite import ID, Evidence, Table, all_true, at_least, columns_exist, equal, unique, validate
@@ -71,8 +73,8 @@ class Numbering:
         return pd.Series(self.ids, index=self.indices).groupby(level=0).first().reindex(indices)
 
 
-def check_dataset(data: DatasetTables, k: int) -> Report:
-    """Validate a prepared dataset against its sources and against the `k` of its k-core.
+def check_dataset(data: DatasetTables, k: int, since: Since) -> Report:
+    """Validate a prepared dataset against its sources, the `k` of its k-core, and what is served.
 
     If a table lacks a column, only columns are reported, because nothing else can be computed. Raises BadInput if
     features and sources have different modalities.
@@ -104,8 +106,10 @@ def check_dataset(data: DatasetTables, k: int) -> Report:
     counts = {name: (data.stated.get(name, -1), number) for name, number in data.recounted.items()}
     tables.append(artefacts_table("dataset", data.current, counts))
     tables += log_tables(files, data.log, source_ids, data.selected)
+    profile = profile_log(data.log, np.unique(source_ids), since.known, since.now)
+    tables.append(drift_table(profile, since.last, since.limits))
     rest = validate(SUITE, tables)
-    return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results])
+    return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results], profiles=[profile])
 
 
 def _schema(data: DatasetTables) -> list[Table]:

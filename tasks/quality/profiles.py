@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.data import Interactions
 from tasks.quality.behaviour import sample_items
+from tasks.quality.profile import Profile, Sketch
 from tasks.quality.vectors import find_near, row_digests, spread
 
 QUANTILES = {"norm_least": 0.0, "norm_05": 0.05, "norm_median": 0.5, "norm_95": 0.95, "norm_most": 1.0}
 MOST_ITEMS, NEIGHBOURS = 300, 10  # whose nearest neighbours are kept: 40 kB of JSON
 COMPONENTS = 128  # random Fourier features; two samples of 1,000 rows of one distribution are .002 apart
 MOST_ROWS = 20_000  # of which these are the mean
+ODD = "odd_"  # measures of media with hardly anything in them
+LOG = "log"  # the subject of a profile of one
 DAY = 86_400  # seconds
 WEEK = 7 * DAY
 
 
-class Profile(BaseModel):
-    """What one subject is like: a feature by its name, or `log`.
-
-    origin: identity of the encoder, or prefix of the ready-made matrix; only of the same origin vectors are compared.
-    measures: number by name. scale and fourier: bandwidth, and mean (COMPONENTS,) of random Fourier features of the
-    unit vectors. neighbours: item -> its nearest others among the sampled items, nearest first.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subject: str
-    origin: str = ""
-    measures: Mapping[str, float]
-    scale: float = 0.0
-    fourier: list[float] = Field(default_factory=list)
-    neighbours: Mapping[str, list[str]] = Field(default_factory=dict)
-
-
 def profile_feature(  # noqa: PLR0917  what a profile is made of
-    name: str, origin: str, array: np.ndarray, ids: np.ndarray, media: np.ndarray, before: Profile | None = None
+    name: str,
+    origin: str,
+    array: np.ndarray,
+    ids: np.ndarray,
+    media: np.ndarray,
+    odd: Mapping[str, str],
+    before: Profile | None = None,
 ) -> Profile:
     """Describe the finite, nonzero rows of (n, d) with ids (n,) and the sha256 of their media (n,), both of str.
 
-    The bandwidth is that of `before`, if it is of the same origin, else the median distance of two rows.
+    odd: id -> what was remarked on when its medium was decoded. The bandwidth is that of `before`, if it is of the same
+    origin, else the median distance of two rows.
     """
     sound = np.isfinite(array).all(axis=1) & (array != 0).any(axis=1)
     rows, names = array[sound].astype(np.float64), ids[sound]
@@ -55,16 +47,12 @@ def profile_feature(  # noqa: PLR0917  what a profile is made of
         measures["near_share"] = float(near.mean())
     _, counts = np.unique(media[media != ""], return_counts=True)
     measures["same_media_share"] = float(counts[counts > 1].sum() / max(len(media), 1))
-    same = before is not None and before.origin == origin and before.scale > 0
-    scale = before.scale if same and before is not None else _median_distance(units)
-    return Profile(
-        subject=name,
-        origin=origin,
-        measures=measures,
-        scale=scale,
-        fourier=_mean_fourier(units, scale).tolist(),
-        neighbours=_nearest(units, names),
-    )
+    kinds = Counter(odd[item] for item in np.intersect1d(ids, list(odd)))
+    measures |= {f"{ODD}{kind}": number / max(len(ids), 1) for kind, number in kinds.items()}
+    known = before.sketch.scale if before is not None and before.origin == origin else 0.0
+    scale = known or _median_distance(units)
+    sketch = Sketch(scale=scale, fourier=_mean_fourier(units, scale).tolist(), neighbours=_nearest(units, names))
+    return Profile(subject=name, origin=origin, measures=measures, sketch=sketch)
 
 
 def _median_distance(units: np.ndarray) -> float:
@@ -108,10 +96,11 @@ def kept_neighbours(now: Profile, before: Profile) -> float | None:
 
     An item that has left the sample since then is nobody's neighbour on either side.
     """
-    both = now.neighbours.keys() & before.neighbours.keys()
+    mine_of, theirs_of = now.sketch.neighbours, before.sketch.neighbours
+    both = mine_of.keys() & theirs_of.keys()
     shares = []
     for item in both:
-        mine, theirs = ([one for one in profile.neighbours[item] if one in both] for profile in (now, before))
+        mine, theirs = ([one for one in of[item] if one in both] for of in (mine_of, theirs_of))
         size = min(len(mine), len(theirs))
         if size:
             shares.append(len(set(mine[:size]) & set(theirs[:size])) / size)
@@ -120,19 +109,21 @@ def kept_neighbours(now: Profile, before: Profile) -> float | None:
 
 def discrepancy(now: Profile, before: Profile) -> float | None:
     """The squared maximum mean discrepancy of two profiles; None where they cannot be compared."""
-    if not now.fourier or len(now.fourier) != len(before.fourier) or now.scale != before.scale:
+    mine, theirs = now.sketch, before.sketch
+    if not mine.fourier or len(mine.fourier) != len(theirs.fourier) or mine.scale != theirs.scale:
         return None
-    return float(np.square(np.array(now.fourier) - np.array(before.fourier)).sum())
+    return float(np.square(np.array(mine.fourier) - np.array(theirs.fourier)).sum())
 
 
-def profile_log(log: Interactions, known: Mapping[str, np.ndarray] | None, now: int) -> Profile:
-    """Describe a log. known: `users` and `items` of the served release (ids); now: seconds since 1970."""
-    used = {
-        "users": log.user_ids[np.bincount(log.users, minlength=len(log.user_ids)) > 0],
-        "items": log.item_ids[np.bincount(log.items, minlength=len(log.item_ids)) > 0],
-    }
+def profile_log(log: Interactions, catalogue: np.ndarray, known: Mapping[str, np.ndarray], now: int) -> Profile:
+    """Describe what a log says about the items of a `catalogue` (ids).
+
+    known: `users` and `items` of the served release (ids), empty without one. now: seconds since 1970.
+    """
+    log = log.take(np.isin(log.item_ids, catalogue)[log.items])
+    used = {"users": log.user_ids, "items": catalogue}
     measures = {"interactions": float(len(log)), **{kind: float(len(ids)) for kind, ids in used.items()}}
-    for kind, ids in (known or {}).items():
+    for kind, ids in known.items():
         measures[f"{kind}_new"] = float((~np.isin(used[kind], ids)).mean()) if len(used[kind]) else 0.0
         measures[f"{kind}_lost"] = float((~np.isin(ids, used[kind])).mean()) if len(ids) else 0.0
     times = log.timestamps
@@ -145,4 +136,4 @@ def profile_log(log: Interactions, known: Mapping[str, np.ndarray] | None, now: 
             last = int(good.max())
             measures["per_day"] = len(good) / max((last - int(good.min())) / DAY, 1.0)
             measures["per_day_of_last_week"] = float((good > last - WEEK).sum()) / 7
-    return Profile(subject="log", measures=measures)
+    return Profile(subject=LOG, measures=measures)

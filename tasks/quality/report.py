@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.quality.profile import Profile
+
 SAMPLE = 10  # ids named per expectation
 Severity = Literal["critical", "warning"]  # critical stops the run, warning informs
 # Expectations whose failure explains that of others, the most telling first: an empty or shapeless table explains all,
@@ -27,6 +29,7 @@ CAUSES = (
     "content_agrees_with_behaviour",
     "id_spaces_agree",
     "content_tells_behaviour",
+    "drift_neighbours_lost",
     "agreement_has_not_fallen",
 )
 
@@ -55,13 +58,17 @@ class Check(BaseModel):
 
 
 class Report(BaseModel):
-    """All expectations of one suite; successful if there is at least one and no critical one fails."""
+    """All expectations of one suite; successful if there is at least one and no critical one fails.
+
+    profiles: what was checked, in a few numbers, for the next run to be compared with.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     suite: str
     success: bool
     results: list[Check] = Field(min_length=1)
+    profiles: list[Profile] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def success_is_that_of_all(self) -> Self:

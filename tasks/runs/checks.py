@@ -6,18 +6,27 @@ import logging
 from collections.abc import Sequence
 
 from tasks.errors import ValidationFailed
-from tasks.quality import Check, Report
+from tasks.quality import Check, Profile, Report
 from tasks.store import Artefact, Store, open_records, write_artefact
 from tasks.store.layout import run_key
 
 logger = logging.getLogger(__name__)
 
 
+def read_last(dataset: str, suite: str) -> dict[str, Profile]:
+    """The profiles that the check recorded in the run of what is served, by subject; none before a first release."""
+    with open_records() as history:
+        champion = history.champion(dataset)
+        rows = history.profiles(champion.run, suite) if champion else []
+    return {row["subject"]: Profile.model_validate(row) for row in rows}
+
+
 def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact]) -> dict[str, object]:
     """Write the report to the run's artefacts and the metrics history; raises ValidationFailed if a check failed."""
     prefix, evidence = run_key(run, report.suite), report.model_dump()
     with write_artefact(store, prefix, inputs=inputs) as out:
-        out.json("report.json", evidence)
+        out.json("report.json", {name: part for name, part in evidence.items() if name != "profiles"})
+        out.json("profiles.json", evidence["profiles"])
         out.counts = {"expectations": len(report.results), "failed": len(report.failures)}
         out.counts["warnings"] = len(report.warnings)
     with open_records() as history:

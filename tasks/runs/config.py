@@ -15,6 +15,7 @@ from tasks.arrivals.policy import DEFAULT, Kind, Policy
 from tasks.data.missing import Missing
 from tasks.errors import BadInput, describe_invalid, one_line
 from tasks.models import MODELS
+from tasks.quality import DRIFT_LIMITS
 from tasks.store.layout import FEATURE, NAME
 
 PRESETS = Path(__file__).parent.parent / "configs"
@@ -27,6 +28,8 @@ LATER = {  # as they were before they existed
     "when_incomparable": "refuse",
     "min_agreement": 4.0,
     "clearly_better": 2.0,
+    "max_agreement_fall": 0.5,
+    "drift": {},
 }
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
@@ -95,6 +98,15 @@ class RunConfig(Strict):
     clearly_better: float = Field(
         default=2.0, ge=1, description="how many times the z of the join another join of the same ids must have to stop"
     )
+    max_agreement_fall: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="largest share of the agreement of content and behaviour that may be lost since the last release",
+    )
+    drift: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="limit of a change since the last release, by its name"
+    )
     tolerance: float = Field(
         default=0.01,
         ge=0,
@@ -128,6 +140,13 @@ class RunConfig(Strict):
         strangers = sorted(set(self.hyperparameters) - set(MODELS))
         if strangers:
             raise ValueError(f"hyperparameters are given for {strangers}, expected some of {', '.join(MODELS)}")
+        return self
+
+    @model_validator(mode="after")
+    def limits_of_drift_exist(self) -> Self:
+        strangers = sorted(set(self.drift) - set(DRIFT_LIMITS))
+        if strangers:
+            raise ValueError(f"drift has limits for {strangers}, expected some of {', '.join(DRIFT_LIMITS)}")
         return self
 
     @model_validator(mode="after")

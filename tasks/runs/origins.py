@@ -50,8 +50,10 @@ def read_extracted(
         media, found = {medium.item: medium.sha256 for medium in candidates}, len(candidates)
     current = say_current(artefact, *sources) | say_current(made["align"], artefact)
     counts, rejected = artefact.manifest.counts, len(artefact.text_frame("rejected.csv"))
-    stated = {"kept": len(vectors), "rejected": rejected, "found": found}
+    odd = artefact.text_frame("remarks.csv")
+    stated = {"kept": len(vectors), "rejected": rejected, "found": found, "odd": len(odd)}
     return Extracted(
+        origin=plan.encoders.get(name) or plan.matrices[name],
         vectors=vectors,
         keys=keys,
         kept=kept,
@@ -60,6 +62,7 @@ def read_extracted(
         has_cached=has,
         encoder=artefact.manifest.encoder or "",
         planned=plan.encoders.get(name, ""),
+        odd=dict(zip(odd["item_id"], odd["remark"], strict=True)),
         current=current,
         counts={what: (counts.get(what, -1), number) for what, number in stated.items()},
     )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from tasks.data import Interactions
-from tasks.quality import DatasetTables
+from tasks.quality import DatasetTables, Since
 from tasks.quality import check_dataset as suite
-from tasks.runs.checks import conclude
+from tasks.runs.checks import conclude, read_last
 from tasks.runs.gaps import FILLED
 from tasks.runs.lineage import say_current
-from tasks.runs.plan import read_plan, scan_artefact
+from tasks.runs.plan import Plan, read_plan, scan_artefact
 from tasks.runs.prepared import (
     ARRIVALS,
     ITEM_FEATURES,
     OTHER_USERS,
     arrivals_name,
+    external_ids,
     log_name,
     mapping_name,
     matrix_name,
@@ -23,8 +26,8 @@ from tasks.runs.prepared import (
 )
 from tasks.runs.selection import select
 from tasks.steps.options import Run
-from tasks.store import open_store, read_artefact
-from tasks.store.layout import run_key
+from tasks.store import Store, open_records, open_store, read_artefact
+from tasks.store.layout import release_prefix, run_key
 
 
 def check_dataset(*, run: Run) -> dict[str, object]:
@@ -71,8 +74,21 @@ def check_dataset(*, run: Run) -> dict[str, object]:
             current=say_current(prepared, scan_artefact(store, run), log, aligned),
         ),
         k=config.k_core,
+        since=_served(store, plan),
     )
     return conclude(store, run, report, [scan_artefact(store, run), log, aligned, prepared])
+
+
+def _served(store: Store, plan: Plan) -> Since:
+    """What the log is compared with: the served release and the profile of its log."""
+    dataset, known = plan.config.dataset, {}
+    with open_records() as history:
+        champion = history.champion(dataset)
+    if champion is not None:
+        release = read_artefact(store, release_prefix(dataset, champion.release))
+        known = {f"{kind}s": external_ids(release, kind, beyond=True) for kind in ("user", "item")}
+    last = read_last(dataset, "check-dataset").get("log")
+    return Since(last=last, known=known, now=int(time.time()), limits=plan.config.drift)
 
 
 def _state_counts(counts: dict[str, int], k: int) -> dict[str, int]:

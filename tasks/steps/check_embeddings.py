@@ -8,7 +8,7 @@ from itertools import combinations
 from tasks.data import Interactions
 from tasks.quality import AgreementLimits, EmbeddingLimits
 from tasks.quality import check_embeddings as suite
-from tasks.runs.checks import conclude
+from tasks.runs.checks import conclude, read_last
 from tasks.runs.inventory import candidates_of, count_items, items_by_feature, matrix_items
 from tasks.runs.lineage import say_current
 from tasks.runs.origins import read_extracted, read_keys
@@ -42,6 +42,7 @@ def check_embeddings(*, run: Run) -> dict[str, object]:
         sources={name: partial(read_extracted, store, plan, made, name, kept) for name in names},
         current=say_current(aligned, made["scan"]),
         counts=count_again(store, plan, made, items, len(kept)),
+        last=read_last(plan.config.dataset, "check-embeddings"),
     )
     return conclude(store, run, report, [made["scan"], log, *extracts.values(), aligned])
 
@@ -80,5 +81,10 @@ def set_limits(plan: Plan, made: dict[str, Artefact]) -> EmbeddingLimits:
         same=[pair for pair in combinations(origins, 2) if origins[pair[0]] == origins[pair[1]]],
         complete=config.missing == "drop",
         allow_contiguous_ids=config.allow_contiguous_ids,
-        agreement=AgreementLimits(min_agreement=config.min_agreement, clearly_better=config.clearly_better),
+        agreement=AgreementLimits(
+            min_agreement=config.min_agreement,
+            clearly_better=config.clearly_better,
+            max_agreement_fall=config.max_agreement_fall,
+        ),
+        drift=config.drift,
     )

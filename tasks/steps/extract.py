@@ -23,6 +23,7 @@ from tasks.store.layout import quarantine_folder, run_key
 
 log = logging.getLogger(__name__)
 REJECTED = ["item_id", "key", "sha256", "reason"]
+REMARKS = ["item_id", "key", "sha256", "remark"]
 MOST_NAMED = 10
 
 
@@ -55,8 +56,9 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     if len(good) + len(bad) != len(media):
         raise TaskError(f"{len(good)} vectors and {len(bad)} reasons found, expected one for each of {len(media)}")
     counts = {"found": len(media), "cached": cached, "extracted": len(good) - cached}
-    counts |= {"rejected": len(bad), "kept": len(good)}
-    _write(store, run, feature, scanned, encoder, good, known, bad, counts)
+    odd = _remark(good, known.remarks)
+    counts |= {"rejected": len(bad), "kept": len(good), "odd": len(odd)}
+    _write(store, run, feature, scanned, encoder, good, known, {"rejected.csv": bad, "remarks.csv": odd}, counts)
     seconds = round(time.perf_counter() - begun, 1)
     return {**_name_feature(chosen), **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
 
@@ -73,6 +75,14 @@ def _without_vector(media: list[Medium], reasons: dict[str, str]) -> pd.DataFram
     return pd.DataFrame(rows, columns=REJECTED)
 
 
+def _remark(media: list[Medium], remarks: dict[str, str]) -> pd.DataFrame:
+    """Return columns REMARKS of the media that have hardly anything in them; each is logged in every run."""
+    rows = [(m.item, m.key, m.sha256, remarks[m.sha256]) for m in media if m.sha256 in remarks]
+    for _, key, _, remark in rows:
+        log.warning("%s is %s", key, remark)
+    return pd.DataFrame(rows, columns=REMARKS)
+
+
 def _write(  # noqa: PLR0917  one artefact has all of it
     store: Store,
     run: str,
@@ -81,14 +91,15 @@ def _write(  # noqa: PLR0917  one artefact has all of it
     encoder: ModalityEncoder,
     good: list[Medium],
     known: Known,
-    bad: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
     counts: dict[str, int],
 ) -> None:
     with write_artefact(store, run_key(run, f"extract-{feature}"), inputs=[scanned], encoder=encoder.identity) as out:
         out.array("vectors.npy", np.stack([known.vectors[medium.sha256] for medium in good]))
         items = {"item_id": [medium.item for medium in good], "sha256": [medium.sha256 for medium in good]}
         out.frame("items.csv", pd.DataFrame(items))
-        out.frame("rejected.csv", bad)
+        for name, table in tables.items():
+            out.frame(name, table)
         out.counts.update(counts)
 
 
@@ -99,11 +110,12 @@ def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) 
     vectors = matrix.array("vectors.npy")
     items = matrix.text_frame("items.csv")
     items["sha256"] = [hashlib.sha256(row.tobytes()).hexdigest() for row in vectors]
-    counts = {"found": len(items), "cached": len(items), "extracted": 0, "rejected": 0, "kept": len(items)}
+    counts = {"found": len(items), "cached": len(items), "extracted": 0, "rejected": 0, "kept": len(items), "odd": 0}
     with write_artefact(store, run_key(plan.run, f"extract-{feature.name}"), inputs=[scanned, matrix]) as out:
         out.array("vectors.npy", vectors)
         out.frame("items.csv", items)
         out.frame("rejected.csv", pd.DataFrame(columns=REJECTED))
+        out.frame("remarks.csv", pd.DataFrame(columns=REMARKS))
         out.counts.update(counts)
     log.info("%s: %d items of the ready-made matrix %s", feature.name, len(items), matrix.prefix)
     seconds = round(time.perf_counter() - begun, 1)

@@ -23,6 +23,7 @@ from tasks.store.values import MetricValue, require_finite
 
 DSN = "RECSYS_METRICS_DSN"
 MOST_IDS = 10
+PROFILE = ("measures", "sketch")  # columns of JSON
 COLUMNS = (
     *("dataset", "run", "started_at", "status", "model", "encoder"),
     *("split", "metric", "k", "value", "change", "is_champion"),
@@ -94,7 +95,7 @@ class History(Champions, Comparisons):
                 raise NotFound(f"run {run} is not in the metrics database, expected `scan` to have recorded it")
 
     def record_validation(self, run: str, report: Mapping[str, Any]) -> None:
-        """Record a report (`Report.model_dump()`): the suite, and each check with expected and observed values."""
+        """Record a report (`Report.model_dump()`): the suite, each check, and the profiles of what was checked."""
         suite, results = report["suite"], report["results"]
         unmet = [result["severity"] for result in results if not result["success"]]
         rows = [
@@ -119,6 +120,23 @@ class History(Champions, Comparisons):
                 "expected, observed, unexpected_count, element_count, sample_ids, severity, type, arguments) VALUES %s",
                 rows,
             )
+            execute_values(
+                sql,
+                "INSERT INTO rec.profile (run, suite, subject, origin, measures, sketch) VALUES %s",
+                [
+                    (run, suite, p["subject"], p["origin"], *(json.dumps(p[part], allow_nan=False) for part in PROFILE))
+                    for p in report["profiles"]
+                ],
+            )
+
+    def profiles(self, run: str, suite: str) -> list[dict[str, Any]]:
+        """Return the profiles that a check of a run recorded: subject, origin, measures, sketch."""
+        names = ("subject", "origin", *PROFILE)
+        rows = self._rows(
+            f"SELECT {', '.join(names)} FROM rec.profile WHERE run = %s AND suite = %s ORDER BY subject",  # noqa: S608  ours
+            *(run, suite),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def record_training(  # noqa: PLR0917  a row has as many values as columns
         self,

@@ -47,6 +47,10 @@ class NoRecords:
     def record_validation(self, run: str, report: Mapping[str, Any]) -> None:
         """The report is in the artefact of the check."""
 
+    def profiles(self, run: str, suite: str) -> list[dict[str, Any]]:
+        """No check has recorded any."""
+        return []
+
     def record_training(  # noqa: PLR0917  as the history has them
         self,
         run: str,

@@ -24,6 +24,7 @@ RUN = "manual__2026-03-01T02:00:00+00:00"
 REPORT: dict[str, Any] = {
     "suite": "dataset",
     "success": False,
+    "profiles": [],
     "results": [
         {
             "expectation": "interactions cover the media",

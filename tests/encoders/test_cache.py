@@ -45,6 +45,27 @@ def test_what_was_appended_is_found(folder_store: Store) -> None:
     assert ["a" in known, "b" in known, "c" in known] == [True, True, False]
 
 
+def test_remarks_are_found(folder_store: Store) -> None:
+    """Beside the vector of the medium that they are about."""
+    cache_of(folder_store).append({"a": vector(1), "b": vector(2)}, {"c": "empty file"}, {"b": "silent"})
+    known = cache_of(folder_store).read({"a", "b", "c"})
+    assert (set(known.vectors), known.rejected, known.remarks) == ({"a", "b"}, {"c": "empty file"}, {"b": "silent"})
+
+
+def test_a_part_of_an_earlier_version_is_read(folder_store: Store) -> None:
+    """It has no remarks, and its media are not encoded again."""
+    cache_of(folder_store).append({"a": vector(1)}, {"b": "empty file"})
+    (key,) = parts(folder_store)
+    buffer = io.BytesIO()
+    pq.write_table(pq.read_table(io.BytesIO(folder_store.get(key))).drop_columns(["remark"]), buffer)
+    folder_store.delete(key)
+    folder_store.put(
+        f"{key.rpartition('/')[0]}/part-{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet", buffer.getvalue()
+    )
+    known = cache_of(folder_store).read({"a", "b"})
+    assert (list(known.vectors), known.rejected, known.remarks) == (["a"], {"b": "empty file"}, {})
+
+
 def test_only_what_is_wanted_is_read(folder_store: Store) -> None:
     """A night about few media does not hold the vectors of all."""
     cache_of(folder_store).append({name: vector(1) for name in "abcd"}, {"x": "empty file", "y": "empty file"})
@@ -88,7 +109,7 @@ def test_rejected_media_have_no_vector_in_the_file(folder_store: Store) -> None:
     """For those who read a part with other tools: the vector is null, not zeros."""
     cache_of(folder_store).append({"a": vector(2)}, {"b": "empty file"})
     table = pq.read_table(io.BytesIO(folder_store.get(parts(folder_store)[0])))
-    assert table.column_names == ["sha256", "reason", "vector"]
+    assert table.column_names == ["sha256", "reason", "vector", "remark"]
     assert table["vector"].to_pylist() == [[2.0, 2.0, 2.0], None]
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from tasks.__main__ import COMMANDS, summary
 from tasks.models import model_class
+from tasks.quality.drift import LIMITS
 from tasks.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,14 @@ def test_every_command_that_the_docs_type_exists() -> None:
     assert typed <= set(COMMANDS)
 
 
+def test_every_limit_of_a_change_is_in_the_docs() -> None:
+    """With the most that is accepted, its severity and its reason."""
+    rows = [line for line in PAGES[ROOT / "docs/validation.md"].splitlines() if line.startswith("| `")]
+    for name, limit in LIMITS.items():
+        (row,) = [line for line in rows if f"`{name}`" in line.split("|")[1]]
+        assert row.endswith(f"| {limit.most:g} | {limit.severity} | {limit.reason} |")
+
+
 def test_every_variable_that_the_code_reads_is_in_the_docs() -> None:
     """The docs name no other variables."""
     code = [path for folder in ("dags", "plugins", "tasks", "local") for path in (ROOT / folder).rglob("*.py")]
@@ -88,7 +97,7 @@ def test_every_threshold_of_a_preset_is_in_the_docs_with_its_default() -> None:
     for name, field in RunConfig.model_fields.items():
         form = {"modalities", "encoder", "features", "k_core", "split", "seed", "hyperparameters"}
         if not field.is_required() and name not in form:
-            default = json.dumps(field.default)
+            default = json.dumps(field.get_default(call_default_factory=True))
             assert re.search(rf"^\| `{name}` \| .* \| `{default}` \|$", USERS, re.MULTILINE), name
 
 

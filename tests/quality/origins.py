@@ -10,13 +10,15 @@ import pandas as pd
 
 from tasks.quality import Extracted
 
-ARTEFACTS: Any = {"current": {"align made from scan": True}, "counts": {"kept": (1, 1)}}  # of a sound night
+# Of a sound night before a first release.
+ARTEFACTS: Any = {"current": {"align made from scan": True}, "counts": {"kept": (1, 1)}, "last": {}}
 
 
 def sound_source(array: np.ndarray, keys: pd.DataFrame) -> Extracted:
     """What was extracted where `align` had nothing to leave out: the same rows, each the vector of its medium."""
     keys = keys.reindex(columns=["item_id", "sha256"]).astype("string").fillna("")
     return Extracted(
+        origin="enc@1",
         vectors=array.copy(),
         keys=keys,
         kept=frozenset(keys["item_id"]),
@@ -25,6 +27,7 @@ def sound_source(array: np.ndarray, keys: pd.DataFrame) -> Extracted:
         has_cached=np.ones(len(keys), dtype=bool),
         encoder="enc@1",
         planned="enc@1",
+        odd={},
         current={"extract made from scan": True},
         counts={"kept": (len(keys), len(keys))},
     )

@@ -40,9 +40,9 @@ class Result:
 
 def check(world: World, before: Mapping[str, float] | None = None, *, trust_ids: bool = False) -> dict[str, Result]:
     """The results about one feature, by the name of the expectation; none, if it cannot be measured."""
-    tables = agreement_tables(
-        {"text": world.rows}, {"text": world.ids}, world.log, LIMITS, before=before, trust_ids=trust_ids
-    )
+    known = {"text": world.ids}
+    contents = measure_content({"text": world.rows}, known, world.log, LIMITS.clearly_better)
+    tables = agreement_tables(contents, known, world.log, LIMITS, before=before, trust_ids=trust_ids)
     return {rule.name: Result.of(table, rule) for table in tables for rule in table.rules}
 
 
@@ -263,7 +263,8 @@ def test_the_rules_are_those_of_the_suite() -> None:
     world = make_world(GAPS, 1)
     for spoiled, success in ((world, True), (permute(world), True), (roll(1)(world), False)):
         arrays, known = {"text": spoiled.rows}, {"text": spoiled.ids}
-        report = validate("suite", agreement_tables(arrays, known, spoiled.log, LIMITS))
+        contents = measure_content(arrays, known, spoiled.log, LIMITS.clearly_better)
+        report = validate("suite", agreement_tables(contents, known, spoiled.log, LIMITS))
         assert report.success is success
         assert len(report.warnings) == (spoiled is not world)
 

@@ -12,12 +12,13 @@ import pytest
 
 from tasks.data import Interactions
 from tasks.errors import BadInput
-from tasks.quality import DatasetTables, Report, check_dataset
+from tasks.quality import DatasetTables, Report, Since, check_dataset
 from tests.quality.test_log_rows import BESIDE_LOG
 
 USERS, ITEMS, ALL, K = 30, 20, 26, 5
 ITEM_IDS = [f"film-{number:04d}" for number in range(ALL)]
 KEPT = np.array([number for number in range(ALL) if number % 5 != 4])[:ITEMS]  # some items were filtered away
+FIRST = Since(last=None, known={}, now=2_000_000_000, limits={})  # nothing is served yet
 REST = [row for row in range(ALL) if row not in KEPT]
 
 
@@ -29,7 +30,7 @@ class Prepared:
 
     def check(self) -> Report:
         """The report on this dataset, which ought to be a 5-core."""
-        return check_dataset(self.data, k=K)
+        return check_dataset(self.data, k=K, since=FIRST)
 
     def edit(self, name: str) -> pd.DataFrame:
         """A copy of one of the tables, put in its place."""
@@ -490,7 +491,7 @@ def test_every_expectation_has_a_fault(prepared: Prepared) -> None:
 @pytest.mark.slow
 def test_the_k_of_the_core_is_a_limit(prepared: Prepared) -> None:
     """The same users, of ten interactions each, are no 11-core."""
-    assert failed(check_dataset(prepared.data, k=11)) == {("k_core_holds", "users")}
+    assert failed(check_dataset(prepared.data, k=11, since=FIRST)) == {("k_core_holds", "users")}
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from tasks.data import Interactions
 from tasks.errors import BadInput
 from tasks.quality import EmbeddingLimits, Extracted, Report, check_embeddings
+from tasks.quality.drift import LIMITS
 from tests.quality.origins import ARTEFACTS, sound_sources
 from tests.quality.test_origins import ORIGIN_FAULTS
 
@@ -326,6 +327,7 @@ def test_every_expectation_has_a_fault(night: Night) -> None:
     """There is no expectation that cannot fail; those about origins have their faults in `test_origins`."""
     planted = {name for _, expectations, _ in FAULTS for name, _ in expectations}
     planted |= {name for _, names, _ in ORIGIN_FAULTS for name in names}
+    planted |= {f"drift_{name}" for name in LIMITS}  # `test_drift`
     assert {check.expectation for check in night.check().results} <= planted | {"vectors_are_mostly_apart"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from tasks.data import Interactions
 from tasks.quality.drift import LIMITS, drift_table
-from tasks.quality.profiles import DAY, Profile, discrepancy, kept_neighbours, profile_feature, profile_log
+from tasks.quality.profile import Profile
+from tasks.quality.profiles import DAY, discrepancy, kept_neighbours, profile_feature, profile_log
 from tasks.quality.report import Report
 from tasks.quality.suite import validate
 
@@ -35,14 +37,12 @@ class Feature:
     def profile(self, before: Profile | None = None) -> Profile:
         """Its profile."""
         media = np.array([f"medium of {one}" for one in self.ids])
-        return profile_feature("image", self.origin, self.array, self.ids, media, before)
+        return profile_feature("image", self.origin, self.array, self.ids, media, {}, before)
 
 
 def changes(now: Profile, before: Profile | None, **limits: float) -> Report:
     """The report on what has changed."""
-    table = drift_table(now, before, limits)
-    assert table is not None
-    return validate("drift", [table])
+    return validate("drift", [drift_table(now, before, limits)])
 
 
 def unmet(report: Report) -> set[tuple[str, str]]:
@@ -104,7 +104,12 @@ def test_vectors_of_another_encoder_are_not_compared() -> None:
     other = Feature.sound()
     other.origin, other.array = "enc@2", np.random.default_rng(5).normal(size=(ITEMS, 32)).astype(np.float32)
     report = changes(other.profile(before), before)
-    assert {check.expectation for check in report.results} == {"table_has_rows", "drift_same_media", "drift_rows_lost"}
+    assert {check.expectation for check in report.results} == {
+        "table_has_rows",
+        "drift_same_media",
+        "drift_odd_media",
+        "drift_rows_lost",
+    }
     assert report.success
 
 
@@ -121,8 +126,24 @@ def test_files_under_many_names_are_told() -> None:
     feature = Feature.sound()
     media = np.array([f"medium of {one}" for one in feature.ids])
     media[:40] = "one file"
-    profile = profile_feature("image", "enc@1", feature.array, feature.ids, media)
+    profile = profile_feature("image", "enc@1", feature.array, feature.ids, media, {})
     assert unmet(changes(profile, None)) == {("same_media", "warning")}
+
+
+@pytest.mark.parametrize(("odd", "told"), [(4, set()), (5, {("odd_media", "warning")})])
+def test_media_with_hardly_anything_in_them_are_told(odd: int, told: set[tuple[str, str]]) -> None:
+    """Where they are more than one in a hundred."""
+    feature = Feature.sound()
+    remarks = dict.fromkeys(feature.ids[:odd].tolist(), "silent") | {"no item": "silent"}
+    profile = profile_feature("image", "enc@1", feature.array, feature.ids, feature.ids, remarks)
+    report = changes(profile, None)
+    assert unmet(report) == told
+    assert f"{odd / ITEMS:.1%} silent" in {check.observed for check in report.results}
+
+
+def profile_of(log: Interactions, known: Mapping[str, np.ndarray] | None = None) -> Profile:
+    """Its profile, where all of its items are the catalogue."""
+    return profile_log(log, log.item_ids, known or {}, NOW)
 
 
 def log_of(users: int, days: int, *, first: int = 0, daily: int = 200) -> Interactions:
@@ -148,7 +169,7 @@ def test_a_log_that_grows_is_silent() -> None:
     """By a night of clicks and a few new users."""
     before = log_of(100, 30)
     grown = log_of(103, 31)
-    assert unmet(changes(profile_log(grown, ids_of(before), NOW), profile_log(before, None, NOW))) == set()
+    assert unmet(changes(profile_of(grown, ids_of(before)), profile_of(before))) == set()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +184,7 @@ def test_a_log_that_grows_is_silent() -> None:
 def test_a_change_of_the_log_is_told(log: Interactions, told: set[tuple[str, str]]) -> None:
     """Rows, users and clicks a day."""
     before = log_of(100, 30)
-    assert unmet(changes(profile_log(log, ids_of(before), NOW), profile_log(before, None, NOW))) == told
+    assert unmet(changes(profile_of(log, ids_of(before)), profile_of(before))) == told
 
 
 @pytest.mark.parametrize("time", [0, -5, NOW + 3 * DAY])
@@ -172,7 +193,7 @@ def test_a_time_that_no_click_has_is_told(time: int) -> None:
     log = log_of(20, 3)
     assert log.timestamps is not None
     log.timestamps[4] = time
-    assert unmet(changes(profile_log(log, None, NOW), None)) == {("times_odd", "warning")}
+    assert unmet(changes(profile_of(log), None)) == {("times_odd", "warning")}
 
 
 def test_a_limit_of_the_preset_goes_first() -> None:

@@ -14,6 +14,7 @@ from tasks.quality.agreement import AgreementLimits, agreement_tables
 from tasks.quality.content import measure_content
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+LIMITS = AgreementLimits()
 Features = Mapping[str, np.ndarray]
 
 
@@ -32,7 +33,9 @@ def failures(
 ) -> dict[str, set[str]]:
     """Feature -> the expectations that fail."""
     known = dict.fromkeys(features, ids)
-    tables = agreement_tables(features, known, log, AgreementLimits(), before=before)
+    tables = agreement_tables(
+        measure_content(features, known, log, LIMITS.clearly_better), known, log, LIMITS, before=before
+    )
     assert len(tables) == len(features)
     return {
         rule.column: {one.name for one in table.rules if not table.frame[str(one.arguments["column"])].item()}

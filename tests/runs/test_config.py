@@ -23,6 +23,22 @@ def test_overrides_win_and_none_leaves_the_preset() -> None:
     assert (config.seed, config.dataset) == (11, "demo")
 
 
+@pytest.mark.parametrize(
+    ("drift", "message"),
+    [
+        ("{rows_lsot: 0.5}", r"rows_lsot.*expected some of rows_lost, users_lost"),
+        ("{rows_lost: -1}", "drift"),
+        ("{rows_lost: much}", "drift"),
+    ],
+)
+def test_a_limit_of_a_change_must_be_one(tmp_path: Path, drift: str, message: str) -> None:
+    """An unknown name would be no limit; the known ones are named."""
+    path = tmp_path / "p.yaml"
+    path.write_text(f"dataset: d\nmodalities: [text]\nencoder: e\nmodels: [ease]\ndrift: {drift}\n")
+    with pytest.raises(BadInput, match=message):
+        load_config(str(path), {})
+
+
 def test_hyperparameters_of_models_that_the_run_leaves_out_stay(tmp_path: Path) -> None:
     """A preset may speak for more models than a run names."""
     path = tmp_path / "p.yaml"

@@ -143,7 +143,7 @@ def test_the_log_of_a_check_says_what_was_checked_and_where_the_report_is(
     for check in kept_report(night, "check-embeddings").results:
         said = f"{check.expectation} of {check.column}: expected {check.expected}, observed {check.observed}"
         assert any(message.startswith(said) for message in caplog.messages)
-    assert f"written to {night.url}/runs/{RUN}/check-embeddings: report.json" in caplog.messages
+    assert f"written to {night.url}/runs/{RUN}/check-embeddings: profiles.json, report.json" in caplog.messages
 
 
 def test_bad_embeddings_stop_the_run_with_evidence(
@@ -214,7 +214,7 @@ def test_a_bad_dataset_stops_the_run_with_evidence(
     arrays["text"][[3, 4]] = arrays["text"][[4, 3]]
     rewrite_aligned(night, "text.npy", arrays["text"])
     with pytest.raises(
-        ValidationFailed, match=r"^check-dataset: 2 of \d+ expectations failed, first rows_equal_their_source"
+        ValidationFailed, match=r"^check-dataset: 2 of \d+ expectations failed, first made_from_what_stands_there"
     ):
         check_dataset(run=RUN)
     assert recorded(metrics_dsn, "check-dataset")[3][0] == ("rows_equal_their_source", "text", ["003", "004"])

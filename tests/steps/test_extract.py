@@ -94,7 +94,8 @@ def test_every_item_gets_its_vector(any_store: Store, history: History, tiny: di
     closing = night("one")
     for modality in MODALITIES:
         assert closing[modality].pop("seconds") is not None
-        counts = {"found": 20, "cached": 0, "extracted": 20, "rejected": 0, "kept": 20}
+        odd = {"image": 20, "audio": 0, "text": 1}[modality]  # pictures of one colour, a text of four letters
+        counts = {"found": 20, "cached": 0, "extracted": 20, "rejected": 0, "kept": 20, "odd": odd}
         identity = tiny[modality].identity
         assert closing[modality] == {
             "feature": modality,
@@ -107,6 +108,20 @@ def test_every_item_gets_its_vector(any_store: Store, history: History, tiny: di
         manifest = extracted(any_store, "one", modality).manifest
         assert (manifest.counts, manifest.encoder) == (counts, identity)
         assert list(manifest.inputs) == ["runs/one/scan"]
+
+
+def test_media_with_hardly_anything_in_them_are_told_every_night(
+    shop: Store, caplog: pytest.LogCaptureFixture, tiny: dict[str, TinyEncoder]
+) -> None:
+    """Also by a night that found their vectors in the cache; they are used all the same."""
+    for run in ("one", "two"):
+        caplog.clear()
+        night(run)
+        remarks = extracted(shop, run, "text").text_frame("remarks.csv")
+        assert remarks[["item_id", "key", "remark"]].to_numpy().tolist() == [["1", key_of("text", "1"), "short"]]
+        assert f"{key_of('text', '1')} is short" in warnings_of(caplog)
+        assert item_ids(extracted(shop, run, "text")) == ITEMS
+    assert extracted(shop, "two", "text").manifest.counts["extracted"] == 0
 
 
 def test_after_three_items_arrived_only_those_are_encoded(

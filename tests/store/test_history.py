@@ -18,6 +18,14 @@ pytestmark = pytest.mark.services
 REPORT = {
     "suite": "embeddings",
     "success": False,
+    "profiles": [
+        {
+            "subject": "text",
+            "origin": "enc@1",
+            "measures": {"rows": 3.0, "cosine": 0.25},
+            "sketch": {"scale": 1.0, "fourier": [0.5], "neighbours": {"b": ["a"]}},
+        }
+    ],
     "results": [
         {
             "expectation": "rows_equal",
@@ -144,6 +152,7 @@ def test_a_retried_task_leaves_the_same_rows(history: History, metrics_dsn: str)
     assert rows(metrics_dsn, "SELECT count(*), max(attempt) FROM rec.training") == [(1, 2)]
     assert rows(metrics_dsn, "SELECT count(*) FROM rec.metric") == [(2,)]
     assert rows(metrics_dsn, "SELECT count(*) FROM rec.validation_result") == [(2,)]
+    assert rows(metrics_dsn, "SELECT count(*) FROM rec.profile") == [(1,)]
 
 
 def test_a_retry_with_fewer_metrics_leaves_none_behind(history: History, metrics_dsn: str) -> None:
@@ -192,6 +201,16 @@ def test_every_result_is_a_row_with_what_was_asked(history: History, metrics_dsn
     found = rows(metrics_dsn, "SELECT success, severity, type, arguments FROM rec.validation_result ORDER BY position")
     asked = ("ExpectColumnValuesToBeInSet", {"column": "good", "mostly": 1.0})
     assert found == [(True, "critical", *asked), (False, "warning", *asked)]
+
+
+def test_the_profiles_of_a_check_are_read_again(history: History, metrics_dsn: str) -> None:
+    """As they were recorded, and number by number in SQL; those of another check or run are not among them."""
+    history.start_run("r1", "d", {})
+    history.record_validation("r1", REPORT)
+    assert history.profiles("r1", "embeddings") == REPORT["profiles"]
+    assert history.profiles("r1", "dataset") == history.profiles("r2", "embeddings") == []
+    measured = rows(metrics_dsn, "SELECT dataset, run, subject, measure, value FROM rec.profile_measure ORDER BY 4")
+    assert measured == [("d", "r1", "text", "cosine", 0.25), ("d", "r1", "text", "rows", 3.0)]
 
 
 def test_the_first_release_becomes_champion(history: History) -> None:

@@ -1,0 +1,2 @@
+DROP VIEW rec.profile_measure;
+DROP TABLE rec.profile;
