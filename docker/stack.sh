@@ -5,8 +5,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_READER_SECRET_KEY"
-NAMES="OBJECT_STORE_ROOT_USER S3_ACCESS_KEY S3_READER_ACCESS_KEY AIRFLOW_FERNET_KEY DOCKER_GID"
+SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_MEDIA_SECRET_KEY S3_READER_SECRET_KEY"
+NAMES="OBJECT_STORE_ROOT_USER S3_ACCESS_KEY S3_MEDIA_ACCESS_KEY S3_READER_ACCESS_KEY AIRFLOW_FERNET_KEY DOCKER_GID"
 AIRFLOW="api-server scheduler dag-processor triggerer"
 SHORTEST=16
 
@@ -57,6 +57,7 @@ write_env() {
         echo "AIRFLOW_FERNET_KEY=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
         echo "OBJECT_STORE_ROOT_USER=root-$(secret | head -c 8)"
         echo "S3_ACCESS_KEY=recsys-tasks"
+        echo "S3_MEDIA_ACCESS_KEY=recsys-media"
         echo "S3_READER_ACCESS_KEY=recsys-reader"
         echo
         echo "# The engine's socket and its group. Limits of a task container: all CPUs and half of the memory of this machine."
@@ -117,7 +118,23 @@ check_mail() { # what stands in the JSON of a connection
     done
 }
 
-need_env() { [ -f .env ] || fail ".env is missing, expected it: 'make up' writes it, or restore yours"; }
+add_media_key() { # to an .env of an earlier version; no data depend on it
+    [ -z "$(value S3_MEDIA_ACCESS_KEY)$(value S3_MEDIA_SECRET_KEY)" ] || return 0
+    check_mode
+    user=recsys-media key=$(secret)
+    if [ "$(value S3_ACCESS_KEY)" = "$(value OBJECT_STORE_ROOT_USER)" ]; then # then 'provision' makes no users
+        user=$(value S3_ACCESS_KEY) key=$(value S3_SECRET_KEY)
+    fi
+    umask 077
+    { awk 1 .env && echo "S3_MEDIA_ACCESS_KEY=$user" && echo "S3_MEDIA_SECRET_KEY=$key"; } >.env.part
+    mv .env.part .env
+    echo "Added S3_MEDIA_ACCESS_KEY and S3_MEDIA_SECRET_KEY to .env: the key of tasks that decode media." >&2
+}
+
+need_env() {
+    [ -f .env ] || fail ".env is missing, expected it: 'make up' writes it, or restore yours"
+    add_media_key
+}
 
 compose() { docker compose "$@"; }
 
@@ -145,6 +162,7 @@ stop_outdated() { # an old scheduler must not run while the database is migrated
 make_env() {
     need_docker
     [ -f .env ] || write_env
+    need_env
     check_env
     check_mail
 }

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from local.errors import StackError
-from local.stack import BUCKET, Stack
+from local.s3 import BUCKET
+from local.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"

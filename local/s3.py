@@ -3,13 +3,16 @@
 Its parts (master, volume, filer, admin) listen on ports of their own, which by themselves ask nobody for a key: they
 would read, write and delete for every user of the machine. So all but the S3 API, which has its keys, speak TLS and
 accept only who shows the server's own certificate.
+
+It has two users: one may do everything, the other is for commands that decode media and writes only what they make.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +31,10 @@ PARTS = ("s3", "master", "volume", "filer", "admin")  # each listens on a port, 
 CERTIFICATE, KEY, SECURITY = "server.crt", "server.key", "security.toml"  # in its folder
 GRPC = (*PARTS, "client", "worker", "mq", "msg_broker", "msg_agent")  # SeaweedFS' names of who speaks gRPC
 HTTP = ("client", "master", "volume", "filer", "admin")  # and of who speaks HTTP; the S3 API is not among them
+BUCKET = "recsys"
+MEDIA_ACCESS, MEDIA_SECRET = "s3:media access", "s3:media secret"  # names of secrets of the state
+# MEDIA_WRITES in tasks/store/layout.py, whose package takes seconds to import.
+MEDIA_WRITES = ("embeddings/*", "quarantine/*", "runs/*/extract-*", "training/*", "weights/*")
 
 
 class S3(Service):
@@ -52,6 +59,7 @@ class S3(Service):
             f"-config_dir={self.folder()}",
             "mini",
             f"-dir={self.folder()}",
+            f"-s3.config={self._users_file()}",
             f"-ip={HOST}",
             f"-ip.bind={HOST}",
         ]
@@ -68,14 +76,16 @@ class S3(Service):
         return [*command, "-volume.preStopSeconds=0", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"]
 
     def prepare(self) -> None:
-        """Write a new certificate, and the file that makes every part ask for it; old ones would have to be trusted."""
+        """Write the users, and a new certificate with the file that makes every part ask for it.
+
+        An old certificate would have to be trusted.
+        """
         folder = self.folder()
+        for old in folder.glob("users-*.json"):
+            old.unlink()
+        write_private(self._users_file(), self._users().encode())
         write_certificate(folder / CERTIFICATE, folder / KEY, "the S3 server's own parts")
         write_private(folder / SECURITY, _security(folder).encode())
-
-    def settings(self) -> Mapping[str, str]:
-        """Return the keys of the only user with access."""
-        return {"AWS_ACCESS_KEY_ID": self._access_key(), "AWS_SECRET_ACCESS_KEY": self._secret_key()}
 
     def shut(self) -> bool:
         """End the server and remove the sockets that it leaves in /tmp."""
@@ -95,6 +105,8 @@ class S3(Service):
             "RECSYS_S3_ENDPOINT": self.endpoint,
             "RECSYS_S3_ACCESS_KEY": self._access_key(),
             "RECSYS_S3_SECRET_KEY": self._secret_key(),
+            "RECSYS_S3_MEDIA_ACCESS_KEY": self.state.secret(MEDIA_ACCESS),
+            "RECSYS_S3_MEDIA_SECRET_KEY": self.state.secret(MEDIA_SECRET),
             "RECSYS_S3_SECURE": "false",
         }
 
@@ -126,6 +138,23 @@ class S3(Service):
             region="us-east-1",  # given, so that the client does not request it
             http_client=pool,
         )
+
+    def _users(self) -> str:
+        """Text of SeaweedFS' file of users; `Write` is also the right to delete."""
+        media = [f"Read:{BUCKET}", f"List:{BUCKET}", *(f"Write:{BUCKET}/{pattern}" for pattern in MEDIA_WRITES)]
+        users = [
+            ("tasks", self._access_key(), self._secret_key(), ["Admin"]),
+            ("media", self.state.secret(MEDIA_ACCESS), self.state.secret(MEDIA_SECRET), media),
+        ]
+        identities = [
+            {"name": name, "credentials": [{"accessKey": access, "secretKey": secret}], "actions": actions}
+            for name, access, secret, actions in users
+        ]
+        return json.dumps({"identities": identities})
+
+    def _users_file(self) -> Path:
+        """Its path, which has its hash: with other users it is another command, so the server is started again."""
+        return self.folder() / f"users-{hashlib.sha256(self._users().encode()).hexdigest()[:16]}.json"
 
     def _access_key(self) -> str:
         return self.state.secret("s3:access")

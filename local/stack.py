@@ -20,11 +20,10 @@ from local.ports import HOST
 from local.postgres import Postgres
 from local.processes import end, find_marked
 from local.rest import Api
-from local.s3 import S3
+from local.s3 import BUCKET, S3
 from local.service import Service
 from local.state import State
 
-BUCKET = "recsys"
 GPU_POOL = "gpu"
 SETTLE = 20.0  # seconds for which servers that ran on without their database are watched
 # Settings that the task package and the DAGs take from the caller's environment; the stack sets all others.

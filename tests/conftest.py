@@ -133,6 +133,15 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         yield settings
 
 
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the endpoint of a server with MinIO's own users and policies."""
+    from tests.minio_server import start_minio
+
+    with start_minio(tmp_path_factory.mktemp("minio")) as endpoint:
+        yield endpoint
+
+
 @pytest.fixture
 def s3_store(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a store in a new bucket of a real S3 server; also sets the environment."""

@@ -20,6 +20,9 @@ from tasks.errors import BadInput
 
 MEDIA, INTERACTIONS, MATRICES = "media", "interactions", "matrices"  # the inputs of a dataset
 WEIGHTS, RELEASES = "weights", "releases"
+# All that commands write which decode media (extract, encode, train-encoder). Their key of the store writes nothing
+# else: no release, no input of a dataset, no other step of a run. `*` also stands for a slash.
+MEDIA_WRITES = ("embeddings/*", "quarantine/*", "runs/*/extract-*", "training/*", "weights/*")
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of datasets, models and encoders
 FEATURE = r"[a-z][a-z0-9_]{0,62}"  # part of file names, and of names of a model's parts: no dot, no dash
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import urllib3
 from minio import MinioAdmin
@@ -10,17 +11,12 @@ from minio.credentials import StaticProvider
 from minio.error import MinioAdminException
 
 from tasks.errors import TaskError, one_line
-from tasks.store.layout import RELEASES
+from tasks.store.layout import MEDIA_WRITES, RELEASES
 from tasks.store.s3 import PATIENCE
 
 READ_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads")
-READ_WRITE = (
-    "s3:GetObject",
-    "s3:PutObject",
-    "s3:DeleteObject",
-    "s3:AbortMultipartUpload",
-    "s3:ListMultipartUploadParts",
-)
+READ = ("s3:GetObject",)
+WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 
 
 class Users:
@@ -68,17 +64,23 @@ def reason(error: Exception) -> str:
 
 def may_use(bucket: str) -> dict[str, object]:
     """Return the tasks' policy: access to all objects of one bucket only; the bucket cannot be created or removed."""
-    return _policy(bucket, ("*", READ_WRITE))
+    return _policy(bucket, {"*": READ + WRITE})
+
+
+def may_decode_media(bucket: str) -> dict[str, object]:
+    """Return the policy of commands that decode media: reads all objects, writes what such commands make."""
+    return _policy(bucket, {"*": READ} | dict.fromkeys(MEDIA_WRITES, WRITE))
 
 
 def may_read_releases(bucket: str) -> dict[str, object]:
     """Return the consumers' policy: read access to releases only."""
-    return _policy(bucket, (f"{RELEASES}/*", ("s3:GetObject",)))
+    return _policy(bucket, {f"{RELEASES}/*": READ})
 
 
-def _policy(bucket: str, objects: tuple[str, tuple[str, ...]]) -> dict[str, object]:
-    pattern, actions = objects
-    statements = [(f"arn:aws:s3:::{bucket}", READ_BUCKET), (f"arn:aws:s3:::{bucket}/{pattern}", actions)]
+def _policy(bucket: str, objects: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
+    """`objects`: pattern of keys -> actions."""
+    resources = {f"arn:aws:s3:::{bucket}/{pattern}": actions for pattern, actions in objects.items()}
+    statements = [(f"arn:aws:s3:::{bucket}", READ_BUCKET), *resources.items()]
     return {
         "Version": "2012-10-17",
         "Statement": [

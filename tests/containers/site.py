@@ -204,6 +204,8 @@ def installation(folder: Path, mail_image: str | None) -> Site:
         settings |= {
             "S3_ACCESS_KEY": root["OBJECT_STORE_ROOT_USER"],
             "S3_SECRET_KEY": root["OBJECT_STORE_ROOT_PASSWORD"],
+            "S3_MEDIA_ACCESS_KEY": root["OBJECT_STORE_ROOT_USER"],
+            "S3_MEDIA_SECRET_KEY": root["OBJECT_STORE_ROOT_PASSWORD"],
         }
     if mail_image:
         settings["MAIL_IMAGE"] = mail_image

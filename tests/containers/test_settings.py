@@ -17,7 +17,7 @@ pytestmark = pytest.mark.containers
 def mine(site: Site, tmp_path: Path) -> Site:
     """A copy of the project with the .env of the installation, to be spoilt."""
     other = installation(copied(tmp_path), None)
-    for name in ("S3_SECRET_KEY", "OBJECT_STORE_ROOT_PASSWORD"):
+    for name in ("S3_SECRET_KEY", "S3_MEDIA_SECRET_KEY", "OBJECT_STORE_ROOT_PASSWORD"):
         other.settings.pop(name, None)
     (other.folder / ".env").touch(mode=0o600)
     (other.folder / ".env").write_text((site.folder / ".env").read_text())
@@ -38,7 +38,7 @@ def test_secrets_are_generated_long_different_and_kept_to_their_owner(site: Site
     path = site.folder / ".env"
     lines = [line.partition("=") for line in path.read_text().splitlines()]
     secrets = [value for name, _, value in lines if name.endswith(("_PASSWORD", "_SECRET", "SECRET_KEY", "FERNET_KEY"))]
-    assert len(secrets) == len(set(secrets)) == 11
+    assert len(secrets) == len(set(secrets)) == 12
     assert min(map(len, secrets)) >= 30
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert ".env\n" in (site.folder / ".gitignore").read_text()

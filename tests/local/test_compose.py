@@ -78,6 +78,32 @@ def test_airflow_takes_the_run_ids_that_commands_take() -> None:
     assert composed("scheduler")["environment"]["AIRFLOW__SCHEDULER__ALLOWED_RUN_ID_PATTERN"] == RUN_IDS
 
 
+def environment_of(text: str) -> dict[str, str]:
+    """Of an env file."""
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def test_tasks_that_decode_media_get_the_same_but_a_lesser_key_and_no_database() -> None:
+    """In the nightly runs, and typed by hand."""
+    made = composed("airflow-init")["environment"]
+    tasks, media = environment_of(made["TASKS_ENV"]), environment_of(made["MEDIA_ENV"])
+    assert composed("scheduler")["environment"]["RECSYS_MEDIA_ENV_FILE"] == "/run/recsys/media.env"
+    by_hand, lesser = (composed(name)["environment"] for name in ("tasks", "media"))
+    for full, less in ((tasks, media), (by_hand, lesser)):
+        changed = {name for name in full if less.get(name) != full[name]}
+        assert changed == {"RECSYS_S3_ACCESS_KEY", "RECSYS_S3_SECRET_KEY", "RECSYS_METRICS_DSN"}
+        assert set(less) <= set(full)
+        assert less.get("RECSYS_METRICS_DSN", "none") == "none"
+        for part in ("ACCESS", "SECRET"):
+            setting = less[f"RECSYS_S3_{part}_KEY"]
+            assert setting.startswith(f"${{S3_MEDIA_{part}_KEY:?")
+            assert composed("store-init")["environment"][f"RECSYS_S3_MEDIA_{part}_KEY"] == setting
+    passwords = re.compile("POSTGRES|METRICS|AIRFLOW|ROOT|READER|{S3_SECRET")
+    assert not passwords.search(made["MEDIA_ENV"])
+    service, other = composed("tasks"), composed("media")
+    assert {name for name in service if service[name] != other.get(name)} == {"environment", "build"}
+
+
 def interpolate(text: str, settings: dict[str, str]) -> str:
     """Fill in `${NAME:-default}` and `${NAME:+instead}` as Compose does, the innermost first."""
 

@@ -22,7 +22,7 @@ TARGETS = re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encod
 VARIABLE = re.compile(r"\bRECSYS_[A-Z][A-Z0-9_]*[A-Z0-9]\b")
 INNER = {"RECSYS_RUN_URL", "RECSYS_STACK", "RECSYS_TASK"}  # set by one process for its children, never by users
 LINK = re.compile(r"(?<!`)!?\[[^\]]*\]\(([^)\s]+)\)")
-TYPED = re.compile(r"(?:python -m tasks|run --rm(?: -\S+(?: \S+:\S+)?)* tasks) ([a-z][a-z-]+)")
+TYPED = re.compile(r"(?:python -m tasks|run --rm(?: -\S+(?: \S+:\S+)?)* (?:tasks|media)) ([a-z][a-z-]+)")
 
 
 def test_every_make_target_that_the_docs_name_exists() -> None:

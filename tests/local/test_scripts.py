@@ -135,6 +135,62 @@ def test_an_env_that_others_can_read_is_refused(machine: Machine, command: str, 
     assert machine.stack("env").returncode == 0
 
 
+def take_out(machine: Machine, *names: str) -> str:
+    """Make .env that of a version before these settings; its text, which ends without a newline."""
+    env = machine.checkout / ".env"
+    lines = [line for line in env.read_text().splitlines() if line.partition("=")[0] not in names]
+    env.write_text("\n".join(lines))
+    return env.read_text()
+
+
+def test_an_env_of_an_earlier_version_gets_the_key_of_tasks_that_decode_media(machine: Machine) -> None:
+    """Once, with a secret of its own; all other lines and the mode stay. Whatever is typed first, for Compose asks."""
+    machine.compose("2.40.3")
+    machine.stack("env")
+    names = ("S3_MEDIA_ACCESS_KEY", "S3_MEDIA_SECRET_KEY")
+    before, secrets = take_out(machine, *names), set()
+    for command in ("env", "status"):
+        take_out(machine, *names)
+        done = machine.stack(command)
+        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+        assert done.stderr.startswith("Added S3_MEDIA_ACCESS_KEY and S3_MEDIA_SECRET_KEY to .env")
+        text = (machine.checkout / ".env").read_text()
+        assert text.startswith(before + "\n")
+        found = machine.settings()
+        assert found["S3_MEDIA_ACCESS_KEY"] == "recsys-media"
+        assert len(found["S3_MEDIA_SECRET_KEY"]) == 32
+        assert found["S3_MEDIA_SECRET_KEY"] not in {found["S3_SECRET_KEY"], *secrets}
+        secrets.add(found["S3_MEDIA_SECRET_KEY"])
+        assert stat.S_IMODE((machine.checkout / ".env").stat().st_mode) == 0o600
+        assert machine.stack("env").stderr == ""
+        assert (machine.checkout / ".env").read_text() == text
+
+
+def test_where_the_tasks_have_roots_key_so_have_those_that_decode_media(machine: Machine) -> None:
+    """There no users are created, so a new key would be that of nobody."""
+    machine.compose("2.40.3")
+    machine.stack("env")
+    take_out(machine, "S3_MEDIA_ACCESS_KEY", "S3_MEDIA_SECRET_KEY", "S3_ACCESS_KEY", "S3_SECRET_KEY")
+    root = [machine.settings()[f"OBJECT_STORE_ROOT_{part}"] for part in ("USER", "PASSWORD")]
+    with (machine.checkout / ".env").open("a") as file:
+        file.write(f"\nS3_ACCESS_KEY={root[0]}\nS3_SECRET_KEY={root[1]}\n")
+    assert machine.stack("env").returncode == 0
+    assert [machine.settings()[f"S3_MEDIA_{part}_KEY"] for part in ("ACCESS", "SECRET")] == root
+
+
+def test_half_a_key_is_named_and_not_replaced(machine: Machine) -> None:
+    """Somebody has begun to choose one; and one that the shell has is not written."""
+    machine.compose("2.40.3")
+    machine.stack("env")
+    take_out(machine, "S3_MEDIA_SECRET_KEY")
+    done = machine.stack("env")
+    assert done.returncode == 1
+    assert done.stderr.startswith("S3_MEDIA_SECRET_KEY is missing in .env, expected a value")
+    before = take_out(machine, "S3_MEDIA_ACCESS_KEY")
+    assert machine.stack("env", S3_MEDIA_ACCESS_KEY="mine", S3_MEDIA_SECRET_KEY="Jq3-xV9_wT5-rB7_kL1").returncode == 0
+    assert (machine.checkout / ".env").read_text() == before
+
+
 @pytest.mark.parametrize(("name", "value"), [("SMTP_PASSWORD", 'a"b'), ("SMTP_USER", "a\\b"), ("SMTP_HOST", '","x":"')])
 def test_a_mail_setting_that_would_break_its_json_is_refused(machine: Machine, name: str, value: str) -> None:
     """It would end the connection in the middle, and Airflow would show what is left."""

@@ -293,7 +293,7 @@ def test_an_env_file_that_cannot_be_read_is_named(site: Site, content: str | Non
 def test_what_the_env_file_says_goes_before_what_limits_imply(site: Site) -> None:
     """An operator may know better."""
     site.env_file.write_text("RECSYS_MEMORY_GIB=1\nRECSYS_THREADS=7\n")
-    found = read_environment(str(site.env_file))
+    found = read_environment("RECSYS_TASK_ENV_FILE")
     assert (found["RECSYS_MEMORY_GIB"], found["RECSYS_THREADS"]) == ("1", "7")
 
 

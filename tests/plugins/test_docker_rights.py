@@ -132,9 +132,10 @@ def test_a_limit_of_cpus_that_is_no_number_is_an_error(monkeypatch: pytest.Monke
 def test_a_part_of_a_cpu_is_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Libraries take 0 threads for all CPUs of the host, or refuse; three quarters of the memory are for a model."""
     (tmp_path / "tasks.env").write_text("RECSYS_STORE=s3://films\nRECSYS_DEVICE=\n")
+    monkeypatch.setenv("RECSYS_TASK_ENV_FILE", str(tmp_path / "tasks.env"))
     for limit, threads in (("0.5", "1"), ("2.9", "2")):
         monkeypatch.setenv("RECSYS_TASK_CPUS", limit)
-        assert read_environment(str(tmp_path / "tasks.env")) == {
+        assert read_environment("RECSYS_TASK_ENV_FILE") == {
             "RECSYS_STORE": "s3://films",
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
@@ -192,3 +193,30 @@ def test_a_retry_removes_its_own_left_overs_and_asks_for_no_more_than_its_rights
     assert asked["labels"] == labels(HERE, MARK)
     assert asked["volumes"] == [SCRATCH]
     assert asked["host_config"] == {**rights(), "network_mode": HERE, "device_requests": None}
+
+
+@pytest.mark.parametrize(
+    ("command", "store"), [("train", "tasks"), ("extract", "media"), ("encode", "media"), ("train-encoder", "media")]
+)
+def test_a_container_that_decodes_media_gets_the_file_with_fewer_rights(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, store: str
+) -> None:
+    """Its whole environment is of that file, but for the address of the run and what follows from the limits."""
+    monkeypatch.setenv("RECSYS_TASK_IMAGE", "recsys-tasks")
+    monkeypatch.setenv("RECSYS_TASK_NETWORK", HERE)
+    for name in ("tasks", "media"):
+        (tmp_path / name).write_text(f"RECSYS_S3_ACCESS_KEY={name}\n")
+    (tmp_path / "tasks").write_text("RECSYS_S3_ACCESS_KEY=tasks\nRECSYS_METRICS_DSN=postgresql://a:b@c/d\n")
+    monkeypatch.setenv("RECSYS_TASK_ENV_FILE", str(tmp_path / "tasks"))
+    monkeypatch.setenv("RECSYS_MEDIA_ENV_FILE", str(tmp_path / "media"))
+    monkeypatch.setattr(DockerTask, "cli", engine)
+    task = DockerTask(task_id="another-name", command=[command, "--run", "r"])
+    with pytest.raises(Failed, match="was removed while"):
+        execute(task, TaskInstance())
+    found = engine.created[0]["environment"]
+    assert found["RECSYS_S3_ACCESS_KEY"] == store
+    assert ("RECSYS_METRICS_DSN" in found) == (store == "tasks")
+    monkeypatch.delenv("RECSYS_MEDIA_ENV_FILE")
+    if store == "media":
+        with pytest.raises(FailedForGood, match="RECSYS_MEDIA_ENV_FILE is not set"):
+            execute(task, TaskInstance())

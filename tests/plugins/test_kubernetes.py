@@ -27,6 +27,7 @@ def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECSYS_TASK_IMAGE", "example.org/recsys-tasks:1")
     monkeypatch.setenv("RECSYS_TASK_NAMESPACE", "recsys")
     monkeypatch.setenv("RECSYS_TASK_SECRET", "recsys-store")
+    monkeypatch.setenv("RECSYS_MEDIA_SECRET", "recsys-store-media")
     monkeypatch.setenv("RECSYS_TASK_GPUS", "1")
 
 
@@ -40,18 +41,45 @@ def pod_of(task: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_task_of_the_dags_is_a_valid_pod(version: str) -> None:
     """By the published schema, strictly: an unknown or misspelt field is an error."""
+    tasks = pod_tasks()
+    for task in tasks:
+        kubernetes_validate.validate(pod_of(task), version, strict=True)
+    assert len(tasks) >= 6
+
+
+def pod_tasks() -> list[PodTask]:
+    """Every task of every DAG that runs a command."""
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(control_plane.ROOT / "dags"))
     assert not bag.import_errors
-    checked = 0
-    for dag in bag.dags.values():
-        for task in dag.tasks:
-            real = task.unmap({"command": ["train", "--model", "bpr"]}) if task.is_mapped else task
-            if isinstance(real, PodTask):
-                kubernetes_validate.validate(pod_of(real), version, strict=True)
-                checked += 1
-    assert checked >= 6
+    tasks = [task for dag in bag.dags.values() for task in dag.tasks]
+    real = [task.unmap({"command": [task.task_id, "bpr"]}) if task.is_mapped else task for task in tasks]
+    return [task for task in real if isinstance(task, PodTask)]
+
+
+def test_of_every_dag_the_tasks_that_decode_media_have_the_lesser_secret_and_no_others() -> None:
+    """By the command, whatever a DAG calls the task: nobody who writes a DAG has to think of it."""
+    found = {str(task.command[0]): secret_of(pod_of(task)) for task in pod_tasks()}
+    assert found.pop("extract") == "recsys-store-media"
+    assert {"scan", "train", "publish", "promote", "discover"} <= set(found)
+    assert set(found.values()) == {"recsys-store"}
+    for command in ("encode", "train-encoder"):  # which no DAG runs yet
+        pod = pod_of(container(command, "--run", "r", task_id="another-name"))
+        assert secret_of(pod) == "recsys-store-media"
+
+
+def secret_of(pod: dict[str, Any]) -> str:
+    """The Secret that is the environment of its only container."""
+    ((source,),) = [made["envFrom"] for made in pod["spec"]["containers"]]
+    return str(source["secretRef"]["name"])
+
+
+def test_without_the_lesser_secret_media_are_not_decoded_with_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting is named."""
+    monkeypatch.delenv("RECSYS_MEDIA_SECRET")
+    with pytest.raises(FailedForGood, match="RECSYS_MEDIA_SECRET is not set"):
+        pod_of(container("extract", "--run", "r"))
 
 
 def test_the_schema_would_refuse_a_pod_that_is_not_one() -> None:

@@ -247,6 +247,61 @@ def test_the_command_gets_its_own_settings_and_none_of_airflows(bench: Bench, mo
     assert seen["RECSYS_S3_SECRET_KEY"] == "x"
 
 
+STORE = {
+    "RECSYS_STORE": "s3://films",
+    "RECSYS_S3_ENDPOINT": "127.0.0.1:9000",
+    "RECSYS_S3_ACCESS_KEY": "tasks",
+    "RECSYS_S3_SECRET_KEY": "key of the tasks",
+    "RECSYS_S3_MEDIA_ACCESS_KEY": "media",
+    "RECSYS_S3_MEDIA_SECRET_KEY": "key of media",
+    "RECSYS_METRICS_DSN": "postgresql://metrics:word@127.0.0.1/metrics",
+    "RECSYS_S3_ROOT_PASSWORD": "key of root",
+    "PGPASSWORD": "word",
+    "AIRFLOW_HOME": "where Airflow's password lies",
+}
+
+
+@pytest.mark.parametrize("command", ["extract", "encode", "train-encoder"])
+def test_a_command_that_decodes_media_gets_no_database_and_a_lesser_key(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Of all keys and passwords, its environment has this one."""
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, value)
+    bench.run("import json, os; open('seen', 'w').write(json.dumps(dict(os.environ)))", command, "--run", "r")
+    seen = json.loads((bench.home / "seen").read_text())
+    assert {name: value for name, value in seen.items() if name in STORE} == {
+        "RECSYS_STORE": "s3://films",
+        "RECSYS_S3_ENDPOINT": "127.0.0.1:9000",
+        "RECSYS_S3_ACCESS_KEY": "media",
+        "RECSYS_S3_SECRET_KEY": "key of media",
+    }
+
+
+def test_any_other_command_gets_the_key_of_the_tasks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the database."""
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, value)
+    bench.run("import json, os; open('seen', 'w').write(json.dumps(dict(os.environ)))", "publish", "--run", "r")
+    seen = json.loads((bench.home / "seen").read_text())
+    for name in ("RECSYS_S3_ACCESS_KEY", "RECSYS_S3_SECRET_KEY", "RECSYS_METRICS_DSN"):
+        assert seen[name] == STORE[name]
+
+
+@pytest.mark.parametrize("missing", ["RECSYS_S3_MEDIA_ACCESS_KEY", "RECSYS_S3_MEDIA_SECRET_KEY"])
+def test_without_the_lesser_key_media_are_not_decoded_with_the_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """The setting is named; a folder in place of a bucket needs no key."""
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    with pytest.raises(FailedForGood, match=f"^{missing} is not set, expected it in"):
+        bench.run("", "extract", "--run", "r")
+    monkeypatch.setenv("RECSYS_STORE", "file:///films")
+    execute(ProcessTask(task_id="extract", command=["extract", "--run", "r"]), bench.ti)
+
+
 def test_secrets_are_masked_in_logs_and_absent_from_what_is_rendered(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

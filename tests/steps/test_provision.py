@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from local.ports import HOST, free_port
 from tasks.__main__ import main
 from tasks.errors import BadInput
 from tasks.store import open_history, open_store
 from tasks.store.s3 import S3Store
+from tests.minio_server import ROOT
 
 pytestmark = pytest.mark.services
-ROOT = ("root-user", "root-password-1")
 TASKS = ("tasks-user", "tasks-secret-1")
 READER = ("reader-user", "reader-secret-1")
+MEDIA = ("media-user", "media-secret-1")
 BUCKET = "films"
-SECONDS = 60.0
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Endpoint of JuiceFS's gateway, which is MinIO's server, users and policies included, before a folder."""
-    folder, program = tmp_path_factory.mktemp("minio"), str(Path(sys.executable).parent / "juicefs")
-    meta, port = f"sqlite3://{folder / 'meta.db'}", free_port()
-    format_words = ["format", "--no-update", "--storage", "file", "--bucket", f"{folder / 'objects'}/", meta, "test"]
-    subprocess.run([program, *format_words], check=True, capture_output=True)
-    metrics = f"{HOST}:{free_port({port})}"
-    words = ["gateway", "--multi-buckets", "--no-banner", "--no-usage-report", "--metrics", metrics]
-    words += ["--cache-dir", str(folder / "cache"), meta, f"{HOST}:{port}"]
-    settings = {
-        "MINIO_ROOT_USER": ROOT[0],
-        "MINIO_ROOT_PASSWORD": ROOT[1],
-        "HOME": str(folder),
-        "PATH": os.defpath,
-    }
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", program, *words], env=settings, stdout=log, stderr=log
-        )
-        deadline = time.monotonic() + SECONDS
-        while not healthy(f"http://{HOST}:{port}/minio/health/live"):
-            assert server.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield f"{HOST}:{port}"
-        server.terminate()
-        server.wait(SECONDS)
-
-
-def healthy(url: str) -> bool:
-    """Whether something answers there."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -77,6 +30,8 @@ def _settings(minio: str, empty_dsn: str, monkeypatch: pytest.MonkeyPatch) -> No
         "RECSYS_S3_SECURE": "false",
         "RECSYS_S3_ACCESS_KEY": TASKS[0],
         "RECSYS_S3_SECRET_KEY": TASKS[1],
+        "RECSYS_S3_MEDIA_ACCESS_KEY": MEDIA[0],
+        "RECSYS_S3_MEDIA_SECRET_KEY": MEDIA[1],
         "RECSYS_S3_READER_ACCESS_KEY": READER[0],
         "RECSYS_S3_READER_SECRET_KEY": READER[1],
         "RECSYS_S3_ROOT_USER": ROOT[0],
@@ -97,7 +52,7 @@ def test_bucket_users_and_schema_are_made_and_repeating_is_safe(capsys: pytest.C
     for _ in range(2):
         assert main(["provision"]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert said == {"bucket": BUCKET, "users": [TASKS[0], READER[0]], "migrations": []}
+    assert said == {"bucket": BUCKET, "users": [TASKS[0], MEDIA[0], READER[0]], "migrations": []}
     store = open_store()
     store.put("runs/r/scan/x", b"1")
     assert (store.get("runs/r/scan/x"), [info.key for info in store.list("runs/")]) == (b"1", ["runs/r/scan/x"])
@@ -151,8 +106,9 @@ def test_a_new_secret_takes_the_place_of_the_old(minio: str, monkeypatch: pytest
 def test_a_server_without_users_is_an_error_that_says_what_to_do(
     s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With root's key for the tasks none are created, and that is said."""
+    """With root's key for the tasks none are created; that of commands that decode media has to be known."""
     root = (s3_server["RECSYS_S3_ACCESS_KEY"], s3_server["RECSYS_S3_SECRET_KEY"])
+    monkeypatch.setenv("RECSYS_STORE", "s3://recsys")
     monkeypatch.setenv("RECSYS_S3_ENDPOINT", s3_server["RECSYS_S3_ENDPOINT"])
     monkeypatch.setenv("RECSYS_S3_ROOT_USER", root[0])
     monkeypatch.setenv("RECSYS_S3_ROOT_PASSWORD", root[1])
@@ -160,12 +116,33 @@ def test_a_server_without_users_is_an_error_that_says_what_to_do(
     assert "give the tasks the root user's key and no users are created" in capsys.readouterr().err
     monkeypatch.setenv("RECSYS_S3_ACCESS_KEY", root[0])
     monkeypatch.setenv("RECSYS_S3_SECRET_KEY", root[1])
-    assert main(["provision"]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["users"] == []
+    assert main(["provision"]) == 1
+    assert "does not know user media-user (RECSYS_S3_MEDIA_ACCESS_KEY)" in capsys.readouterr().err
+    made_by_hand = (s3_server["RECSYS_S3_MEDIA_ACCESS_KEY"], s3_server["RECSYS_S3_MEDIA_SECRET_KEY"])
+    for user in (made_by_hand, root):
+        monkeypatch.setenv("RECSYS_S3_MEDIA_ACCESS_KEY", user[0])
+        monkeypatch.setenv("RECSYS_S3_MEDIA_SECRET_KEY", user[1])
+        assert main(["provision"]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["users"] == []
 
 
 @pytest.mark.usefixtures("_settings")
-@pytest.mark.parametrize("name", ["RECSYS_S3_ROOT_PASSWORD", "RECSYS_S3_READER_SECRET_KEY", "RECSYS_STORE"])
+def test_two_users_of_one_name_are_refused(
+    minio: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One would get the rights of the other, and nobody would see it; what they may do stays."""
+    assert main(["provision"]) == 0
+    monkeypatch.setenv("RECSYS_S3_MEDIA_ACCESS_KEY", TASKS[0])
+    assert main(["provision"]) == 2
+    assert f"RECSYS_S3_ACCESS_KEY is {TASKS[0]}, as that of another user is" in capsys.readouterr().err
+    open_store().put("releases/x", b"")
+
+
+@pytest.mark.usefixtures("_settings")
+@pytest.mark.parametrize(
+    "name",
+    ["RECSYS_S3_ROOT_PASSWORD", "RECSYS_S3_MEDIA_SECRET_KEY", "RECSYS_S3_READER_SECRET_KEY", "RECSYS_STORE"],
+)
 def test_a_setting_that_is_missing_is_named(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

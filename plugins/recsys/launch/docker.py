@@ -2,7 +2,8 @@
 
 Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NETWORK, the network of store
 and database; RECSYS_TASK_ENV_FILE, a file of NAME=value lines with their addresses and passwords, which only the
-container gets; RECSYS_TASK_MEMORY and RECSYS_TASK_CPUS, its limits; DOCKER_HOST, the engine or its proxy.
+container gets; RECSYS_MEDIA_ENV_FILE, the same for commands that decode media, with fewer rights; RECSYS_TASK_MEMORY
+and RECSYS_TASK_CPUS, the limits; DOCKER_HOST, the engine or its proxy.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from docker.utils.socket import STDERR, STDOUT, frames_iter
 
 from recsys.launch.lines import Lines, Output
 from recsys.launch.outcome import KILLED, Failed, FailedForGood, out_of_memory, settle
-from recsys.launch.settings import RUN_URL, hide_secrets, memory_limit, require_setting
+from recsys.launch.settings import MEDIA_COMMANDS, RUN_URL, hide_secrets, memory_limit, require_setting
 from recsys.links import run_url
 from recsys.made import LINKS
 
@@ -66,7 +67,8 @@ class DockerTask(DockerOperator):
         mark = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}|{ti.map_index}"
         for left_over in remove_containers(self.cli, site, mark):
             self.log.warning("removed container %s, left over from an earlier attempt of this task", left_over)
-        environment = read_environment(require_setting("RECSYS_TASK_ENV_FILE"))
+        setting = "RECSYS_MEDIA_ENV_FILE" if words[0] in MEDIA_COMMANDS else "RECSYS_TASK_ENV_FILE"
+        environment = read_environment(setting)
         environment[RUN_URL] = run_url(ti.dag_id, ti.run_id)
         hide_secrets(environment)
         devices = self._devices(image, environment) if self.gpu else None
@@ -175,14 +177,13 @@ def cpu_limit() -> float:
         raise FailedForGood(f"RECSYS_TASK_CPUS is {value!r}, expected a number of CPUs such as 1.5") from error
 
 
-def read_environment(path: str) -> dict[str, str]:
-    """The environment of a task: what the file says, and what the limits of the container imply unless it says so."""
+def read_environment(setting: str) -> dict[str, str]:
+    """The environment of a task: what the file says that `setting` names, and what the limits imply unless it does."""
+    path = require_setting(setting)
     try:
         variables: dict[str, str] = parse_env_file(path)
     except (OSError, DockerException) as error:
-        raise FailedForGood(
-            f"{path} (RECSYS_TASK_ENV_FILE) cannot be read, expected lines of NAME=value: {error}"
-        ) from error
+        raise FailedForGood(f"{path} ({setting}) cannot be read, expected lines of NAME=value: {error}") from error
     threads = str(max(1, int(cpu_limit())))  # libraries see the CPUs of the host, not those of the container
     planned = parse_bytes(memory_limit(UNIT)) * SHARE / 2**30
     implied = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RECSYS_THREADS"), threads)

@@ -1,9 +1,10 @@
 """Launcher `kubernetes`: a command of the task package as a pod with minimal rights.
 
 Settings, in the environment of the scheduler: RECSYS_TASK_IMAGE; RECSYS_TASK_NAMESPACE, the namespace of the pods;
-RECSYS_TASK_SECRET, the Secret there whose keys are the environment of a task (addresses, passwords); RECSYS_TASK_MEMORY
-and RECSYS_TASK_CPUS, its limits as Kubernetes writes quantities; RECSYS_TASK_GPUS, the number of GPUs of a task that
-uses them.
+RECSYS_TASK_SECRET, the Secret there whose keys are the environment of a task (addresses, passwords);
+RECSYS_MEDIA_SECRET, the same for commands that decode media, with fewer rights; RECSYS_TASK_MEMORY and
+RECSYS_TASK_CPUS, the limits as Kubernetes writes quantities; RECSYS_TASK_GPUS, the number of GPUs of a task that uses
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s  # type: ignore[import-untyped]
 
 from recsys.launch.outcome import KILLED, out_of_memory, settle
-from recsys.launch.settings import RUN_URL, memory_limit, require_setting
+from recsys.launch.settings import MEDIA_COMMANDS, RUN_URL, memory_limit, require_setting
 from recsys.links import run_url
 from recsys.made import LINKS
 
@@ -77,8 +78,7 @@ class PodTask(KubernetesPodOperator):
         if context is not None:
             variables[RUN_URL] = run_url(context["ti"].dag_id, context["ti"].run_id)
         self.env_vars = [k8s.V1EnvVar(name=name, value=value) for name, value in variables.items()]
-        secret = k8s.V1SecretEnvSource(name=os.environ.get("RECSYS_TASK_SECRET") or "recsys-tasks")
-        self.env_from = [k8s.V1EnvFromSource(secret_ref=secret)]
+        self.env_from = [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=secret_of(self.arguments[0])))]
         return super().build_pod_request_obj(context, dry_run=dry_run)
 
     def cleanup(
@@ -101,6 +101,13 @@ class PodTask(KubernetesPodOperator):
         if ending.reason == "OOMKilled":
             code, sentence = KILLED, out_of_memory(memory_limit(UNIT))
         settle(context, words, code, sentence)
+
+
+def secret_of(command: str) -> str:
+    """The name of the Secret whose keys are the environment of a command."""
+    if command in MEDIA_COMMANDS:
+        return require_setting("RECSYS_MEDIA_SECRET")
+    return os.environ.get("RECSYS_TASK_SECRET") or "recsys-tasks"
 
 
 def find_ending(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:

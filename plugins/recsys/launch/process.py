@@ -16,7 +16,7 @@ from airflow.sdk import BaseOperator
 
 from recsys.launch.lines import LONGEST_LINE, Lines, Output
 from recsys.launch.outcome import settle
-from recsys.launch.settings import RUN_URL, hide_secrets, require_setting
+from recsys.launch.settings import MEDIA_COMMANDS, RUN_URL, find_secret, hide_secrets, require_setting
 from recsys.links import run_url
 from recsys.made import LINKS
 
@@ -27,7 +27,13 @@ MARK = "RECSYS_TASK"  # environment variable with the task instance of a process
 UNBUFFERED = "PYTHONUNBUFFERED"  # so that lines are logged at once, not in blocks of 8 KiB
 GRACE = 3.0  # seconds between TERM and KILL; Airflow kills the task's process 5 s after its TERM
 DRAIN = 5.0  # seconds to read the rest of the pipes if the command has ended but other processes hold them open
-AIRFLOWS_OWN = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "_AIRFLOW")
+AIRFLOWS_OWN = ("AIRFLOW_", "_AIRFLOW")
+# What a command that decodes media does not get, beside our secrets: the way to the database.
+DATABASE = ("RECSYS_METRICS_DSN", "PG")
+MEDIA_KEY = {  # what it gets instead
+    "RECSYS_S3_ACCESS_KEY": "RECSYS_S3_MEDIA_ACCESS_KEY",
+    "RECSYS_S3_SECRET_KEY": "RECSYS_S3_MEDIA_SECRET_KEY",
+}
 
 
 class ProcessTask(BaseOperator):
@@ -60,7 +66,7 @@ class ProcessTask(BaseOperator):
         with Popen(
             [python, "-m", "tasks", *words],
             cwd=home,
-            env=clean_environment() | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id), UNBUFFERED: "1"},
+            env=clean_environment(words[0]) | {MARK: mark, RUN_URL: run_url(ti.dag_id, ti.run_id), UNBUFFERED: "1"},
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
@@ -103,9 +109,19 @@ class ProcessTask(BaseOperator):
         return output
 
 
-def clean_environment() -> dict[str, str]:
-    """The environment without Airflow's own settings: decoding strangers' media needs none of its passwords."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(AIRFLOWS_OWN)}
+def clean_environment(command: str) -> dict[str, str]:
+    """The environment of a command: without Airflow's settings, and with fewer rights for one that decodes media."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(AIRFLOWS_OWN)}
+    if command not in MEDIA_COMMANDS:
+        return kept
+    kept = {
+        name: value
+        for name, value in kept.items()
+        if not name.startswith(DATABASE) and find_secret(name, value) is None
+    }
+    if os.environ.get("RECSYS_STORE", "").startswith("s3://"):  # a folder has no keys
+        kept |= {name: require_setting(instead) for name, instead in MEDIA_KEY.items()}
+    return kept
 
 
 def find_groups(mark: str) -> set[int]:

@@ -12,6 +12,10 @@ from recsys.launch.outcome import FailedForGood
 
 RUN_URL = "RECSYS_RUN_URL"  # environment variable with the URL of the run, which is recorded in the metrics history
 SECRETS = ("_KEY", "_SECRET", "_PASSWORD", "_TOKEN")
+# Commands that decode media, which strangers made. Whatever takes one over must not move the champion nor write a
+# release: they get another key of the store, which writes only what they make (MEDIA_WRITES in tasks/store/layout.py),
+# and no database.
+MEDIA_COMMANDS = frozenset({"encode", "extract", "train-encoder"})
 
 
 def require_setting(variable: str) -> str:
@@ -29,8 +33,14 @@ def memory_limit(unit: str) -> str:
 def hide_secrets(environment: Mapping[str, str]) -> None:
     """Mask the secrets in `environment` in Airflow's logs, in case a command prints one."""
     for name, value in environment.items():
-        if name.startswith("RECSYS_") and value:
-            if name.endswith(SECRETS):
-                mask_secret(value)
-            elif "://" in value and (password := urlsplit(value).password):
-                mask_secret(password)
+        if secret := find_secret(name, value):
+            mask_secret(secret)
+
+
+def find_secret(name: str, value: str) -> str | None:
+    """The secret in a variable of ours, if it has one: a key, or the password in an address."""
+    if not name.startswith("RECSYS_"):
+        return None
+    if name.endswith(SECRETS):
+        return value or None
+    return (urlsplit(value).password or None) if "://" in value else None
