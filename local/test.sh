@@ -1,9 +1,10 @@
 #!/bin/bash
 # Run parts of the tests one after the other, each in its environment:
-# local/test.sh [install | check | unit | dags | services | e2e | containers] ...
+# local/test.sh [install | check | unit | dags | services | e2e | containers | faults] ...
 #
-# Without a name all parts run; those with containers run in parallel to the others, because they mostly wait. Their output
-# is shown when both have ended. The first failure ends the run. At the end come the seconds of each part and pytest's summary.
+# Without a name all parts run but `faults`, which has tests of the others and those that take minutes. Those with containers
+# run in parallel to the others, because they mostly wait; their output is shown when both have ended. The first failure ends
+# the run. At the end come the seconds of each part and pytest's summary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,11 +31,13 @@ lint() {
 }
 
 part() {
-    local begun=$SECONDS name=$1 log=$logs/$1
+    local begun=$SECONDS name=$1 log=$logs/$1 code
     shift
     echo "== $name"
     "$@" 2>&1 | tee -i "$log"
+    code=$?  # not 0 only if the caller goes on after a failure
     printf '%-10s %4d s  %s\n' "$name" $((SECONDS - begun)) "$(closing "$log")" >>"$logs/summary"
+    return $code
 }
 
 install() { # both at once; a second caller waits and then has nothing to do
@@ -75,6 +78,15 @@ containers() ( # with an existing engine, or the test engine beside the checkout
     part containers "$tasks/python" -m pytest tests/containers -m containers
 )
 
+faults() { # what is planned to go wrong, in both environments whatever the first comes to, and a table of it
+    local code=0
+    export FAULTS_TABLE=$logs/faults.json
+    trap '"$tasks/python" -m tests.faults.table "$FAULTS_TABLE"; rm -rf "$logs"' EXIT
+    part faults "$tasks/python" -m pytest tests -p tests.faults.table -m fault ${own/--ignore=tests\/e2e/} || code=$?
+    part control "$airflow/python" -m pytest tests/dags tests/plugins -p tests.faults.table -m "fault and not containers"
+    return $code
+}
+
 closing() { grep -oE '[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s' "$1" | tail -n 1 || echo ok; }
 
 parts() {
@@ -83,12 +95,13 @@ parts() {
         case $name in
             install) part install install ;;
             check) part check lint ;;
-            unit) part unit "$tasks/python" -m pytest tests $spread -m "not ($more)" $own ;;
+            unit) part unit "$tasks/python" -m pytest tests $spread -m "not ($more or drill)" $own ;;
             dags) part dags "$airflow/python" -m pytest tests/dags tests/plugins -m "not containers" ;;
             services) part services "$tasks/python" -m pytest tests $spread -m "$more" $own ;;
             containers) containers ;;
+            faults) faults ;;
             e2e) part e2e "$tasks/python" -m pytest tests/e2e -m e2e ;;
-            *) echo "part '$name' found, expected install, check, unit, dags, services, e2e or containers" >&2; exit 2 ;;
+            *) echo "part '$name' found, expected install, check, unit, dags, services, e2e, containers or faults" >&2; exit 2 ;;
         esac
     done
 }

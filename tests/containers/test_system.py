@@ -235,6 +235,7 @@ def test_a_failed_validation_mails_and_changes_nothing(site: Site) -> None:
     assert site.champion() == champion
 
 
+@pytest.mark.fault("F3")
 def test_running_out_of_memory_is_reported(site: Site) -> None:
     """A limit that is too low: the log names it, and the fault is one that is tried again."""
     site.make("up", TASK_MEMORY="32m", NO_BUILD="1")
@@ -247,6 +248,7 @@ def test_running_out_of_memory_is_reported(site: Site) -> None:
     assert site.task_containers() == []
 
 
+@pytest.mark.fault("F2")
 def test_a_killed_schedulers_container_is_reaped_and_its_task_tried_again(site: Site) -> None:
     """Killed outright while a model trained: its container goes on alone until the scheduler is back."""
     run = site.press_trigger(models=["bpr"], force=True)

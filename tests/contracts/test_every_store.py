@@ -215,6 +215,7 @@ def test_a_retry_replaces_the_whole_artefact(store: Store) -> None:
         artefact.path("old.json")
 
 
+@pytest.mark.fault("F4")
 @pytest.mark.parametrize("call", ["put_file", "move"])
 def test_a_retry_that_dies_mixes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """While it uploads, the earlier artefact stays; while files take their places there is none; then all is well."""

@@ -123,6 +123,7 @@ def test_faults_are_one_mail_with_every_failed_task_and_its_last_error(
     assert "The release that fresh is served from does not exist yet." in plain
 
 
+@pytest.mark.fault("F9")
 def test_the_mail_goes_out_when_the_metrics_database_is_away(
     run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ def test_the_mail_goes_out_when_the_metrics_database_is_away(
     assert "very-secret" not in mail.as_string()
 
 
+@pytest.mark.fault("F20")
 def test_an_alert_that_cannot_be_sent_is_loud_in_the_log_and_changes_nothing(
     run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def context_of(dag: DAG, run: str, dataset: str, report: dict[str, Any] | None) 
     return {"dag": dag, "run_id": run, "ti": ti, "params": {"dataset": dataset}, "triggering_asset_events": {}}
 
 
+@pytest.mark.fault("F16")
 def test_a_rejection_is_one_mail_with_the_figures_of_both(
     run_dag: Callable[..., Any], retrain: DAG, post: Any, tell: Callable[..., str]
 ) -> None:

@@ -103,6 +103,7 @@ def test_the_figures_of_each_command_are_shown_with_its_task(run_dag: RunDag, re
     assert shown == each | once | {("scan", "scan"), ("extract", "extract/text")}
 
 
+@pytest.mark.fault("F15")
 def test_nothing_new_skips_everything_and_is_a_success(run_dag: RunDag, retrain: DAG) -> None:
     """Exit code 99 of `scan`."""
     ran = run_dag(retrain, {"scan": (99, "no new media since release 7")})
@@ -114,6 +115,7 @@ def test_nothing_new_skips_everything_and_is_a_success(run_dag: RunDag, retrain:
     assert ran.note == "skipped: no new media since release 7"
 
 
+@pytest.mark.fault("F6")
 @pytest.mark.parametrize("check", ["check-embeddings", "check-dataset"])
 def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(
     run_dag: RunDag, retrain: DAG, check: str
@@ -129,6 +131,7 @@ def test_a_failed_check_ends_the_run_before_training_and_is_not_retried(
     assert ran.note == f"failed at {check}: {reason}"
 
 
+@pytest.mark.fault("F1")
 def test_a_fault_is_retried_and_then_fails_the_run(run_dag: RunDag, impatient: dict[str, DAG]) -> None:
     """Exit code 1: the first try and every retry; what did not depend on it still ran, but nothing is published."""
     ran = run_dag(impatient["retrain_nightly"], {"train/bpr": (1, "out of luck")}, models=["ease", "bpr"])

@@ -225,6 +225,7 @@ def test_a_column_that_could_be_ratings_is_never_passed_over(tmp_path: Path, nam
     assert len(reading.interactions) == 3
 
 
+@pytest.mark.fault("F18")
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -391,6 +392,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.fault("F18")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named_with_its_column_and_row(tmp_path: Path, fault: str) -> None:
     """The error says what was found, where, and what was expected."""
@@ -441,6 +443,7 @@ def test_a_file_that_is_no_log_is_refused_in_a_sentence(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault("F18")
 def test_a_parquet_with_unusable_columns_is_refused(tmp_path: Path) -> None:
     """Decimal ids are refused rather than written as '1.0', and missing ones are named by row."""
     path = tmp_path / "p.parquet"

@@ -38,6 +38,7 @@ def failures(site: Site, night: Night) -> list[tuple[Any, ...]]:
     return site.rows(statement, night.run)
 
 
+@pytest.mark.fault("F6")
 def test_a_broken_contract_ends_the_night_before_training_at_the_first_try(site: Site, renumbered: Night) -> None:
     """The check that fails is not tried again, and nothing behind it runs."""
     assert renumbered.state == "failed"
@@ -47,6 +48,7 @@ def test_a_broken_contract_ends_the_night_before_training_at_the_first_try(site:
         assert renumbered.states()[box] == "upstream_failed"
 
 
+@pytest.mark.fault("F6")
 def test_one_mail_says_all_about_a_broken_contract(site: Site, renumbered: Night, third: Night) -> None:
     """Dataset, run, link, each failed expectation with expected, observed, count and ids, and what is served."""
     (mail,) = renumbered.mails

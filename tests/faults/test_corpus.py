@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,11 @@ from tests.faults.world import RUN, Night, make_night, use_encoders
 
 pytestmark = pytest.mark.services  # one real night each; the lane of unit tests stays short
 CHECKS = {"check-embeddings": check_embeddings, "check-dataset": check_dataset}
+NUMBERS = {  # F6 unless named: a number that is none, and a table without rows or without a column
+    "F7": {"vectors_are_finite", "vectors_are_not_zero", "vectors_are_not_constant", "dtype_is_float32"}
+    | {"width_is_as_declared"},
+    "F8": {"log_has_rows", "column_exists", "BadInput"},
+}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 
 
@@ -62,7 +68,13 @@ def test_a_manifest_that_follows_is_no_fault(night: Night) -> None:
         assert night.failures(check, suite) == set()
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.where}: {fault.what}")
+def marked(fault: Fault) -> Any:
+    """With the number of what it does."""
+    number = next((number for number, names in NUMBERS.items() if fault.expectation in names), "F6")
+    return pytest.param(fault, id=f"{fault.where}: {fault.what}", marks=pytest.mark.fault(number))
+
+
+@pytest.mark.parametrize("fault", [marked(fault) for fault in FAULTS])
 def test_a_planted_fault_is_caught(night: Night, fault: Fault) -> None:
     """By the expectation that is about it."""
     fault.plant(night)

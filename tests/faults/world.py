@@ -66,6 +66,12 @@ def use_encoders(patch: pytest.MonkeyPatch) -> None:
 
 def make_night(store: Store) -> None:
     """Everything that a run has made when models are to be trained."""
+    make_catalogue(store)
+    go_on()
+
+
+def make_catalogue(store: Store) -> None:
+    """Media, a matrix and a log, and a run that has scanned them."""
     rng = np.random.default_rng(11)
     genre = np.arange(ITEMS) % GENRES
     points = rng.normal(size=(GENRES, 8))[genre] + 0.2 * rng.normal(size=(ITEMS, 8))
@@ -91,7 +97,6 @@ def make_night(store: Store) -> None:
     point(store, f"interactions/{DATASET}", "one")
     features = {name: {"modality": "text", "encoder": encoder} for name, encoder in FEATURES.items()}
     scan(run=RUN, dataset=DATASET, features=json.dumps(features), models="ease", k=5)
-    go_on()
 
 
 def go_on(*, from_align: bool = False) -> None:

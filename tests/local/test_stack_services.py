@@ -204,6 +204,7 @@ class Lapsing(Service):
         return (self.folder() / "up").exists()
 
 
+@pytest.mark.fault("F9")
 def test_a_server_that_ends_for_what_was_before_is_started_anew(tmp_path: Path) -> None:
     """As a scheduler whose database was killed and is back; one that has just been started says why it ended."""
     first = Lapsing(State(tmp_path))

@@ -135,6 +135,7 @@ CUT: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.75, 0.9])
 @pytest.mark.parametrize("name", CUT)
 def test_a_truncated_file_is_refused(name: str, share: float) -> None:
@@ -161,6 +162,7 @@ def header_of(data: bytes) -> bytes:
     return data[:place] + bytes(4)
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -98,6 +98,7 @@ def flipped(data: bytes, place: int) -> bytes:
     return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -127,6 +128,7 @@ def test_what_is_no_whole_picture_is_refused(data: bytes, reason: str) -> None:
         decode_image(data)
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.filterwarnings("ignore")
 def test_a_bomb_is_refused_where_warnings_are_switched_off() -> None:
     """Pillow itself would only warn."""

@@ -184,6 +184,7 @@ def test_exit_code_99_skips_with_the_reason(bench: Bench) -> None:
     assert bench.ti.pushed == {"skipped": "no new media"}
 
 
+@pytest.mark.fault("F1", "F3")
 def test_a_command_killed_from_outside_is_named_so_and_retried(bench: Bench) -> None:
     """The kernel's out-of-memory killer sends KILL; the sentence says what that may mean."""
     with pytest.raises(Failed, match=r"^train ended with exit code 137 \(out of memory, or killed") as caught:
@@ -351,6 +352,7 @@ def test_a_helper_that_outlives_its_command_is_ended_and_holds_nothing_up(bench:
         wait_for_the_end(pid)
 
 
+@pytest.mark.fault("F2")
 def test_an_earlier_attempt_that_is_still_running_is_ended_first(bench: Bench) -> None:
     """Its Airflow process was killed and could end nothing; the next attempt of the same task instance does."""
     first = bench.task(STUBBORN)

@@ -339,6 +339,7 @@ def test_a_report_survives_json(night: Night) -> None:
     assert Report.model_validate_json(report.model_dump_json()) == report
 
 
+@pytest.mark.fault("F8", "F18")
 def test_a_missing_column_is_named(night: Night) -> None:
     """The one who renamed a column reads which is missing where."""
     missing_column(night)

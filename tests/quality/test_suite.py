@@ -20,6 +20,7 @@ FLAGS = pd.DataFrame(
 )
 
 
+@pytest.mark.fault("F8")
 def test_an_empty_table_fails() -> None:
     """Rules about rows hold of no rows at all; that there are rows is therefore a rule of every table."""
     report = validate("suite", [Table("items", FLAGS.iloc[:0], [all_true("is_good", "items", "all good", "good")])])
@@ -27,12 +28,14 @@ def test_an_empty_table_fails() -> None:
     assert [check.expectation for check in report.failures] == ["table_has_rows"]
 
 
+@pytest.mark.fault("F8")
 def test_an_empty_suite_is_no_report() -> None:
     """A suite that checks nothing does not pass."""
     with pytest.raises(ValidationError, match="results"):
         validate("suite", [])
 
 
+@pytest.mark.fault("F7")
 def test_missing_values_are_refused() -> None:
     """Great Expectations passes over NaN; a table that holds any is refused before it gets there."""
     with pytest.raises(ValueError, match=r"table items holds missing values in \['norm'\]"):

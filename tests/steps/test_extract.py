@@ -170,6 +170,7 @@ def bad_items(modality: str) -> list[str]:
     return [item for kind, item in BROKEN if kind == modality]
 
 
+@pytest.mark.fault("F12")
 def test_bad_files_of_every_kind_are_left_out(shop: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each with its reason in the log, in rejected.csv and beside its copy in quarantine; all others are encoded."""
     break_files(shop)
@@ -216,6 +217,7 @@ def test_bad_files_are_not_tried_again_every_night(
     assert sum("is left out" in line for line in warnings_of(caplog)) == len(BROKEN) - 1
 
 
+@pytest.mark.fault("F12")
 def test_too_many_bad_files_end_the_run(shop: Store, tmp_path: Path) -> None:
     """Exit code 10 with names and reasons, and nothing that a later step could read; the evidence is in quarantine."""
     break_files(shop)
@@ -310,6 +312,7 @@ extract(run="one", feature="text")
 """
 
 
+@pytest.mark.fault("F4")
 def test_a_run_that_was_killed_goes_on(shop: Store, tiny: dict[str, TinyEncoder]) -> None:
     """What had reached the cache when the process got SIGKILL is not encoded again; the result is whole."""
     look("one")

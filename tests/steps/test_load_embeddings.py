@@ -135,6 +135,7 @@ def pickled() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.parametrize(
     ("content", "message"),
     [

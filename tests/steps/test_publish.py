@@ -92,6 +92,7 @@ def test_of_equal_models_the_first_of_the_plan_is_published(folder_store: Store,
     assert publish(run="r1")["model"] == "popularity"
 
 
+@pytest.mark.fault("F16")
 def test_a_worse_candidate_is_turned_down_and_that_is_no_failure(
     folder_store: Store, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_little_worse_is_good_enough(folder_store: Store, history: History) ->
     assert served(history) == found["release"]
 
 
+@pytest.mark.fault("F17")
 def test_older_inputs_never_replace_newer_ones(folder_store: Store, history: History) -> None:
     """A task of last week that somebody clears does not bring back last week, however good its metrics."""
     reach_publish(folder_store, history, "older", {"ease": 0.4})
@@ -140,6 +142,7 @@ def test_older_inputs_never_replace_newer_ones(folder_store: Store, history: His
     assert served(history) == newer
 
 
+@pytest.mark.fault("F14")
 def test_publishing_again_changes_nothing(folder_store: Store, history: History, metrics_dsn: str) -> None:
     """A cleared and repeated task gives the same release, one row of it, and does not touch the files."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
@@ -177,6 +180,7 @@ def test_nothing_is_published_without_its_checks(folder_store: Store, history: H
     assert served(history) is None
 
 
+@pytest.mark.fault("F5")
 def test_checks_of_other_bytes_do_not_count(folder_store: Store, history: History) -> None:
     """Whoever prepares again has to check, train and evaluate again."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
@@ -206,6 +210,7 @@ def test_metrics_without_the_one_that_decides_are_refused(folder_store: Store, h
         publish(run="r1")
 
 
+@pytest.mark.fault("F5")
 def test_a_flipped_byte_is_not_published(folder_store: Store, history: History) -> None:
     """The bytes of the model are those that were evaluated, or nothing is served."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})
@@ -217,6 +222,7 @@ def test_a_flipped_byte_is_not_published(folder_store: Store, history: History) 
     assert served(history) is None
 
 
+@pytest.mark.fault("F4")
 def test_a_fault_while_writing_leaves_no_release_and_the_retry_makes_it(
     folder_store: Store, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +247,7 @@ def test_a_fault_while_writing_leaves_no_release_and_the_retry_makes_it(
     assert has_artefact(folder_store, f"releases/{DATASET}/{release}")
 
 
+@pytest.mark.fault("F13")
 def test_who_loses_the_race_compares_again(
     folder_store: Store, history: History, metrics_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +280,7 @@ def test_a_champion_without_scores_is_not_compared_with(folder_store: Store, his
         publish(run="r1")
 
 
+@pytest.mark.fault("F4")
 def test_a_retry_after_the_decision_writes_it_down(folder_store: Store, history: History) -> None:
     """Killed between the move of the champion and the end, the step ends the same when it is repeated."""
     reach_publish(folder_store, history, "r1", {"ease": 0.3})

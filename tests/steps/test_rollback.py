@@ -24,6 +24,7 @@ def releases(folder_store: Store, history: History) -> list[str]:
     return found
 
 
+@pytest.mark.fault("F22")
 def test_rollback_serves_the_release_before(releases: list[str], history: History) -> None:
     """Step by step, or by name, and forward again."""
     found = rollback(dataset=DATASET)
@@ -46,6 +47,7 @@ def test_after_a_rollback_the_next_run_is_compared_with_what_is_served(
     assert champion["release"] == releases[1]
 
 
+@pytest.mark.fault("F22")
 def test_a_release_that_is_gone_is_not_served(releases: list[str], folder_store: Store, history: History) -> None:
     """Half of one neither."""
     folder_store.delete(f"{release_prefix(DATASET, releases[1])}/manifest.json")
@@ -56,6 +58,7 @@ def test_a_release_that_is_gone_is_not_served(releases: list[str], folder_store:
     assert champion.release == releases[2]
 
 
+@pytest.mark.fault("F5", "F22")
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest"])
 def test_a_damaged_release_is_not_served(
     releases: list[str], folder_store: Store, history: History, damage: str

@@ -120,6 +120,7 @@ def test_another_file_is_refused_and_nothing_is_kept(
     assert list(folder_store.list("")) == []
 
 
+@pytest.mark.fault("F12")
 def test_a_pickle_that_runs_code_is_refused(publish: Publish, folder_store: Store, tmp_path: Path) -> None:
     """Even a file of the promised hash is read as tensors and nothing else."""
 

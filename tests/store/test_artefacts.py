@@ -55,6 +55,7 @@ def save(store: Store, prefix: str, **files: object) -> Artefact:
     return read_artefact(store, prefix)
 
 
+@pytest.mark.fault("F4")
 @pytest.mark.slow
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("files", [0, 1, 2])
@@ -75,6 +76,7 @@ def test_a_killed_writer_leaves_nothing_to_be_read(store: Store, before: bool, f
     assert save(store, "runs/r/step", a="newer").json("a.json") == "newer"
 
 
+@pytest.mark.fault("F11")
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 @pytest.mark.parametrize("what", ["store", "scratch"])

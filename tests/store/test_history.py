@@ -114,6 +114,7 @@ def test_an_unmigrated_database_says_what_to_run(empty_dsn: str) -> None:
         open_history(empty_dsn)
 
 
+@pytest.mark.fault("F9")
 def test_an_unreachable_database_is_named_without_its_password() -> None:
     """The error names the server but not the password."""
     with pytest.raises(TaskError, match=r"metrics at 127\.0\.0\.1:1") as caught:
@@ -128,6 +129,7 @@ def test_an_address_that_cannot_be_read_stays_secret() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.fault("F9")
 def test_a_connection_that_broke_off_is_a_fault(history: History, metrics_dsn: str) -> None:
     """It may be retried; the error names the server."""
     rows(metrics_dsn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
@@ -144,6 +146,7 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         open_history()
 
 
+@pytest.mark.fault("F14")
 def test_a_retried_task_leaves_the_same_rows(history: History, metrics_dsn: str) -> None:
     """Every write is an upsert by natural key; only the attempts are counted."""
     for _ in range(2):
@@ -242,6 +245,7 @@ def test_promoting_against_a_champion_that_moved_changes_nothing(history: Histor
     assert rows(metrics_dsn, "SELECT 1 FROM rec.decision WHERE run = 'r3'") == []
 
 
+@pytest.mark.fault("F13")
 def test_of_many_promoters_one_wins(metrics_dsn: str, history: History) -> None:
     """Eight connections promote at once."""
     for n in range(8):
@@ -365,6 +369,7 @@ def test_what_waits_is_not_decided_and_its_run_goes_on(history: History, metrics
             rows(metrics_dsn, f"UPDATE rec.decision SET {change} RETURNING 1")
 
 
+@pytest.mark.fault("F22")
 def test_a_rollback_serves_what_was_served_before(history: History) -> None:
     """The default is the previous release; any other can be named; an unknown release is refused."""
     seen = None

@@ -57,6 +57,7 @@ def endpoint(answering: type[Answering]) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.fault("F11")
 def test_a_server_that_is_not_there_is_named() -> None:
     """The error has the address and the bucket but not the key, after a bounded number of tries."""
     with pytest.raises(TaskError, match=r"127\.0\.0\.1:1 does not answer for s3://recsys") as caught:
@@ -65,6 +66,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
     assert caught.value.exit_code == 1
 
 
+@pytest.mark.fault("F11")
 @pytest.mark.slow  # it waits longer after each try
 def test_a_server_that_goes_on_failing_is_given_up(answering: type[Answering], endpoint: str) -> None:
     """After five tries there is a fault, which the scheduler may retry."""
