@@ -103,12 +103,14 @@ def check_embeddings(
     for modality, array in arrays.items():
         source, own, media = sources[modality](), known[modality], words(keys[modality]["sha256"])
         tables += origin_tables(modality, array, keys[modality], source)
+        origin, odd = source.origin, source.odd
+        del source  # the matrices of the next one may not fit into memory beside its own
         tables.append(_array(modality, array, own, ids, limits))
         if _numeric(array):
             tables.append(_vectors(modality, array, own, media, limits))
         if _numeric(array) and len(array) == len(own):
             before = last.get(modality)
-            profiles[modality] = profile_feature(modality, source.origin, array, own, media, source.odd, before)
+            profiles[modality] = profile_feature(modality, origin, array, own, media, odd, before)
             tables.append(drift_table(profiles[modality], before, limits.drift))
     tables.append(artefacts_table("items", current, counts))
     tables.append(features_table(arrays, keys, {frozenset(pair) for pair in limits.same}))

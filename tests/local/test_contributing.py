@@ -106,7 +106,7 @@ def test_the_check_finds_what_its_page_says(tmp_path: Path, monkeypatch: pytest.
     (line,) = [code for title, code in examples("check.md").items() if title.startswith("tasks/quality/embeddings.py")]
     around = suite.partition("if _numeric(array):\n")[2].partition("\n    rest =")[0]
     assert line.startswith(" " * 12 + "tables.append(")
-    assert "modality, array, known[modality]" in around
+    assert "modality, array, own" in around
 
 
 def test_the_command_works_from_the_command_line(
