@@ -12,7 +12,7 @@ import pandas as pd
 from tasks.quality.profile import Profile
 from tasks.quality.profiles import ODD, discrepancy, kept_neighbours
 from tasks.quality.report import Severity
-from tasks.quality.suite import Evidence, Rule, Table, at_most
+from tasks.quality.suite import Evidence, Rule, Table, all_true, at_most
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,15 @@ class Since:
     """What a log is compared with.
 
     last: its profile in the run of what is served, None before a first release. known: `users` and `items` of that
-    release (ids). now: seconds since 1970. limits: those of the preset by name.
+    release (ids). now: seconds since 1970. limits: those of the preset by name. problem: why the release cannot be
+    read, "" if it can or if there is none.
     """
 
     last: Profile | None
     known: Mapping[str, np.ndarray]
     now: int
     limits: Mapping[str, float]
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,17 @@ def drift_table(now: Profile, before: Profile | None, limits: Mapping[str, float
     rules = [_rule(now.subject, fact, limits) for fact in facts]
     frame = pd.DataFrame({"compared": before is not None, **{fact.name: fact.value for fact in facts}}, index=[0])
     return Table(f"{now.subject} since the last release", frame, rules)
+
+
+def since_tables(profile: Profile, since: Since) -> list[Table]:
+    """Rules about a log beside what is served, and that this could be read."""
+    tables = [drift_table(profile, since.last, since.limits)]
+    if since.problem:
+        name, expected = "served_release_is_read", "the release that is served, to compare users and items with"
+        evidence = Evidence(since.problem)
+        rule = all_true(name, profile.subject, expected, "read", evidence=evidence, severity="warning")
+        tables.append(Table("served release", pd.DataFrame({"read": [False]}), [rule]))
+    return tables
 
 
 def _rule(subject: str, fact: _Fact, limits: Mapping[str, float]) -> Rule:

@@ -14,7 +14,7 @@ from tasks.errors import BadInput
 from tasks.quality.arrivals import arrivals_tables
 from tasks.quality.artefacts import artefacts_table
 from tasks.quality.columns import whole_numbers, words
-from tasks.quality.drift import Since, drift_table
+from tasks.quality.drift import Since, since_tables
 from tasks.quality.log_rows import ExternalIds, LogFiles, log_tables
 from tasks.quality.profiles import profile_log
 from tasks.quality.report import SAMPLE, Report
@@ -107,7 +107,7 @@ def check_dataset(data: DatasetTables, k: int, since: Since) -> Report:
     tables.append(artefacts_table("dataset", data.current, counts))
     tables += log_tables(files, data.log, source_ids, data.selected)
     profile = profile_log(data.log, np.unique(source_ids), since.known, since.now)
-    tables.append(drift_table(profile, since.last, since.limits))
+    tables += since_tables(profile, since)
     rest = validate(SUITE, tables)
     return Report(suite=SUITE, success=rest.success, results=[*report.results, *rest.results], profiles=[profile])
 

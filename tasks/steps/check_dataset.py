@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from tasks.data import Interactions
+from tasks.errors import BadInput, Corrupt, NotFound, one_line
 from tasks.quality import DatasetTables, Since
 from tasks.quality import check_dataset as suite
 from tasks.runs.checks import conclude, read_last
@@ -81,14 +82,17 @@ def check_dataset(*, run: Run) -> dict[str, object]:
 
 def _served(store: Store, plan: Plan) -> Since:
     """What the log is compared with: the served release and the profile of its log."""
-    dataset, known = plan.config.dataset, {}
+    dataset, known, problem = plan.config.dataset, {}, ""
     with open_records() as history:
         champion = history.champion(dataset)
     if champion is not None:
-        release = read_artefact(store, release_prefix(dataset, champion.release))
-        known = {f"{kind}s": external_ids(release, kind, beyond=True) for kind in ("user", "item")}
+        try:
+            release = read_artefact(store, release_prefix(dataset, champion.release))
+            known = {f"{kind}s": external_ids(release, kind, beyond=True) for kind in ("user", "item")}
+        except (NotFound, BadInput, Corrupt) as error:  # gone, damaged or of an earlier version: a new one is needed
+            problem = one_line(error)
     last = read_last(dataset, "check-dataset").get("log")
-    return Since(last=last, known=known, now=int(time.time()), limits=plan.config.drift)
+    return Since(last=last, known=known, now=int(time.time()), limits=plan.config.drift, problem=problem)
 
 
 def _state_counts(counts: dict[str, int], k: int) -> dict[str, int]:

@@ -83,6 +83,18 @@ def test_a_rejected_run_is_no_measure(served: Store, history: History) -> None:
         check_dataset(run="c")
 
 
+def test_a_served_release_that_is_gone_is_told(served: Store, history: History) -> None:
+    """It does not stop the run that would replace it; rows are compared with the profile still."""
+    reach_publish(served, history, "b", SCORES)
+    for info in list(served.list("releases/")):
+        served.delete(info.key)
+    check_dataset(run="b")
+    report = Report.model_validate(read_artefact(served, "runs/b/check-dataset").json("report.json"))
+    (told,) = [check for check in report.warnings if check.expectation == "served_release_is_read"]
+    assert "is not" in told.observed
+    assert "drift_rows_lost" in {check.expectation for check in report.results}
+
+
 def test_without_a_database_nothing_is_compared(
     served: Store, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
