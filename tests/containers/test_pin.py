@@ -105,15 +105,17 @@ def test_tags_become_digests_that_the_engine_takes(registry: Registry, tmp_path:
     place = f"127.0.0.1:{registry.server_address[1]}"
     settings = {name: f"{place}/recsys-test-pin/{name.lower()}:1" for name in names}
     (tmp_path / ".env").touch(mode=0o600)
-    (tmp_path / ".env").write_text("".join(f"{name}={image}\n" for name, image in settings.items()), encoding="ascii")
+    keys = ["S3_MEDIA_ACCESS_KEY=a", "S3_MEDIA_SECRET_KEY=b"]  # without these it is of an earlier version
+    lines = [*keys, *(f"{name}={image}" for name, image in settings.items())]
+    (tmp_path / ".env").write_text("\n".join(lines) + "\n", encoding="ascii")
     try:
         clean = {name: value for name, value in os.environ.items() if not name.endswith("_IMAGE")}
         words = ["sh", tmp_path / "docker/stack.sh", "pin"]
         done = subprocess.run(words, env=clean, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         pinned = (tmp_path / ".env").read_text(encoding="ascii").splitlines()
-        assert pinned == [f"{name}={image}@{digest(registry.manifest)}" for name, image in settings.items()]
-        subprocess.run(["docker", "pull", "-q", pinned[0].partition("=")[2]], check=True, capture_output=True)
+        assert pinned == keys + [f"{name}={image}@{digest(registry.manifest)}" for name, image in settings.items()]
+        subprocess.run(["docker", "pull", "-q", pinned[-1].partition("=")[2]], check=True, capture_output=True)
     finally:
         for image in settings.values():
             subprocess.run(["docker", "rmi", "-f", image], check=False, capture_output=True)
