@@ -1,6 +1,7 @@
 """Simulates nights of the gate: today's paired comparison beside the rule of before, on the same planted changes.
 
-    python -m benchmarks.gate [--nights 1000] [--users 2000] [--tolerance 0.01] [--unit 0.01] [--seed 0]
+    python -m benchmarks.gate [--nights 1000] [--users 2000] [--tolerance 0.01] [--unit 0.01]
+        [--spread 0.1] [--seed 0]
 
 Simulated is what the gate sees of a model: its NDCG@20 for each user with validation rows. Everything else is the
 product's: the bootstrap, the decision, and the choice of the reference from the recorded reports.
@@ -201,6 +202,8 @@ if __name__ == "__main__":
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--tolerance", type=float, default=0.01)
     parser.add_argument("--unit", type=float, default=0.01)
+    parser.add_argument("--spread", type=float, default=SPREAD)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    SPREAD = given.spread
     report(given.nights, given.users, given.tolerance, given.unit, given.seed)

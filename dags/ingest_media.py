@@ -8,8 +8,8 @@ of waiting for its schedule. The event's `extra` has the dataset and, in `change
 with the launcher `kubernetes`). When nothing changed, both tasks are *skipped* and no event is emitted.
 
 Leave this DAG paused to retrain only at night. When it is first switched on, it reports all that is in the store.
-Nothing is lost while it is paused or failing: the nightly run takes its own inventory. Of several failed runs in a
-row, only the first sends an email.
+Nothing is lost while it is paused or failing: the nightly run takes its own inventory. Of failed
+runs in a row, with the same failure, one message a day is sent.
 
 ## When this fails
 
@@ -27,7 +27,7 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 from recsys import form
-from recsys.alerts.callbacks import mail_first_failed_run
+from recsys.alerts.callbacks import tell_failed_run, tell_recovery
 from recsys.launch.container import DEFAULTS, container
 from recsys.launch.outcome import REPORT
 from recsys.media import NEW_MEDIA
@@ -39,7 +39,8 @@ from recsys.media import NEW_MEDIA
     max_active_runs=1,  # a second run at once could only find nothing
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULTS | {"execution_timeout": timedelta(minutes=20)},  # listing a million objects takes minutes
-    on_failure_callback=mail_first_failed_run,
+    on_failure_callback=tell_failed_run,
+    on_success_callback=tell_recovery,
     params=form.INGEST,
     doc_md=__doc__,
     tags=["recsys"],

@@ -15,12 +15,12 @@ With *Approval* `required`, a release that the gate accepts waits at `approve` u
 Actions*, or until 19 hours after the start of the run, which is a rejection; an email asks. `promote` serves what was
 approved and records who answered. Nobody is asked about what the gate rejects; the two tasks are then *skipped*.
 
-The note of a run, in the grid, says in one line what it came to. One email tells, with the figures, that the gate
-turned a model down, that there is a release again after bad runs, or that the served release has become old.
+The note of a run, in the grid, says in one line what it came to. A message tells, with the figures, that the
+gate turned a model down, that there is a release again after bad runs, or that there is none for too long.
 
 ## When this fails
 
-One email says what failed, what was expected, and which release is served. A failed run never changes that release.
+A message says what failed, what was expected, and which release is served. A failed run never changes that release.
 
 * **check-embeddings, check-dataset** (exit code 10): the data failed validation. Not retried; nothing was trained. The
   email lists each failed expectation with item ids; `runs/<run id>/<step>/report.json` has all of them. Fix the media
@@ -39,8 +39,8 @@ One email says what failed, what was expected, and which release is served. A fa
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
 RECSYS_ENCODER, RECSYS_FEATURES (JSON, in place of modalities and encoder), RECSYS_K, RECSYS_SPLIT, RECSYS_APPROVAL and
-RECSYS_CONFIG are the form's defaults, which scheduled runs use; RECSYS_ALERT_TO receives the email, and
-RECSYS_CHAMPION_DAYS says when a release is old.
+RECSYS_CONFIG are the form's defaults, which scheduled runs use; RECSYS_ALERT_TO and RECSYS_ALERT_CHANNELS say
+who is told, and RECSYS_OVERDUE_HOURS and RECSYS_CHAMPION_DAYS when it is too long.
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, chain, dag, task, task_group
 from recsys import form
-from recsys.alerts.callbacks import mail_failed_run
-from recsys.alerts.decisions import mail_decision
+from recsys.alerts.callbacks import tell_failed_run, tell_good_run
 from recsys.approval import answer_of, approval
 from recsys.launch.container import DEFAULTS, container
 from recsys.media import NEW_MEDIA, dataset_of
@@ -69,8 +68,8 @@ RUN = "{{ run_id }}"
     max_active_runs=1,  # two runs would race for the GPU and for the champion
     dagrun_timeout=timedelta(hours=20),  # a run that hangs is ended, with an alert, before the next nightly run
     default_args=DEFAULTS,
-    on_failure_callback=mail_failed_run,
-    on_success_callback=mail_decision,
+    on_failure_callback=tell_failed_run,
+    on_success_callback=tell_good_run,
     user_defined_macros={"answer_of": answer_of, "dataset_of": dataset_of},
     params=form.RETRAIN,
     doc_md=__doc__,

@@ -5,9 +5,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_MEDIA_SECRET_KEY S3_READER_SECRET_KEY"
+SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD METRICS_ALERTS_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_MEDIA_SECRET_KEY S3_READER_SECRET_KEY"
 NAMES="OBJECT_STORE_ROOT_USER S3_ACCESS_KEY S3_MEDIA_ACCESS_KEY S3_READER_ACCESS_KEY AIRFLOW_FERNET_KEY DOCKER_GID"
-AIRFLOW="api-server scheduler dag-processor triggerer"
+AIRFLOW="api-server scheduler dag-processor triggerer watchdog"
 SHORTEST=16
 
 fail() { echo "$*" >&2; exit 1; }
@@ -111,7 +111,7 @@ check_env() {
 }
 
 check_mail() { # what stands in the JSON of a connection
-    for name in SMTP_HOST SMTP_USER SMTP_PASSWORD SMTP_FROM; do
+    for name in SMTP_HOST SMTP_USER SMTP_PASSWORD SMTP_FROM SLACK_WEBHOOK APPRISE_URL; do
         case $(value "$name") in
             *[\"\\]*) fail "$name has a quotation mark or a backslash, expected neither: choose another" ;;
         esac
@@ -131,9 +131,19 @@ add_media_key() { # to an .env of an earlier version; no data depend on it
     echo "Added S3_MEDIA_ACCESS_KEY and S3_MEDIA_SECRET_KEY to .env: the key of tasks that decode media." >&2
 }
 
+add_alerts_password() { # likewise
+    [ -z "$(value METRICS_ALERTS_PASSWORD)" ] || return 0
+    check_mode
+    umask 077
+    { awk 1 .env && echo "METRICS_ALERTS_PASSWORD=$(secret)"; } >.env.part
+    mv .env.part .env
+    echo "Added METRICS_ALERTS_PASSWORD to .env: of the role that writes the messages of alerts." >&2
+}
+
 need_env() {
     [ -f .env ] || fail ".env is missing, expected it: 'make up' writes it, or restore yours"
     add_media_key
+    add_alerts_password
 }
 
 compose() { docker compose "$@"; }

@@ -202,6 +202,29 @@ class Triggerer(Part):
     words: ClassVar[list[str]] = ["triggerer", "--skip-serve-logs"]
 
 
+class Watchdog(Part):
+    """Sees what the others cannot tell; it is ready when it has looked once."""
+
+    name, title, component = "watchdog", "the watchdog", "watchdog"
+
+    def command(self) -> list[str]:
+        """Return the command: a module of the plugins."""
+        return [str(self.airflow.python), "-m", "recsys.watchdog", str(self._look)]
+
+    def settings(self) -> Mapping[str, str]:
+        """Return the shared environment, and where the plugins are."""
+        return {**super().settings(), "PYTHONPATH": str(self.airflow.root / "plugins")}
+
+    def ready(self) -> bool:
+        """Whether it has looked since the start."""
+        since = self._launched.timestamp() if self._launched else 0.0
+        return self._look.exists() and self._look.stat().st_mtime >= since
+
+    @property
+    def _look(self) -> Path:
+        return self.folder() / "watchdog.json"
+
+
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 

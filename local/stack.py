@@ -28,6 +28,10 @@ GPU_POOL = "gpu"
 SETTLE = 20.0  # seconds for which servers that ran on without their database are watched
 # Settings that the task package and the DAGs take from the caller's environment; the stack sets all others.
 FROM_CALLER = (
+    "AIRFLOW_CONN_APPRISE_DEFAULT",
+    "AIRFLOW_CONN_SLACK_DEFAULT",
+    "RECSYS_ALERT_CHANNELS",
+    "RECSYS_ALERT_TEMPLATES",
     "RECSYS_ALERT_TO",
     "RECSYS_APPROVAL",
     "RECSYS_CHAMPION_DAYS",
@@ -42,6 +46,7 @@ FROM_CALLER = (
     "RECSYS_LOG_LEVEL",
     "RECSYS_MEMORY_GIB",
     "RECSYS_MODALITIES",
+    "RECSYS_OVERDUE_HOURS",
     "RECSYS_MODELS",
     "RECSYS_SPLIT",
     "RECSYS_THREADS",
@@ -82,7 +87,7 @@ class Stack:
             self.state, self.root, dags=(dags or self.root / "dags").resolve(), more=self._settings
         )
         self.scheduler = airflow.Scheduler(self.airflow, bound=bound)
-        others = (airflow.ApiServer, airflow.DagProcessor, airflow.Triggerer)
+        others = (airflow.ApiServer, airflow.DagProcessor, airflow.Triggerer, airflow.Watchdog)
         self.parts: list[Service] = [*(kind(self.airflow, bound=bound) for kind in others), self.scheduler]
         self.services: list[Service] = [self.postgres, self.s3, self.mail, *self.parts]
 

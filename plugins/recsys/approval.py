@@ -15,10 +15,10 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from recsys.alerts import evidence
-from recsys.alerts.callbacks import deliver
-from recsys.alerts.letter import describe_champion, line
+from recsys.alerts.letter import Letter, describe_champion, line, to_json
 from recsys.alerts.lookup import LookUp
-from recsys.alerts.news import News, markup, subject, text
+from recsys.alerts.outbox import Note
+from recsys.alerts.post import announce
 from recsys.closing import list_evidence, pull_decision
 from recsys.decision import Decision, find
 from recsys.launch.outcome import RETRIES, Failed
@@ -52,10 +52,24 @@ class Approval(HITLOperator):
         look_up = LookUp()
         decision = find_waiting(context, look_up)
         until = last_moment(context)
-        news = compose(context, decision, until, look_up)
-        self.subject, self.body = line(f"Serve {decision.model} for {news.dataset}?"), write_question(news, decision)
+        letter = compose(context, decision, until, look_up)
+        self.subject, self.body = (
+            line(f"Serve {decision.model} for {letter.dataset}?"),
+            write_question(letter, decision),
+        )
         self.response_timeout = max(until - datetime.now(UTC), LEAST)
-        deliver(news.run, "waits for an answer", lambda: (subject(news), text(news), markup(news)))
+        announce(
+            Note(
+                key=f"waiting/{letter.dag}/{letter.run}/{context['ti'].try_number}",
+                kind="waiting",
+                scope=f"{letter.dag}/{letter.dataset}",
+                topic=f"waiting {letter.run}",
+                dataset=letter.dataset,
+                dag=letter.dag,
+                run=letter.run,
+                facts={"letter": to_json(letter)},
+            )
+        )
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, str]:
@@ -96,14 +110,14 @@ def last_moment(context: Context) -> datetime:
     return started + (context["dag"].dagrun_timeout or timedelta(days=1)) - RESERVE
 
 
-def compose(context: Context, decision: Decision, until: datetime, look_up: LookUp) -> News:
-    """Collect what the question and the email about it say."""
+def compose(context: Context, decision: Decision, until: datetime, look_up: LookUp) -> Letter:
+    """Collect what the question and the message about it say."""
     run, dag, dataset = context["run_id"], context["dag"].dag_id, str(decision.dataset)
     champion = look_up("the release that is being served", None, evidence.read_champion, dataset)
     forced = find(decision.gate, "forced") is not None
     verdict = f"The gate {'would reject' if forced else 'accepts'} {decision.model}"
     asked = f"{verdict}{', and force publishes it all the same' if forced else ''}. It is served once it is approved."
-    return News(
+    return Letter(
         dag=dag,
         run=run,
         run_url=answer_url(dag, run, TASK),
@@ -118,13 +132,13 @@ def compose(context: Context, decision: Decision, until: datetime, look_up: Look
     )
 
 
-def write_question(news: News, decision: Decision) -> str:
+def write_question(letter: Letter, decision: Decision) -> str:
     """Return the question in Markdown; no value can add to its layout."""
-    rows = [("dataset", news.dataset), ("run", news.run), ("release", decision.uri or decision.release)]
+    rows = [("dataset", letter.dataset), ("run", letter.run), ("release", decision.uri or decision.release)]
     table = ["| | |", "|---|---|"]
-    table += [f"| {escape(name)} | {escape(value)} |" for name, value in [*rows, *news.evidence]]
-    gaps = [f"Not available: {escape(gap)}" for gap in news.gaps]
-    return "\n\n".join([*map(escape, news.sentences), "\n".join(table), *gaps])
+    table += [f"| {escape(name)} | {escape(value)} |" for name, value in [*rows, *letter.evidence]]
+    gaps = [f"Not available: {escape(gap)}" for gap in letter.gaps]
+    return "\n\n".join([*map(escape, letter.sentences), "\n".join(table), *gaps])
 
 
 def read_answer(response: Mapping[str, Any]) -> dict[str, str]:

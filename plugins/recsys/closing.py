@@ -21,7 +21,11 @@ def pull_decision(context: Context, record: Mapping[str, Any] | None = None) -> 
 
 def list_evidence(context: Context, decision: Decision | None) -> list[tuple[str, str]]:
     """Return name and value of the gate's figures and of the counts of the run, as far as they are known."""
+    return (list_figures(decision) if decision else []) + list_counts(context)
+
+
+def list_counts(context: Context) -> list[tuple[str, str]]:
+    """Return the counts that the tasks of the run reported: arrivals, files refused, warnings."""
     pulled = {task: context["ti"].xcom_pull(task_ids=[task], key=REPORT) for tasks, *_ in COUNTS for task in tasks}
     reports = {task: [report for report in found if report] for task, found in pulled.items()}
-    counts = [(many, f"{number:,}") for _, many, number in count(Ended(True, "", reports=reports))]
-    return (list_figures(decision) if decision else []) + counts
+    return [(many, f"{number:,}") for _, many, number in count(Ended(True, "", reports=reports))]

@@ -19,6 +19,7 @@ from tasks.store.layout import run_key
 
 TAIL = 0.05  # each bound of an interval holds with 95 % confidence
 RESAMPLES = 10_000
+NIGHTS = 30  # of comparisons with the best release, one of which may be lucky
 POWER = 0.8  # chance that a model as good as the other is seen to be, with as many users as `users_needed` says
 SMALLEST = 1e-6  # tolerance that is one
 LEAST_USERS = 30  # the bootstrap's percentiles are too narrow for fewer
@@ -46,15 +47,28 @@ class Figures(Recorded):
         interval = f"{show(self.low, sign='+')} to {show(self.high, sign='+')}"
         return f"{DECIDES} {show(self.candidate)} ({show(self.difference, sign='+')}, {interval})"
 
-    def users_needed(self, tolerance: float) -> int:
+    def over(self, nights: int) -> Figures:
+        """Return the figures with bounds that hold with 95 % confidence for so many nightly comparisons together.
+
+        By Bonferroni's inequality each leaves out 5 % / nights; the bootstrap's bounds are moved out as those of a
+        normal distribution are, since its own percentiles are coarse so far out.
+        """
+        if nights == 1:
+            return self
+        wider = ndtri(1 - TAIL / nights) / ndtri(1 - TAIL)
+        low, high = (self.difference + wider * (bound - self.difference) for bound in (self.low, self.high))
+        return self.model_copy(update={"low": low, "high": high})
+
+    def users_needed(self, tolerance: float, nights: int = 1) -> int:
         """About how many users would show a model as good as the other to be within `tolerance`; 0 without one.
 
-        With n users, standard error s and quantiles z of the normal distribution: n ((z_95 + z_80) s / tolerance)^2.
+        With n users, standard error s and quantiles z of the normal distribution: n ((z_95 + z_80) s / tolerance)^2;
+        for many nights z as in `over`.
         """
         error = (self.high - self.low) / (2 * ndtri(1 - TAIL))
         if tolerance < SMALLEST:  # then a gain is asked for, which no number of users shows of a model as good
             return 0
-        return ceil(self.users * ((ndtri(1 - TAIL) + ndtri(POWER)) * error / tolerance) ** 2)
+        return ceil(self.users * ((ndtri(1 - TAIL / nights) + ndtri(POWER)) * error / tolerance) ** 2)
 
 
 class Comparison(Recorded):

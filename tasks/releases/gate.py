@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError
 
 from tasks.errors import Corrupt
 from tasks.metrics import DECIDES
-from tasks.releases.comparison import Compare, Comparison, Figures, Incomparable, Recorded, show
+from tasks.releases.comparison import NIGHTS, Compare, Comparison, Figures, Incomparable, Recorded, show
 from tasks.runs.config import Strict, WhenIncomparable
 from tasks.store import Champion
 
@@ -104,8 +104,9 @@ def judge(
     """Decide whether `candidate` may replace the champion.
 
     With 95 % confidence, its twin must not be worse than the champion's by more than the tolerance on the same rows,
-    nor than that of `reference`, the best release of the last thirty days, so that small losses do not add up. Older
-    inputs than the champion's are rejected. Raises Corrupt if the champion was recorded without its scores.
+    nor than that of `reference`, the best release of the last thirty days, so that small losses do not add up; there
+    the confidence is of thirty nights together, since one lucky candidate of many would do to pass. Older inputs than
+    the champion's are rejected. Raises Corrupt if the champion was recorded without its scores.
     """
     report = Gate(
         passed=True,
@@ -144,7 +145,8 @@ def _compare(report: Gate, champion: str, reference: str, rules: Rules, compare:
         verdict = Verdict(False, f"{against.reason}: nothing to compare with", told=False)
         return _close(report.model_copy(update={"incomparable": against.reason}), rules, verdict)
     report = report.model_copy(update={"comparison": against})
-    verdict = compare_with_tolerance(against.known, rules.tolerance, "the champion")
+    nights = NIGHTS if reference == champion else 1
+    verdict = compare_with_tolerance(against.known, rules.tolerance, "the champion", nights)
     if reference == champion:
         return _close(report.model_copy(update={"reference": Reference(release=champion)}), rules, verdict)
     if verdict.told and not verdict.passed:
@@ -152,18 +154,23 @@ def _compare(report: Gate, champion: str, reference: str, rules: Rules, compare:
     return _judge_reference(report, rules, verdict, reference, compare(reference))
 
 
-def compare_with_tolerance(figures: Figures, tolerance: float, what: str) -> Verdict:
-    """Say whether a loss of more than the tolerance is excluded; `what` the candidate is compared with.
+def compare_with_tolerance(figures: Figures, tolerance: float, what: str, nights: int = 1) -> Verdict:
+    """Say whether a loss of more than the tolerance is excluded, for so many nights together.
+
+    `what` is what the candidate is compared with.
 
     Where even a model as good as the other would seldom be accepted, and nothing shows a loss, nothing was told.
     """
     shown = f"{figures} against {what} on {figures.users:,} users"
-    if figures.low >= -tolerance:
+    bounds = figures.over(nights)
+    if bounds.low >= -tolerance:
         return Verdict(True, shown)
     if figures.high < -tolerance:
         return Verdict(False, f"{shown}: worse by more than the tolerance of {tolerance:g}")
     refused = f"{shown}: a loss of more than the tolerance of {tolerance:g} is not excluded"
-    needed = figures.users_needed(tolerance)
+    if nights > 1:
+        refused += f" (for {nights} nights together down to {show(bounds.low, sign='+')})"
+    needed = figures.users_needed(tolerance, nights)
     if figures.high < 0 or needed <= figures.users:
         return Verdict(False, refused)
     return Verdict(
@@ -181,7 +188,7 @@ def _judge_reference(
         second = Verdict(True, f"not compared with {what}: {against.reason}")
     else:
         reference = Reference(release=release, comparison=against)
-        second = compare_with_tolerance(against.known, rules.tolerance, what)
+        second = compare_with_tolerance(against.known, rules.tolerance, what, NIGHTS)
     told = any(one.told and not one.passed for one in (verdict, second))
     both = Verdict(verdict.passed and second.passed, f"{verdict.reason}; {second.reason}", told)
     return _close(report.model_copy(update={"reference": reference}), rules, both)

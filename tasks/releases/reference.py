@@ -1,8 +1,10 @@
 """The best release of the last thirty days: what small losses, each within the tolerance, are added up against.
 
 Every gate report of a promoted release has the differences of its twin to the champion and the reference of its time.
-From today's champion back, they give the level of each release that it descends from. A release that was forced, or
-promoted without a comparison, begins a new chain: what was before it is not held against its successors.
+From today's champion back, they give the level of each release that it descends from, as high as it can be by their
+bounds: of releases that cannot be told apart the oldest is taken, before small losses, and not the luckiest. A release
+that was forced, or promoted without a comparison, begins a new chain: what was before it is not held against its
+successors.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ WINDOW = timedelta(days=30)
 
 
 def best_release(champion: Champion, promotions: Iterable[Promotion]) -> str:
-    """Return the release with the highest level among the champion and its ancestors of the last thirty days.
+    """Return the release with the highest possible level among the champion and its ancestors of the last thirty days.
 
     `promotions` are those of the dataset in this time. Of equal levels the later release. A report that cannot be read
     ends a chain.
@@ -31,7 +33,7 @@ def best_release(champion: Champion, promotions: Iterable[Promotion]) -> str:
     while gate := _read(facts):
         for comparison in comparisons_of(gate):
             if comparison.release in recent:
-                levels.setdefault(comparison.release, levels[name] - comparison.known.difference)
+                levels.setdefault(comparison.release, levels[name] - comparison.known.low)
         before = gate.champion.release if gate.champion else name
         if before not in levels or before not in recent:
             break

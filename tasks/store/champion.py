@@ -276,3 +276,4 @@ def _decide(sql: cursor, row: tuple[object, ...], answered: tuple[str | None, da
     status = {"promoted": "published", "rejected": "rejected"}.get(str(outcome))
     if status is not None:
         sql.execute("UPDATE rec.run SET status = %s, finished_at = now() WHERE run = %s", (status, run))
+        sql.execute("SELECT rec.tell_decision(%s, %s)", (run, outcome))

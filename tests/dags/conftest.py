@@ -128,6 +128,7 @@ def run_dag(metadata_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyP
         for task in ran.tasks:  # in one process, a run would leave its values in the fields of the next one's form
             if not task.is_mapped:
                 task.params = copy.deepcopy(task.params)
+        ran.on_failure_callback = ran.on_success_callback = None  # here it could look up nothing: see `tell`
         return Ran(ran.test(run_conf=params), tmp_path)
 
     return run
@@ -144,14 +145,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
 
 @pytest.fixture
 def post(servers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Everything an alert needs, in the environment as the stack sets it."""
-    from tests.dags.mailbox import Post
+    """Everything an alert needs, in the environment as the stack sets it, and an empty outbox."""
+    from tests.dags.mailbox import Post, change
 
     smtp = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}
     connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": servers["smtp_port"], "extra": smtp}
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_CONN_METRICS_DB", servers["dsn"])
     monkeypatch.setenv("RECSYS_METRICS_DSN", servers["dsn"])
+    change(servers["dsn"], "TRUNCATE rec.message CASCADE")
     return Post(Path(servers["mails"]))
 
 
@@ -161,9 +163,7 @@ def tell(post: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     from tests.dags.mailbox import run_callback
 
     def call(run: Any, to: str = "one@example.org, two@example.org") -> str:
-        with (
-            monkeypatch.context() as only_now
-        ):  # `dag.test` calls the callback too, in a process that can look up nothing
+        with monkeypatch.context() as only_now:
             only_now.setenv("RECSYS_ALERT_TO", to)
             return run_callback(run)
 

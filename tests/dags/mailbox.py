@@ -11,10 +11,12 @@ import selectors
 import subprocess
 import time
 import warnings
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import structlog
 from airflow.dag_processing.processor import DagFileProcessorProcess
 from airflow.models.dagrun import DagRun
@@ -88,6 +90,13 @@ def callback_request(run: DagRun) -> tuple[Any, Any]:
         last = max(ended, key=lambda ti: str(ti.end_date), default=None)
         reason = "success" if good else "task_failure"
         return uuid7(), found.produce_dag_callback(None, success=good, relevant_ti=last, reason=reason)  # type: ignore[arg-type]
+
+
+def change(dsn: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Change the metrics database, or ask it."""
+    with closing(psycopg2.connect(dsn)) as database, database, database.cursor() as sql:
+        sql.execute(statement, values)
+        return sql.fetchall() if sql.description else []
 
 
 def with_history(program: str, *arguments: str) -> None:

@@ -16,11 +16,14 @@ from airflow.triggers.base import TriggerEvent
 from airflow.utils.session import create_session
 from recsys import approval
 from recsys.alerts import evidence
-from recsys.alerts.decisions import compose
+from recsys.alerts.letter import from_json
+from recsys.alerts.news import write_rejection
+from recsys.alerts.outbox import Note, Stored
+from recsys.alerts.render import render
 from recsys.approval import LONGEST_NAME, RESERVE, answer_of, last_moment, read_answer
 from sqlalchemy import select
 
-from tests.dags.test_decision_mails import COMPARED, GATE, context_of
+from tests.dags.test_decision_mails import COMPARED, GATE
 from tests.dags.test_release import PROMOTED, events_of
 
 if TYPE_CHECKING:
@@ -145,8 +148,8 @@ def test_a_mail_asks_for_the_answer(  # noqa: PLR0917  fixtures
     verdict: str,
 ) -> None:
     """One, with the page where it is given; that a database is away is said, and the question is asked all the same."""
-    mails: list[tuple[str, str, str]] = []
-    monkeypatch.setattr(approval, "deliver", lambda run, what, write: mails.append(write()))
+    told: list[Note] = []
+    monkeypatch.setattr(approval, "announce", told.append)
     record = {"outcome": "waiting", "gate": GATE | {"comparison": {"known": COMPARED}, "forced": forced}}
     monkeypatch.setattr(evidence, "read_record", lambda run: record)
 
@@ -156,8 +159,10 @@ def test_a_mail_asks_for_the_answer(  # noqa: PLR0917  fixtures
     monkeypatch.setattr(evidence, "read_champion", fail)
     answer_with(monkeypatch, asked, "Approve", ADA)
     run_until_answered(run_dag, retrain, {"outcome": "promoted"})
-    ((subject, plain, _),) = mails
-    assert subject.startswith("[recsys] films: hybrid waits for approval (retrain_nightly, ")
+    (note,) = told
+    message = render(from_json(note.facts["letter"]))
+    plain = message.text
+    assert message.subject.startswith("[recsys] films: hybrid waits for approval (retrain_nightly, ")
     assert "/tasks/approve/required_actions" in plain
     for form in (plain, str(asked[0].body)):
         assert f"The gate {verdict}. It is served once it is approved. No answer by " in form
@@ -194,7 +199,6 @@ def test_a_humans_rejection_is_one_mail(retrain: DAG, monkeypatch: pytest.Monkey
     gate = GATE | {"reason": "rejected by Ada <b> at 2026-03-01 09:30 UTC"}
     record = {"outcome": "rejected", "model": "hybrid", "release": None, "gate": gate}
     monkeypatch.setattr(evidence, "read_record", lambda run: record)
-    news = compose(context_of(retrain, "night", "films", WAITING))
-    assert news is not None
+    news = write_rejection(Stored(1, "k", "rejected", "films", "retrain_nightly", "night", {}))
     assert news.what == "hybrid rejected"
     assert news.sentences[0] == "hybrid was not published: rejected by Ada <b> at 2026-03-01 09:30 UTC."

@@ -60,7 +60,7 @@ def test_its_tasks_retry_faults_patiently_and_end_some_day(dag: DAG) -> None:
 
 def test_failures_are_told_once_by_mail_and_once_in_the_log(dag: DAG) -> None:
     """The DAG mails, the tasks log; no task mails as well."""
-    assert dag.on_failure_callback in (callbacks.mail_failed_run, callbacks.mail_first_failed_run)
+    assert dag.on_failure_callback is callbacks.tell_failed_run
     task: Any
     for task in dag.tasks:
         assert list(task.on_failure_callback) == [log_failed_task]

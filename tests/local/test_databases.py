@@ -20,6 +20,7 @@ from tasks.store import History
 pytestmark = pytest.mark.services
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORDS = {"airflow": "airflow-Pw-1234567", "metrics": "metrics-Pw-1234567", "metrics_reader": "reader-Pw-12345678"}
+PASSWORDS |= {"metrics_alerts": "alerts-Pw-12345678"}
 BEFORE = """
 CREATE ROLE metrics_reader LOGIN PASSWORD 'old' CREATEDB;
 GRANT pg_read_all_data, pg_monitor TO metrics_reader;
@@ -52,6 +53,7 @@ def set_up(server: str) -> None:
         "airflow": "AIRFLOW_DB_PASSWORD",
         "metrics": "METRICS_DB_PASSWORD",
         "metrics_reader": "METRICS_READER_PASSWORD",
+        "metrics_alerts": "METRICS_ALERTS_PASSWORD",
     }
     environment = os.environ | {variable: PASSWORDS[role] for role, variable in names.items()}
     script = ROOT / "docker/postgres/databases.sql"
@@ -211,3 +213,39 @@ def test_a_restored_backup_has_the_same_rights(server: str, tmp_path: Path) -> N
     test_the_reader_reads_nothing_else(server, "SELECT * FROM public.other")
     test_the_reader_writes_nothing(server, "SELECT lo_create(0)")
     test_a_role_connects_to_its_own_database_alone(server)
+
+
+def test_the_role_of_alerts_writes_messages(server: str) -> None:
+    """It tells, settles, and marks deliveries; a decision that is told is written by the tasks' role."""
+    alerts = address(server, "metrics_alerts", "metrics")
+    tell = "SELECT rec.tell('k', 'failed', 's', 't', 'films', 'd', 'r', '{}', '0')"
+    assert execute(alerts, tell) != [(None,)]
+    assert execute(alerts, tell) == [(None,)]
+    execute(alerts, "INSERT INTO rec.delivery (message, channel) SELECT id, 'email' FROM rec.message")
+    execute(alerts, "UPDATE rec.delivery SET sent_at = now()")
+    assert execute(alerts, "SELECT repeats, sent_at IS NOT NULL FROM rec.alert") == [(0, True)]
+    assert execute(alerts, "SELECT rec.settle('s', 'films', 'd', 'r', '{}', '0')") != [(None,)]
+    assert execute(alerts, "SELECT n FROM rec.later") == [(7,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM rec.message",
+        "INSERT INTO rec.run (run, dataset, config) VALUES ('r', 'd', '{}')",
+        "UPDATE rec.pointer SET release = 'mine'",
+        "UPDATE rec.later SET n = 1",
+        "CREATE TABLE rec.mine (n int)",
+        "SELECT rolpassword FROM pg_authid",
+    ],
+)
+def test_the_role_of_alerts_writes_nothing_else(server: str, statement: str) -> None:
+    """Above all not what is served."""
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        execute(address(server, "metrics_alerts", "metrics"), statement)
+
+
+def test_nobody_else_writes_messages(server: str) -> None:
+    """The reader may call the functions, and has no right to what they write."""
+    with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction)):
+        execute(address(server, "metrics_reader", "metrics"), "SELECT rec.settle('s', '', '', '', '{}', '0')")

@@ -1,4 +1,4 @@
-"""The facts for an alert from the metrics database. All of the plugin's SQL is here; it only reads views."""
+"""The facts for a message from the metrics database. It only reads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 CONNECTION = "metrics_db"
+ALERTS = "metrics_alerts"  # the same database, with a role that may also write messages
 SECONDS = 5  # to connect, and for each query: Airflow ends a callback after 50 s, including the email
 
 FAILURES = """
@@ -23,28 +24,13 @@ SELECT suite, expectation, column_name, expected, observed, unexpected_count, el
 FROM rec.validation_failures WHERE run = %s ORDER BY severity, suite, position
 """
 DECISION = "SELECT run, dataset, outcome, model, release, gate, answered_by AS by FROM rec.decision WHERE run = %s"
+REPEATS = """
+SELECT count(b.id), min(b.created_at)
+FROM rec.message m
+JOIN rec.message b ON b.scope = m.scope AND b.topic = m.topic AND b.settled_at IS NULL AND b.id < m.id
+WHERE m.run = %s AND m.kind IN ('failed', 'rejected')
+"""
 CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
-# Runs of Airflow have a URL. Nobody records that one failed by a fault: it is still `running` when the next one ends.
-BAD_RUNS = """
-SELECT r.run, CASE r.status WHEN 'rejected' THEN 'rejected' ELSE 'failed' END
-FROM rec.run this JOIN rec.run r ON r.dataset = this.dataset AND r.run <> this.run AND r.started_at < this.started_at
-WHERE this.run = %s AND (r.status IN ('rejected', 'failed') OR r.status = 'running' AND r.url IS NOT NULL)
-AND r.started_at > coalesce((
-    SELECT max(d.decided_at) FROM rec.decision d
-    WHERE d.dataset = this.dataset AND d.outcome = 'promoted' AND d.run <> this.run
-), '-infinity')
-ORDER BY r.started_at
-"""
-# It became old when its days were over, or when a rollback went back to it; who ended later than that has told of it.
-NEWLY_OLD = """
-SELECT made.created_at
-FROM rec.champion c JOIN rec.release made USING (dataset, release),
-LATERAL (SELECT greatest(c.since, made.created_at + make_interval(days => %(days)s))) AS became(old)
-WHERE c.dataset = %(dataset)s AND became.old <= now() AND NOT EXISTS (
-    SELECT FROM rec.run r
-    WHERE r.dataset = c.dataset AND r.run <> %(run)s AND r.url IS NOT NULL AND r.finished_at >= became.old
-)
-"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +47,23 @@ class Failure:
     sample_ids: Sequence[str]
     severity: str = "critical"
 
+    @property
+    def title(self) -> str:
+        """Expectation, column and suite, and whether it only informs."""
+        column = f" on {self.column}" if self.column else ""
+        warning = "" if self.severity == "critical" else f"{self.severity}: "
+        return f"{warning}{self.expectation}{column} ({self.suite})"
+
+    def details(self, most_ids: int) -> list[tuple[str, str]]:
+        """Return name and value of what is known about it, with at most so many ids."""
+        facts = [("expected", self.expected), ("observed", self.observed)]
+        if self.unexpected_count is not None:
+            of = "" if self.element_count is None else f" of {self.element_count}"
+            facts.append(("count", f"{self.unexpected_count}{of}"))
+        if self.sample_ids:
+            facts.append(("items", ", ".join(" ".join(str(one).split()) for one in self.sample_ids[:most_ids])))
+        return facts
+
 
 @dataclass(frozen=True)
 class Champion:
@@ -74,14 +77,14 @@ class Champion:
 
 def read_failures(run: str) -> list[Failure]:
     """Return the failed expectations of `run`, critical ones first."""
-    with closing(_connect()) as database, database.cursor() as cursor:
+    with closing(connect()) as database, database.cursor() as cursor:
         cursor.execute(FAILURES, (run,))
         return [Failure(*row) for row in cursor.fetchall()]
 
 
 def read_champion(dataset: str) -> Champion | None:
     """Return the champion of `dataset`, or None."""
-    with closing(_connect()) as database, database.cursor() as cursor:
+    with closing(connect()) as database, database.cursor() as cursor:
         cursor.execute(CHAMPION, (dataset,))
         row = cursor.fetchone()
         return Champion(*row) if row else None
@@ -89,43 +92,39 @@ def read_champion(dataset: str) -> Champion | None:
 
 def read_record(run: str) -> dict[str, Any] | None:
     """Return the decision of `run` as it was recorded, by column, or None."""
-    with closing(_connect()) as database, database.cursor() as cursor:
+    with closing(connect()) as database, database.cursor() as cursor:
         cursor.execute(DECISION, (run,))
         row, columns = cursor.fetchone(), [column.name for column in cursor.description or ()]
         return dict(zip(columns, row, strict=True)) if row else None
 
 
-def read_bad_runs(run: str) -> list[tuple[str, str]]:
-    """Return name and status of the runs before `run`, since the last promotion, that failed or were rejected."""
-    with closing(_connect()) as database, database.cursor() as cursor:
-        cursor.execute(BAD_RUNS, (run,))
-        return [(name, status) for name, status in cursor.fetchall()]
-
-
-def read_day_if_newly_old(dataset: str, run: str, days: int) -> datetime | None:
-    """Return when the champion was made, if it is older than `days` and no run before `run` ended since it is."""
-    with closing(_connect()) as database, database.cursor() as cursor:
-        cursor.execute(NEWLY_OLD, {"dataset": dataset, "run": run, "days": days})
+def count_repeats(run: str) -> tuple[int, datetime] | None:
+    """Return how often what is wrong with `run` was told of before and is still wrong, and since when, or None."""
+    with closing(connect()) as database, database.cursor() as cursor:
+        cursor.execute(REPEATS, (run,))
         row = cursor.fetchone()
-        return row[0] if row else None
+        return (int(row[0]), row[1]) if row and row[0] else None
 
 
-def _connect() -> connection:
+def connect(*, write: bool = False) -> connection:
+    """Connect to the metrics database; without `write` nothing can be changed by mistake."""
     import psycopg2  # noqa: PLC0415  DAG files import this module when they are parsed; a parse needs no database
 
-    options = f"-c statement_timeout={SECONDS * 1000} -c default_transaction_read_only=on"
-    opened: connection = psycopg2.connect(**_address(), connect_timeout=SECONDS, options=options)
+    options = f"-c statement_timeout={SECONDS * 1000} -c default_transaction_read_only={'off' if write else 'on'}"
+    opened: connection = psycopg2.connect(**_address(write=write), connect_timeout=SECONDS, options=options)
     return opened
 
 
-def _address() -> dict[str, Any]:
-    """Return the address from Airflow's connection `metrics_db` if it exists, else from RECSYS_METRICS_DSN."""
-    try:
-        metrics = Connection.get(CONNECTION)
-    except AirflowNotFoundException:
-        if dsn := os.environ.get("RECSYS_METRICS_DSN"):
-            return {"dsn": dsn}
-        raise
-    names = ("host", "port", "user", "password", "dbname")
-    values = (metrics.host, metrics.port, metrics.login, metrics.password, metrics.schema)
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+def _address(*, write: bool) -> dict[str, Any]:
+    """Return the address from Airflow's connections if one exists, else from RECSYS_METRICS_DSN."""
+    for name in (ALERTS, CONNECTION) if write else (CONNECTION,):
+        try:
+            metrics = Connection.get(name)
+        except AirflowNotFoundException:
+            continue
+        names = ("host", "port", "user", "password", "dbname")
+        values = (metrics.host, metrics.port, metrics.login, metrics.password, metrics.schema)
+        return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    if dsn := os.environ.get("RECSYS_METRICS_DSN"):
+        return {"dsn": dsn}
+    raise AirflowNotFoundException(f"no connection {CONNECTION} found, expected it, or RECSYS_METRICS_DSN")

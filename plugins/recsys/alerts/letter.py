@@ -1,15 +1,12 @@
-"""The text of the alert email: plain text and simple HTML from the same facts. Independent of Airflow and database."""
+"""What a message says, whatever channel it goes by: facts, kept as JSON in the outbox. Independent of Airflow."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from recsys.alerts.evidence import Champion, Failure
-
-MOST = 20  # maximum number of expectations, and of tasks, in an email
-MOST_IDS = 10
 
 
 @dataclass(frozen=True)
@@ -19,23 +16,48 @@ class FailedTask:
     name: str
     error: str
     log_url: str
-    try_number: int | None
-    tries: int
+    try_number: int | None = None
+    tries: int = 1
+
+    @property
+    def attempts(self) -> str:
+        """The number of tries, and whether it was not retried (bad data, bad input)."""
+        if self.try_number is None:
+            return ""
+        return f", try {self.try_number}" + (f" of {self.tries}" if self.try_number >= self.tries else ", not retried")
 
 
 @dataclass(frozen=True)
-class Alert:
-    """The facts in the email."""
+class Letter:
+    """The facts; `evidence` and `links` have names and values, `gaps` what could not be found out, and why."""
 
-    dag: str
-    run: str
-    run_url: str
-    dataset: str
-    reason: str
+    what: str  # for the subject
+    dataset: str | None = None
+    dag: str | None = None
+    run: str | None = None
+    run_url: str | None = None
+    sentences: list[str] = field(default_factory=list)
     tasks: list[FailedTask] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    champion: Champion | None = None
-    gaps: list[str] = field(default_factory=list)  # unavailable facts, and why
+    evidence: list[tuple[str, str]] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+
+
+def to_json(letter: Letter) -> dict[str, Any]:
+    """Return the facts as JSON."""
+    return asdict(letter)
+
+
+def from_json(facts: Mapping[str, Any]) -> Letter:
+    """Return the letter of which `facts` are the JSON. Raises TypeError for what is none."""
+    parts: dict[str, Any] = dict(facts)
+    parts |= {
+        "tasks": [FailedTask(**task) for task in facts.get("tasks", ())],
+        "failures": [Failure(**failure) for failure in facts.get("failures", ())],
+    }
+    parts |= {name: [tuple(pair) for pair in facts.get(name, ())] for name in ("evidence", "links")}
+    return Letter(**parts)
 
 
 def line(value: object) -> str:
@@ -43,22 +65,20 @@ def line(value: object) -> str:
     return "".join(c if c.isprintable() else " " for c in " ".join(str(value).split()))
 
 
-def subject(alert: Alert) -> str:
-    """Return the subject: the dataset, what happened, and the run."""
-    if count := sum(failure.severity == "critical" for failure in alert.failures):
-        what = f"validation failed, {count} expectation{'s' if count > 1 else ''}"
-    elif alert.tasks:
-        more = f" and {len(alert.tasks) - 1} more" if len(alert.tasks) > 1 else ""
-        what = f"{alert.tasks[0].name}{more} failed"
-    else:
-        what = f"run ended: {alert.reason}"
-    return line(f"[recsys] {alert.dataset}: {what} ({alert.dag}, {alert.run})")[:200]
+def name_failure(tasks: Sequence[FailedTask], failures: Sequence[Failure], reason: str) -> str:
+    """What went wrong in a run, for the subject of a message."""
+    if count := sum(failure.severity == "critical" for failure in failures):
+        return f"validation failed, {count} expectation{'s' if count > 1 else ''}"
+    if tasks:
+        more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
+        return f"{tasks[0].name}{more} failed"
+    return f"run ended: {reason}"
 
 
-def describe_serving(alert: Alert) -> str:
-    """What the users of the recommender get now."""
-    published = alert.champion is not None and alert.champion.run == alert.run  # and then something failed
-    serving = describe_champion(alert.dataset, alert.champion, alert.run, known=not alert.gaps)
+def describe_serving(dataset: str, champion: Champion | None, run: str, *, known: bool) -> str:
+    """What the users of the recommender get after a run that failed."""
+    published = champion is not None and champion.run == run  # and then something failed
+    serving = describe_champion(dataset, champion, run, known=known)
     return serving if published else f"This run published nothing. {serving}"
 
 
@@ -69,87 +89,3 @@ def describe_champion(dataset: str, champion: Champion | None, run: str, *, know
     since = champion.since.strftime("%Y-%m-%d %H:%M %Z").strip()
     still = "" if champion.run == run else "still "
     return f"{dataset} is {still}served from release {champion.release}, model {champion.model}, since {since}."
-
-
-def details(failure: Failure) -> Iterator[tuple[str, str]]:
-    """Yield name and value of the known facts about a failed expectation."""
-    yield "expected", failure.expected
-    yield "observed", failure.observed
-    if failure.unexpected_count is not None:
-        of = "" if failure.element_count is None else f" of {failure.element_count}"
-        yield "count", f"{failure.unexpected_count}{of}"
-    if failure.sample_ids:
-        yield "items", ", ".join(line(i) for i in failure.sample_ids[:MOST_IDS])
-
-
-def title(failure: Failure) -> str:
-    """Return expectation, column and suite, and whether it only informs."""
-    column = f" on {failure.column}" if failure.column else ""
-    warning = "" if failure.severity == "critical" else f"{failure.severity}: "
-    return f"{warning}{failure.expectation}{column} ({failure.suite})"
-
-
-def attempts(task: FailedTask) -> str:
-    """Return the number of tries, and whether it was not retried (bad data, bad input)."""
-    if task.try_number is None:
-        return ""
-    return f", try {task.try_number}" + (f" of {task.tries}" if task.try_number >= task.tries else ", not retried")
-
-
-def text(alert: Alert) -> str:
-    """Return the email as plain text."""
-    lines = [
-        f"Dataset  {line(alert.dataset)}",
-        f"Run      {line(alert.run)} of {alert.dag}",
-        f"         {alert.run_url}",
-    ]
-    lines += ["", line(describe_serving(alert))]
-    for task in alert.tasks[:MOST]:
-        lines += ["", f"Failed: {line(task.name)}{attempts(task)}", f"  {line(task.error)}", f"  {task.log_url}"]
-    if not alert.tasks:
-        lines += ["", f"The run ended with: {line(alert.reason)}"]
-    if alert.failures:
-        lines += ["", f"Expectations that failed: {len(alert.failures)}"]
-    for failure in alert.failures[:MOST]:
-        lines += ["", f"* {line(title(failure))}", *(f"  {name:<9}{line(value)}" for name, value in details(failure))]
-    lines += rest(alert)
-    return "\n".join(lines) + "\n"
-
-
-def rest(alert: Alert) -> list[str]:
-    """Return what was left out, and unavailable facts."""
-    left_out = max(len(alert.failures) - MOST, 0), max(len(alert.tasks) - MOST, 0)
-    lines = [
-        f"Not shown here: {count} more {what}"
-        for count, what in zip(left_out, ("expectations", "tasks"), strict=True)
-        if count
-    ]
-    return ["", *lines, *(f"Not available: {line(gap)}" for gap in alert.gaps)] if lines or alert.gaps else []
-
-
-def markup(alert: Alert) -> str:
-    """Return the email as HTML: no styles, images or scripts, and every value escaped."""
-
-    def e(value: object) -> str:
-        return html.escape(line(value))
-
-    def link(url: str, label: object) -> str:
-        return f'<a href="{html.escape(url, quote=True)}">{e(label)}</a>'
-
-    parts = [
-        f"<p>Dataset <b>{e(alert.dataset)}</b><br>Run {link(alert.run_url, alert.run)} of {e(alert.dag)}</p>",
-        f"<p>{e(describe_serving(alert))}</p>",
-    ]
-    parts += [
-        f"<p>Failed: <b>{e(task.name)}</b>{e(attempts(task))} ({link(task.log_url, 'log')})<br>{e(task.error)}</p>"
-        for task in alert.tasks[:MOST]
-    ]
-    if not alert.tasks:
-        parts.append(f"<p>The run ended with: {e(alert.reason)}</p>")
-    if alert.failures:
-        parts.append(f"<p>Expectations that failed: {len(alert.failures)}</p>")
-    for failure in alert.failures[:MOST]:
-        rows = "".join(f"<tr><td>{e(name)}</td><td>{e(value)}</td></tr>" for name, value in details(failure))
-        parts.append(f"<p><b>{e(title(failure))}</b></p><table>{rows}</table>")
-    parts += [f"<p>{e(note)}</p>" for note in rest(alert) if note]
-    return "<!doctype html><html><body>" + "\n".join(parts) + "</body></html>\n"

@@ -1,55 +1,72 @@
-"""The text of the email about a decision: plain text and simple HTML from the same facts. Independent of Airflow."""
+"""Letters about decisions, which `publish` and `promote` write to the outbox with the decision itself."""
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import Any
 
-from recsys.alerts.letter import line
+from recsys.alerts import evidence
+from recsys.alerts.letter import Letter, describe_champion
+from recsys.alerts.lookup import LookUp
+from recsys.alerts.outbox import Stored
+from recsys.decision import Decision, list_figures, read_decision
+from recsys.links import run_url
 
-
-@dataclass(frozen=True)
-class News:
-    """The facts in the email; `evidence` has names and values."""
-
-    dag: str
-    run: str
-    run_url: str
-    dataset: str
-    what: str  # for the subject
-    sentences: list[str]
-    evidence: list[tuple[str, str]] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)  # unavailable facts, and why
+MOST = 10  # runs that are named
 
 
-def subject(news: News) -> str:
-    """Return the subject: the dataset, what happened, and the run."""
-    return line(f"[recsys] {news.dataset}: {news.what} ({news.dag}, {news.run})")[:200]
+def write_rejection(message: Stored) -> Letter:
+    """A model was turned down, by the gate or by a human: why, with the figures of both twins."""
+    look_up, run = LookUp(), str(message.run)
+    decision = read_decision(None, look_up("the record of the decision", None, evidence.read_record, run))
+    model, reason = (decision.model, decision.reason) if decision else ("a model", "its record is not known")
+    sentences = [f"{model} was not published: {reason}.", *_count_again(look_up, run)]
+    return _write(message, f"{model} rejected", sentences, decision, look_up)
 
 
-def text(news: News) -> str:
-    """Return the email as plain text."""
-    lines = [f"Dataset  {line(news.dataset)}", f"Run      {line(news.run)} of {news.dag}", f"         {news.run_url}"]
-    for sentence in news.sentences:
-        lines += ["", line(sentence)]
-    width = max((len(name) for name, _ in news.evidence), default=0)
-    lines += (
-        ["", *(f"  {line(name):<{width}}  {line(value)}" for name, value in news.evidence)] if news.evidence else []
+def write_recovery(message: Stored) -> Letter:
+    """What was bad is good again: what it was."""
+    look_up, run = LookUp(), str(message.run)
+    bad: list[Mapping[str, Any]] = message.facts.get("bad", [])
+    decision = (
+        read_decision(None, look_up("the record of the decision", None, evidence.read_record, run))
+        if message.run
+        else None
     )
-    lines += ["", *(f"Not available: {line(gap)}" for gap in news.gaps)] if news.gaps else []
-    return "\n".join(lines) + "\n"
+    named = "; ".join(f"{one['run'] or message.key} {one['kind']}" for one in bad[-MOST:])
+    runs = [one for one in bad if one["run"]]
+    count = "a run" if len(runs) == 1 else f"{len(runs)} runs"
+    if decision is not None and decision.promoted and runs:
+        what = f"published again, after {count} without"
+        sentences = [f"The first release after {count} without one: {named}."]
+    elif runs:
+        what = f"good again, after {count} that {'was' if len(runs) == 1 else 'were'} not"
+        sentences = [f"The first good run after {count}: {named}."]
+    else:
+        what = "good again"
+        sentences = [f"Good again: {', '.join(dict.fromkeys(one['kind'] for one in bad))}, first told {bad[0]['at']}."]
+    return _write(message, what, sentences, decision, look_up)
 
 
-def markup(news: News) -> str:
-    """Return the email as HTML: no styles, images or scripts, and every value escaped."""
+def _count_again(look_up: LookUp, run: str) -> list[str]:
+    before = look_up("how often it was so before", None, evidence.count_repeats, run)
+    return [f"It was so {before[0]} times before, since {before[1]:%Y-%m-%d %H:%M %Z}."] if before else []
 
-    def e(value: object) -> str:
-        return html.escape(line(value))
 
-    link = f'<a href="{html.escape(news.run_url, quote=True)}">{e(news.run)}</a>'
-    parts = [f"<p>Dataset <b>{e(news.dataset)}</b><br>Run {link} of {e(news.dag)}</p>"]
-    parts += [f"<p>{e(sentence)}</p>" for sentence in news.sentences]
-    rows = "".join(f"<tr><td>{e(name)}</td><td>{e(value)}</td></tr>" for name, value in news.evidence)
-    parts += [f"<table>{rows}</table>"] if rows else []
-    parts += [f"<p>Not available: {e(gap)}</p>" for gap in news.gaps]
-    return "<!doctype html><html><body>" + "\n".join(parts) + "</body></html>\n"
+def _write(message: Stored, what: str, sentences: list[str], decision: Decision | None, look_up: LookUp) -> Letter:
+    figures = list_figures(decision) if decision else []
+    counts = [(name, value) for name, value in message.facts.get("counts", ())]
+    if message.dataset and message.run:
+        champion = look_up("the release that is being served", None, evidence.read_champion, message.dataset)
+        known = not look_up.gaps
+        sentences = [*sentences, describe_champion(message.dataset, champion, message.run, known=known)]
+    return Letter(
+        what=what,
+        dataset=message.dataset,
+        dag=message.dag,
+        run=message.run,
+        run_url=run_url(message.dag, message.run) if message.dag and message.run else None,
+        sentences=sentences,
+        evidence=figures + counts,
+        gaps=look_up.gaps,
+    )
