@@ -30,7 +30,6 @@ def demo(stack: Stack, *, new_films: bool) -> int:
     begun = time.monotonic()
     heading("Servers")
     print(f"  {', '.join(stack.start()) or 'all were already running'}: ready after {time.monotonic() - begun:.0f} s")
-    tasks(stack, "migrate")
     known = int(stack.state.fact(LOADED) or 0)
     arrived = new_films or not known
     unfinished = stack.api().runs_in_progress(DAG) if known and new_films else []

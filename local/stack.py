@@ -23,6 +23,7 @@ from local.rest import Api
 from local.s3 import BUCKET, S3
 from local.service import Service
 from local.state import State
+from tasks.store.schema import migrate
 
 GPU_POOL = "gpu"
 SETTLE = 20.0  # seconds for which servers that ran on without their database are watched
@@ -133,6 +134,7 @@ class Stack:
             started = self._start(self.postgres, self.s3, self.mail)
             for database in ("airflow", "metrics"):
                 self.postgres.ensure_database(database)
+            migrate(self.postgres.dsn("metrics", "metrics"))
             self.s3.ensure_bucket(BUCKET)
             if self.airflow.outdated():
                 self._say("Airflow's database: new schema")

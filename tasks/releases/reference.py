@@ -25,8 +25,8 @@ WINDOW = timedelta(days=30)
 def best_release(champion: Champion, promotions: Iterable[Promotion]) -> str:
     """Return the release with the highest possible level among the champion and its ancestors of the last thirty days.
 
-    `promotions` are those of the dataset in this time. Of equal levels the later release. A report that cannot be read
-    ends a chain.
+    `promotions` are the releases of the dataset that were served in this time. Of equal levels the later release. A
+    report that cannot be read ends a chain.
     """
     recent = {one.release: one.gate for one in promotions}
     levels, name, facts = {champion.release: 0.0}, champion.release, champion.gate

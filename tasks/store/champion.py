@@ -176,9 +176,15 @@ class Champions(Database):
         return [Published(*row) for row in self._rows(statement, dataset)]
 
     def promotions(self, dataset: str, window: timedelta) -> list[Promotion]:
-        """Return the releases of a dataset that were first promoted within `window`, by the database's clock."""
-        statement = "SELECT release, created_at, gate FROM rec.release WHERE dataset = %s AND created_at >= now() - %s"
-        return [Promotion(*row) for row in self._rows(statement, dataset, window)]
+        """Return the releases of a dataset that were served within `window`, by the database's clock."""
+        statement = (
+            "SELECT release, created_at, gate FROM rec.release r WHERE dataset = %(dataset)s "
+            "AND (created_at >= now() - %(window)s OR release IN (SELECT previous FROM rec.pointer_move m "
+            "WHERE m.dataset = r.dataset AND m.moved_at >= now() - %(window)s))"
+        )
+        with self._transaction() as sql:
+            sql.execute(statement, {"dataset": dataset, "window": window})
+            return [Promotion(*row) for row in sql.fetchall()]
 
     def require_release(self, dataset: str, release: str) -> None:
         """Raise NotFound with the known names unless the release was served once."""

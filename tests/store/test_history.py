@@ -294,7 +294,7 @@ def test_a_champion_keeps_the_metrics_it_was_promoted_with(history: History) -> 
     assert champion.gate == {"margin": 0.1}
 
 
-def test_promotions_are_those_of_the_dataset_in_a_time(history: History, metrics_dsn: str) -> None:
+def test_promotions_are_what_was_served_in_a_time(history: History, metrics_dsn: str) -> None:
     """With the report of the first promotion; what was rejected is none. The clock is the database's."""
     trained(history, "r1")
     history.promote("d", "r1", "ease", "aa", {"margin": 0.1}, "h1", seen=None)
@@ -305,6 +305,9 @@ def test_promotions_are_those_of_the_dataset_in_a_time(history: History, metrics
     assert history.promotions("other", timedelta(days=30)) == []
     rows(metrics_dsn, "UPDATE rec.release SET created_at = created_at - interval '31 days' RETURNING 1")
     assert history.promotions("d", timedelta(days=30)) == []
+    history.promote("d", "r1", "ease", "bb", {}, "h1", seen=history.champion("d"))
+    served = {one.release for one in history.promotions("d", timedelta(days=30))}
+    assert served == {"aa", "bb"}  # the first was replaced just now
 
 
 def test_inputs_are_numbered_in_the_order_in_which_they_are_found(history: History) -> None:
