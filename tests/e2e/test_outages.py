@@ -121,3 +121,29 @@ def test_a_store_that_is_killed_during_extract_is_a_fault_that_is_tried_again(
     night = interrupt(site, "extract", harm, record_property)
     assert_ended_well(site, night, first)
     assert night.tries("extract") == 2
+
+
+@pytest.mark.fault("F20")
+def test_a_failed_run_without_callback_and_mail_server_is_told_once(
+    site: Site, first: Night, record_property: Record
+) -> None:
+    """The watchdog tells what the stopped DAG processor cannot, and it is sent when the mail server is back."""
+    (processor,) = (part.identity for part in site.stack.parts if part.name == "dag-processor")
+    assert processor is not None
+    failed = "SELECT failed_attempts FROM rec.alert WHERE run = %s AND failed_attempts > 0"
+    kill(site.stack.mail)
+    run = site.press_trigger(dataset="nothing")
+    send(processor, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        wait_for("a try to send", lambda: site.rows(failed, run))
+        site.stack.mail.launch()
+        site.stack.mail.wait()
+        night = site.follow(run, expect_mail=True)
+        record_property("recovered", time.monotonic() - begun)
+    finally:
+        send(processor, signal.SIGCONT)
+    time.sleep(AWAY)
+    assert night.state == "failed"
+    told = [mail["Subject"] for mail in [*night.mails, *site.follow(run).mails] if run in mail["Subject"]]
+    assert told == [f"[recsys] nothing: scan failed (retrain_nightly, {run})"]
