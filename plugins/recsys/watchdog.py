@@ -1,6 +1,6 @@
 """The watchdog: a process beside Airflow's own that sees what its scheduler and callbacks cannot tell.
 
-    python -m recsys.watchdog [STATE]
+    python -m recsys.watchdog STATE
 
 Twice a minute it looks for failed runs whose callback did not tell of them, DAG files that cannot be parsed, components
 that fell silent, and datasets without a good release for too long; it says when they are well again, and sends what
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -49,7 +48,7 @@ class Watchdog:
 
     def look(self, now: datetime) -> dict[str, Any]:
         """Look once, tell, and send; returns the state for the health check. Nothing that fails here ends it."""
-        state: dict[str, Any] = {"at": now.timestamp(), "overdue": []}
+        state: dict[str, Any] = {"at": now.timestamp(), "started": self.started.timestamp(), "overdue": []}
         try:
             state["overdue"] = self._observe(now)
         except Exception as error:
@@ -127,7 +126,9 @@ def save(state: dict[str, Any], path: Path) -> None:
 def main() -> None:
     """Look until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("RECSYS_WATCHDOG_STATE", "/tmp/watchdog.json"))  # noqa: S108  of a container
+    if len(sys.argv) != 2:
+        sys.exit(f"{len(sys.argv) - 1} arguments found, expected one: the file for the state of the last look")
+    path = Path(sys.argv[1])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     watchdog = Watchdog()
     while True:
