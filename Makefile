@@ -43,9 +43,10 @@ backup: ## both databases and the bucket into backups/<time>/
 restore: ## FROM=backups/<time>: bring them back; what was there before is kept
 	@docker/stack.sh restore $(FROM)
 
-install: ## both virtual environments, as locked; does nothing when they are up to date
+install: ## both virtual environments and the chart library, as locked; does nothing when they are up to date
 	@sh local/install.sh tasks
 	@sh local/install.sh airflow
+	@sh local/library.sh
 
 demo: install ## without Docker: start everything, run one night on a generated catalogue, show what came out
 	@$(TASKS) -m local demo

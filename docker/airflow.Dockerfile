@@ -1,5 +1,15 @@
 # The control plane: Airflow with the DAGs and plugins of this project. A container's command selects the component.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+# The chart library of the history page; with another image than Node's, the page says that it has no charts.
+FROM ${NODE_IMAGE} AS charts
+WORKDIR /charts
+COPY package.json package-lock.json ./
+RUN mkdir library && if command -v npm >/dev/null; then \
+        npm ci --ignore-scripts --no-audit --no-fund \
+        && cp node_modules/uplot/LICENSE node_modules/uplot/dist/uPlot.esm.js node_modules/uplot/dist/uPlot.min.css library/; \
+    fi
 
 FROM ${PYTHON_IMAGE} AS packages
 COPY requirements.txt /tmp/
@@ -24,6 +34,7 @@ RUN --mount=type=bind,source=docker/sbom.py,target=/tmp/sbom.py \
     python /tmp/sbom.py >/usr/share/sbom/debian.cdx.json
 COPY docker/airflow /opt/recsys/bin
 COPY plugins /opt/recsys/plugins
+COPY --from=charts /charts/library/ /opt/recsys/plugins/recsys/history/library/
 COPY dags /opt/recsys/dags
 RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/recsys/dags /opt/recsys/plugins
 ENV PATH=/opt/recsys/bin:/opt/venv/bin:$PATH \

@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD METRICS_ALERTS_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_MEDIA_SECRET_KEY S3_READER_SECRET_KEY"
+SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD METRICS_ALERTS_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_MEDIA_SECRET_KEY S3_READER_SECRET_KEY GRAFANA_PASSWORD"
 NAMES="OBJECT_STORE_ROOT_USER S3_ACCESS_KEY S3_MEDIA_ACCESS_KEY S3_READER_ACCESS_KEY AIRFLOW_FERNET_KEY DOCKER_GID"
 AIRFLOW="api-server scheduler dag-processor triggerer watchdog"
 SHORTEST=16
@@ -131,19 +131,20 @@ add_media_key() { # to an .env of an earlier version; no data depend on it
     echo "Added S3_MEDIA_ACCESS_KEY and S3_MEDIA_SECRET_KEY to .env: the key of tasks that decode media." >&2
 }
 
-add_alerts_password() { # likewise
-    [ -z "$(value METRICS_ALERTS_PASSWORD)" ] || return 0
+add_password() { # NAME and what it is for; likewise
+    [ -z "$(value "$1")" ] || return 0
     check_mode
     umask 077
-    { awk 1 .env && echo "METRICS_ALERTS_PASSWORD=$(secret)"; } >.env.part
+    { awk 1 .env && echo "$1=$(secret)"; } >.env.part
     mv .env.part .env
-    echo "Added METRICS_ALERTS_PASSWORD to .env: of the role that writes the messages of alerts." >&2
+    echo "Added $1 to .env: $2." >&2
 }
 
 need_env() {
     [ -f .env ] || fail ".env is missing, expected it: 'make up' writes it, or restore yours"
     add_media_key
-    add_alerts_password
+    add_password METRICS_ALERTS_PASSWORD "of the role that writes the messages of alerts"
+    add_password GRAFANA_PASSWORD "that of Grafana's user admin, in the profile grafana"
 }
 
 compose() { docker compose "$@"; }
@@ -187,6 +188,7 @@ up() {
     echo
     echo "Airflow        http://localhost:$(port UI_PORT 8080)   user admin   password $(shown AIRFLOW_ADMIN_PASSWORD)"
     echo "Object store   http://localhost:$(port CONSOLE_PORT 9001)   user $(value OBJECT_STORE_ROOT_USER)   password $(shown OBJECT_STORE_ROOT_PASSWORD)"
+    case ,$(value COMPOSE_PROFILES), in *,grafana,*) echo "Grafana        http://localhost:$(port GRAFANA_PORT 3000)   user admin   password $(shown GRAFANA_PASSWORD)" ;; esac
     case ,$(value COMPOSE_PROFILES), in *,dev,*) echo "Emails         http://localhost:$(port MAIL_PORT 8025)" ;; esac
     echo "Commands       docker compose run --rm tasks --help"
 }

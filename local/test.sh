@@ -45,6 +45,7 @@ install() { # both at once; a second caller waits and then has nothing to do
     local other=$!
     sh local/install.sh tasks
     wait "$other"
+    sh local/library.sh
 }
 
 images() { # in parallel; `make up` builds one after the other and reuses their layers afterwards
@@ -60,7 +61,7 @@ image() { # with the name that the tests use, and the arguments of docker-compos
     local accelerator=${PYTHON_IMAGE:+cpu}
     [ -n "${accelerator:=${ACCELERATOR:-}}" ] || { sh docker/gpu.sh && accelerator=cuda; } || accelerator=cpu
     docker build --file "docker/$1.Dockerfile" --tag "recsys-test-${1%s}" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}" \
-        ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"} --build-arg "ACCELERATOR=$accelerator" .
+        ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE" --build-arg "NODE_IMAGE=$PYTHON_IMAGE"} --build-arg "ACCELERATOR=$accelerator" .
 }
 
 containers() ( # with an existing engine, or the test engine beside the checkout

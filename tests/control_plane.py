@@ -42,6 +42,7 @@ def settle_in() -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__API__BASE_URL": "http://airflow.test:8080",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "of-tests-" * 8,  # long enough for its algorithm
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }

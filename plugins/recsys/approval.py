@@ -22,7 +22,7 @@ from recsys.alerts.post import announce
 from recsys.closing import list_evidence, pull_decision
 from recsys.decision import Decision, find
 from recsys.launch.outcome import RETRIES, Failed
-from recsys.links import answer_url
+from recsys.links import answer_url, page_url
 from recsys.markdown import escape
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def compose(context: Context, decision: Decision, until: datetime, look_up: Look
             describe_champion(dataset, champion, run, known=not look_up.gaps),
         ],
         evidence=list_evidence(context, decision),
+        links=[("History of the run", page_url("run", dataset=dataset, run=run))],
         gaps=look_up.gaps,
     )
 

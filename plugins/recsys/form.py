@@ -133,6 +133,16 @@ def dataset() -> Param:
 
 
 INGEST = {"dataset": dataset()}
+ROLL_BACK = {
+    "dataset": dataset(),
+    "release": Param(
+        "",
+        type="string",
+        pattern=f"^(?:{NAME[1 : -len(END)]})?{END}",
+        title="Release",
+        description="Name of a release that was served once; empty: the one before what is served now.",
+    ),
+}
 RETRAIN = {
     "dataset": dataset(),
     "modalities": several(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.listeners import hookimpl
 
 from recsys.launch.outcome import FAULT, REPORT, SKIPPED
+from recsys.links import page_url
 from recsys.note import Ended, describe_run
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def write_note(dag_run: DagRun, reason: str, *, succeeded: bool) -> None:
     if dag_run.dag_id != DAG:
         return
     try:
-        save_note(dag_run, describe_run(read_ended(dag_run.run_id, reason, succeeded=succeeded)))
+        note = describe_run(read_ended(dag_run.run_id, reason, succeeded=succeeded))
+        save_note(dag_run, f"{note} ([history]({page_url('run', run=dag_run.run_id)}))")
     except Exception:
         log.exception("run %s has no note: what it came to could not be read", dag_run.run_id)
 

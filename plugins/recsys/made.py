@@ -1,7 +1,7 @@
-"""Links of a task to what it made, in the console of the store: its artefact, its report, and the release.
+"""Links of a task to what it made: in the history page, and in the console of the store its artefact, report, release.
 
 Airflow asks for a link when a try has ended, in the task's own process, and keeps it with the task; a link that is
-empty is not shown. Without RECSYS_CONSOLE_URL there are none.
+empty is not shown. Without RECSYS_CONSOLE_URL there is only that to the history.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import BaseOperatorLink
 
 from recsys.launch.outcome import FAULT, REPORT, SKIPPED, VALIDATION_FAILED
+from recsys.links import page_url
 
 VARIABLE = "RECSYS_CONSOLE_URL"
 REPORTS = {  # command -> its report
@@ -24,6 +25,7 @@ REPORTS = {  # command -> its report
     "publish": "decision.json",
     "refit": "report.json",
 }
+CHECKS = ("check-dataset", "check-embeddings")
 CHECKED_BY = {"refit": "check-refit"}  # command -> the artefact with its report, if that is not the command's own
 
 
@@ -76,7 +78,21 @@ class ReleaseLink(BaseOperatorLink):
         return console_url(f"{uri.path.strip('/')}/") if uri.scheme == "s3" else ""
 
 
-LINKS: Sequence[BaseOperatorLink] = (ArtefactLink(), ReportLink(), ReleaseLink()) if CONSOLE else ()
+class HistoryLink(BaseOperatorLink):
+    """The page about the run, or about what the task checked."""
+
+    name = "History"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ANN401
+        """Return the URL, or nothing for a command that is not of a run."""
+        command = str(operator.command[0])
+        if "--run" not in operator.command:
+            return ""
+        return page_url("validation" if command in CHECKS else "run", run=ti_key.run_id)
+
+
+OF_STORE: Sequence[BaseOperatorLink] = (ArtefactLink(), ReportLink(), ReleaseLink()) if CONSOLE else ()
+LINKS: Sequence[BaseOperatorLink] = (HistoryLink(), *OF_STORE)
 
 
 def step_of(operator: Any, ti: Any) -> str:  # noqa: ANN401

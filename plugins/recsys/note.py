@@ -14,7 +14,7 @@ from typing import Any
 from recsys.decision import DECIDERS, Decision, read_decision
 from recsys.markdown import escape
 
-LONGEST = 1000  # characters that Airflow stores
+LONGEST = 600  # of 1000 characters that Airflow stores: a link follows
 COUNTS = (
     (("prepare",), "arrivals", "arrival", "arrivals"),
     (("extract",), "rejected", "file refused", "files refused"),

@@ -50,6 +50,19 @@ def paired_bootstrap(
     return {name: Difference(*row) for name, row in zip(names, table, strict=True)}
 
 
+def mean_intervals(values: UserValues, *, resamples: int = 1000, seed: int = 0) -> dict[str, Difference]:
+    """Return each mean over users with its 95 % interval: the difference to a model that scores nothing.
+
+    Empty for a single user, who says nothing of how users differ. Fewer resamples than where something is decided.
+    """
+    if len(values.users) < 2:
+        return {}
+    nothing = UserValues(
+        values.users, values.cutoffs, {metric: np.zeros_like(table) for metric, table in values.values.items()}
+    )
+    return paired_bootstrap(values, nothing, resamples=resamples, seed=seed)
+
+
 def _differences(one: UserValues, other: UserValues) -> np.ndarray:
     """Return (users, metrics * cutoffs) float64, metric by metric."""
     if not np.array_equal(one.users, other.users):

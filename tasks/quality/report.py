@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from tasks.quality.profile import Profile
 
@@ -55,6 +55,7 @@ class Check(BaseModel):
     severity: Severity = "critical"
     type: str
     arguments: Mapping[str, object]
+    value: FiniteFloat | None = Field(default=None, description="the number that has bounds, if it is one number")
 
 
 class Report(BaseModel):

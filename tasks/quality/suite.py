@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -198,10 +199,19 @@ def _validate_table(gx: ModuleType, whole: BatchDefinition[Any], table: Table) -
     outcome = batch.validate(gx.ExpectationSuite(table.name, expectations=expectations), result_format=result_format)
     # Results have another order, those with exceptions first.
     results = {result.expectation_config.meta["rule"]: result for result in outcome.results}
-    return [_check(rule, results.get(number)) for number, rule in enumerate(rules)]
+    return [_check(rule, results.get(number), _bounded(rule, table.frame)) for number, rule in enumerate(rules)]
 
 
-def _check(rule: Rule, result: ExpectationValidationResult | None) -> Check:
+def _bounded(rule: Rule, facts: pd.DataFrame) -> float | None:
+    """The number of a table of facts that a rule has bounds for, so that it can be followed from run to run."""
+    column = rule.arguments.get("column")
+    if rule.type != "ExpectColumnValuesToBeBetween" or len(facts) != 1 or column not in facts:
+        return None
+    value = float(facts[column].iloc[0])
+    return value if math.isfinite(value) else None
+
+
+def _check(rule: Rule, result: ExpectationValidationResult | None, value: float | None = None) -> Check:
     success = result is not None and bool(result.success)
     evidence = _evidence(rule, result, success=success)
     unexpected = int(not success) if evidence.unexpected is None else evidence.unexpected
@@ -217,6 +227,7 @@ def _check(rule: Rule, result: ExpectationValidationResult | None) -> Check:
         severity=rule.severity,
         type=rule.type,
         arguments=rule.arguments,
+        value=value,
     )
 
 

@@ -30,6 +30,8 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
         out.counts = {"expectations": len(report.results), "failed": len(report.failures)}
         out.counts["warnings"] = len(report.warnings)
     with open_records() as history:
+        for artefact in inputs:  # also those of steps that have no database
+            history.record_counts(run, step_of(run, artefact), artefact.manifest.counts)
         history.record_validation(run, evidence)
         if not report.success:
             history.finish_run(run, "failed")
@@ -49,6 +51,12 @@ def conclude(store: Store, run: str, report: Report, inputs: Sequence[Artefact])
         raise ValidationFailed(report.sentence())
     logger.log(logging.WARNING if report.warnings else logging.INFO, "%s", report.sentence())
     return {"checked": prefix, "expectations": len(report.results), "failed": 0, "warnings": len(report.warnings)}
+
+
+def step_of(run: str, artefact: Artefact) -> str:
+    """The step of a run that made an artefact; what is not of the run is the log."""
+    own = run_key(run, "")
+    return artefact.prefix.removeprefix(own) if artefact.prefix.startswith(own) else "log"
 
 
 def _level(check: Check) -> int:

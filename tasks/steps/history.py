@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -33,6 +34,10 @@ def history(
         Literal["test", "valid"], typer.Option(help="test, which is reported, or valid, which decides.")
     ] = "test",
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of runs, the newest.")] = 10,
+    form: Annotated[
+        Literal["table", "csv", "json", "parquet"],
+        typer.Option("--format", help="table, to read; or a file of every figure with its change, to standard output."),
+    ] = "table",
 ) -> dict[str, object]:
     """Show the metrics of past runs per model, with the change since the previous run; the served model is marked.
 
@@ -45,9 +50,25 @@ def history(
     rows["label"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
     metrics = choose_metrics(metric, rows)
     runs = rows["run"].drop_duplicates().tolist()[-limit:]
-    for line in format_table(rows[rows["run"].isin(runs) & rows["label"].isin(metrics)], metrics, split):
+    chosen = rows[rows["run"].isin(runs) & rows["label"].isin(metrics)]
+    if form != "table":
+        write_file(chosen.drop(columns="label"), form)
+        return {}
+    for line in format_table(chosen, metrics, split):
         typer.echo(line)
     return {"runs": len(runs)}
+
+
+def write_file(rows: pd.DataFrame, form: str) -> None:
+    """Write rows to standard output as CSV, as a list in JSON, or as Parquet."""
+    if form == "csv":
+        data = rows.to_csv(index=False).encode()
+    elif form == "json":
+        data = rows.to_json(orient="records", date_format="iso", double_precision=15).encode() + b"\n"
+    else:
+        data = rows.to_parquet(index=False)
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def parse_moment(since: str | None) -> datetime | None:

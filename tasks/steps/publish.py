@@ -11,11 +11,12 @@ import typer
 
 from tasks.data import Dataset
 from tasks.data.dataset import PARTS
-from tasks.errors import Corrupt, TaskError, ValidationFailed
+from tasks.errors import BadInput, Corrupt, NotFound, TaskError, ValidationFailed
 from tasks.models.base import Model
 from tasks.models.saved import load_model
 from tasks.releases.candidates import read_candidates
 from tasks.releases.catalogue import fit_catalogue
+from tasks.releases.changes import compare_releases
 from tasks.releases.comparison import Comparison, Incomparable, Tonight
 from tasks.releases.gate import Candidate, Gate, Rules, judge
 from tasks.releases.outcome import Outcome, closing_line, describe_outcome
@@ -96,6 +97,8 @@ def publish(
     reference = best_release(champion, earlier) if champion else None
     gate = judge(candidate, champion, rules, evidence.compare, reference)
     release = make_release(store, evidence) if gate.passed else None
+    if release is not None:
+        record_release(store, plan, release, champion)
     described = describe_outcome(gate, decide(evidence, gate, release, champion), release)
     made = evidence.sources
     inputs = [made.refitted, made.trained, made.evaluated]
@@ -168,6 +171,22 @@ def make_release(store: Store, evidence: Evidence) -> str:
         save_serving(out, evidence.twin, TWIN)
     verify_release(store, plan.config.dataset, name)
     return name
+
+
+def record_release(store: Store, plan: Plan, release: str, champion: Champion | None) -> None:
+    """Record the counts of a release, and what it changes compared with the champion, if that can be read."""
+    dataset = plan.config.dataset
+    made = read_artefact(store, release_prefix(dataset, release))
+    with open_history() as history:
+        history.record_counts(plan.run, "publish", made.manifest.counts)
+        if champion is None or champion.release == release:
+            return
+        try:
+            changes = compare_releases(made, read_artefact(store, release_prefix(dataset, champion.release)))
+        except (NotFound, BadInput, Corrupt) as error:  # gone, damaged or of an earlier version: a new one is needed
+            log.warning("what release %s changes is not recorded: %s", release, error)
+            return
+        history.record_changes(dataset, release, champion.release, changes)
 
 
 def decide(evidence: Evidence, gate: Gate, release: str | None, champion: Champion | None) -> Outcome:

@@ -119,6 +119,8 @@ def scan(
         out.json("plan.json", plan.model_dump(mode="json"))
         out.frame("inventory.parquet", inventory)
         out.counts.update(counts)
+    with open_records() as history:
+        history.record_counts(run, "scan", counts)
     return {"run": run, "dataset": chosen.dataset, **counts}
 
 

@@ -19,7 +19,7 @@ from tasks.errors import BadInput, NotFound
 from tasks.store.champion import Champions
 from tasks.store.comparisons import Comparisons
 from tasks.store.schema import TABLE, migrate, names
-from tasks.store.values import MetricValue, require_finite
+from tasks.store.values import WHOLE, MetricValue, require_finite
 
 DSN = "RECSYS_METRICS_DSN"
 MOST_IDS = 10
@@ -103,7 +103,7 @@ class History(Champions, Comparisons):
                 *(run, suite, position, r["expectation"], r["column"], r["success"]),
                 *(str(r["expected"]), str(r["observed"]), r["unexpected_count"], r["element_count"]),
                 json.dumps([str(i) for i in r["sample_ids"]][:MOST_IDS]),
-                *(r["severity"], r["type"], json.dumps(r["arguments"], allow_nan=False)),
+                *(r["severity"], r["type"], json.dumps(r["arguments"], allow_nan=False), r.get("value")),
             )
             for position, r in enumerate(results)
         ]
@@ -117,7 +117,8 @@ class History(Champions, Comparisons):
             execute_values(
                 sql,
                 "INSERT INTO rec.validation_result (run, suite, position, expectation, column_name, success, "
-                "expected, observed, unexpected_count, element_count, sample_ids, severity, type, arguments) VALUES %s",
+                "expected, observed, unexpected_count, element_count, sample_ids, severity, type, arguments, value) "
+                "VALUES %s",
                 rows,
             )
             execute_values(
@@ -170,9 +171,34 @@ class History(Champions, Comparisons):
             sql.execute("DELETE FROM rec.metric WHERE run = %s AND model = %s", (run, model))
             execute_values(
                 sql,
-                "INSERT INTO rec.metric (run, model, split, metric, k, value) VALUES %s",
-                [(run, model, row.split, row.metric, row.k, row.value) for row in rows],
+                "INSERT INTO rec.metric (run, model, split, metric, k, segment, value, low, high) VALUES %s",
+                [
+                    (*(run, model, row.split, row.metric, row.k), getattr(row, "segment", WHOLE), *_figures(row))
+                    for row in rows
+                ],
             )
+
+    def record_counts(self, run: str, step: str, counts: Mapping[str, int]) -> None:
+        """Replace what a step of a run counted."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM rec.step_count WHERE run = %s AND step = %s", (run, step))
+            execute_values(
+                sql,
+                "INSERT INTO rec.step_count (run, step, name, value, position) VALUES %s",
+                [(run, step, name, value, position) for position, (name, value) in enumerate(counts.items())],
+            )
+
+    def record_changes(self, dataset: str, release: str, served: str, changes: Mapping[str, object]) -> None:
+        """Replace what a release changes, compared with the one that is served."""
+        row = {"dataset": dataset, "release": release, "served": served} | dict(changes)
+        row["examples"] = json.dumps(row["examples"])
+        with self._transaction() as sql:
+            sql.execute(
+                "DELETE FROM rec.release_change WHERE dataset = %s AND release = %s AND served = %s",
+                (dataset, release, served),
+            )
+            statement = f"INSERT INTO rec.release_change ({', '.join(row)}) VALUES %s"  # noqa: S608  names are ours
+            execute_values(sql, statement, [tuple(row.values())])
 
     def find_changes(self, dataset: str, *, media: str, interactions: str | None) -> list[str]:
         """Record what a dataset looks like; returns which of `media` and `interactions` differ from the last call.
@@ -234,3 +260,7 @@ class History(Champions, Comparisons):
             f"SELECT {', '.join(COLUMNS)} FROM rec.metric_change{where} ORDER BY started_at, run, model, metric, k"  # noqa: S608  names are ours
         )
         return pd.DataFrame(self._rows(statement, *given.values(), *([since] if since else [])), columns=list(COLUMNS))
+
+
+def _figures(row: MetricValue) -> tuple[float, float | None, float | None]:
+    return row.value, row.low, row.high

@@ -47,6 +47,9 @@ class NoRecords:
     def record_validation(self, run: str, report: Mapping[str, Any]) -> None:
         """The report is in the artefact of the check."""
 
+    def record_counts(self, run: str, step: str, counts: Mapping[str, int]) -> None:
+        """They are in the manifest of the step."""
+
     def profiles(self, run: str, suite: str) -> list[dict[str, Any]]:
         """No check has recorded any."""
         return []

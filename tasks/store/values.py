@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.errors import BadInput
 
@@ -13,12 +13,14 @@ WHOLE = "all"  # the segment that is everything
 
 @dataclass(frozen=True)
 class MetricValue:
-    """One metric of one model: recall at k = 20 on the test split, say."""
+    """One metric of one model: recall at k = 20 on the test split, say; `low` to `high` is its 95 % interval."""
 
     split: str
     metric: str
     k: int
     value: float
+    low: float | None = field(default=None, kw_only=True)
+    high: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

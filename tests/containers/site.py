@@ -211,4 +211,5 @@ def installation(folder: Path, mail_image: str | None) -> Site:
         settings["MAIL_IMAGE"] = mail_image
     if "PYTHON_IMAGE" in os.environ:  # that of the tests, whose pip finds PyTorch's build for CPUs
         settings["ACCELERATOR"] = "cpu"
+        settings["NODE_IMAGE"] = os.environ["PYTHON_IMAGE"]  # without npm: the history page has no charts there
     return Site(folder, settings)

@@ -98,13 +98,13 @@ class Ran:
 
     @property
     def note(self) -> str | None:
-        """What the grid says of the run."""
+        """What the grid says of the run, without the link that ends it."""
         from airflow.models.dagrun import DagRunNote
         from airflow.utils.session import create_session
 
         with create_session() as session:
             found = session.get(DagRunNote, self.run.id)
-            return found.content if found else None
+            return found.content.rpartition(" ([history](")[0] if found else None
 
     def states(self) -> dict[str, set[str]]:
         """Task -> the states of its instances."""

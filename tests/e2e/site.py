@@ -30,6 +30,7 @@ SETTINGS = {
     "RECSYS_MODELS": ",".join(MODELS),
     "RECSYS_ALERT_TO": "on-call@example.org",
     "RECSYS_CONSOLE_URL": "http://console.test/browser/recsys/",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
 }
 
 

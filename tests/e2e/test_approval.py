@@ -131,6 +131,8 @@ def test_each_task_links_to_what_it_made(site: Site, approved: tuple[Night, dict
     for task in night.tasks:
         instance = f"/dags/retrain_nightly/dagRuns/{quote(night.run, safe='')}/taskInstances/{task['task_id']}"
         links = site.stack.api().get(f"{instance}/links?map_index={task['map_index']}")["extra_links"]
+        history = links.pop("History", "") or ""
+        assert (quote(night.run, safe="") in history) == ("Artefact" in links and bool(links["Artefact"]))
         found[f"{task['task_id']} {task['rendered_map_index'] or ''}".strip()] = {k: v for k, v in links.items() if v}
     start = "http://console.test/browser/recsys/"
     for links in found.values():

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -39,7 +40,11 @@ def test_the_first_night_ends_with_a_release(site: Site, first: Night) -> None:
 
 def test_the_grid_says_what_a_night_came_to(site: Site, first: Night, second: Night) -> None:
     """The scheduler wrote the note of each run when it ended."""
-    notes = [site.stack.api().run("retrain_nightly", night.run)["note"] for night in (first, second)]
+    notes = []
+    for night in (first, second):
+        note, _, link = site.stack.api().run("retrain_nightly", night.run)["note"].rpartition(" ([history](")
+        assert link == f"{site.stack.url}/plugin/recsys/recsys/run?run={quote(night.run, safe='')}))"
+        notes.append(note)
     counts = r"\d+ arrivals?, \d+ files? refused, \d+ warnings?"
     assert re.fullmatch(rf"promoted (popularity|bpr), NDCG@20 \.\d{{4}}, not compared, {counts}", notes[0])
     run = first.run.replace("_", r"\_")  # the note is Markdown

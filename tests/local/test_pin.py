@@ -79,7 +79,13 @@ def test_every_image_of_others_is_pinned(checkout: Checkout) -> None:
     before = checkout.env()
     done = checkout.stack("pin")
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(checkout.images) == {"POSTGRES_IMAGE", "OBJECT_STORE_IMAGE", "MAIL_IMAGE", "PYTHON_IMAGE"}
+    assert set(checkout.images) == {
+        "POSTGRES_IMAGE",
+        "OBJECT_STORE_IMAGE",
+        "MAIL_IMAGE",
+        "PYTHON_IMAGE",
+        "NODE_IMAGE",
+    } | {"GRAFANA_IMAGE"}
     lines = [f"{name}={image}@{checkout.push(image, 'first')}" for name, image in checkout.images.items()]
     assert checkout.env().startswith(before)
     assert sorted(checkout.env().removeprefix(before).splitlines()) == sorted(lines)

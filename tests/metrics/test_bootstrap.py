@@ -9,6 +9,7 @@ import pytest
 
 from tasks.errors import BadInput
 from tasks.metrics import UserValues, bootstrap, paired_bootstrap
+from tasks.metrics.bootstrap import mean_intervals
 
 RNG = np.random.default_rng(0)
 BASE = RNG.random(400)
@@ -105,3 +106,13 @@ def test_a_wider_tail_is_a_narrower_interval() -> None:
     difference = paired_bootstrap(values(BASE + 0.2 * NOISE), values(BASE), seed=3, tail=0.05)["ndcg@1"]
     assert difference.low == pytest.approx(-1.645 * error, abs=0.1 * error)
     assert difference.high == pytest.approx(1.645 * error, abs=0.1 * error)
+
+
+def test_a_mean_has_the_interval_of_a_normal_law() -> None:
+    """1.96 standard errors on both sides; a single user says nothing of it."""
+    known = mean_intervals(values(0.5 + 0.2 * NOISE), resamples=4000)["ndcg@1"]
+    error = 0.2 / math.sqrt(len(NOISE))
+    assert (known.mean, known.low, known.high) == pytest.approx(
+        (0.5, 0.5 - 1.96 * error, 0.5 + 1.96 * error), abs=0.1 * error
+    )
+    assert mean_intervals(values(np.array([0.3]))) == {}

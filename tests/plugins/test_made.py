@@ -8,7 +8,7 @@ import pytest
 from recsys import made
 from recsys.launch.outcome import FAULT, REPORT, SKIPPED
 from recsys.launch.process import ProcessTask
-from recsys.made import ArtefactLink, ReleaseLink, ReportLink, read_console
+from recsys.made import ArtefactLink, HistoryLink, ReleaseLink, ReportLink, read_console
 
 from tests.plugins.bench import TaskInstance
 
@@ -79,11 +79,22 @@ def test_no_name_leaves_the_console() -> None:
 
 
 def test_without_a_console_there_are_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default: nothing is shown."""
+    """The default: only that to the history is shown."""
     monkeypatch.setattr(made, "CONSOLE", "")
     assert links_of("publish", "--run", RUN, **{REPORT: {"uri": URI}}) == {}
-    assert made.LINKS == ()
+    assert [link.name for link in made.LINKS] == ["History"]
     assert ProcessTask.operator_extra_links == made.LINKS
+
+
+def test_each_task_of_a_run_links_to_the_history() -> None:
+    """A check to what it checked; a command of no run to nothing."""
+    link, ti = HistoryLink(), Ended(run_id=RUN)
+    start, run = "http://airflow.test:8080/plugin/recsys/recsys", quoted(RUN)
+    found = [
+        link.get_link(ProcessTask(task_id=words[0], command=words), ti_key=ti)
+        for words in (["check-dataset", "--run", RUN], ["train", "--run", RUN, "--model", "bpr"], ["discover"])
+    ]
+    assert found == [f"{start}/validation?run={run}", f"{start}/run?run={run}", ""]
 
 
 def test_the_address_of_the_console_has_no_secret() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from recsys import listener
@@ -70,6 +71,20 @@ def test_what_a_person_wrote_stays(monkeypatch: pytest.MonkeyPatch, author: str 
     run: Any = SimpleNamespace(note="mine", dag_run_note=SimpleNamespace(user_id=author))
     listener.save_note(run, "succeeded")
     assert run.note == left
+
+
+def test_a_note_ends_with_the_way_to_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the longest one fits with it into what Airflow stores."""
+    run = "manual__2026-01-01T00:00:00+00:00"
+    said: list[str] = []
+    monkeypatch.setattr(
+        listener, "read_ended", lambda *_, **__: Ended(True, "success", skipped="nothing is new " * 200)
+    )
+    monkeypatch.setattr(listener, "save_note", lambda _, note: said.append(note))
+    listener.write_note(SimpleNamespace(dag_id="retrain_nightly", run_id=run), "success", succeeded=True)  # type: ignore[arg-type]
+    (note,) = said
+    assert note.endswith(f" ([history](http://airflow.test:8080/plugin/recsys/recsys/run?run={quote(run, safe='')}))")
+    assert len(note) <= 1000
 
 
 def test_other_dags_have_notes_of_their_own() -> None:

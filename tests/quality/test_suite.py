@@ -92,6 +92,8 @@ def test_facts_come_with_their_evidence() -> None:
     assert (covered.observed, covered.unexpected_count, covered.element_count) == ("half", 50, 100)
     assert covered.sample_ids == [f"item-{number}" for number in range(10)]
     assert (same.observed, same.unexpected_count) == ("3 and 4", 1)
+    numbers = {check.expectation: check.value for check in report.results}
+    assert numbers == {"table_has_rows": None, "covered": 0.5, "covered a little": 0.5, "same": None}
 
 
 def test_a_report_cannot_claim_what_its_results_deny() -> None:

@@ -134,6 +134,16 @@ def test_a_good_night_passes_both_checks(night: Store, metrics_dsn: str) -> None
         assert recorded(metrics_dsn, suite) == (True, len(report.results), 0, [])
 
 
+def test_a_check_records_what_the_steps_before_it_counted(night: Store, history: History) -> None:
+    """Also of steps that have no database; they are on the history page though the run may end here."""
+    check_embeddings(run=RUN)
+    found: dict[str, dict[str, int]] = {}
+    for step, name, value in history._rows("SELECT step, name, value FROM rec.step_count ORDER BY step, position"):
+        found.setdefault(step, {})[name] = value
+    steps = ("scan", "extract-image", "extract-text", "align")
+    assert found == {step: read_artefact(night, f"runs/{RUN}/{step}").manifest.counts for step in steps}
+
+
 def test_the_log_of_a_check_says_what_was_checked_and_where_the_report_is(
     night: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

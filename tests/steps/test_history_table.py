@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+import pandas as pd
 import pytest
 
 from tasks.__main__ import main
@@ -152,3 +155,18 @@ def test_two_known_names_that_never_met_are_no_error(history: History, capsys: p
     night(history, "r1", {"ease": 0.3})
     night(history, "r2", {"bpr": 0.3}, dataset="music")
     assert "No metrics match" in shown(capsys, "--dataset", "films", "--model", "bpr")[0]
+
+
+def test_every_figure_can_be_had_as_a_file(history: History, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """In three formats, with the same rows, and nothing else on standard output."""
+    for run in ("r1", "r2"):
+        night(history, run, {"ease": 0.3})
+    read = {"csv": pd.read_csv, "json": pd.read_json, "parquet": pd.read_parquet}
+    for form, open_file in read.items():
+        capfdbinary.readouterr()
+        assert main(["history", "--format", form, "--metric", "ndcg@20"]) == 0
+        frame = open_file(io.BytesIO(capfdbinary.readouterr().out))
+        assert frame[["run", "model", "metric", "k", "value"]].round(12).to_numpy().tolist() == [
+            ["r1", "ease", "ndcg", 20, 0.3],
+            ["r2", "ease", "ndcg", 20, 0.3],
+        ]

@@ -130,6 +130,31 @@ def test_a_little_worse_is_good_enough(folder_store: Store, history: History) ->
     assert served(history) == found["release"]
 
 
+def test_what_a_release_changes_is_recorded(folder_store: Store, history: History) -> None:
+    """Beside the one that was served when it was made; the first one changes nothing that was there."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    first = publish(run="r1")["release"]
+    reach_publish(folder_store, history, "r2", {"ease": 0.3}, users=USERS + 5)
+    second = publish(run="r2", force_publish=True)["release"]
+    columns = "release, served, users_new, users_gone, items_new, users_compared, kept BETWEEN 0 AND 1"
+    assert history._rows(f"SELECT {columns} FROM rec.release_change") == [(second, first, 5, 0, 0, USERS, True)]
+    counted = history._rows("SELECT value FROM rec.step_count WHERE run = 'r2' AND step = 'publish' AND name = 'users'")
+    assert counted == [(USERS + 5,)]
+
+
+def test_a_served_release_that_is_gone_leaves_what_changes_unsaid(
+    folder_store: Store, history: History, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new release is needed all the more."""
+    reach_publish(folder_store, history, "r1", {"ease": 0.3})
+    gone = publish(run="r1")["release"]
+    folder_store.delete(f"releases/{DATASET}/{gone}/recommendations.parquet")
+    reach_publish(folder_store, history, "r2", {"ease": 0.3}, users=USERS + 5)
+    assert publish(run="r2", force_publish=True)["published"]
+    assert history._rows("SELECT release FROM rec.release_change") == []
+    assert "is not recorded" in caplog.text
+
+
 @pytest.mark.fault("F17")
 def test_older_inputs_never_replace_newer_ones(folder_store: Store, history: History) -> None:
     """A task of last week that somebody clears does not bring back last week, however good its metrics."""

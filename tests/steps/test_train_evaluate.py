@@ -128,7 +128,7 @@ def test_evaluate_writes_the_metrics_and_records_them(prepared: Store, history: 
 
 @pytest.mark.services
 def test_evaluate_keeps_the_values_of_every_user_and_segment(prepared: Store, history: History) -> None:
-    """In the artefact, by the users' own ids, and none of them in the history."""
+    """In the artefact, by the users' own ids; segments also in the history, where no user is."""
     history.start_run(RUN, DATASET, {})
     train(run=RUN, model="popularity", threads=1)
     evaluate(run=RUN, model="popularity")
@@ -145,3 +145,25 @@ def test_evaluate_keeps_the_values_of_every_user_and_segment(prepared: Store, hi
     assert len(users) == sum(written["users"].values())
     table = history.table(dataset=DATASET, model="popularity", metric=None, split=None, since=None)
     assert len(table) == 2 * 9 * 4
+    recorded = {
+        (split, segment, f"{metric}@{k}"): (value, low)
+        for split, segment, metric, k, value, low in history._rows(
+            "SELECT split, segment, metric, k, value, low FROM rec.segment_history"
+        )
+    }
+    for split in ("valid", "test"):
+        for part in written["segments"][split]:
+            mine = {name: recorded[split, part["segment"], name] for name in part["metrics"]}
+            assert mine == {name: (value, None) for name, value in part["metrics"].items()}
+
+
+@pytest.mark.services
+def test_evaluate_records_how_sure_a_mean_is(prepared: Store, history: History) -> None:
+    """The interval of each mean over users holds the mean; what is no mean over users has none."""
+    history.start_run(RUN, DATASET, {})
+    train(run=RUN, model="popularity", threads=1)
+    evaluate(run=RUN, model="popularity")
+    rows = history._rows("SELECT metric, value, low, high FROM rec.metrics_history")
+    beyond = {"coverage", "novelty", "popularity"}
+    assert {metric for metric, _, low, _ in rows if low is None} == beyond
+    assert all(low <= value <= high for metric, value, low, high in rows if metric not in beyond)

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from tasks.errors import BadInput, NotFound, TaskError
-from tasks.store import History, MetricValue, open_history, schema
+from tasks.store import History, MetricValue, SegmentValue, open_history, schema
 from tasks.store.schema import names, unmigrate
 
 pytestmark = pytest.mark.services
@@ -489,3 +489,53 @@ def test_a_look_of_an_earlier_version_is_followed_by_one_report(empty_dsn: str) 
         history.migrate()
         found = [history.find_changes("d", media="a", interactions="x") for _ in range(2)]
     assert found == [["media", "interactions"], []]
+
+
+def test_segments_are_beside_the_history_of_all(history: History, metrics_dsn: str) -> None:
+    """The views of before, and the command, show the segment `all` alone."""
+    trained(history, "r1")
+    values = [MetricValue("test", "ndcg", 20, 0.3, low=0.2, high=0.4), SegmentValue("test", "ndcg", 20, 0.1, "short")]
+    history.record_metrics("r1", "ease", values)
+    assert rows(metrics_dsn, "SELECT value, low, high FROM rec.metrics_history") == [(0.3, 0.2, 0.4)]
+    assert rows(metrics_dsn, "SELECT count(*) FROM rec.metric_change") == [(1,)]
+    found = rows(metrics_dsn, "SELECT segment, value, low FROM rec.segment_history ORDER BY 1")
+    assert found == [("all", 0.3, 0.2), ("short", 0.1, None)]
+
+
+def test_a_retried_step_leaves_its_last_counts(history: History, metrics_dsn: str) -> None:
+    """In the order in which it counted."""
+    history.start_run("r1", "d", {})
+    history.record_counts("r1", "scan", {"names": 3, "gone": 1})
+    history.record_counts("r1", "scan", {"names": 4, "new_media": 2})
+    found = rows(metrics_dsn, "SELECT name, value FROM rec.step_count WHERE step = 'scan' ORDER BY position")
+    assert found == [("names", 4), ("new_media", 2)]
+
+
+def test_what_was_served_when_follows_from_the_moves(history: History, metrics_dsn: str) -> None:
+    """Each time ends with the next, the last one has not ended."""
+    for run in ("r1", "r2"):
+        trained(history, run)
+        history.promote("d", run, "ease", f"release-{run}", {}, "h", seen=history.champion("d"))
+    history.rollback("d")
+    found = rows(
+        metrics_dsn,
+        "SELECT release, reason, until = lead(since) OVER (ORDER BY version) FROM rec.served ORDER BY version",
+    )
+    assert found == [
+        ("release-r1", "promoted", True),
+        ("release-r2", "promoted", True),
+        ("release-r1", "rolled back", None),
+    ]
+
+
+def test_an_expectation_has_its_number_and_its_bounds(history: History, metrics_dsn: str) -> None:
+    """Where it has none of its own, the number of unexpected elements, of which its share may be."""
+    history.start_run("r1", "d", {})
+    plain = REPORT["results"][0]
+    number = plain | {"arguments": {"column": "share", "min_value": 0.6}, "value": 0.5}
+    share = plain | {"arguments": {"column": "good", "mostly": 0.5}, "unexpected_count": 1}
+    history.record_validation("r1", REPORT | {"success": True, "results": [number, share]})
+    assert rows(metrics_dsn, "SELECT value, least, most FROM rec.observed ORDER BY position") == [
+        (0.5, 0.6, None),
+        (1.0, None, 1.0),
+    ]

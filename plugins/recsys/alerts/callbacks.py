@@ -12,7 +12,7 @@ from recsys.alerts.outbox import Note
 from recsys.alerts.post import announce, send_due
 from recsys.closing import list_counts, pull_decision
 from recsys.launch.outcome import FAULT
-from recsys.links import log_url, run_url
+from recsys.links import log_url, page_url, run_url
 from recsys.media import dataset_of
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def write_failure(  # noqa: PLR0917  facts of a run
         sentences=sentences,
         tasks=tasks,
         failures=failures,
+        links=[("History of the run", page_url("run", dataset=dataset, run=run))],
         gaps=look_up.gaps,
     )
     wrong = [task.name for task in tasks] + [one.title for one in failures if one.severity == "critical"]

@@ -10,7 +10,7 @@ from recsys.alerts.letter import Letter, describe_champion
 from recsys.alerts.lookup import LookUp
 from recsys.alerts.outbox import Stored
 from recsys.decision import Decision, list_figures, read_decision
-from recsys.links import run_url
+from recsys.links import page_url, run_url
 
 MOST = 10  # runs that are named
 
@@ -68,5 +68,8 @@ def _write(message: Stored, what: str, sentences: list[str], decision: Decision 
         run_url=run_url(message.dag, message.run) if message.dag and message.run else None,
         sentences=sentences,
         evidence=figures + counts,
+        links=[("History of the run", page_url("run", dataset=message.dataset, run=message.run))]
+        if message.run
+        else [],
         gaps=look_up.gaps,
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from recsys.alerts.evidence import connect
+from recsys.database import connect
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from recsys.alerts.letter import Letter, to_json
 from recsys.alerts.outbox import Note, tell, transaction
+from recsys.links import page_url
 
 log = logging.getLogger(__name__)
 DAYS, USUAL_DAYS = "RECSYS_CHAMPION_DAYS", "14"
@@ -88,6 +89,7 @@ def _write_overdue(one: Watched, hours: int, day: int) -> Note:
             _describe_served(one),
             f"See whether {one.dag} is switched on, whether its runs fail, and whether the scheduler runs.",
         ],
+        links=[("Runs of the dataset", page_url("runs", dataset=one.dataset))],
     )
     return Note(
         key=f"overdue/{one.dataset}/{one.since:%Y%m%dT%H%M%S}/{day}",
@@ -105,6 +107,7 @@ def _write_old(one: Watched, days: int) -> Note:
         what=f"nothing new for {days} days",
         dataset=one.dataset,
         sentences=[f"The release is of {one.made:%Y-%m-%d}, older than {days} days ({DAYS}).", _describe_served(one)],
+        links=[("Releases of the dataset", page_url("releases", dataset=one.dataset))],
     )
     return Note(
         key=f"old/{one.dataset}/{one.release}/{one.served_since:%Y%m%dT%H%M%S}",
