@@ -6,14 +6,14 @@ PYTHON ?=
 TORCH_INDEX_URL ?=
 # Options for the command of `make local-history` and the like: make local-history ARGS="--model ease".
 ARGS ?=
-# A folder that `make backup` made, for `make restore`.
+# A folder that `make backup` made, for `make restore` and `make verify-backup`.
 FROM ?=
 export PYTHON TORCH_INDEX_URL
 
 TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up env pin down status logs backup restore install demo demo-new local-up local-down local-status local-history
+.PHONY: help up env pin down status logs backup verify-backup restore install demo demo-new local-up local-down local-status local-history
 .PHONY: docs audit generate test check test-unit test-dags test-services test-e2e test-faults test-containers lock clean
 
 help: ## this list
@@ -39,6 +39,9 @@ logs: ## what the containers said last; ARGS="--follow scheduler"
 
 backup: ## both databases and the bucket into backups/<time>/
 	@docker/stack.sh backup
+
+verify-backup: ## FROM=backups/<time>: whether it is complete and as it was written; nothing is changed
+	@docker/stack.sh verify-backup $(FROM)
 
 restore: ## FROM=backups/<time>: bring them back; what was there before is kept
 	@docker/stack.sh restore $(FROM)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The containerised system: docker/stack.sh up | env | pin | down | status | logs [...] | backup | restore FOLDER
+# The containerised system: docker/stack.sh up | env | pin | down | status | logs [...] | backup | verify-backup FOLDER | restore FOLDER
 #
 # Needs only a POSIX shell, Docker and its Compose plugin. The first `up` writes .env with new secrets.
 set -eu
@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 
 SECRETS="POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD METRICS_DB_PASSWORD METRICS_READER_PASSWORD METRICS_ALERTS_PASSWORD AIRFLOW_ADMIN_PASSWORD AIRFLOW_API_SECRET AIRFLOW_JWT_SECRET OBJECT_STORE_ROOT_PASSWORD S3_SECRET_KEY S3_MEDIA_SECRET_KEY S3_READER_SECRET_KEY GRAFANA_PASSWORD"
 NAMES="OBJECT_STORE_ROOT_USER S3_ACCESS_KEY S3_MEDIA_ACCESS_KEY S3_READER_ACCESS_KEY AIRFLOW_FERNET_KEY DOCKER_GID"
-AIRFLOW="api-server scheduler dag-processor triggerer watchdog"
+AIRFLOW="api-server scheduler dag-processor triggerer watchdog airflow-clean"
+BACKUP="airflow.dump metrics.dump store.tar" # the files of a backup
 SHORTEST=16
 
 fail() { echo "$*" >&2; exit 1; }
@@ -256,24 +257,45 @@ backup() {
     folder=${BACKUPS:-backups}/$(date -u +%Y%m%dT%H%M%SZ)
     mkdir -p "$folder.part"
     trap 'rm -rf "$folder.part"' EXIT
-    # Databases first: everything they refer to is then in the store, from which nothing is ever removed.
+    # Databases first: what they refer to then is still there when the store has been copied. gc removes only what nothing
+    # referred to for two days; of what comes later the databases know nothing.
     for name in airflow metrics; do
         compose exec -T postgres pg_dump --username postgres --format custom "$name" >"$folder.part/$name.dump"
     done
     compose run --rm --no-deps -T tasks export-store >"$folder.part/store.tar"
-    (cd "$folder.part" && sha256 airflow.dump metrics.dump store.tar >SHA256SUMS)
+    # shellcheck disable=SC2086
+    (cd "$folder.part" && sha256 $BACKUP >SHA256SUMS)
+    seal "$folder.part" >"$folder.part/COMPLETE"
     mv "$folder.part" "$folder"
     echo "Backup $folder, $(du -sh "$folder" | cut -f1). It does not contain the secrets: also keep a copy of .env elsewhere."
+}
+
+seal() { # what the last file of a backup says: how many files there are, and what their list is
+    echo "$(wc -l <"$1/SHA256SUMS" | tr -d ' ') files, SHA256SUMS $(sha256 <"$1/SHA256SUMS" | cut -d' ' -f1)"
+}
+
+verify_backup() { # all that was written is there as it was written, and nothing else
+    folder=${1:-}
+    [ -n "$folder" ] || fail "no backup is named, expected 'make $command FROM=backups/...'"
+    for name in $BACKUP SHA256SUMS COMPLETE; do
+        [ -f "$folder/$name" ] || fail "$folder/$name is not there, expected a folder that 'make backup' of this version made to its end"
+    done
+    for path in "$folder"/* "$folder"/.[!.]*; do
+        case " $BACKUP SHA256SUMS COMPLETE " in
+            *" ${path##*/} "*) ;;
+            *) [ ! -e "$path" ] || fail "$path is no file of a backup, expected $BACKUP, SHA256SUMS and COMPLETE alone: move it away" ;;
+        esac
+    done
+    [ "$(cat "$folder/COMPLETE")" = "$(seal "$folder")" ] || fail "$folder/SHA256SUMS is not the list that COMPLETE was written for, expected it as 'make backup' wrote it"
+    [ "$(cut -c 67- "$folder/SHA256SUMS" | tr '\n' ' ')" = "$BACKUP " ] || fail "$folder/SHA256SUMS does not list $BACKUP, expected these and no others"
+    (cd "$folder" && sha256 --check SHA256SUMS >/dev/null 2>&1) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
 }
 
 restore() {
     need_docker
     need_env
     check_env
-    folder=${1:-}
-    [ -n "$folder" ] || fail "no backup is named, expected 'make restore FROM=backups/...'"
-    [ -f "$folder/SHA256SUMS" ] || fail "$folder/SHA256SUMS is not there, expected a folder that 'make backup' made"
-    (cd "$folder" && sha256 --check SHA256SUMS >/dev/null) || fail "$folder is not as it was written, expected the files that SHA256SUMS names"
+    verify_backup "$@"
     compose --profile '*' stop --timeout 60 $AIRFLOW
     compose up --detach --wait postgres object-store
     compose run --rm databases
@@ -305,7 +327,8 @@ case $command in
     up | backup | pin) $command ;;
     env) make_env ;;
     down | restore) $command "$@" ;;
+    verify-backup) verify_backup "$@" && echo "$folder is as it was written: $BACKUP." ;;
     status) need_docker && need_env && compose ps --all ;;
     logs) need_docker && need_env && compose logs --tail 200 "$@" ;;
-    *) fail "command '$command' found, expected up, env, pin, down, status, logs, backup or restore" ;;
+    *) fail "command '$command' found, expected up, env, pin, down, status, logs, backup, verify-backup or restore" ;;
 esac

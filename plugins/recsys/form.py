@@ -143,6 +143,12 @@ ROLL_BACK = {
         description="Name of a release that was served once; empty: the one before what is served now.",
     ),
 }
+MAINTENANCE = {
+    "dataset": name(
+        *("RECSYS_DATASET", "demo", NAME, "Dataset"),
+        "Whose served release an email about a failure names; house is kept for all datasets.",
+    )
+}
 RETRAIN = {
     "dataset": dataset(),
     "modalities": several(

@@ -1,15 +1,13 @@
 """The cache of embeddings by content hash: no file is encoded twice.
 
-Append-only Parquet parts under `embeddings/<encoder identity>/<modality>/`, each named by the sha256 of its own bytes.
-The encoder's identity is in the path, so another encoder has another cache. Media that could not be decoded are stored
-too, with the reason, so that a bad file is not tried again in every run; and what was remarked on when a medium was
-decoded. Parts of earlier versions have no remarks.
+Parquet parts under `embeddings/<encoder identity>/<modality>/`, with indexes (`tasks/encoders/parts.py`). The encoder's
+identity is in the path, so another encoder has another cache. Media that could not be decoded are stored too, with the
+reason, so that a bad file is not tried again in every run; and what was remarked on when a medium was decoded. Parts of
+earlier versions have no remarks.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,13 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from tasks.errors import Corrupt
+from tasks.encoders.parts import READERS, open_parts, read_part, require_schema, schema_of, write_part
 from tasks.store import Store
 from tasks.store.layout import embeddings_folder
-
-READERS = 4  # parts fetched at the same time
 
 
 @dataclass(frozen=True)
@@ -63,14 +58,21 @@ class EmbeddingCache:
         self._store = store
         self._folder = embeddings_folder(identity, modality)
         self._width = width
-        self._before = pa.schema(
-            [("sha256", pa.string()), ("reason", pa.string()), ("vector", pa.list_(pa.float32(), width))]
-        )
-        self._schema = self._before.append(pa.field("remark", pa.string()))
+
+    def find(self, wanted: set[str]) -> set[str]:
+        """Return which of the media `wanted` have a result, from the indexes alone."""
+        found: set[str] = set()
+        for index in open_parts(self._store, self._folder).values():
+            found.update(wanted.intersection(index.media))
+        return found
 
     def read(self, wanted: set[str]) -> Known:
-        """Return the cached results of the media `wanted`. Raises Corrupt, naming the part, if its hash is wrong."""
-        keys = [info.key for info in self._store.list(f"{self._folder}/part-")]
+        """Return the cached results of the media `wanted`; only parts that hold some of them are read.
+
+        Raises Corrupt, naming the part, if its hash is wrong.
+        """
+        opened = open_parts(self._store, self._folder)
+        keys = [key for key, index in opened.items() if not wanted.isdisjoint(index.media)]
         known = Known()
         with ThreadPoolExecutor(READERS) as pool:
             for table in pool.map(self._part, keys):
@@ -95,27 +97,11 @@ class EmbeddingCache:
             pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._width, mask=pc.is_valid(reasons)),
             pa.array([(remarks or {}).get(sha256) for sha256 in (*vectors, *rejected)], pa.string()),
         ]
-        buffer = io.BytesIO()
-        # floats hardly repeat: neither dictionary encoding nor compression makes them smaller
-        pq.write_table(pa.table(columns, schema=self._schema), buffer, use_dictionary=False, compression="none")
-        data = buffer.getvalue()
-        self._store.put(f"{self._folder}/part-{hashlib.sha256(data).hexdigest()}.parquet", data)
+        write_part(self._store, self._folder, pa.table(columns, schema=schema_of(self._width)))
 
     def _part(self, key: str) -> pa.Table:
-        data = self._store.get(key)
-        if f"part-{hashlib.sha256(data).hexdigest()}.parquet" != key.rpartition("/")[2]:
-            raise Corrupt(f"{key} has other bytes than its name promises: delete it, its media are then encoded again")
-        try:
-            table = pq.read_table(io.BytesIO(data))
-        except pa.ArrowInvalid as error:
-            raise Corrupt(f"{key} is not a Parquet file: delete it, its media are then encoded again") from error
-        if table.schema.equals(self._before):
-            table = table.append_column("remark", pa.nulls(len(table), pa.string()))
-        if not table.schema.equals(self._schema):
-            raise Corrupt(
-                f"{key} has columns {', '.join(f'{c.name}: {c.type}' for c in table.schema)}, expected "
-                f"{', '.join(f'{c.name}: {c.type}' for c in self._schema)}: delete it, its media are then encoded again"
-            )
+        table = read_part(self._store, key)
+        require_schema(key, table, self._width)
         return table
 
     def _add(self, known: Known, table: pa.Table) -> None:

@@ -37,6 +37,11 @@ def release_names(store: Store, dataset: str) -> list[str]:
     return [parts[0] for parts in below if parts[1:] == [MANIFEST]]
 
 
+def datasets_of(store: Store) -> list[str]:
+    """Return the names of the datasets that have something under releases/, sorted."""
+    return sorted({info.key.split("/")[1] for info in store.list(f"{RELEASES}/")})
+
+
 def list_releases(
     store: Store, dataset: str, published: Sequence[Published] | None, served: str | None
 ) -> list[Listed]:
@@ -56,7 +61,7 @@ def list_releases(
         if name not in stored
     ]
     if not listed:
-        datasets = sorted({info.key.split("/")[1] for info in store.list(f"{RELEASES}/")})
+        datasets = datasets_of(store)
         raise NotFound(
             f"dataset {dataset!r} has no release in {store.url}, expected "
             + (f"one of the datasets {', '.join(datasets)}" if datasets else "a run to have published one")

@@ -43,6 +43,6 @@ def open_cache(store: Store, feature: Feature, encoder: ModalityEncoder) -> Embe
     return EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
 
 
-def list_unknown(media: Sequence[Medium], known: Known) -> list[Medium]:
+def list_unknown(media: Sequence[Medium], known: Known | set[str]) -> list[Medium]:
     """The media that are not in the cache, each content once."""
     return list({medium.sha256: medium for medium in media if medium.sha256 not in known}.values())

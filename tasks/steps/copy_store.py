@@ -9,23 +9,24 @@ import tempfile
 from pathlib import Path
 
 from tasks.errors import Corrupt
-from tasks.store import open_store
+from tasks.store import format_size, open_store
+from tasks.store.archive import Archive
 from tasks.store.base import require_key
 
 log = logging.getLogger(__name__)
 
 
 def export_store() -> dict[str, object]:
-    """Write every object of the store to standard output as a tar archive, for backups or to move to another store."""
-    store, count, size = open_store(), 0, 0
-    with tempfile.TemporaryDirectory() as scratch, tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
-        for info in store.list(""):
-            path = Path(scratch) / "object"
-            store.get_file(info.key, path)
-            archive.add(path, arcname=info.key, filter=_plain)
-            count, size = count + 1, size + info.size
-    log.info("%d objects, %.1f MiB written", count, size / 2**20)
-    return {"objects": count, "bytes": size}
+    """Write every object of the store to standard output as a tar archive, for backups or to move to another store.
+
+    Other commands may write and remove meanwhile: each artefact in the archive is whole, and what was removed since the
+    command began is left out.
+    """
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
+        archive = Archive(open_store(), tar)
+        archive.write_all()
+    log.info("%d objects, %s written; %d vanished", archive.objects, format_size(archive.size), archive.vanished)
+    return {"objects": archive.objects, "bytes": archive.size, "vanished": archive.vanished}
 
 
 def import_store() -> dict[str, object]:
@@ -47,11 +48,3 @@ def import_store() -> dict[str, object]:
         raise Corrupt(f"standard input cannot be read as an archive of export-store: {error}") from error
     log.info("%d objects read", count)
     return {"objects": count}
-
-
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Remove the owner: it does not matter who ran the command."""
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mode = 0o644
-    return member

@@ -38,7 +38,7 @@ def encode(*, run: Run, feature: FeatureName, shard: Shard = "1/1", device: Devi
     every = list_candidates(store, plan, scan_artefact(store, run), chosen)
     media = [medium for medium in every if shard_of(medium, shards) == number]
     cache = open_cache(store, chosen, encoder)
-    known = cache.read({medium.sha256 for medium in media})
+    known = cache.find({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
     log.info("%s, shard %s: %d of %d items, %d files to be encoded", feature, shard, len(media), len(every), len(todo))
     fresh, changed = encode_all(store, chosen.modality, encoder, cache, todo)

@@ -21,6 +21,7 @@ from tasks.store import (
     Store,
     open_history,
     open_store,
+    release_prefix,
     write_artefact,
 )
 from tasks.store.layout import run_key
@@ -84,6 +85,7 @@ def decide(store: Store, history: History, waiting: Decision, answer: Answer) ->
     dataset, gate = waiting.dataset, read_report(waiting)
     champion = history.champion(dataset)
     if answer.approved:
+        history.rescue(dataset, release_prefix(dataset, str(waiting.release)))
         verify_release(store, dataset, str(waiting.release))
         require_champion(waiting, gate, champion.release if champion else None)
     answered = with_answer(gate, answer)

@@ -39,7 +39,7 @@ from tasks.store import (
     release_prefix,
     write_artefact,
 )
-from tasks.store.layout import run_key
+from tasks.store.layout import run_key, run_prefix
 
 log = logging.getLogger(__name__)
 SPLIT_FACTS = ("split", "cuts")  # of what `prepare` was told and drew; the gate and the next `scan` read them
@@ -141,6 +141,8 @@ def make_release(store: Store, evidence: Evidence) -> str:
     plan, prepared = evidence.plan, evidence.sources.prepared
     name = str(evidence.candidate.release)
     prefix = release_prefix(plan.config.dataset, name)
+    with open_history() as history:
+        history.rescue(plan.config.dataset, prefix, run_prefix(plan.run))
     if has_artefact(store, prefix):
         try:
             verify_release(store, plan.config.dataset, name)

@@ -10,7 +10,7 @@ import typer
 from tasks.errors import NotFound
 from tasks.releases.verify import verify_release
 from tasks.steps.options import Dataset
-from tasks.store import open_history, open_store
+from tasks.store import open_history, open_store, release_prefix
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def rollback(
             raise NotFound(f"dataset {dataset!r} has no release, expected one to go back from")
         wanted = release or history.release_before(now)
         history.require_release(dataset, wanted)
+        history.rescue(dataset, release_prefix(dataset, wanted))
         verify_release(store, dataset, wanted)
         champion = history.rollback(dataset, wanted)
     log.info("%s is served from release %s again, model %s of run %s", dataset, wanted, champion.model, champion.run)

@@ -145,17 +145,18 @@ class Artefact:
             found = sha256_of(target), target.stat().st_size
             for what, has, wanted in zip(("sha256", "bytes:"), found, (entry.sha256, entry.size), strict=True):
                 if has != wanted:
-                    target.unlink()
+                    shutil.rmtree(target.parent)
                     raise Corrupt(
                         f"{self.prefix}/{name} has {what} {has}, expected {wanted} by its manifest: write it again"
                     )
             self._paths[name] = target
         return self._paths[name]
 
-    def verify(self) -> None:
+    def verify(self, *, keep: bool = True) -> None:
         """Read every file in full: hash, size, and dtype, shape and rows where the manifest has them. Raises Corrupt.
 
-        A file that is missing is Corrupt too: the manifest says that the artefact is complete.
+        A file that is missing is Corrupt too: the manifest says that the artefact is complete. Without `keep` the local
+        copy of each file is removed before the next is read, so that many artefacts need the space of one file.
         """
         for name, entry in self.manifest.files.items():
             try:
@@ -165,9 +166,11 @@ class Artefact:
                     f"{self.prefix}/{name} is gone, expected every file of its manifest: write it again"
                 ) from error
             if path.suffix == ".npy":
-                self.array(name)
+                self._map(name)
             elif entry.rows is not None:
                 self._check_rows(name, count_rows(path))
+            if not keep:
+                shutil.rmtree(self._paths.pop(name).parent)
 
     def _check_rows(self, name: str, rows: int) -> None:
         wanted = self.manifest.files[name].rows
@@ -176,6 +179,9 @@ class Artefact:
 
     def array(self, name: str) -> np.ndarray:
         """Read a NumPy array. Raises Corrupt if its dtype or shape differs from the manifest."""
+        return np.array(self._map(name))
+
+    def _map(self, name: str) -> np.ndarray:
         path = self.path(name)
         entry = self.manifest.files[name]
         try:
@@ -187,7 +193,7 @@ class Artefact:
         if (str(value.dtype), value.shape) != (entry.dtype, entry.shape):
             raise Corrupt(f"{self.prefix}/{name} is {value.dtype} {value.shape}, expected {entry.dtype} {entry.shape}")
         self._check_rows(name, len(value))
-        return np.array(value)
+        return value
 
     def frame(self, name: str, **options: Any) -> pd.DataFrame:  # noqa: ANN401  pandas' own options
         """Read a table written by `ArtefactWriter.frame`; `options` are passed to pandas (`dtype`, `usecols`, ...)."""

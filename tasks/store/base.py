@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -17,11 +18,15 @@ LONGEST_KEY, LONGEST_PART = 1024, 255  # bytes: S3's limit of a key, and a file 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Metadata of one object. `etag` changes with the content, but is not its hash."""
+    """Metadata of one object. `etag` changes with the content, but is not its hash.
+
+    `modified` is when it was written, by the clock of its store.
+    """
 
     key: str
     size: int
     etag: str
+    modified: datetime
 
 
 class Store(Protocol):
@@ -65,6 +70,13 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove `key`; does nothing if it is absent."""
+
+    def list_unfinished(self) -> Iterator[str]:
+        """List the writes that have not come to their end: of writers that are at it, and of those that were killed."""
+        ...
+
+    def drop_unfinished(self, name: str) -> None:
+        """Remove what such a write has left, by its name in `list_unfinished`; does nothing if it is absent."""
 
 
 def require_key(key: str) -> str:

@@ -12,6 +12,8 @@ from psycopg2.extensions import cursor
 
 from tasks.errors import NotFound, TaskError
 from tasks.store.database import Database
+from tasks.store.garbage import BEFORE, refer
+from tasks.store.layout import release_prefix
 
 MOST_NAMED = 20
 DECISION = (
@@ -98,6 +100,10 @@ class Champions(Database):
         )
         return Champion(*row) if row else None
 
+    def served(self) -> dict[str, str]:
+        """Return dataset -> release that is served, of all datasets."""
+        return dict(self._rows("SELECT dataset, release FROM rec.pointer ORDER BY dataset"))
+
     def decision(self, run: str) -> Decision | None:
         """Return the decision of a run, or None if it has none yet."""
         row = self._row(DECISION + "WHERE run = %s", run)
@@ -120,6 +126,7 @@ class Champions(Database):
     ) -> None:
         """Record that the release of `run` waits for a human's answer; what is served stays."""
         with self._transaction() as sql:
+            refer(sql, dataset, release_prefix(dataset, release))
             _decide(sql, (run, dataset, model, "waiting", release, inputs_hash, json.dumps(gate)))
 
     def answer(self, waiting: Decision, answer: Answer, gate: Mapping[str, object], seen: Champion | None) -> bool:
@@ -197,8 +204,7 @@ class Champions(Database):
     def release_before(self, champion: Champion) -> str:
         """Return the release served before this one. Raises NotFound if there is none."""
         row = self._row(
-            "SELECT previous FROM rec.pointer_move WHERE dataset = %s AND release = %s AND previous IS NOT NULL "
-            "ORDER BY (reason = 'promoted') DESC, version DESC LIMIT 1",
+            BEFORE,
             champion.dataset,
             champion.release,
         )
@@ -228,7 +234,11 @@ class Champions(Database):
 
 
 def _move(sql: cursor, dataset: str, release: str, reason: str, seen: Champion | None) -> bool:
-    """Move the pointer to `release` if it is unchanged since `seen`; returns whether it was."""
+    """Move the pointer to `release` if it is unchanged since `seen`; returns whether it was.
+
+    Raises TaskError if the release was removed as garbage meanwhile.
+    """
+    refer(sql, dataset, release_prefix(dataset, release))
     if seen is None:
         sql.execute(
             "INSERT INTO rec.pointer (dataset, release, version) VALUES (%s, %s, 1) ON CONFLICT DO NOTHING",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -22,6 +23,11 @@ def place_of(dsn: str) -> dict[str, Any] | None:
         return parse_dsn(dsn) if dsn.startswith(SCHEMES) else None
     except psycopg2.ProgrammingError:  # its message quotes the DSN
         return None
+
+
+def lock_key(name: str) -> int:
+    """Return a name as a signed 64-bit number, the type of PostgreSQL's advisory locks."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 class Database:

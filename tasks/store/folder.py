@@ -11,6 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -89,6 +90,16 @@ class FolderStore:
         """Remove `key`."""
         self._path(key).unlink(missing_ok=True)
 
+    def list_unfinished(self) -> Iterator[str]:
+        """List the temporary files."""
+        return (path.relative_to(self.root).as_posix() for path in sorted(self.root.rglob(f"{TEMPORARY}*")))
+
+    def drop_unfinished(self, name: str) -> None:
+        """Remove a temporary file. Raises BadInput for another one."""
+        if not name.rpartition("/")[2].startswith(TEMPORARY):
+            raise BadInput(f"{name} is not a temporary file, expected one whose name begins with {TEMPORARY}")
+        self._path(name).unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         return self._require_inside(self.root / require_key(key))
 
@@ -102,7 +113,8 @@ class FolderStore:
     def _info(self, path: Path) -> ObjectInfo:
         stat = path.stat()
         key = path.relative_to(self.root).as_posix()
-        return ObjectInfo(key=key, size=stat.st_size, etag=f"{stat.st_mtime_ns}-{stat.st_size}")
+        modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+        return ObjectInfo(key=key, size=stat.st_size, etag=f"{stat.st_mtime_ns}-{stat.st_size}", modified=modified)
 
     def _infos(self, paths: Iterable[Path]) -> Iterator[ObjectInfo]:
         for path in paths:

@@ -18,6 +18,8 @@ from psycopg2.extras import execute_values
 from tasks.errors import BadInput, NotFound
 from tasks.store.champion import Champions
 from tasks.store.comparisons import Comparisons
+from tasks.store.garbage import Garbage
+from tasks.store.layout import run_prefix
 from tasks.store.schema import TABLE, migrate, names
 from tasks.store.values import WHOLE, MetricValue, require_finite
 
@@ -59,8 +61,8 @@ def open_history(dsn: str | None = None) -> History:
     return history
 
 
-class History(Champions, Comparisons):
-    """The metrics database: runs, validations, trainings, metrics; what is served (Champions), and comparisons."""
+class History(Champions, Comparisons, Garbage):
+    """The metrics database: runs, validations, trainings, metrics; what is served (Champions), comparisons, garbage."""
 
     def migrate(self) -> list[str]:
         """Apply missing migrations; returns their names."""
@@ -86,6 +88,7 @@ class History(Champions, Comparisons):
                 "url = excluded.url, status = 'running', finished_at = NULL",
                 (run, dataset, json.dumps(config), url),
             )
+        self.rescue(dataset, run_prefix(run))
 
     def finish_run(self, run: str, status: str) -> None:
         """Record that a run ends as published, rejected, skipped or failed."""

@@ -20,6 +20,7 @@ from tasks.errors import BadInput
 
 MEDIA, INTERACTIONS, MATRICES = "media", "interactions", "matrices"  # the inputs of a dataset
 WEIGHTS, RELEASES = "weights", "releases"
+RUNS, QUARANTINE, EMBEDDINGS, TRAINING = "runs", "quarantine", "embeddings", "training"
 # All that commands write which decode media (extract, encode, train-encoder). Their key of the store writes nothing
 # else: no release, no input of a dataset, no other step of a run. `*` also stands for a slash.
 MEDIA_WRITES = ("embeddings/*", "quarantine/*", "runs/*/extract-*", "training/*", "weights/*")
@@ -59,9 +60,14 @@ def run_name(run: str) -> str:
     return run
 
 
+def run_prefix(run: str) -> str:
+    """Return the prefix of everything that the steps of `run` made."""
+    return f"{RUNS}/{run_name(run)}"
+
+
 def run_key(run: str, step: str) -> str:
     """Return the prefix of the artefact of `step` of `run`."""
-    return f"runs/{run_name(run)}/{step}"
+    return f"{run_prefix(run)}/{step}"
 
 
 def release_prefix(dataset: str, release: str) -> str:
@@ -76,17 +82,17 @@ def weights_folder(name: str) -> str:
 
 def training_folder(name: str) -> str:
     """Where the checkpoint lies of an encoder that is being trained."""
-    return f"training/{name}"
+    return f"{TRAINING}/{name}"
 
 
 def embeddings_folder(identity: str, modality: str) -> str:
     """Return the folder of an encoder's cached embeddings."""
-    return f"embeddings/{identity}/{modality}"
+    return f"{EMBEDDINGS}/{identity}/{modality}"
 
 
 def quarantine_folder(run: str, feature: str) -> str:
     """Return the folder of the media that a run could not decode for a feature."""
-    return f"quarantine/{run}/{feature}"
+    return f"{QUARANTINE}/{run}/{feature}"
 
 
 def index_key(dataset: str) -> str:

@@ -7,6 +7,7 @@ import json
 from tasks.errors import Corrupt, NotFound, TaskError
 from tasks.store.base import Store
 
+POINTER = "current.json"
 LARGEST_POINTER = 4096
 
 
@@ -38,7 +39,7 @@ def move(store: Store, folder: str, version: str, *, seen: str) -> None:
 
 
 def _key(folder: str) -> str:
-    return f"{folder}/current.json"
+    return f"{folder}/{POINTER}"
 
 
 def _bytes(version: str) -> bytes:

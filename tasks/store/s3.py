@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +23,12 @@ from tasks.errors import BadInput, NotFound, TaskError, one_line
 from tasks.store.base import CHUNK, ObjectInfo, require_key, require_size
 from tasks.store.settings import flag, require_setting
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket", "ResourceNotFound"}
+ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket", "NoSuchUpload", "ResourceNotFound"}
+UPLOAD = "?uploadId="  # between key and id in the name of an upload in parts
+UNSUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Seconds to wait on the socket. urllib3 uses the *connect* timeout while it sends a body, so it must be long too.
@@ -110,13 +115,13 @@ class S3Store:
         """Size and etag of `key`."""
         require_key(key)
         status: Any = self._do(lambda: self._client.stat_object(self.bucket, key), key)
-        return ObjectInfo(key=key, size=int(status.size), etag=str(status.etag))
+        return ObjectInfo(key=key, size=int(status.size), etag=str(status.etag), modified=status.last_modified)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List all objects whose key starts with `prefix`."""
         listing = self._do(lambda: list(self._client.list_objects(self.bucket, prefix=prefix, recursive=True)))
         infos = (
-            ObjectInfo(key=str(o.object_name), size=int(o.size or 0), etag=str(o.etag))
+            ObjectInfo(key=str(o.object_name), size=int(o.size or 0), etag=str(o.etag), modified=o.last_modified)
             for o in listing
             if not o.is_dir and not str(o.object_name).endswith("/")
         )
@@ -137,6 +142,23 @@ class S3Store:
         """Remove `key`."""
         require_key(key)
         self._do(lambda: self._client.remove_object(self.bucket, key), key)
+
+    def list_unfinished(self) -> Iterator[str]:
+        """List uploads in parts that were not completed, as far as the server does: MinIO removes them itself."""
+        markers: dict[str, str] = {}
+        while True:
+            # the SDK has the calls, for its own use
+            page: Any = self._do(lambda: self._client._list_multipart_uploads(self.bucket, **markers))  # noqa: B023
+            yield from (f"{upload.object_name}{UPLOAD}{upload.upload_id}" for upload in page.uploads)
+            if not page.is_truncated:
+                return
+            markers = {"key_marker": page.next_key_marker, "upload_id_marker": page.next_upload_id_marker}
+
+    def drop_unfinished(self, name: str) -> None:
+        """Abort an upload; its parts are removed."""
+        key, _, upload = name.rpartition(UPLOAD)
+        with suppress(NotFound):
+            self._do(lambda: self._client._abort_multipart_upload(self.bucket, key, upload), key)
 
     def _put_if(self, key: str, data: bytes, etag: str) -> bool:
         """Write `data` if the etag of `key` is `etag`. The SDK has no such call, but signs addresses for others."""

@@ -6,7 +6,6 @@ search at once, and a trial of a killed process can be distinguished from a runn
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import psycopg2
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from psycopg2.extensions import connection
 
-from tasks.store.database import CONNECT_SECONDS, Database
+from tasks.store.database import CONNECT_SECONDS, Database, lock_key
 from tasks.store.history import DSN, metrics_dsn, without_database
 
 log = logging.getLogger(__name__)
@@ -65,15 +64,15 @@ class Studies(Database):
 
     def lock(self, name: str) -> None:
         """Wait for the lock `name` and hold it until `unlock`, or until this process or its connection ends."""
-        self._row("SELECT pg_advisory_lock(%s)", _key(name))
+        self._row("SELECT pg_advisory_lock(%s)", lock_key(f"{SCHEMA}/{name}"))
 
     def unlock(self, name: str) -> None:
         """Release the lock `name`."""
-        self._row("SELECT pg_advisory_unlock(%s)", _key(name))
+        self._row("SELECT pg_advisory_unlock(%s)", lock_key(f"{SCHEMA}/{name}"))
 
     def is_free(self, name: str) -> bool:
         """Whether nobody else holds `name`."""
-        free = cast(tuple[bool], self._row("SELECT pg_try_advisory_lock(%s)", _key(name)))[0]
+        free = cast(tuple[bool], self._row("SELECT pg_try_advisory_lock(%s)", lock_key(f"{SCHEMA}/{name}")))[0]
         if free:
             self.unlock(name)
         return free
@@ -118,8 +117,3 @@ def open_studies() -> Studies | LocalStudies:
         log.info("%s is none: the trials are in the artefact alone, and the same command begins anew", DSN)
         return LocalStudies()
     return Studies()
-
-
-def _key(name: str) -> int:
-    """Return the name as a signed 64-bit number, the type of PostgreSQL's lock ids."""
-    return int.from_bytes(hashlib.sha256(f"{SCHEMA}/{name}".encode()).digest()[:8], "big", signed=True)

@@ -118,6 +118,9 @@ def test_a_command_that_is_none_names_the_known_ones(mine: Site) -> None:
 
     done = subprocess.run([mine.folder / "docker/stack.sh", "start"], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "command 'start' found, expected up, env, pin, down, status, logs, backup or restore" in done.stderr
+    assert (
+        "command 'start' found, expected up, env, pin, down, status, logs, backup, verify-backup or restore"
+        in done.stderr
+    )
     assert "no backup is named" in mine.make("restore", check=False).stderr
-    assert "SHA256SUMS is not there" in mine.make("restore", "FROM=backups/none", check=False).stderr
+    assert "airflow.dump is not there" in mine.make("restore", "FROM=backups/none", check=False).stderr

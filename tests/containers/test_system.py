@@ -270,11 +270,15 @@ def test_a_killed_schedulers_container_is_reaped_and_its_task_tried_again(site: 
     assert site.task_containers() == []
 
 
+FILES = ["airflow.dump", "metrics.dump", "store.tar"]
+
+
 def test_a_backup_brings_everything_back_after_the_volumes_were_destroyed(site: Site) -> None:
     """Both databases and every object; and the next night knows that nothing is new."""
     site.make("backup")
     (backup,) = (site.folder / "backups").iterdir()
-    assert sorted(path.name for path in backup.iterdir()) == ["SHA256SUMS", "airflow.dump", "metrics.dump", "store.tar"]
+    assert sorted(path.name for path in backup.iterdir()) == ["COMPLETE", "SHA256SUMS", *FILES]
+    assert "is as it was written" in site.make("verify-backup", f"FROM=backups/{backup.name}").stdout
     before = runs(site), metrics(site), site.champion(), objects(site)
     site.make("down", "ARGS=--volumes")
     assert docker("volume", "ls", "-q", "--filter", OF_COMPOSE) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from tasks.errors import BadInput, Corrupt, NotFound
-from tasks.store import Store, has_artefact, read_artefact, write_artefact
+from tasks.store import FolderStore, S3Store, Store, has_artefact, read_artefact, write_artefact
 
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
@@ -46,6 +47,8 @@ def test_listing_is_recursive_sorted_and_by_prefix(store: Store) -> None:
         store.put(key, key.encode())
     assert [info.key for info in store.list("m/")] == ["m/a/0.jpg", "m/a/b/2.jpg", "m/z/1.jpg", "m/ä é+:.jpg"]
     assert [info.size for info in store.list("n/")] == [7]
+    assert all(abs(datetime.now(UTC) - info.modified) < timedelta(days=1) for info in store.list("m/"))
+    assert store.stat("n/3.jpg").modified.tzinfo is not None
     assert list(store.list("absent/")) == []
 
 
@@ -282,3 +285,20 @@ def test_arrays_of_objects_are_refused(store: Store) -> None:
 
     with pytest.raises(BadInput, match="Python objects"):
         write()
+
+
+def test_writes_that_did_not_end_are_listed_and_dropped(store: Store) -> None:
+    """By names that no object has; what was written to its end is not among them."""
+    store.put("runs/r/scan/plan.json", b"{}")
+    assert list(store.list_unfinished()) == []
+    if isinstance(store, FolderStore):
+        (store.root / "runs/r/.writing-1").write_bytes(b"half")
+    else:
+        assert isinstance(store, S3Store)
+        store._client._create_multipart_upload(store.bucket, "runs/r/model.safetensors", {})
+    (name,) = store.list_unfinished()
+    assert [info.key for info in store.list("")] == ["runs/r/scan/plan.json"]
+    for _ in range(2):
+        store.drop_unfinished(name)
+    assert list(store.list_unfinished()) == []
+    assert store.get("runs/r/scan/plan.json") == b"{}"

@@ -6,5 +6,4 @@ NUMBERS = [f"F{number}" for number in range(1, 24)]
 UNTESTED = {
     "F10": "there is no mirror of the pointer: the row in PostgreSQL is the pointer",
     "F21": "there are no Data Docs: results are rows and reports of our own",
-    "F23": "nothing is collected as garbage yet",
 }

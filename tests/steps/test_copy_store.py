@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTS = {
     "media/films/text/é 1.txt": b"a film",
-    "releases/films/1/manifest.json": b"{}",
+    "releases/films/1/model.bin": b"{}",
     "empty": b"",
     "big": b"x" * 5_000_000,
 }

@@ -352,7 +352,7 @@ def test_parts_are_written_on_the_way(shop: Store, monkeypatch: pytest.MonkeyPat
         with monkeypatch.context() as patch:
             patch.setattr(encoding, bound, value)
             extract(run="one", feature=modality)
-        assert sum(f"/{modality}/" in info.key for info in shop.list("embeddings/")) == parts
+        assert sum(f"/{modality}/part-" in info.key for info in shop.list("embeddings/")) == parts
 
 
 def test_media_that_changed_since_the_scan_wait_for_the_next_run(

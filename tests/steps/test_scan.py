@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
@@ -306,7 +307,9 @@ def test_a_medium_removed_meanwhile_is_left_out(folder_store: Store, caplog: pyt
 def test_a_file_that_is_too_large_is_not_read(folder_store: Store) -> None:
     """Nobody downloads a terabyte to hash it: size and etag stand in for its content (here there is none to read)."""
     key, size = key_of("text", "1"), LARGEST["text"] + 1
-    versions = [ObjectInfo(key, size, "a"), ObjectInfo(key, size + 1, "a"), ObjectInfo(key, size, "b")]
+    versions = [
+        ObjectInfo(key, *facts, modified=datetime.now(UTC)) for facts in ((size, "a"), (size + 1, "a"), (size, "b"))
+    ]
     hashes = [content_hashes(folder_store, DATASET, {"text": [info]}) for info in [*versions, versions[0]]]
     assert all(list(found) == [key] for found in hashes)
     assert len({found[key] for found in hashes}) == 3

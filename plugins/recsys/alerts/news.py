@@ -60,6 +60,8 @@ def _write(message: Stored, what: str, sentences: list[str], decision: Decision 
         champion = look_up("the release that is being served", None, evidence.read_champion, message.dataset)
         known = not look_up.gaps
         sentences = [*sentences, describe_champion(message.dataset, champion, message.run, known=known)]
+    page = page_url("run", dataset=message.dataset, run=message.run)
+    links = [("History of the run", page)] if message.run else []
     return Letter(
         what=what,
         dataset=message.dataset,
@@ -68,8 +70,6 @@ def _write(message: Stored, what: str, sentences: list[str], decision: Decision 
         run_url=run_url(message.dag, message.run) if message.dag and message.run else None,
         sentences=sentences,
         evidence=figures + counts,
-        links=[("History of the run", page_url("run", dataset=message.dataset, run=message.run))]
-        if message.run
-        else [],
+        links=links,
         gaps=look_up.gaps,
     )
