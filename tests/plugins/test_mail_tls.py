@@ -112,7 +112,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def write() -> None:
     """Send one mail."""
-    send(["operator@example.org"], "a subject", "text", "<p>text</p>")
+    send(["operator@example.org"], "a subject", "text", "<p>text</p>", identity="0")
 
 
 def test_the_login_is_said_in_private(connect: Any) -> None:
