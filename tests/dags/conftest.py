@@ -145,7 +145,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
 
 @pytest.fixture
 def post(servers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Everything an alert needs, in the environment as the stack sets it, and an empty outbox."""
+    """Everything an alert needs, in the environment as the stack sets it, and empty tables."""
     from tests.dags.mailbox import Post, change
 
     smtp = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}
@@ -153,7 +153,7 @@ def post(servers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_CONN_METRICS_DB", servers["dsn"])
     monkeypatch.setenv("RECSYS_METRICS_DSN", servers["dsn"])
-    change(servers["dsn"], "TRUNCATE rec.message CASCADE")
+    change(servers["dsn"], "TRUNCATE rec.run, rec.message CASCADE")
     return Post(Path(servers["mails"]))
 
 
