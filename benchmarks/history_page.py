@@ -73,6 +73,7 @@ def list_questions(first: str, last: str, run: str) -> dict[str, dict[str, Any]]
         "releases": {},
         "diff": {"one": first, "other": last},
         "arrivals": {},
+        "alerts": {},
         "comparisons": {},
         "comparison": {"run": "scheduled__2000-01-02T02:00:00+00:00"},
     }

@@ -9,7 +9,7 @@ from airflow.sdk.configuration import conf
 
 from recsys.history import PREFIX, ROUTE
 
-Page = Literal["", "metrics", "runs", "run", "validation", "releases", "arrivals", "comparisons"]
+Page = Literal["", "metrics", "runs", "run", "validation", "releases", "arrivals", "alerts", "comparisons"]
 
 
 def run_url(dag: str, run: str) -> str:

@@ -30,6 +30,7 @@ PAGES = {
     "validation": "Validation of cinema",
     "releases": "Releases of cinema",
     "arrivals": "Arrivals of cinema",
+    "alerts": "Alerts of cinema",
     "comparisons": "Comparisons of cinema",
 }
 HARMLESS = "allow-scripts and allow-same-origin"  # what Chromium says of the frame that Airflow makes
@@ -42,7 +43,7 @@ def chromium(site: Site) -> Iterator[Browser]:
 
     if CHROMIUM is None:
         pytest.skip("chromium is not installed ('apt-get install chromium'): the history page was seen by no browser")
-    nights.fill(os.environ["RECSYS_METRICS_DSN"])
+    nights.fill(os.environ["RECSYS_METRICS_DSN"], live=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser

@@ -21,7 +21,7 @@ from recsys.history.routes import ROUTERS
 HERE = Path(__file__).parent
 STATIC, LIBRARY = HERE / "static", HERE / "library"  # ours, and what `npm ci` brought
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-PAGES = ("", "metrics", "runs", "run", "validation", "releases", "arrivals", "comparisons")
+PAGES = ("", "metrics", "runs", "run", "validation", "releases", "arrivals", "alerts", "comparisons")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",

@@ -26,6 +26,7 @@ CUTOFFS = {5: 0.6, 10: 0.8, 20: 1.0, 50: 1.35}
 SEGMENTS = {"all": 1.0, "short": 0.8, "medium": 1.0, "long": 1.2}
 MODALITIES = ("image", "audio", "text")
 BAD = ["film-0107", "film-0131"]
+BROKEN = "mine.py cannot be parsed"
 FORMULA, MARKUP = "=1+1", "<img src=x>"  # what somebody may have named an item
 
 
@@ -47,8 +48,8 @@ def figure_of(model: str, night: int) -> float:
     return round(MODELS[model] + wave + (-0.03 if night == REJECTED and model == "hybrid" else 0), 5)
 
 
-def fill(dsn: str) -> None:
-    """Write all of it."""
+def fill(dsn: str, *, live: bool = False) -> None:
+    """Write all of it; not what is still wrong where a `live` watchdog would see that nothing is."""
     with closing(psycopg2.connect(dsn)) as database, database, database.cursor() as sql:
         champion = None
         for night in range(1, NIGHTS + 1):
@@ -65,6 +66,9 @@ def fill(dsn: str) -> None:
             _train(sql, night)
             champion = _decide(sql, night, outcome, champion)
         _compare(sql)
+        _tell(sql)
+        if not live:
+            _break(sql)
 
 
 def outcome_of(night: int) -> str:
@@ -260,6 +264,36 @@ def _move(sql: Any, release: str, seen: tuple[str, int] | None, reason: str, whe
     moved = {"dataset": DATASET, "version": version + 1, "release": release, "previous": previous}
     _insert(sql, "pointer_move", [moved | {"reason": reason, "moved_at": when}])
     return release, version + 1
+
+
+def _tell(sql: Any) -> None:
+    """What people were told: of two bad nights, and of the good ones after them."""
+    scope, dag = f"retrain_nightly/{DATASET}", "retrain_nightly"
+    for night, kind, what in (
+        (FAILED, "failed", "validation failed, 1 expectation"),
+        (FAILED + 1, "recovered", "published again, after a run without"),
+        (REJECTED, "rejected", "hybrid rejected"),
+        (REJECTED + 1, "recovered", "published again, after a run without"),
+    ):
+        told, good = _at(night, 46), _at(night + 1, 44)
+        row = {"key": f"{kind}/{night}", "kind": kind, "scope": scope, "topic": what, "dataset": DATASET, "dag": dag}
+        row |= {"run": run_of(night), "facts": {"letter": {"what": what}}, "created_at": told, "due_at": told}
+        _insert(sql, "message", [row | {"settled_at": good if kind != "recovered" else told}])
+        sql.execute(
+            "INSERT INTO rec.delivery (message, channel, attempts, sent_at) "
+            "SELECT max(id), 'email', 1, %s FROM rec.message",
+            (told,),
+        )
+
+
+def _break(sql: Any) -> None:
+    """A message that could not be sent yet."""
+    broken = {"key": "unparsed/mine.py", "kind": "unparsed", "scope": "file mine.py", "topic": BROKEN}
+    _insert(sql, "message", [broken | {"created_at": _at(NIGHTS, 100), "facts": {"letter": {"what": BROKEN}}}])
+    sql.execute(
+        "INSERT INTO rec.delivery (message, channel, attempts, error) "
+        "SELECT max(id), 'email', 3, 'ConnectionRefusedError: the mail server' FROM rec.message"
+    )
 
 
 def _compare(sql: Any) -> None:

@@ -193,3 +193,19 @@ def test_nothing_can_be_written_through_the_connection(filled: str, monkeypatch:
     monkeypatch.setenv("AIRFLOW_CONN_METRICS_DB", filled)
     with reading() as db, pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
         db.rows("DELETE FROM rec.run RETURNING run")
+
+
+def test_what_was_told_and_whether_it_arrived(ask: Ask) -> None:
+    """The newest first: what is wrong now was not sent yet, and what was wrong is well again."""
+    rows = ask("alerts")["rows"]
+    assert [row["kind"] for row in rows] == ["unparsed", "recovered", "rejected", "recovered", "failed"]
+    assert (rows[0]["what"], rows[0]["failed_attempts"]) == (nights.BROKEN, 3)
+    assert rows[0]["error"].startswith("ConnectionRefusedError")
+    assert (rows[4]["run"], rows[4]["what"]) == (run_of(FAILED), "validation failed, 1 expectation")
+    assert all(row["sent_at"] and row["settled_at"] for row in rows[1:])
+    assert len(ask("alerts", limit=2, offset=4)["rows"]) == 1
+
+
+def test_what_is_wrong_now_is_on_the_overview(ask: Ask) -> None:
+    """Also what is of no dataset, such as a DAG file."""
+    assert [row["what"] for row in ask("overview")["alerts"]] == [nights.BROKEN]

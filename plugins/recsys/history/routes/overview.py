@@ -32,6 +32,7 @@ def overview(db: Opened, dataset: Dataset) -> dict[str, Any]:
     """What is served, the last run, what it counted beside the run before, and what failed in it and before."""
     (last,) = db.rows(queries.RUNS, dataset=dataset, limit=1, offset=0) or (None,)
     found: dict[str, Any] = {"served": db.row(queries.SERVED, dataset=dataset), "last": last}
+    found["alerts"] = db.rows(queries.OPEN_ALERTS, dataset=dataset)
     found["unmet"] = db.rows(queries.UNMET, dataset=dataset)
     if last is not None:
         failed = [row for row in db.rows(queries.RESULTS, run=last["run"]) if not row["success"]]

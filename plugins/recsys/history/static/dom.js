@@ -26,7 +26,7 @@ export function table(caption, columns, rows, empty = "None.") {
 const KINDS = {
   published: "good", promoted: "good", release: "good", met: "good", served: "good", done: "good",
   failed: "bad", "did not end": "bad", rejected: "bad", "not met": "bad", rollback: "warn", "rolled back": "warn", warning: "warn",
-  waiting: "warn",
+  waiting: "warn", recovered: "good", overdue: "bad", unparsed: "bad", silent: "bad", old: "warn",
 };
 
 export const badge = (word) => el("span", { class: `badge ${KINDS[word] ?? ""}` }, word);

@@ -4,7 +4,7 @@ import { address, el } from "./dom.js";
 
 const PAGES = {
   "": "Overview", metrics: "Metrics", runs: "Runs", validation: "Validation", releases: "Releases",
-  arrivals: "Arrivals", comparisons: "Comparisons",
+  arrivals: "Arrivals", alerts: "Alerts", comparisons: "Comparisons",
 };
 const name = location.pathname.split("/").pop();
 

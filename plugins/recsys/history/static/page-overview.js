@@ -1,15 +1,16 @@
 // Which model serves, since when and why; what changed last night; what failed; how to go back.
 import { get } from "./api.js";
 import { badge, el, link, outside, table } from "./dom.js";
-import { checks, runLink } from "./parts.js";
+import { alerts, checks, runLink } from "./parts.js";
 import { age, change, moment, number } from "./words.js";
 
 export async function show(dataset) {
-  const { served, last, unmet, failed = [], counts = [] } = await get("overview", { dataset });
+  const { served, last, unmet, alerts: open, failed = [], counts = [] } = await get("overview", { dataset });
   const moved = counts.filter((row) => row.before === null || row.before !== row.value);
   return [
     el("h1", {}, `Recommender of ${dataset}`),
     el("div", { class: "cards" }, servedCard(dataset, served), last ? runCard(dataset, last, counts) : null),
+    open.length ? [el("h2", {}, "What is wrong now"), alerts("Alerts that are not settled", dataset, open)] : null,
     el("h2", {}, "What failed in the last run"),
     checks("Expectations that were not met", dataset, failed),
     el("details", {}, el("summary", {}, "What failed before"), checks("Expectations that were not met in the last five runs with any", dataset, unmet)),

@@ -1,7 +1,7 @@
 // Parts that several pages have.
 import { url } from "./api.js";
 import { badge, el, link, table } from "./dom.js";
-import { moment } from "./words.js";
+import { moment, number } from "./words.js";
 
 export function downloads(name, parameters) {
   const entry = (form) => el("a", { class: "button", href: url(name, { ...parameters, format: form }), download: true }, form.toUpperCase());
@@ -40,4 +40,21 @@ export function events(rows, dataset) {
     { title: "Run", cell: (row) => (row.run ? runLink(dataset, row.run) : "–") },
     { title: "Why", class: "wide", cell: (row) => row.reason ?? "–" },
   ], rows);
+}
+
+export function alerts(caption, dataset, rows) {
+  return table(caption, [
+    { title: "When", class: "nowrap", cell: (row) => moment(row.created_at) },
+    { title: "Kind", cell: (row) => badge(row.kind) },
+    { title: "What", class: "wide", cell: (row) => row.what },
+    { title: "Run", cell: (row) => (row.run ? runLink(dataset, row.run) : "–") },
+    { title: "Repeats", number: true, cell: (row) => number(row.repeats) },
+    { title: "Well again", class: "nowrap", cell: (row) => moment(row.settled_at) },
+    { title: "Sent", class: "wide", cell: sent },
+  ], rows);
+}
+
+function sent(row) {
+  if (!row.error) return row.sent_at ? moment(row.sent_at) : "not yet";
+  return `${row.sent_at ? `by some channels, ${moment(row.sent_at)}; ` : ""}tried ${number(row.failed_attempts)} times: ${row.error}`;
 }
