@@ -29,7 +29,8 @@ SETTINGS = {
     "RECSYS_DATASET": DATASET,
     "RECSYS_MODELS": ",".join(MODELS),
     "RECSYS_ALERT_TO": "on-call@example.org",
-    **{"RECSYS_OVERDUE_HOURS": "0", "RECSYS_CHAMPION_DAYS": "0"},  # the history page shows nights of a fixed month
+    "RECSYS_OVERDUE_HOURS": "0",
+    "RECSYS_CHAMPION_DAYS": "0",  # the history page shows nights of a fixed month
     "RECSYS_CONSOLE_URL": "http://console.test/browser/recsys/",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
 }
