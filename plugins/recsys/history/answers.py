@@ -1,4 +1,4 @@
-"""Rows as JSON for the page, or as a file to keep: JSON or CSV."""
+"""Rows as JSON for the page, or as a file to keep: JSON, CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fastapi import Query, Response
 from recsys.history.reader import Row
 
 Format = Annotated[
-    Literal["page", "csv", "json"],
-    Query(alias="format", description="csv or json: the rows alone, as a file. Parquet: `python -m tasks history`."),
+    Literal["page", "csv", "json", "parquet"],
+    Query(alias="format", description="csv, json or parquet: the rows alone, as a file."),
 ]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet takes a text for a formula
 
@@ -26,6 +26,8 @@ def answer(rows: Sequence[Row], name: str, form: str, **more: object) -> Respons
         return _file(write_csv(rows), "text/csv; charset=utf-8", f"{name}.csv")
     if form == "json":
         return _file(write_json(rows), "application/json", f"{name}.json")
+    if form == "parquet":
+        return _file(write_parquet(rows), "application/vnd.apache.parquet", f"{name}.parquet")
     return Response(write_json({"rows": rows, **more}), media_type="application/json")
 
 
@@ -44,6 +46,20 @@ def write_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
+def write_parquet(rows: Sequence[Row]) -> bytes:
+    """Rows as Parquet, with times as times; what is nested is JSON, as its parts differ from row to row."""
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  only who asks for it waits for it
+    from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    plain = [
+        {name: json.dumps(value) if isinstance(value, (dict, list)) else value for name, value in row.items()}
+        for row in rows
+    ]
+    file = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(plain), file)
+    return file.getvalue()
+
+
 def _cell(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
@@ -52,5 +68,5 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _file(text: str, kind: str, name: str) -> Response:
-    return Response(text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+def _file(content: str | bytes, kind: str, name: str) -> Response:
+    return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

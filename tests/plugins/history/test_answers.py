@@ -165,6 +165,23 @@ def test_a_download_is_a_file_of_all_rows(viewer: Any) -> None:
     assert len(as_json.json()) == 28
 
 
+def test_a_download_as_parquet_has_types(viewer: Any) -> None:
+    """Times are times and figures are numbers; what is nested is JSON; of no rows it is a file all the same."""
+    import pyarrow as pa
+    from pyarrow import parquet
+    from recsys.history.answers import write_parquet
+
+    names = {"dataset": nights.DATASET, "format": "parquet"}
+    answer = viewer.get("/recsys/api/metrics", params=names | {"model": "vbpr"})
+    assert answer.headers["content-disposition"].endswith('.parquet"')
+    table = parquet.read_table(io.BytesIO(answer.content))
+    assert (table.num_rows, table.schema.field("value").type) == (28, pa.float64())
+    assert pa.types.is_timestamp(table.schema.field("started_at").type)
+    checks = parquet.read_table(io.BytesIO(viewer.get("/recsys/api/validation", params=names).content))
+    assert "null" not in {str(checks.schema.field("sample_ids").type)}
+    assert parquet.read_table(io.BytesIO(write_parquet([]))).num_rows == 0
+
+
 def test_no_cell_of_a_download_is_a_formula(viewer: Any) -> None:
     """Ids are what users made of them."""
     from recsys.history.answers import write_csv

@@ -5,7 +5,7 @@ import { moment, number } from "./words.js";
 
 export function downloads(name, parameters) {
   const entry = (form) => el("a", { class: "button", href: url(name, { ...parameters, format: form }), download: true }, form.toUpperCase());
-  return el("p", { class: "row" }, el("span", { class: "muted" }, "Download"), entry("csv"), entry("json"));
+  return el("p", { class: "row" }, el("span", { class: "muted" }, "Download"), entry("csv"), entry("json"), entry("parquet"));
 }
 
 export function checks(caption, dataset, rows) {
