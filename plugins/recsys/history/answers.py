@@ -49,7 +49,7 @@ def write_csv(rows: Sequence[Row]) -> str:
 def write_parquet(rows: Sequence[Row]) -> bytes:
     """Rows as Parquet, with times as times; what is nested is JSON, as its parts differ from row to row."""
     import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  only who asks for it waits for it
-    from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
 
     plain = [
         {name: json.dumps(value) if isinstance(value, (dict, list)) else value for name, value in row.items()}
