@@ -60,7 +60,7 @@ class Visitor:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._hear)
-        self.page.goto(f"{site.stack.url}/auth/login/")
+        self.go(f"{site.stack.url}/auth/login/")
         passwords = json.loads((site.stack.airflow.home / "passwords.json").read_text())
         self.page.fill("input[name=username]", user)
         self.page.fill("input[name=password]", passwords[user])
@@ -71,8 +71,22 @@ class Visitor:
     def open(self, page: str = "", **ids: str) -> Frame:
         """Open a page within Airflow, as a deep link does; its frame, when all is there."""
         query = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in ({"dataset": DATASET} | ids).items())
-        self.page.goto(f"{self.site.stack.url}/plugin/recsys/recsys/{page}?{query}")
+        self.go(f"{self.site.stack.url}/plugin/recsys/recsys/{page}?{query}")
         return self.frame(page)
+
+    def go(self, url: str) -> None:
+        """Load an address; once more if meanwhile a network of a container came or went, which ends what is loading."""
+        from playwright.sync_api import Error
+
+        for _ in range(5):
+            try:
+                self.page.goto(url)
+            except Error as error:
+                if "ERR_NETWORK_CHANGED" not in str(error):
+                    raise
+            else:
+                return
+        raise AssertionError(url)
 
     def frame(self, page: str) -> Frame:
         """The frame, when it shows a page."""

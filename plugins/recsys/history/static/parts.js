@@ -46,11 +46,10 @@ export function alerts(caption, dataset, rows) {
   return table(caption, [
     { title: "When", class: "nowrap", cell: (row) => moment(row.created_at) },
     { title: "Kind", cell: (row) => badge(row.kind) },
-    { title: "What", class: "wide", cell: (row) => row.what },
+    { title: "What", cell: (row) => row.what + (row.repeats ? ` (repeated ${number(row.repeats)} times)` : "") },
+    { title: "Sent", cell: sent },
+    { title: "Well again", class: "nowrap", cell: (row) => (row.kind === "recovered" ? "–" : moment(row.settled_at)) },
     { title: "Run", cell: (row) => (row.run ? runLink(dataset, row.run) : "–") },
-    { title: "Repeats", number: true, cell: (row) => number(row.repeats) },
-    { title: "Well again", class: "nowrap", cell: (row) => moment(row.settled_at) },
-    { title: "Sent", class: "wide", cell: sent },
   ], rows);
 }
 
