@@ -105,7 +105,8 @@ def test_tags_become_digests_that_the_engine_takes(registry: Registry, tmp_path:
     place = f"127.0.0.1:{registry.server_address[1]}"
     settings = {name: f"{place}/recsys-test-pin/{name.lower()}:1" for name in names}
     (tmp_path / ".env").touch(mode=0o600)
-    keys = ["S3_MEDIA_ACCESS_KEY=a", "S3_MEDIA_SECRET_KEY=b"]  # without these it is of an earlier version
+    added = ("S3_MEDIA_ACCESS_KEY", "S3_MEDIA_SECRET_KEY", "METRICS_ALERTS_PASSWORD", "GRAFANA_PASSWORD")
+    keys = [f"{name}=a" for name in added]  # without these it is of an earlier version, and gets them
     lines = [*keys, *(f"{name}={image}" for name, image in settings.items())]
     (tmp_path / ".env").write_text("\n".join(lines) + "\n", encoding="ascii")
     try:

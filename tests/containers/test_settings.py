@@ -38,7 +38,7 @@ def test_secrets_are_generated_long_different_and_kept_to_their_owner(site: Site
     path = site.folder / ".env"
     lines = [line.partition("=") for line in path.read_text().splitlines()]
     secrets = [value for name, _, value in lines if name.endswith(("_PASSWORD", "_SECRET", "SECRET_KEY", "FERNET_KEY"))]
-    assert len(secrets) == len(set(secrets)) == 12
+    assert len(secrets) == len(set(secrets)) == 14
     assert min(map(len, secrets)) >= 30
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert ".env\n" in (site.folder / ".gitignore").read_text()
