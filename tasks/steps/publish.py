@@ -176,16 +176,19 @@ def make_release(store: Store, evidence: Evidence) -> str:
 
 
 def record_release(store: Store, plan: Plan, release: str, champion: Champion | None) -> None:
-    """Record the counts of a release, and what it changes compared with the champion, if that can be read."""
+    """Record the counts of a release, and what it changes compared with the champion, as far as both can be read.
+
+    Whether the release may be served is decided by `decide`, which refuses one that was removed meanwhile.
+    """
     dataset = plan.config.dataset
-    made = read_artefact(store, release_prefix(dataset, release))
     with open_history() as history:
-        history.record_counts(plan.run, "publish", made.manifest.counts)
-        if champion is None or champion.release == release:
-            return
         try:
+            made = read_artefact(store, release_prefix(dataset, release))
+            history.record_counts(plan.run, "publish", made.manifest.counts)
+            if champion is None or champion.release == release:
+                return
             changes = compare_releases(made, read_artefact(store, release_prefix(dataset, champion.release)))
-        except (NotFound, BadInput, Corrupt) as error:  # gone, damaged or of an earlier version: a new one is needed
+        except (NotFound, BadInput, Corrupt) as error:  # gone, damaged or of an earlier version
             log.warning("what release %s changes is not recorded: %s", release, error)
             return
         history.record_changes(dataset, release, champion.release, changes)

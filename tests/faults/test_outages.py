@@ -86,7 +86,7 @@ def test_a_database_that_is_killed_while_metrics_are_written_gets_them_once(
     folder_store: Store, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, record_property: Callable[..., None]
 ) -> None:
     """Away when it is written or asked, it makes a fault of one sentence; when it is back the same steps end well."""
-    dsn, count = postgres.dsn(), "SELECT count(*), count(DISTINCT (model, split, metric, k)) FROM rec.metric"
+    dsn, count = postgres.dsn(), "SELECT count(*), count(DISTINCT (model, split, metric, k, segment)) FROM rec.metric"
     with History(dsn) as history:
         reach_publish(folder_store, history, "r1", {"ease": 0.3})
 

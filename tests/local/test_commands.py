@@ -24,6 +24,7 @@ PATIENCE = 20.0  # seconds until a test fails; the event usually takes milliseco
 def checkout(tmp_path: Path) -> Iterator[Path]:
     """A checkout in which nothing was ever started; `python -m local` keeps its state beside the package."""
     shutil.copytree(ROOT / "local", tmp_path / "local", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tasks").symlink_to(ROOT / "tasks")  # its migrations
     yield tmp_path
     subprocess.run([sys.executable, "-m", "local", "down"], cwd=tmp_path, capture_output=True, check=True)
 
