@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -61,7 +62,7 @@ def test_one_mail_says_all_about_a_broken_contract(site: Site, renumbered: Night
         facts += [f"{expectation} on {column}", expected, observed, f"{count} of", ", ".join(ids)]
         assert len(ids) <= 10
     for part in mail.iter_parts():
-        content = " ".join(part.get_content().replace("&gt;", ">").replace("&lt;", "<").replace("&#x27;", "'").split())
+        content = " ".join(html.unescape(part.get_content()).split())
         assert [fact for fact in facts if " ".join(fact.split()) not in content] == []
 
 
