@@ -107,9 +107,9 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "rows rolled by 17": ("gaps", roll(0, 17)),
     "halves of rows swapped": ("gaps", roll(0.5)),
     "rows permuted": ("gaps", permute),
-    "log renumbered from 0, thinned": ("gaps", renumber(0, int)),
-    "log renumbered from 1, thinned": ("gaps", renumber(1, int)),
-    "log renumbered as text, thinned": ("gaps", renumber(0, str)),
+    "log renumbered from 0, filtered": ("gaps", renumber(0, int)),
+    "log renumbered from 1, filtered": ("gaps", renumber(1, int)),
+    "log renumbered as text, filtered": ("gaps", renumber(0, str)),
 }
 
 

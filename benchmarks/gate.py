@@ -95,8 +95,9 @@ class Paired:
     def decide(self, name: str, night: int) -> bool:
         """Judge a candidate, and record what was promoted."""
         now = START + timedelta(days=night)
-        ends = [one.created_at for one in self.promotions[1:]] + [now]  # when each was replaced
-        recent = [one for one, end in zip(self.promotions, ends, strict=False) if end >= now - WINDOW]
+        replaced = [one.created_at for one in self.promotions[1:]]
+        gone = sum(when < now - WINDOW for when in replaced)
+        recent = self.promotions[gone:]  # those that were served in the window
         reference = best_release(self.champion, recent) if self.champion else None
         candidate = Candidate(model="m", scores={"m": 0.0}, dataset="d", planned_at=now, release=name, split="random")
         gate: Gate = judge(

@@ -16,8 +16,8 @@ In all other runs they are *skipped*. Of failed runs with the same failure, one 
 
 ## When this fails
 
-* **send_alerts**: a channel did not take a message, or the metrics database did not answer; the log says why, and the
-  next run tries again. Nothing is lost.
+* **send_alerts**: the metrics database did not answer. A channel that does not take a message ends no task: the log,
+  `rec.alert` and the page *Alerts* say why, and it is tried again. Nothing is lost.
 * **verify** (exit code 10): the log and the email name each damaged file. If it is of the release that is served, go
   back (`rollback`). Publish the run again, which writes its release anew.
 * **gc**, **compact-cache**: the store or the metrics database could not be reached (tried four times), or a part of a

@@ -52,7 +52,7 @@ def agreement_tables(
     space.
 
     That content tells nothing is a warning: an encoder may be weak. It is critical if no feature tells anything and
-    the log's ids look like a numbering of its own that was thinned: both together are the published case.
+    the log's ids look like a numbering of its own that was filtered: both together are the published case.
     """
     used = np.bincount(log.items, minlength=len(log.item_ids)) > 0
     silent = not any(_tells(content, limits) for content in contents.values())

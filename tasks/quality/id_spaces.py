@@ -64,7 +64,7 @@ def compare_id_spaces(logged: np.ndarray, known: np.ndarray) -> IdSpaces:
 
 
 def looks_thinned(logged: np.ndarray, known: np.ndarray) -> bool:
-    """Whether the log may have been renumbered and then thinned to known ids, from the item ids of each.
+    """Whether the log may have been renumbered and then filtered to known ids, from the item ids of each.
 
     What is left of 0..n-1 are (nearly) all known ids below n, and none above, however many there are. A catalogue whose
     newest items nobody has taken yet looks the same, so this is no fault by itself.

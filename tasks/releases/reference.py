@@ -2,9 +2,9 @@
 
 Every gate report of a promoted release has the differences of its twin to the champion and the reference of its time.
 From today's champion back, they give the level of each release that it descends from, as high as it can be by their
-bounds: of releases that cannot be told apart the oldest is taken, before small losses, and not the luckiest. A release
-that was forced, or promoted without a comparison, begins a new chain: what was before it is not held against its
-successors.
+bounds: of releases that cannot be told apart the oldest is taken, which was before small losses, and not the one that
+was measured too high. A release that was forced, or promoted without a comparison, begins a new chain: what was before
+it is not held against its successors.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ REPEATS = """
 SELECT count(b.id), min(b.created_at)
 FROM rec.message m
 JOIN rec.message b ON b.scope = m.scope AND b.topic = m.topic AND b.settled_at IS NULL AND b.id < m.id
-WHERE m.run = %s AND m.kind IN ('failed', 'rejected')
+WHERE m.dag = %s AND m.run = %s AND m.kind IN ('failed', 'rejected')
 """
 CHAMPION = "SELECT release, model, run, since FROM rec.champion WHERE dataset = %s"
 
@@ -89,9 +89,9 @@ def read_record(run: str) -> dict[str, Any] | None:
         return dict(zip(columns, row, strict=True)) if row else None
 
 
-def count_repeats(run: str) -> tuple[int, datetime] | None:
-    """Return how often what is wrong with `run` was told of before and is still wrong, and since when, or None."""
+def count_repeats(dag: str, run: str) -> tuple[int, datetime] | None:
+    """Return how often what is wrong with `run` was told before and is still wrong, and since when, or None."""
     with closing(connect()) as database, database.cursor() as cursor:
-        cursor.execute(REPEATS, (run,))
+        cursor.execute(REPEATS, (dag, run))
         row = cursor.fetchone()
         return (int(row[0]), row[1]) if row and row[0] else None

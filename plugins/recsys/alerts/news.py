@@ -20,7 +20,7 @@ def write_rejection(message: Stored) -> Letter:
     look_up, run = LookUp(), str(message.run)
     decision = read_decision(None, look_up("the record of the decision", None, evidence.read_record, run))
     model, reason = (decision.model, decision.reason) if decision else ("a model", "its record is not known")
-    sentences = [f"{model} was not published: {reason}.", *_count_again(look_up, run)]
+    sentences = [f"{model} was not published: {reason}.", *_count_again(look_up, str(message.dag), run)]
     return _write(message, f"{model} rejected", sentences, decision, look_up)
 
 
@@ -48,8 +48,8 @@ def write_recovery(message: Stored) -> Letter:
     return _write(message, what, sentences, decision, look_up)
 
 
-def _count_again(look_up: LookUp, run: str) -> list[str]:
-    before = look_up("how often it was so before", None, evidence.count_repeats, run)
+def _count_again(look_up: LookUp, dag: str, run: str) -> list[str]:
+    before = look_up("how often it was so before", None, evidence.count_repeats, dag, run)
     return [f"It was so {before[0]} times before, since {before[1]:%Y-%m-%d %H:%M %Z}."] if before else []
 
 

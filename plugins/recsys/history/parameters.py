@@ -13,3 +13,4 @@ Since = Annotated[datetime | None, Query(description="runs started at or after t
 Until = Annotated[datetime | None, Query(description="runs started before this moment")]
 Points = Annotated[int, Query(ge=2, le=1000, description="at most so many runs; of more every n-th is returned")]
 Limit = Annotated[int, Query(ge=1, le=500)]
+Offset = Annotated[int, Query(ge=0)]

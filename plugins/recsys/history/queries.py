@@ -180,23 +180,20 @@ ORDER BY c.started_at, c.run, s.step, s.position
 """  # noqa: S608  names are ours
 
 # Messages without a dataset are about Airflow itself: a file, a component.
-ALERTS = """
+_ALERTS = """
 SELECT a.created_at, a.kind, coalesce(m.facts #>> '{letter,what}', a.topic) AS what, a.dag, a.run, a.repeats,
        a.settled_at, a.sent_at, a.failed_attempts, a.error
 FROM (
     SELECT id, facts FROM rec.message
     WHERE folded_into IS NULL AND (dataset = %(dataset)s OR dataset IS NULL)
-    ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
-) m JOIN rec.alert a USING (id) ORDER BY a.id DESC
 """
-OPEN_ALERTS = """
-SELECT a.created_at, a.kind, coalesce(m.facts #>> '{letter,what}', a.topic) AS what, a.dag, a.run, a.repeats,
-       a.settled_at, a.sent_at, a.failed_attempts, a.error
-FROM rec.message m JOIN rec.alert a USING (id)
-WHERE m.settled_at IS NULL AND m.folded_into IS NULL AND (m.dataset = %(dataset)s OR m.dataset IS NULL)
-    AND m.kind NOT IN ('recovered', 'old', 'waiting')
-ORDER BY a.id DESC LIMIT 20
-"""
+ALERTS = (
+    _ALERTS + "ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s) m JOIN rec.alert a USING (id) ORDER BY a.id DESC"
+)
+OPEN_ALERTS = (
+    _ALERTS + "AND settled_at IS NULL AND kind NOT IN ('recovered', 'old', 'waiting') ORDER BY id DESC LIMIT 20"
+    ") m JOIN rec.alert a USING (id) ORDER BY a.id DESC"
+)
 COMPARISONS = """
 SELECT c.run, c.metric, c.k, c.against, c.started_at, c.finished_at, count(DISTINCT t.model) AS models,
        count(*) FILTER (WHERE t.status = 'failed') AS failed

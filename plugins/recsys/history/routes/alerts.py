@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from recsys.history import queries
 from recsys.history.answers import Format, answer
-from recsys.history.parameters import Dataset, Limit
+from recsys.history.parameters import Dataset, Limit, Offset
 from recsys.history.reader import Opened
 
 router = APIRouter(tags=["alerts"])
@@ -19,7 +17,7 @@ def alerts(
     db: Opened,
     dataset: Dataset,
     limit: Limit = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Offset = 0,
     form: Format = "page",
 ) -> Response:
     """Messages about a dataset and about Airflow itself, the newest first, with repeats and what became of them."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Response
 
 from recsys.history import queries
 from recsys.history.answers import Format, answer
-from recsys.history.parameters import Dataset, Limit, Name
+from recsys.history.parameters import Dataset, Limit, Name, Offset
 from recsys.history.reader import Opened
 
 router = APIRouter(tags=["runs"])
@@ -19,7 +19,7 @@ def runs(
     db: Opened,
     dataset: Dataset,
     limit: Limit = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Offset = 0,
     form: Format = "page",
 ) -> Response:
     """Runs, the newest first, with what was decided."""
