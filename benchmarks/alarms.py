@@ -40,6 +40,17 @@ class Night:
     unmet: list[str] = field(default_factory=list)
 
 
+def show(name: str, number: int, night: Night) -> None:
+    """Print the line of a night, and one for each expectation that failed."""
+    total, checks = sum(night.seconds.values()), [night.seconds[check] for check in CHECKS]
+    parts = " + ".join(f"{seconds:.1f}" for seconds in checks)
+    share = f"{parts} of {total:.0f} CPU s, {sum(checks) / total:.1%}"
+    failed = f"{len(night.unmet)} of {night.expectations} expectations unmet"
+    print(f"{name:<9} night {number}: {failed}; checks {share}", flush=True)
+    for line in night.unmet:
+        print(f"{'':<9}   {line}", flush=True)
+
+
 @dataclass(frozen=True)
 class Shop:
     """A dataset in a folder store."""
@@ -63,8 +74,8 @@ class Shop:
         if night is not None:
             night.seconds[words[0]] = night.seconds.get(words[0], 0.0) + used.ru_utime + used.ru_stime
 
-    def night(self, number: int, features: list[str]) -> Night:
-        """Run a whole night up to its release."""
+    def night(self, number: int, features: list[str]) -> None:
+        """Run a whole night up to its release, and show it."""
         night, run = Night(), f"{self.dataset}-{number}-{int(time.time())}"
 
         def step(name: str, *words: str) -> None:
@@ -89,7 +100,7 @@ class Shop:
                 for one in report["results"]
                 if not one["success"]
             ]
-        return night
+        show(self.dataset, number, night)
 
 
 def load_log(shop: Shop, folder: Path, rows: list[tuple[str, str]]) -> None:
@@ -104,7 +115,7 @@ def split_users(users: np.ndarray) -> np.ndarray:
     return users % round(1 / LATE) == 0
 
 
-def with_matrices(data: Path, folder: Path, shop: Shop, *, name: str, dense: bool) -> list[Night]:
+def with_matrices(data: Path, folder: Path, shop: Shop, *, name: str, dense: bool) -> None:
     """Ready-made matrices, and a log that grows by some users."""
     world = WORLDS[name](data)
     modalities = dict(zip(("text", "audio" if name == "lfm2k" else "image"), list(world.content)[:2], strict=True))
@@ -122,12 +133,12 @@ def with_matrices(data: Path, folder: Path, shop: Shop, *, name: str, dense: boo
     rows = [(str(1 + user), ids[item]) for user, item in zip(users.tolist(), items.tolist(), strict=True)]
     late = split_users(users)
     load_log(shop, folder, [row for row, new in zip(rows, late.tolist(), strict=True) if not new])
-    first = shop.night(1, list(modalities))
+    shop.night(1, list(modalities))
     load_log(shop, folder, rows)
-    return [first, shop.night(2, list(modalities))]
+    shop.night(2, list(modalities))
 
 
-def with_media(data: Path, folder: Path, shop: Shop, *, films: int | None) -> list[Night]:
+def with_media(data: Path, folder: Path, shop: Shop, *, films: int | None) -> None:
     """Posters and plots, some of which arrive later, and all of the log."""
     shown = folder / "films"
     ml1m.lay_out(data, shown, items=films)
@@ -138,32 +149,20 @@ def with_media(data: Path, folder: Path, shop: Shop, *, films: int | None) -> li
         path.rename(folder / "late" / path.name)
     shop.run("load-media", str(shown), "--dataset", shop.dataset)
     shop.run("load-interactions", str(shown / "interactions.tsv"), "--dataset", shop.dataset)
-    first = shop.night(1, ["image", "text"])
+    shop.night(1, ["image", "text"])
     for path in later:
         (folder / "late" / path.name).rename(path)
     shop.run("load-media", str(shown), "--dataset", shop.dataset)
-    return [first, shop.night(2, ["image", "text"])]
+    shop.night(2, ["image", "text"])
 
 
-def two_nights(name: str, data: Path, folder: Path, shop: Shop, *, films: int | None) -> list[Night]:
+def two_nights(name: str, data: Path, folder: Path, shop: Shop, *, films: int | None) -> None:
     """Both nights of a world by its name."""
     if name == "media":
-        return with_media(data, folder, shop, films=films)
+        with_media(data, folder, shop, films=films)
+        return
     dense = name == "numbered"
-    return with_matrices(data, folder, shop, name="ml1m" if dense else name, dense=dense)
-
-
-def show(name: str, nights: list[Night]) -> None:
-    """Print a line per night, and one for each expectation that failed."""
-    for number, night in enumerate(nights, 1):
-        total, checks = sum(night.seconds.values()), [night.seconds[check] for check in CHECKS]
-        parts = " + ".join(f"{seconds:.1f}" for seconds in checks)
-        share = f"{parts} of {total:.0f} CPU s, {sum(checks) / total:.1%}"
-        print(
-            f"{name:<9} night {number}: {len(night.unmet)} of {night.expectations} expectations unmet; checks {share}"
-        )
-        for line in night.unmet:
-            print(f"{'':<9}   {line}")
+    with_matrices(data, folder, shop, name="ml1m" if dense else name, dense=dense)
 
 
 if __name__ == "__main__":
@@ -181,4 +180,4 @@ if __name__ == "__main__":
             with tempfile.TemporaryDirectory() as place:
                 shop = Shop(name, Path(place, "store"), tuple(options.models))
                 shop.run("migrate")
-                show(name, two_nights(name, options.data, Path(place), shop, films=options.films))
+                two_nights(name, options.data, Path(place), shop, films=options.films)
