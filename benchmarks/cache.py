@@ -33,7 +33,8 @@ import numpy as np
 from local.s3 import start_s3
 from tasks.encoders import cache as module
 from tasks.encoders.cache import EmbeddingCache
-from tasks.store import FolderStore, S3Store, Store
+from tasks.store import FolderStore, Store
+from tasks.store.s3 import S3Store
 
 PART = 512  # as tasks.encoders.pipeline
 IDENTITY = "enc@0123456789ab-p1-float32"

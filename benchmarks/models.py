@@ -32,6 +32,7 @@ from tasks.models.layers.content import Content
 from tasks.models.layers.item_graph import KNNGraphs
 from tasks.training import Batch, Triplets
 from tasks.training.allocation import keep_memory
+from tasks.training.optim import Adam
 
 BATCH = 2048  # as in published code, on both sides
 LEAST, SECONDS = 10, 10.0  # consecutive steps of a model, and seconds for both sides together
@@ -43,10 +44,10 @@ class Ours:
     """One of our models with its optimiser, as in the training loop."""
 
     model: GradientModel
-    optimizer: torch.optim.Optimizer = field(init=False)
+    optimizer: Adam = field(init=False)
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
+        self.optimizer = Adam(self.model.parameters(), lr=1e-3)
 
     def start_epoch(self) -> None:
         """Start an epoch like the training loop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
+import scipy  # its parts are imported when they are used
 
 from tasks.data.dataset import Dataset
 from tasks.errors import BadInput
@@ -55,10 +55,10 @@ def hold_out_items(data: Dataset, *, share: float = 0.1, seed: int = 0) -> ColdS
     return ColdStart(held_out, items, warm_test, interactions.nnz - warm_test - kept, int((before & ~trained).sum()))
 
 
-def _part(matrix: sparse.csr_matrix, users: np.ndarray, items: np.ndarray) -> sparse.csr_matrix:
+def _part(matrix: scipy.sparse.csr_matrix, users: np.ndarray, items: np.ndarray) -> scipy.sparse.csr_matrix:
     """Return the entries of the masked users and items, in a matrix of the same shape."""
     entries = matrix.tocoo()
     kept = users[entries.row] & items[entries.col]
-    part = sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape)
+    part = scipy.sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape)
     part.sort_indices()
     return part

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from scipy import sparse
+import scipy  # its parts are imported when they are used
 
 from tasks.data.interactions import Interactions
 from tasks.data.sequences import Sequences, sequences_of
@@ -28,9 +28,9 @@ class Dataset:
     """
 
     name: str
-    train: sparse.csr_matrix
-    valid: sparse.csr_matrix
-    test: sparse.csr_matrix
+    train: scipy.sparse.csr_matrix
+    valid: scipy.sparse.csr_matrix
+    test: scipy.sparse.csr_matrix
     user_ids: np.ndarray
     item_ids: np.ndarray
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -106,10 +106,10 @@ def dataset_of(name: str, interactions: Interactions, features: Mapping[str, np.
     labels = labels_of(interactions)
     shape = (len(interactions.user_ids), len(interactions.item_ids))
 
-    def matrix(label: int) -> sparse.csr_matrix:
+    def matrix(label: int) -> scipy.sparse.csr_matrix:
         rows = labels == label
         ones = np.ones(int(rows.sum()), dtype=np.float32)
-        part_matrix = sparse.csr_matrix((ones, (interactions.users[rows], interactions.items[rows])), shape=shape)
+        part_matrix = scipy.sparse.csr_matrix((ones, (interactions.users[rows], interactions.items[rows])), shape=shape)
         part_matrix.sort_indices()
         if part_matrix.nnz != len(ones):
             part, repeated = PARTS[label], len(ones) - part_matrix.nnz

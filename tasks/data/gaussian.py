@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy import linalg
+import scipy  # its parts are imported when they are used
 
 STEPS, ENOUGH = 30, 1e-3  # at most so many; change of the filled values, relative to their size
 WEIGHTS = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 0.99)  # of the identity
@@ -117,7 +117,7 @@ def expect(rows: np.ndarray, blocks: Blocks, mean: np.ndarray, covariance: np.nd
             filled[np.ix_(members, gap)] = mean[gap]
             continue
         across = covariance[np.ix_(seen, gap)]
-        weights = linalg.solve(covariance[np.ix_(seen, seen)], across, assume_a="pos")  # (seen, gap)
+        weights = scipy.linalg.solve(covariance[np.ix_(seen, seen)], across, assume_a="pos")  # (seen, gap)
         filled[np.ix_(members, gap)] = mean[gap] + (rows[np.ix_(members, seen)] - mean[seen]) @ weights
         share = len(members) / len(rows)
         left[np.ix_(gap, gap)] += share * (covariance[np.ix_(gap, gap)] - across.T @ weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy  # its parts are imported when they are used
 
 from tasks.data.interactions import Interactions
 from tasks.data.order import stable_order
@@ -40,10 +40,10 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def matrix(self, items: int) -> sparse.csr_matrix:
+    def matrix(self, items: int) -> scipy.sparse.csr_matrix:
         """The interactions without their order: (U, items) CSR float32 of ones with sorted indices."""
         ones = np.ones(len(self.items), dtype=np.float32)
-        matrix = sparse.csr_matrix((ones, self.items, self.starts), shape=(len(self), items), copy=True)
+        matrix = scipy.sparse.csr_matrix((ones, self.items, self.starts), shape=(len(self), items), copy=True)
         matrix.sort_indices()
         return matrix
 

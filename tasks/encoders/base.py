@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,8 +25,13 @@ class ModalityEncoder(Protocol):
     identity: str
     width: int
 
-    def decode(self, data: bytes) -> object:
-        """Decode one file for `encode`. Runs on the CPU in any thread. Raises BadMedia with the reason."""
+    @property
+    def decode(self) -> Callable[[bytes], object]:
+        """Decodes one file for `encode`. Raises BadMedia with the reason.
+
+        It is sent to processes of its own: a function of a module, or a small object that can be pickled, and its
+        module imports no torch.
+        """
         ...
 
     def encode(self, media: Sequence[Any]) -> np.ndarray:

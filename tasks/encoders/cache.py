@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.encoders.parts import READERS, open_parts, read_part, require_schema, schema_of, write_part
+from tasks.encoders.parts import READERS, open_parts, read_part, require_schema, schema_of, width_of, write_part
+from tasks.errors import TaskError
 from tasks.store import Store
 from tasks.store.layout import embeddings_folder
 
@@ -52,9 +53,9 @@ class Known:
 
 
 class EmbeddingCache:
-    """The cache of one encoder for one modality."""
+    """The cache of one encoder for one modality. Without a `width` of its vectors it can be read, and not added to."""
 
-    def __init__(self, store: Store, identity: str, modality: str, width: int) -> None:
+    def __init__(self, store: Store, identity: str, modality: str, width: int | None = None) -> None:
         self._store = store
         self._folder = embeddings_folder(identity, modality)
         self._width = width
@@ -69,13 +70,16 @@ class EmbeddingCache:
     def read(self, wanted: set[str]) -> Known:
         """Return the cached results of the media `wanted`; only parts that hold some of them are read.
 
-        Raises Corrupt, naming the part, if its hash is wrong.
+        Raises Corrupt, naming the part, if its hash is wrong or its vectors have another width than those of others.
         """
         opened = open_parts(self._store, self._folder)
         keys = [key for key, index in opened.items() if not wanted.isdisjoint(index.media)]
         known = Known()
         with ThreadPoolExecutor(READERS) as pool:
-            for table in pool.map(self._part, keys):
+            width = self._width
+            for key, table in zip(keys, pool.map(self._part, keys), strict=True):
+                width = width or width_of(table)
+                require_schema(key, table, width)
                 mask = [sha256 in wanted for sha256 in table["sha256"].to_pylist()]
                 self._add(known, table.filter(pa.array(mask, pa.bool_())))
         for sha256 in known.vectors:
@@ -88,7 +92,9 @@ class EmbeddingCache:
         """Add one part: (width,) float32, reasons and remarks by sha256. Writes no empty part."""
         if not vectors and not rejected:
             return
-        matrix = np.zeros((len(vectors) + len(rejected), self._width), dtype=np.float32)
+        if (width := self._width) is None:
+            raise TaskError(f"a cache without a width found, expected that of the vectors of {self._folder}")
+        matrix = np.zeros((len(vectors) + len(rejected), width), dtype=np.float32)
         matrix[: len(vectors)] = list(vectors.values()) or 0.0
         reasons = pa.array([None] * len(vectors) + list(rejected.values()), pa.string())
         columns = [
@@ -97,16 +103,14 @@ class EmbeddingCache:
             pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._width, mask=pc.is_valid(reasons)),
             pa.array([(remarks or {}).get(sha256) for sha256 in (*vectors, *rejected)], pa.string()),
         ]
-        write_part(self._store, self._folder, pa.table(columns, schema=schema_of(self._width)))
+        write_part(self._store, self._folder, pa.table(columns, schema=schema_of(width)))
 
     def _part(self, key: str) -> pa.Table:
-        table = read_part(self._store, key)
-        require_schema(key, table, self._width)
-        return table
+        return read_part(self._store, key)
 
     def _add(self, known: Known, table: pa.Table) -> None:
         good, bad = table.filter(pc.is_null(table["reason"])), table.filter(pc.is_valid(table["reason"]))
-        matrix = good["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self._width)
+        matrix = good["vector"].combine_chunks().flatten().to_numpy().reshape(-1, width_of(table))
         known.vectors.update(zip(good["sha256"].to_pylist(), matrix, strict=True))
         known.rejected.update(zip(bad["sha256"].to_pylist(), bad["reason"].to_pylist(), strict=True))
         odd = good.filter(pc.is_valid(good["remark"]))

@@ -105,6 +105,12 @@ def require_schema(key: str, table: pa.Table, width: int) -> None:
         )
 
 
+def width_of(table: pa.Table) -> int:
+    """Return the length of the vectors of a part."""
+    width: int = table.schema.field("vector").type.list_size
+    return width
+
+
 def write_part(store: Store, folder: str, table: pa.Table, replaces: Sequence[str] = ()) -> str:
     """Write a part and then its index; returns the part's key. `replaces`: the sha256 of parts that it joins."""
     if replaces:
@@ -137,7 +143,7 @@ def join_parts(store: Store, folder: str) -> tuple[int, int]:
     opened = open_parts(store, folder)
     if not opened:
         return 0, 0
-    width = read_part(store, next(iter(opened))).schema.field("vector").type.list_size
+    width = width_of(read_part(store, next(iter(opened))))
     full = max(2, BYTES // (4 * width))
     small = [key for key, index in opened.items() if len(index.media) <= full // 2]
     if len(small) < SMALL:

@@ -9,20 +9,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import EmbeddingCache, Known
+from tasks.encoders.workers import PROCESSES, Workers
 from tasks.errors import NotFound, TaskError
 from tasks.media import LARGEST, BadMedia, too_large
-from tasks.media.remarks import remarks
 from tasks.progress import progress
 from tasks.store import Store
 
 log = logging.getLogger(__name__)
-DECODERS = 2  # threads
+DECODERS = PROCESSES  # threads that read, one for each process that decodes
 BATCH, BATCH_BYTES = 32, 256 << 20  # media per batch, fewer if their decoded size is large
 AHEAD, AHEAD_BYTES = 96, 512 << 20  # media decoded ahead; each thread may have one more in progress
 PART, PART_SECONDS = 512, 60.0  # maximum loss of a killed run: number of media, or seconds of work
@@ -61,8 +62,10 @@ def encode_all(
         unsaved.clear()
 
     saved_at = time.monotonic()
-    decoded = Lookahead(lambda medium: decode(store, modality, encoder, medium, odd), media)
-    try:
+    with ExitStack() as stack:
+        stack.callback(save)  # last, also after a failure
+        workers = stack.enter_context(Workers())
+        decoded = Lookahead(lambda medium: decode(store, modality, encoder, workers, medium, odd), media)
         for batch in batches(progress(decoded, label=f"encoding {modality}", total=len(media), unit="file")):
             unsaved.vectors.update(encode(encoder, batch))
             for medium, content in batch:
@@ -75,12 +78,12 @@ def encode_all(
             if len(unsaved) >= PART or time.monotonic() - saved_at >= PART_SECONDS:
                 save()
                 saved_at = time.monotonic()
-    finally:
-        save()
     return known, changed
 
 
-def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium, odd: dict[str, str]) -> object:
+def decode(  # noqa: PLR0917  one medium needs them all
+    store: Store, modality: str, encoder: ModalityEncoder, workers: Workers, medium: Medium, odd: dict[str, str]
+) -> object:
     """Read and decode a medium, or return the reason of refusal. It is read only if its size is within the limit.
 
     Adds to `odd` what is remarked on, by sha256.
@@ -94,8 +97,7 @@ def decode(store: Store, modality: str, encoder: ModalityEncoder, medium: Medium
     if hashlib.sha256(data).hexdigest() != medium.sha256:
         return ChangedMedium("changed since the scan")
     try:
-        with remarks() as said:
-            content = encoder.decode(data)
+        content, said = workers.run(encoder.decode, data)
     except BadMedia as error:
         return error
     if said:

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy  # its parts are imported when they are used
 
 from tasks.data import Interactions
 
@@ -73,7 +73,7 @@ def measure_similarity(log: Interactions, items: np.ndarray) -> np.ndarray:
         kept[np.random.default_rng(0).choice(len(kept), MOST_USERS, replace=False)] = True
         columns = np.where(kept[users], columns, -1)
     users, columns = users[columns >= 0], columns[columns >= 0]
-    matrix = sparse.csr_matrix(
+    matrix = scipy.sparse.csr_matrix(
         (np.ones(len(users), dtype=np.float32), (users, columns)), shape=(len(log.user_ids), len(items))
     )
     matrix.data[:] = 1  # a pair that is in the log twice counts once

@@ -8,9 +8,9 @@ import numpy as np
 
 from tasks.data import numbering
 from tasks.encoders import load_encoder
-from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.cache import EmbeddingCache, Known
-from tasks.encoders.pipeline import Medium
+from tasks.encoders.identity import identify
+from tasks.encoders.pipeline import Medium, encode_all
 from tasks.errors import TaskError
 from tasks.runs.config import Feature
 from tasks.runs.inventory import candidates_of, items_by_feature, matrix_items
@@ -27,20 +27,26 @@ def list_candidates(store: Store, plan: Plan, scanned: Artefact, feature: Featur
     return [Medium(str(row.Index), str(row.key), int(row.size), str(row.sha256)) for row in rows.itertuples()]
 
 
-def open_encoder(store: Store, plan: Plan, feature: Feature, device: str) -> ModalityEncoder:
-    """The feature's encoder. TaskError if its weights have changed since the plan was made."""
-    encoder, planned = (
-        load_encoder(store, feature.encoder, device=device)[feature.modality],
-        plan.encoders[feature.name],
-    )
-    if encoder.identity != planned:
-        raise TaskError(f"encoder {encoder.identity} found, expected {planned} by the run's plan: start a new run")
-    return encoder
+def open_cache(store: Store, plan: Plan, feature: Feature) -> EmbeddingCache:
+    """The cache of the feature's encoder and modality, to be read; features with the same two share it.
+
+    The encoder is not loaded. TaskError if its weights have changed since the plan was made.
+    """
+    identity, planned = identify(store, feature.encoder)[feature.modality], plan.encoders[feature.name]
+    if identity != planned:
+        raise TaskError(f"encoder {identity} found, expected {planned} by the run's plan: start a new run")
+    return EmbeddingCache(store, identity, feature.modality)
 
 
-def open_cache(store: Store, feature: Feature, encoder: ModalityEncoder) -> EmbeddingCache:
-    """The embedding cache of this encoder and modality; features with the same two share it."""
-    return EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
+def encode_unknown(
+    store: Store, feature: Feature, media: Sequence[Medium], device: str
+) -> tuple[Known, dict[str, str]]:
+    """`encode_all` into the cache by the feature's encoder, which is loaded if there are any media."""
+    if not media:
+        return Known(), {}
+    encoder = load_encoder(store, feature.encoder, device=device)[feature.modality]
+    cache = EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
+    return encode_all(store, feature.modality, encoder, cache, media)
 
 
 def list_unknown(media: Sequence[Medium], known: Known | set[str]) -> list[Medium]:

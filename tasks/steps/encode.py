@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from tasks.encoders.pipeline import Medium, encode_all
+from tasks.encoders.pipeline import Medium
 from tasks.errors import BadInput
-from tasks.runs.embeddings import list_candidates, list_unknown, open_cache, open_encoder
+from tasks.runs.embeddings import encode_unknown, list_candidates, list_unknown, open_cache
 from tasks.runs.plan import find_feature, read_plan, scan_artefact
 from tasks.steps.options import Device, FeatureName, Run
 from tasks.store import open_store
@@ -34,14 +34,12 @@ def encode(*, run: Run, feature: FeatureName, shard: Shard = "1/1", device: Devi
     if feature in plan.matrices:
         log.info("%s has a ready-made matrix: there is nothing to encode", feature)
         return {"feature": feature, "shard": shard, "found": 0, "cached": 0, "encoded": 0, "rejected": 0}
-    encoder = open_encoder(store, plan, chosen, device)
     every = list_candidates(store, plan, scan_artefact(store, run), chosen)
     media = [medium for medium in every if shard_of(medium, shards) == number]
-    cache = open_cache(store, chosen, encoder)
-    known = cache.find({medium.sha256 for medium in media})
+    known = open_cache(store, plan, chosen).find({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
     log.info("%s, shard %s: %d of %d items, %d files to be encoded", feature, shard, len(media), len(every), len(todo))
-    fresh, changed = encode_all(store, chosen.modality, encoder, cache, todo)
+    fresh, changed = encode_unknown(store, chosen, todo, device)
     for reason in changed.values():
         log.warning("a medium of %s was %s", feature, reason)
     cached = sum(medium.sha256 in known for medium in media)

@@ -10,12 +10,10 @@ import time
 import numpy as np
 import pandas as pd
 
-from tasks.encoders.base import ModalityEncoder
-from tasks.encoders.cache import Known
-from tasks.encoders.pipeline import Medium, encode_all
+from tasks.encoders.pipeline import Medium
 from tasks.errors import NotFound, TaskError, ValidationFailed
 from tasks.runs.config import Feature
-from tasks.runs.embeddings import list_candidates, list_unknown, open_cache, open_encoder
+from tasks.runs.embeddings import encode_unknown, list_candidates, list_unknown, open_cache
 from tasks.runs.plan import Plan, find_feature, read_plan, scan_artefact
 from tasks.steps.options import Device, FeatureName, Run
 from tasks.store import Artefact, Store, open_store, read_artefact, write_artefact
@@ -40,13 +38,12 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     chosen = find_feature(plan, feature)
     if feature in plan.matrices:
         return _copy_matrix(store, plan, chosen, scanned)
-    encoder = open_encoder(store, plan, chosen, device)
     media = list_candidates(store, plan, scanned, chosen)
-    cache = open_cache(store, chosen, encoder)
-    known = cache.read({medium.sha256 for medium in media})
+    identity = plan.encoders[feature]
+    known = open_cache(store, plan, chosen).read({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
-    log.info("%s: %d items, %d files to be encoded by %s", feature, len(media), len(todo), encoder.identity)
-    fresh, changed = encode_all(store, chosen.modality, encoder, cache, todo)
+    log.info("%s: %d items, %d files to be encoded by %s", feature, len(media), len(todo), identity)
+    fresh, changed = encode_unknown(store, chosen, todo, device)
     cached = sum(medium.sha256 in known.vectors for medium in media)
     known.update(fresh)
     bad = _without_vector(media, known.rejected | changed)
@@ -58,9 +55,16 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     counts = {"found": len(media), "cached": cached, "extracted": len(good) - cached}
     odd = _remark(good, known.remarks)
     counts |= {"rejected": len(bad), "kept": len(good), "odd": len(odd)}
-    _write(store, run, feature, scanned, encoder, good, known, {"rejected.csv": bad, "remarks.csv": odd}, counts)
+    vectors = np.stack([known.vectors[medium.sha256] for medium in good])
+    with write_artefact(store, run_key(run, f"extract-{feature}"), inputs=[scanned], encoder=identity) as out:
+        out.array("vectors.npy", vectors)
+        items = {"item_id": [medium.item for medium in good], "sha256": [medium.sha256 for medium in good]}
+        out.frame("items.csv", pd.DataFrame(items))
+        out.frame("rejected.csv", bad)
+        out.frame("remarks.csv", odd)
+        out.counts.update(counts)
     seconds = round(time.perf_counter() - begun, 1)
-    return {**_name_feature(chosen), **counts, "width": encoder.width, "encoder": encoder.identity, "seconds": seconds}
+    return {**_name_feature(chosen), **counts, "width": vectors.shape[1], "encoder": identity, "seconds": seconds}
 
 
 def _name_feature(feature: Feature) -> dict[str, str]:
@@ -81,26 +85,6 @@ def _remark(media: list[Medium], remarks: dict[str, str]) -> pd.DataFrame:
     for _, key, _, remark in rows:
         log.warning("%s is %s", key, remark)
     return pd.DataFrame(rows, columns=REMARKS)
-
-
-def _write(  # noqa: PLR0917  one artefact has all of it
-    store: Store,
-    run: str,
-    feature: str,
-    scanned: Artefact,
-    encoder: ModalityEncoder,
-    good: list[Medium],
-    known: Known,
-    tables: dict[str, pd.DataFrame],
-    counts: dict[str, int],
-) -> None:
-    with write_artefact(store, run_key(run, f"extract-{feature}"), inputs=[scanned], encoder=encoder.identity) as out:
-        out.array("vectors.npy", np.stack([known.vectors[medium.sha256] for medium in good]))
-        items = {"item_id": [medium.item for medium in good], "sha256": [medium.sha256 for medium in good]}
-        out.frame("items.csv", pd.DataFrame(items))
-        for name, table in tables.items():
-            out.frame(name, table)
-        out.counts.update(counts)
 
 
 def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) -> dict[str, object]:

@@ -16,7 +16,6 @@ from tasks.store.history import DSN, History, metrics_dsn, open_history, without
 from tasks.store.layout import release_prefix
 from tasks.store.manifest import FileEntry, Manifest
 from tasks.store.records import NoRecords, open_records
-from tasks.store.s3 import S3Store, open_bucket
 from tasks.store.settings import flag, require_setting
 from tasks.store.values import MetricValue, SegmentValue
 
@@ -36,7 +35,6 @@ __all__ = [
     "ObjectInfo",
     "Promotion",
     "Published",
-    "S3Store",
     "SegmentValue",
     "Store",
     "TrialRow",
@@ -68,5 +66,7 @@ def open_store(url: str | None = None) -> Store:
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc and parts.path in {"", "/"}:
+        from tasks.store.s3 import open_bucket  # noqa: PLC0415  its client takes longer to import than all else here
+
         return open_bucket(parts.netloc)
     raise BadInput(f"store {url!r} found, expected s3://bucket or file:///folder")

@@ -23,6 +23,7 @@ from torch import Tensor
 from tasks.errors import NotFound
 from tasks.store.artefacts import code_version
 from tasks.store.base import Store
+from tasks.training.optim import Optimizer
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def _scratch_file() -> Iterator[Path]:
         yield Path(folder) / "checkpoint.safetensors"
 
 
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def pack_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """State of an optimizer as tensors by `<parameter>/<name>` and JSON values."""
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
@@ -107,9 +108,7 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
     return tensors, {"numbers": numbers, "param_groups": state["param_groups"]}
 
 
-def unpack_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
-) -> None:
+def unpack_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Load what `pack_optimizer` gave into a fresh optimizer of the same parameters."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**tensors, **values["numbers"]}.items():

@@ -22,6 +22,7 @@ from tasks.errors import Diverged
 from tasks.progress import progress
 from tasks.training.allocation import keep_memory
 from tasks.training.checkpoint import Checkpoints, pack_optimizer, unpack_optimizer
+from tasks.training.optim import Optimizer
 from tasks.training.options import EpochRecord, TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Trainable(Protocol[B]):
         """Scalar to be minimised, a mean over the batch."""
         ...
 
-    def optimizer(self) -> torch.optim.Optimizer: ...
+    def optimizer(self) -> Optimizer: ...
     def validation(self, options: TrainingOptions) -> float | None:
         """The score by which the best epoch is selected, higher is better; None: there is none, keep the last epoch."""
         ...
@@ -177,7 +178,7 @@ class _Training:
         log.info("%s resumes after epoch %d of at most %d", self.model.name, len(self.records), self.config.max_epochs)
 
 
-def run_epoch(model: Trainable[B], optimizer: torch.optim.Optimizer, batches: Iterator[B]) -> float:
+def run_epoch(model: Trainable[B], optimizer: Optimizer, batches: Iterator[B]) -> float:
     """Mean loss per row over one pass. Sums stay detached tensors: no graph is kept, no GPU waited for."""
     total, count = torch.zeros((), dtype=torch.float64), 0  # 32 bits lose small terms after millions of interactions
     for batch in batches:

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from tasks.errors import BadInput, Corrupt, NotFound
-from tasks.store import FolderStore, S3Store, Store, has_artefact, read_artefact, write_artefact
+from tasks.store import FolderStore, Store, has_artefact, read_artefact, write_artefact
+from tasks.store.s3 import S3Store
 
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])

@@ -26,6 +26,7 @@ TINY = AudioCLIPConfig(
     audio_layers=(1, 1, 1, 1),
     audio_width=4,
     audio_groups=2,
+    audio_floor=-90.0,
 )
 
 

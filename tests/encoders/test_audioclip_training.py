@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tasks.encoders.audioclip.audio_tower import BANDS, BINS
+from tasks.encoders.audioclip.config import END, START
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.audioclip.preprocess import normalise
-from tasks.encoders.audioclip.text_tower import END, START
 from tasks.encoders.audioclip.training import ContrastiveTraining, Items, MediaBatch, Options, evaluate, fit, recall
 from tasks.errors import BadInput, TaskError
 from tasks.store import Store

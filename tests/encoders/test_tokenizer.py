@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.encoders.audioclip.text_tower import END, START
+from tasks.encoders.audioclip.config import END, START
 from tasks.encoders.audioclip.tokenizer import (
     LONGEST_WORD,
     SENTENCE,

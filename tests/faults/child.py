@@ -23,8 +23,9 @@ import psycopg2.extensions
 import pytest
 
 import tasks.__main__ as program
-from tasks.store import FolderStore, S3Store
+from tasks.store import FolderStore
 from tasks.store.database import Database
+from tasks.store.s3 import S3Store
 from tests.faults.world import use_encoders
 
 WRITES = ("put", "put_file", "replace", "copy", "move", "delete")

@@ -28,7 +28,8 @@ from tasks.steps.extract import extract
 from tasks.steps.publish import publish
 from tasks.steps.recommend import recommend
 from tasks.steps.refit import refit
-from tasks.store import History, S3Store, Store, has_artefact, open_store, read_artefact
+from tasks.store import History, Store, has_artefact, open_store, read_artefact
+from tasks.store.s3 import S3Store
 from tests.faults.child import fork, own_settings, type_command
 from tests.faults.world import RUN, make_catalogue, use_encoders
 from tests.steps.night import DATASET, reach_publish

@@ -28,6 +28,7 @@ from tasks.steps.prepare import prepare
 from tasks.steps.scan import scan
 from tasks.store import Store, open_store, read_artefact, write_artefact
 from tasks.store.pointers import point
+from tests.encoders.in_thread import InThread
 
 RUN, DATASET = "night", "films"
 ITEMS, USERS, GENRES, WIDTH = 90, 70, 6, 12
@@ -61,7 +62,9 @@ ENCODERS = {"first": Projection(1), "second": Projection(2)}
 def use_encoders(patch: pytest.MonkeyPatch) -> None:
     """Let the steps find the encoders."""
     patch.setattr("tasks.runs.embeddings.load_encoder", lambda store, name, device="cpu": {"text": ENCODERS[name]})
-    patch.setattr("tasks.steps.scan.identify", lambda store, name: {"text": ENCODERS[name].identity})
+    patch.setattr("tasks.encoders.pipeline.Workers", InThread)  # which starts at once
+    for place in ("tasks.steps.scan", "tasks.runs.embeddings"):
+        patch.setattr(f"{place}.identify", lambda store, name: {"text": ENCODERS[name].identity})
 
 
 def make_night(store: Store) -> None:

@@ -20,6 +20,7 @@ from tasks.steps.extract import extract
 from tasks.steps.scan import scan
 from tasks.store import Artefact, History, Store, read_artefact, write_artefact
 from tasks.store.pointers import point
+from tests.encoders.in_thread import InThread
 from tests.encoders.media import saved, sound, tone
 
 DATASET, ENCODER = "shop", "tiny"
@@ -76,7 +77,9 @@ def use(monkeypatch: pytest.MonkeyPatch, found: Mapping[str, TinyEncoder]) -> No
         return {modality: encoder.identity for modality, encoder in load(store, name).items()}
 
     monkeypatch.setattr("tasks.runs.embeddings.load_encoder", load)
-    monkeypatch.setattr("tasks.steps.scan.identify", identify)
+    monkeypatch.setattr("tasks.encoders.pipeline.Workers", InThread)  # they count in this process
+    for place in ("tasks.steps.scan", "tasks.runs.embeddings"):
+        monkeypatch.setattr(f"{place}.identify", identify)
 
 
 def number_of(item: str) -> int:

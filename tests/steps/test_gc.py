@@ -19,7 +19,8 @@ from tasks.releases.verify import verify_release
 from tasks.steps.gc import gc
 from tasks.steps.publish import publish
 from tasks.steps.rollback import rollback
-from tasks.store import FolderStore, History, ObjectInfo, S3Store, Store, has_artefact, read_artefact, release_prefix
+from tasks.store import FolderStore, History, ObjectInfo, Store, has_artefact, read_artefact, release_prefix
+from tasks.store.s3 import S3Store
 from tests.steps.night import reach_publish
 from tests.steps.shelf import DATASET, execute, put_release, put_run
 

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tasks.errors import BadInput, NotFound, TaskError
-from tasks.store import S3Store, Store, open_store
+from tasks.store import Store, open_store
+from tasks.store.s3 import S3Store
 
 SECRET = "very-secret-key"
 

@@ -20,7 +20,8 @@ N_FFT, WINDOW, HOP = 2048, 1654, 561
 BINS = N_FFT // 2 + 1
 BLACKMAN_HARRIS = (0.35875, 0.48829, 0.14128, 0.01168)  # minimum four-term window (Harris 1978, table I)
 BANDS = 3  # used like the colour channels of an image
-FLOOR = 1e-18  # power of silence: -180 dB
+KEPT = BINS // BANDS * BANDS  # bins that make whole bands
+SILENCE = 1e-18  # its power: -180 dB
 
 
 class Bottleneck(nn.Module):
@@ -73,8 +74,11 @@ class AudioTower(nn.Module):
     KERNELS: ClassVar[tuple[tuple[int, int], ...]] = ((3, 1), (1, 5), (3, 1), (1, 5), (3, 5))
     window: Tensor
 
-    def __init__(self, layers: tuple[int, ...], width: int, groups: int, embed_dim: int) -> None:
+    def __init__(
+        self, layers: tuple[int, ...], width: int, groups: int, embed_dim: int, floor: float | None = None
+    ) -> None:
         super().__init__()
+        self.floor = floor  # decibels
         window = general_cosine(
             WINDOW, a=BLACKMAN_HARRIS, sym=False, dtype=torch.float64
         )  # SciPy takes seconds to import
@@ -110,9 +114,14 @@ class AudioTower(nn.Module):
         power = (
             functional.linear(frames, kernels[0]) ** 2 + functional.linear(frames, kernels[1]) ** 2
         )  # (B, C, N, BINS)
-        power = torch.where(power > 0, power, torch.full_like(power, FLOOR))
-        bands = BINS // BANDS
-        return (10.0 * torch.log10(power[..., : BANDS * bands])).transpose(-1, -2).unflatten(-2, (BANDS, bands))
+        return self.decibels(power[..., :KEPT])
+
+    def decibels(self, power: Tensor) -> Tensor:
+        """Return (..., BANDS, K, N) decibels by frequency band of powers (..., N, KEPT), at least the floor."""
+        power = power.masked_fill(power <= 0, SILENCE)
+        decibels = 10.0 * torch.log10(power)
+        decibels = decibels if self.floor is None else decibels.clamp_min(self.floor)
+        return decibels.transpose(-1, -2).unflatten(-2, (BANDS, KEPT // BANDS))
 
     def trunk(self, picture: Tensor) -> Tensor:
         """Return features (B, F) of spectrograms (B, BANDS, K, N)."""

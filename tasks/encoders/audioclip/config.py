@@ -6,6 +6,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+VOCABULARY = 49_408  # of CLIP
+END = VOCABULARY - 1  # the highest id, so that argmax finds it
+START = VOCABULARY - 2
+
 
 class AudioCLIPConfig(BaseModel):
     """Widths and depths of the three towers; the defaults are those of the released model (Guzhov et al. 2021)."""
@@ -28,6 +32,11 @@ class AudioCLIPConfig(BaseModel):
     audio_layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)
     audio_width: PositiveInt = 64
     audio_groups: PositiveInt = Field(default=32, description="cardinality of ResNeXt")
+    audio_floor: float | None = Field(
+        default=None,
+        description="decibels that a bin has at least: what is below, such as what rounding leaves of digital silence "
+        "or above half the rate of a recording, does not count; None: as released, without",
+    )
 
     @model_validator(mode="after")
     def sizes_fit(self) -> Self:
@@ -57,4 +66,5 @@ DEMO = AudioCLIPConfig(
     audio_layers=(1, 1, 1, 1),
     audio_width=8,
     audio_groups=4,
+    audio_floor=-90.0,  # 18 dB above the noise of 16 bits
 )

@@ -66,7 +66,8 @@ class AttentionPool(nn.Module):
         def heads(y_BLC: Tensor) -> Tensor:
             return y_BLC.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-        q, k, v = heads(self.q_proj(x_BLC[:, :1])), heads(self.k_proj(x_BLC)), heads(self.v_proj(x_BLC))
+        query_B1C = self.q_proj(x_BLC[:, 0])[:, None]  # of the mean alone, and as a flat product
+        q, k, v = heads(query_B1C), heads(self.k_proj(x_BLC)), heads(self.v_proj(x_BLC))
         pooled = functional.scaled_dot_product_attention(q, k, v)  # (B, heads, 1, C / heads)
         vectors: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
         return vectors

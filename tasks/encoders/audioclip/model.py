@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.encoders.audioclip.audio_tower import N_FFT, AudioTower, inside
-from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
+from tasks.encoders.audioclip.config import FULL, VOCABULARY, AudioCLIPConfig
 from tasks.encoders.audioclip.fbsp import norm_loss
 from tasks.encoders.audioclip.image_tower import ImageTower
-from tasks.encoders.audioclip.text_tower import VOCABULARY, TextTransformer, rows_of
+from tasks.encoders.audioclip.text_tower import TextTransformer, rows_of
 
 PAIRS = {
     "ai": ("audio", "image", "logit_scale_ai"),
@@ -47,7 +47,9 @@ class AudioCLIP(nn.Module):
         self.ln_final = nn.LayerNorm(config.text_width)
         self.text_projection = nn.Parameter(torch.randn(config.text_width, config.embed_dim) / config.text_width**0.5)
         nn.init.normal_(self.token_embedding.weight, std=0.02)
-        self.audio = AudioTower(config.audio_layers, config.audio_width, config.audio_groups, config.embed_dim)
+        self.audio = AudioTower(
+            config.audio_layers, config.audio_width, config.audio_groups, config.embed_dim, config.audio_floor
+        )
         self.logit_scale = nn.Parameter(torch.tensor(1.0))
         self.logit_scale_ai = nn.Parameter(torch.tensor(math.log(100.0)))
         self.logit_scale_at = nn.Parameter(torch.tensor(math.log(100.0)))

@@ -10,20 +10,18 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from tasks.encoders.audioclip.audio_tower import BANDS, BINS, HOP, N_FFT, inside
+from tasks.encoders.audioclip.audio_tower import BANDS, BINS, HOP
 from tasks.encoders.audioclip.audio_tower import WINDOW as FRAME
 from tasks.encoders.audioclip.config import DEMO
+from tasks.encoders.audioclip.decoding import Decoder
+from tasks.encoders.audioclip.fast.spectrum import Spectrum
 from tasks.encoders.audioclip.model import AudioCLIP
-from tasks.encoders.audioclip.preprocess import RATE, WINDOW, crop, windows
-from tasks.encoders.audioclip.tokenizer import contexts
+from tasks.encoders.audioclip.preprocess import WINDOW, windows
 from tasks.encoders.audioclip.training import Items, Options, fit
 from tasks.encoders.audioclip.weights import load_model, save_model
 from tasks.encoders.base import EncoderTraining
 from tasks.errors import BadInput
 from tasks.media import LARGEST_FILE, BadMedia
-from tasks.media.audio import decode_audio
-from tasks.media.image import decode_image
-from tasks.media.text import decode_text
 from tasks.progress import progress
 from tasks.store import ObjectInfo, Store
 
@@ -89,26 +87,19 @@ class Reader:
     def __init__(self, store: Store, model: AudioCLIP, windows_each: int) -> None:
         self._store = store
         self._config = model.config
-        self._tower = model.audio
-        self._kernels = inside(model.audio.fbsp.weights(N_FFT)).detach()
+        self._spectrum = Spectrum(model.audio)
         self._windows_each = windows_each
 
     def pieces(self, modality: str, info: ObjectInfo) -> np.ndarray:
         """(pieces, ...) of one file; of a long sound some windows spread over it, of a long text its first contexts."""
-        data = self._store.get(info.key, limit=LARGEST_FILE)
-        if modality == "image":
-            return crop(decode_image(data), self._config.image_resolution)[None]
+        found = Decoder(modality, self._config)(self._store.get(info.key, limit=LARGEST_FILE))
         if modality == "audio":
-            samples = windows(decode_audio(data, RATE))
+            samples = windows(found)
             rows = np.unique(np.linspace(0, len(samples) - 1, self._windows_each).round().astype(int))
             return self._pictures(np.stack([samples[row] for row in rows]))
-        tokens = contexts(decode_text(data), self._config.context_length)[:MOST_CONTEXTS]
-        if not len(tokens):
-            raise BadMedia("no word in the text")
-        return tokens
+        return found[:MOST_CONTEXTS]
 
     @torch.no_grad()
     def _pictures(self, samples: np.ndarray) -> np.ndarray:
         """(windows, bands, bins, frames) float16 decibels of (windows, samples)."""
-        pictures = self._tower.picture(torch.from_numpy(samples)[:, None], self._kernels)[:, 0]
-        return np.asarray(pictures.half().numpy())
+        return np.ascontiguousarray(self._spectrum(torch.from_numpy(samples)).half().numpy())

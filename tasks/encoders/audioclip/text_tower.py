@@ -10,9 +10,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-VOCABULARY = 49_408
-END = VOCABULARY - 1  # the highest id, so that argmax finds it
-START = VOCABULARY - 2
+from tasks.encoders.audioclip.config import START
 
 
 class QuickGELU(nn.Module):

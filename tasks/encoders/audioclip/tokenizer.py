@@ -16,7 +16,7 @@ import ftfy
 import numpy as np
 import regex
 
-from tasks.encoders.audioclip.text_tower import END, START, VOCABULARY
+from tasks.encoders.audioclip.config import END, START, VOCABULARY
 from tasks.errors import Corrupt, NotFound
 
 log = logging.getLogger(__name__)

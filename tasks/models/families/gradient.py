@@ -28,6 +28,7 @@ from tasks.training import (
     train,
 )
 from tasks.training.device import require_device
+from tasks.training.optim import Adam
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,9 @@ class GradientModel(nn.Module, Model):
             raise TaskError(f"model {self.name} was asked for batches, expected begin() before")
         return self._triplets.draw(rng, next(self.parameters()).device)
 
-    def optimizer(self) -> torch.optim.Optimizer:
+    def optimizer(self) -> Adam:
         """Adam over all parameters."""
-        return torch.optim.Adam(self.parameters(), lr=self.config.learning_rate, fused=True)
+        return Adam(self.parameters(), lr=self.config.learning_rate)
 
     def validation(self, options: TrainingOptions) -> float | None:
         """What `options.validate` says of the scores."""
