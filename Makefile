@@ -14,7 +14,7 @@ TASKS := .venv/tasks/bin/python
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help up env pin down status logs backup verify-backup restore install demo demo-new local-up local-down local-status local-history
-.PHONY: docs audit generate test check test-unit test-dags test-services test-e2e test-faults test-containers lock clean
+.PHONY: docs audit generate test check test-unit test-dags test-services test-e2e test-faults test-containers fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s  %s\n", $$1, $$2}' Makefile
@@ -99,6 +99,9 @@ test-e2e: install ## whole runs under a real scheduler
 
 test-faults: install ## what is planned to go wrong (F1 to F23 of docs/faults.md), and a table of it; half an hour
 	@local/test.sh faults
+
+fuzz: install ## damaged media files, FUZZ_COUNT of each kind (5000), from FUZZ_SEED (0) on; an hour
+	@FUZZ_COUNT=$${FUZZ_COUNT:-5000} $(TASKS) -m tests.media.mutations $(ARGS)
 
 test-containers: install ## images and the containerised system, really built and run; needs a Docker engine
 	@local/test.sh containers

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Callable
 
 import numpy as np
 import soundfile
 
 from tasks.catalogue.world import Film
+from tasks.media.ogg import page_checksum
 
 RATE = 44_100  # samples per second
 Voice = Callable[[float, np.ndarray, np.random.Generator], np.ndarray]  # (hertz, seconds (n,), noise) -> (n,)
@@ -153,16 +153,7 @@ def _with_serial(data: bytes, serial: int) -> bytes:
         size = 27 + segments + sum(data[start + 27 : start + 27 + segments])
         page = bytearray(data[start : start + size])
         page[14:18], page[22:26] = struct.pack("<I", serial), bytes(4)
-        page[22:26] = struct.pack("<I", _ogg_crc(bytes(page)))
+        page[22:26] = struct.pack("<I", page_checksum(bytes(page)))
         pages.append(bytes(page))
         start += size
     return b"".join(pages)
-
-
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-
-
-def _ogg_crc(page: bytes) -> int:
-    """Return Ogg's checksum: CRC-32 with reversed bit order, initial value zero and no final inversion."""
-    mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{mirrored:032b}"[::-1], 2)

@@ -2,7 +2,7 @@
 
 from tasks.data.cold import ColdStart, hold_out_items
 from tasks.data.dataset import Dataset, dataset_of, learn_all
-from tasks.data.ids import RULE, first_odd, quote
+from tasks.data.ids import RULE, compose, compose_ids, first_odd, quote
 from tasks.data.interactions import Interactions
 from tasks.data.kcore import k_core
 from tasks.data.numbering import canonical_integers, in_order, numbering
@@ -22,6 +22,8 @@ __all__ = [
     "LabelledLog",
     "Sequences",
     "canonical_integers",
+    "compose",
+    "compose_ids",
     "dataset_of",
     "first_odd",
     "hold_out_items",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import math
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,17 +22,29 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from tasks.data.ids import quote
+from tasks.data.kinds import LOOKED_AT, PACKED, kind_of
+from tasks.data.rows import Rows
+from tasks.data.unpacked import CHUNK, GZIP, LONGEST_LINE, Stream, replace_colons, unpack
 from tasks.errors import BadInput, one_line
-from tasks.progress import progress
+
+Pieces = Iterator[bytes | memoryview]
 
 FORMATS = ("inter", "dat", "csv", "tsv", "parquet")
 SEPARATORS = {"inter": "\t", "dat": "::", "csv": ",", "tsv": "\t"}
 GUESSED = ("\t", ",", ";", "|")  # separators of a header, in the order in which they are looked for
 NAMED = {"tab": "\t", "\\t": "\t"}  # how people type what a shell makes hard to type
 DAT = ["user_id", "item_id", "rating", "timestamp"]
-LARGEST = 64 << 30  # bytes of an unpacked log
-LARGEST_HEADER = 1 << 16
-CHUNK = 16 << 20
+REMEDIES = {
+    "UTF-16 text": "save it as UTF-8",
+    "UTF-32 text": "save it as UTF-8",
+    "Excel (xlsx)": "save the sheet as CSV",
+    "old Office (xls, doc)": "save the sheet as CSV",
+    "SQLite": "export the table as CSV",
+    "HTML page": "it may be an error page in place of the log, so fetch that again",
+}
+LINE_END = re.compile(rb"\r\n|\n|\r")
+OTHERWISE = "write the log in one of these"
+RAGGED = "CSV parse error: Expected"  # how Arrow begins its sentence about a row with other columns
 SAMPLE_ROWS = 500_000
 UNREADABLE = (pa.ArrowInvalid, gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError, csv.Error)
 
@@ -51,6 +63,11 @@ class Source:
     columns: list[str]
     separator: str = ""
 
+    @property
+    def quoted(self) -> bool:
+        """Whether values may stand in quotes; between tabs and in .dat a quote is a character as any other."""
+        return self.separator not in {"\t", "::"}
+
     def describe(self) -> str:
         """Begin a sentence about missing columns: the file, how it was read, and what columns it has."""
         read = f", read as {self.format} (columns between {self.separator!r})," if self.separator else ""
@@ -68,16 +85,22 @@ def open_source(path: Path, wanted: str, delimiter: str | None = None, *, name: 
         raise BadInput(f"format {wanted!r} found, expected one of auto, {', '.join(FORMATS)}")
     delimiter = _check_delimiter(delimiter, wanted)
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(LOOKED_AT)
     if not start:
         raise BadInput(f"{name} is empty, expected interactions")
     named = Path(name.lower().removesuffix(".gz")).suffix.lstrip(".")
-    if (start == b"PAR1" and wanted == "auto" and delimiter is None) or wanted == "parquet":
+    if (start.startswith(b"PAR1") and wanted == "auto" and delimiter is None) or wanted == "parquet":
         why = "by --format" if wanted != "auto" else "by its first bytes"
         return Source(path, name, "parquet", why, _parquet_columns(path, name))
+    if not start.startswith(GZIP):
+        _require_text(name, start)
     try:
-        with _unpack(path, name) as plain:
-            line = plain.readline(LARGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
+        with unpack(path, name) as chunks:
+            start = b""
+            while len(start) < LONGEST_LINE and (chunk := next(chunks, b"")):
+                start += chunk
+        _require_text(name, start)
+        line = LINE_END.split(start[:LONGEST_LINE], maxsplit=1)[0].decode()
     except UNREADABLE as error:
         raise BadInput(f"{name} is not readable as text: {one_line(error)}") from error
     kind, separator, why = _decide(name, wanted, named, line, delimiter)
@@ -91,8 +114,8 @@ def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table
     with _readable(source):
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
-        with _unpack(source.path, source.name, visible=True, colons=source.format == "dat") as plain:
-            return _parse(source, plain, columns, ids)
+        with _rows(source, ids, visible=True) as pieces:
+            return _parse(source, io.BufferedReader(Stream(pieces), CHUNK), columns, ids)
 
 
 def read_sample(source: Source, columns: list[str]) -> pa.Table:
@@ -104,9 +127,16 @@ def read_sample(source: Source, columns: list[str]) -> pa.Table:
                 first = next(batches, None)
                 schema = pa.schema([field for field in file.schema_arrow if field.name in columns])
             return schema.empty_table() if first is None else pa.Table.from_batches([first])
-        with _unpack(source.path, source.name, colons=source.format == "dat") as plain:
-            start = plain.read(CHUNK)
-        return _parse(source, io.BytesIO(start if len(start) < CHUNK else start[: start.rfind(b"\n") + 1]), columns, [])
+        with _rows(source, []) as pieces:
+            start = b"".join(_first(pieces, CHUNK))
+        return _parse(source, io.BytesIO(start[: start.rfind(b"\n") + 1] or start), columns, [])
+
+
+def _first(pieces: Pieces, size: int) -> Pieces:
+    """Yield pieces until they are of that size together."""
+    while size > 0 and (piece := next(pieces, None)) is not None:
+        size -= len(piece)
+        yield piece
 
 
 @contextmanager
@@ -114,7 +144,21 @@ def _readable(source: Source) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise BadInput(f"{source.name} is not readable as {source.format}: {one_line(error)}") from error
+        if isinstance(error, pa.ArrowInvalid) and RAGGED in str(error):
+            _require_even_rows(source)
+        remedy = " (save it as UTF-8)" if "UTF8" in str(error) else ""
+        raise BadInput(f"{source.name} is not readable as {source.format}: {one_line(error)}{remedy}") from error
+
+
+@contextmanager
+def _rows(source: Source, ids: list[str], *, strict: bool = False, visible: bool = False) -> Iterator[Pieces]:
+    """Yield the rows of a text in pieces of whole rows, the header too, as Arrow can split them."""
+    colons = source.format == "dat"
+    places = tuple(source.columns.index(name) for name in ids)
+    with unpack(source.path, source.name, visible=visible) as chunks:
+        separator = "\t" if colons else source.separator
+        rows = Rows(source.name, separator, len(source.columns), source.quoted, places, strict)
+        yield rows.split(replace_colons(source.name, chunks) if colons else chunks)
 
 
 def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str]) -> pa.Table:
@@ -123,7 +167,7 @@ def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str])
         read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=int(source.format != "dat")),
         parse_options=pcsv.ParseOptions(
             delimiter="\t" if source.format == "dat" else source.separator,
-            quote_char=False if source.format == "dat" else '"',
+            quote_char='"' if source.quoted else False,
         ),
         convert_options=pcsv.ConvertOptions(
             include_columns=columns,
@@ -132,6 +176,13 @@ def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str])
             strings_can_be_null=False,
         ),
     )
+
+
+def _require_even_rows(source: Source) -> None:
+    """Raise BadInput with the line of the first row that has other columns than the header."""
+    with _rows(source, [], strict=True) as pieces:
+        for _ in pieces:
+            pass
 
 
 def _check_delimiter(delimiter: str | None, wanted: str) -> str | None:
@@ -171,11 +222,24 @@ def _decide(name: str, wanted: str, named: str, line: str, delimiter: str | None
 
 
 def _header(name: str, line: str, separator: str) -> list[str]:
-    names = [column.strip() for column in next(csv.reader([line], delimiter=separator), [])]
+    if separator != "\t" and line.count('"') % 2:
+        raise BadInput(f"line 1 of {name} has a quote that is not closed, expected a header in one line")
+    cells = line.split(separator) if separator == "\t" else next(csv.reader([line], delimiter=separator), [])
+    names = [column.strip() for column in cells]
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
         raise BadInput(f"{name} has the columns {twice} more than once, expected a header that names each column once")
     return names
+
+
+def _require_text(name: str, start: bytes) -> None:
+    """Raise BadInput for a file that is something else by its first bytes, with what to do."""
+    kind = kind_of(start, maybe_text=True)
+    if kind == "zip" and b"[Content_Types].xml" in start:
+        kind = "Excel (xlsx)"
+    if kind:
+        remedy = REMEDIES.get(kind, "unpack it, or pack it with gzip" if kind in PACKED else OTHERWISE)
+        raise BadInput(f"{name} is {kind}, expected text (CSV, TSV, .inter, ratings.dat) or Parquet: {remedy}")
 
 
 def _parquet_columns(path: Path, name: str) -> list[str]:
@@ -183,59 +247,3 @@ def _parquet_columns(path: Path, name: str) -> list[str]:
         return list(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInput(f"{name} is not readable as parquet: {one_line(error)}") from error
-
-
-@contextmanager
-def _unpack(path: Path, name: str, *, visible: bool = False, colons: bool = False) -> Iterator[IO[bytes]]:
-    """Return a stream of the unpacked bytes of a file that may be gzipped; `colons` replaces `::` by tabs."""
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        chunks = _chunks(name, gzip.GzipFile(fileobj=raw) if packed else raw)
-        if visible and path.stat().st_size > 4 * CHUNK:
-            total = None if packed else math.ceil(path.stat().st_size / CHUNK)
-            chunks = iter(progress(chunks, label=f"reading {name}", total=total, unit="block"))
-        yield io.BufferedReader(_Stream(_replace_colons(name, chunks) if colons else chunks), CHUNK)
-
-
-def _chunks(name: str, file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    size = 0
-    while chunk := file.read(CHUNK):
-        size += len(chunk)
-        if size > LARGEST:
-            raise BadInput(f"{name} unpacks to more than {LARGEST} bytes, expected at most that")
-        yield chunk
-
-
-def _replace_colons(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield whole lines with `::` replaced by tabs, so that Arrow can split them."""
-    rest = b""
-    for chunk in chunks:
-        lines, newline, rest = (rest + chunk).rpartition(b"\n")
-        if len(rest) > LARGEST_HEADER:
-            raise BadInput(f"{name} has a line of more than {LARGEST_HEADER} bytes, expected ids, rating and time")
-        yield lines.replace(b"::", b"\t") + newline
-    yield rest.replace(b"::", b"\t")
-
-
-class _Stream(io.RawIOBase):
-    """A readable file from chunks of bytes."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # the stub has a private type
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

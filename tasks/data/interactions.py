@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.data.ids import RULE, first_odd, quote
+from tasks.data.ids import RULE, compose_ids, first_odd, quote
 from tasks.errors import BadInput, one_line
 
 
@@ -105,7 +105,8 @@ class Interactions:
 def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return codes (n,) int32 and their ids, in order of first appearance, of a column of strings or integers.
 
-    Raises BadInput with the first bad row (from 1) for other types, nulls and ids that break the rule.
+    Ids are composed (NFC). Raises BadInput with the first bad row (from 1) for other types, nulls and ids that break
+    the rule, and for an id that is written both composed and not.
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
@@ -126,7 +127,8 @@ def codes_of(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray
     if odd is not None:
         row = int(np.argmax(codes == odd)) + 1
         raise BadInput(f"{name} has the id {quote(words[odd] or '')} in row {row}, expected {RULE}")
-    return _compact(codes, np.array(words, dtype=np.str_))
+    codes, used = _compact(codes, np.array(words, dtype=np.str_))
+    return codes, used if all(map(str.isascii, words)) else np.array(compose_ids(used.tolist(), name), dtype=np.str_)
 
 
 def _compact(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

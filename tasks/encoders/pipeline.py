@@ -19,6 +19,7 @@ from tasks.encoders.cache import EmbeddingCache, Known
 from tasks.encoders.workers import PROCESSES, Workers
 from tasks.errors import NotFound, TaskError
 from tasks.media import LARGEST, BadMedia, too_large
+from tasks.media.remarks import join_remarks
 from tasks.progress import progress
 from tasks.store import Store
 
@@ -101,7 +102,7 @@ def decode(  # noqa: PLR0917  one medium needs them all
     except BadMedia as error:
         return error
     if said:
-        odd[medium.sha256] = ", ".join(dict.fromkeys(said))
+        odd[medium.sha256] = join_remarks(said)
     return content
 
 

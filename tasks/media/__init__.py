@@ -5,15 +5,18 @@ The content decides a file's format; its suffix only says to which modality it m
 
 from __future__ import annotations
 
+import re
+
 from tasks.errors import one_line
 
 EXTENSIONS: dict[str, frozenset[str]] = {
-    "image": frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"}),
+    "image": frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"}),
     "audio": frozenset({"wav", "mp3", "flac", "ogg", "oga", "opus", "m4a", "aac"}),
     "text": frozenset({"txt"}),
 }
 LARGEST: dict[str, int] = {"image": 64 << 20, "audio": 256 << 20, "text": 1 << 20}  # bytes of a file
 LARGEST_FILE = max(LARGEST.values())
+ADDRESS = re.compile(r"<[^<>]*\bat 0x[0-9a-fA-F]+[^<>]*>|\b0x[0-9a-fA-F]{6,}\b")  # of objects: another each time
 
 
 class BadMedia(ValueError):
@@ -34,6 +37,6 @@ def check_size(data: bytes, modality: str) -> None:
 
 
 def in_short(error: BaseException) -> str:
-    """Return a decoder's message on one line, at most 100 characters."""
-    text = getattr(error, "strerror", None) or str(error)
-    return one_line(text, 100) or type(error).__name__
+    """Return a decoder's message on one line, at most 100 characters: the same words each time for the same file."""
+    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return one_line(ADDRESS.sub("", text), 100) or type(error).__name__

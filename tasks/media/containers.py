@@ -1,90 +1,92 @@
-"""Reads what audio containers declare about their length, without decoding.
+"""Finds out by its first bytes what a sound file is, and checks that it is whole, without decoding.
 
-libsndfile silently accepts a truncated WAV, RF64 or Opus file and trusts estimates of an MP3's length, so both are
-checked here.
+libsndfile and FFmpeg silently accept a truncated WAV, RF64, Opus or MP4 file, end where the header of the first part of
+an MP3 or Ogg says, and trust estimates of a length; so each format is walked here.
 """
 
 from __future__ import annotations
 
-import struct
-
 from tasks.media import BadMedia
+from tasks.media.flac import split_flac
+from tasks.media.mp4 import is_mp4, split_mp4
+from tasks.media.mpeg import split_aac, split_mp3
+from tasks.media.ogg import split_ogg
+from tasks.media.parts import Part
+from tasks.media.tags import skip_tags
+from tasks.media.wave import is_wave, mp3_in_wave, split_wave
 
-UNKNOWN = 0xFFFFFFFF  # size unknown to a streaming writer; in RF64: see the chunk `ds64`
-LAST_PAGE = 4  # flag of the last page of an Ogg stream
-MP3_HEADERS = (b"Xing", b"Info", b"VBRI")
-FIRST_FRAME = 256  # bytes in which such a header must start
-
-
-def check_whole(data: bytes) -> None:
-    """Raise BadMedia for a WAV, RF64 or Ogg file that declares more bytes than it has."""
-    if data[:4] in {b"RIFF", b"RIFX", b"RF64"} and data[8:12] == b"WAVE":
-        _check_wave(data)
-    elif data[:4] == b"OggS":
-        _check_ogg(data)
-
-
-def declares_length(data: bytes) -> bool:
-    """Whether the file declares its number of samples. For an MP3 without a Xing header it is only an estimate."""
-    if data[:4] in {b"RIFF", b"RIFX", b"RF64", b"OggS"}:  # checked by check_whole
-        return False
-    if data[:4] == b"fLaC":  # STREAMINFO comes first: 36 bits of samples after 20 of rate, 3 of channels and 5 of depth
-        return len(data) >= 26 and bool(int.from_bytes(data[21:26], "big") & (1 << 36) - 1)
-    start = _after_id3(data)
-    return any(header in data[start : start + FIRST_FRAME] for header in MP3_HEADERS)
-
-
-def ffmpeg_format(data: bytes) -> str | None:
-    """Return FFmpeg's name of the container if FFmpeg shall read it: MP4, bare AAC, MP3, streamed FLAC."""
-    if data[4:8] == b"ftyp":
-        return "mp4"
-    if data[:4] == b"fLaC" and not declares_length(data):
-        return "flac"  # libsndfile needs a declared length
-    start = _after_id3(data)
-    head = int.from_bytes(data[start : start + 2], "big")
-    if head & 0xFFF6 == 0xFFF0:  # twelve bits of sync, layer 0
-        return "aac"
-    if head & 0xFFE0 == 0xFFE0 and head & 0x6:
-        return "mp3"
-    return None
-
-
-def _after_id3(data: bytes) -> int:
-    """Return the start of the audio after an ID3v2 tag, whose length has seven bits per byte."""
-    if data[:3] != b"ID3" or len(data) < 10:
-        return 0
-    size = 0
-    for byte in data[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
+EXPECTED = "expected WAV, MP3, FLAC, Ogg, MP4 or AAC"
+NAMES = {  # first bytes of what is known and not read
+    b".snd": "AU sound",
+    b"caff": "CAF sound",
+    b"riff\x2e\x91\xcf\x11": "W64 sound",
+    b"NIST_1A": "NIST sound",
+    b"Creative Voice File": "VOC sound",
+    b"MAC ": "Monkey's Audio",
+    b"wvpk": "WavPack sound",
+    b"TTA1": "TTA sound",
+    b"MPCK": "Musepack sound",
+    b"MP+": "Musepack sound",
+    b"DSD ": "DSF sound",
+    b"tBaK": "TAK sound",
+    b"OFR ": "OptimFROG sound",
+    b"#!AMR": "AMR sound",
+    b"\x0bw": "AC-3 sound",
+    b"\x7f\xfe\x80\x01": "DTS sound",
+    b"MThd": "a MIDI file",
+    b".RMF": "RealMedia",
+    b".ra\xfd": "RealAudio",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "WMA (ASF)",
+    b"FLV\x01": "Flash video",
+    b"\x00\x00\x01\xba": "MPEG video",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF": "a PDF file",
+    b"PK\x03\x04": "a ZIP file",
+}
+FORMS = {b"AIFF": "AIFF sound", b"AIFC": "AIFF sound", b"8SVX": "8SVX sound"}
+RIFFS = {b"AVI ": "AVI video", b"WEBP": "a WebP picture", b"RMID": "a MIDI file"}
+MOST_PARTS = 1_000  # a decoder is opened for each
+EBML, SYNC = b"\x1a\x45\xdf\xa3", b"\x47"
 
 
-def _check_wave(data: bytes) -> None:
-    order = ">" if data[:4] == b"RIFX" else "<"
-    place, large = 12, UNKNOWN
-    while place + 8 <= len(data):
-        name, size = data[place : place + 4], struct.unpack_from(f"{order}I", data, place + 4)[0]
-        if name == b"ds64" and place + 24 <= len(data):
-            large = struct.unpack_from("<Q", data, place + 16)[0]
-        if name == b"data":
-            promised = large if size == UNKNOWN else size
-            if promised != UNKNOWN and place + 8 + promised > len(data):
-                raise BadMedia(f"truncated: {len(data) - place - 8} of {promised} bytes of sound")
-            return
-        place += 8 + size + size % 2
-    raise BadMedia("truncated: no sound in the WAV file")
+def split_sound(data: bytes) -> list[Part]:
+    """Return the parts of a sound file, in order. Raises BadMedia for what is cut off, damaged or of another format."""
+    parts = _split(data)
+    if len(parts) > MOST_PARTS:
+        raise BadMedia(f"{len(parts)} sounds in one file, more than {MOST_PARTS}")
+    return parts
 
 
-def _check_ogg(data: bytes) -> None:
-    """Check that all pages are complete: 27 bytes (byte 5 flags, byte 26 number of segments), lengths, segments."""
-    place, last = 0, False
-    while data[place : place + 4] == b"OggS":
-        table = place + 27
-        if table > len(data) or table + data[place + 26] > len(data):
-            raise BadMedia("truncated: its last page is not whole")
-        last = bool(data[place + 5] & LAST_PAGE)
-        place = table + data[place + 26] + sum(data[table : table + data[place + 26]])
-    if place > len(data):
-        raise BadMedia("truncated: its last page is not whole")
-    if not last:
-        raise BadMedia("truncated: its last page is missing")
+def _split(data: bytes) -> list[Part]:
+    start = skip_tags(data, 0)
+    body = data[start:] if start else data
+    if is_wave(body):
+        return (split_mp3(payload) or []) if (payload := mp3_in_wave(body)) else split_wave(body)
+    if body[:4] == b"OggS":
+        return split_ogg(body)
+    if body[:4] == b"fLaC":
+        return split_flac(body)
+    if is_mp4(body):
+        return split_mp4(body)
+    if name := name_format(body):
+        raise BadMedia(f"{name}, {EXPECTED}")
+    for split in (split_mp3, split_aac):
+        parts = split(data)
+        if parts is not None:
+            return parts
+    raise BadMedia("not sound of a known format")
+
+
+def name_format(data: bytes) -> str:
+    """Return what a file is that is no sound which is read; empty for something unknown."""
+    if data[:4] == EBML:
+        return "WebM video or sound" if b"webm" in data[:64] else "Matroska video or sound"
+    if data[:4] == b"FORM":
+        return FORMS.get(data[8:12], "")
+    if data[:4] in {b"RIFF", b"RIFX"}:
+        return RIFFS.get(data[8:12], "a RIFF file")
+    if len(data) > 564 and all(data[place : place + 1] == SYNC for place in (0, 188, 376, 564)):
+        return "MPEG transport stream"
+    return next((name for first, name in NAMES.items() if data.startswith(first)), "")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tasks.media.remarks import LIMITED
 from tasks.quality.profile import Profile
 from tasks.quality.profiles import ODD, discrepancy, kept_neighbours
 from tasks.quality.report import Severity
@@ -53,7 +54,10 @@ LIMITS: dict[str, Limit] = {
     "cosine_moved": Limit("change of the mean cosine", 0.1, "warning", "so much is another kind of media"),
     "near_more": Limit("more vectors that are one but for noise", 0.02, "warning", "a batch of broken or empty media"),
     "same_media": Limit("share of items that share a medium", 0.05, "warning", "one file under many names"),
-    "odd_media": Limit("share of media that are silent, blank or short", 0.01, "warning", "a few of them are meant"),
+    "odd_media": Limit("share of media that have hardly anything in them", 0.01, "warning", "a few of them are meant"),
+    "mixed_bandwidth": Limit(
+        "share of sounds of another bandwidth than most", 0.05, "warning", "it speaks louder than the content"
+    ),
     "discrepancy": Limit("maximum mean discrepancy, squared", 0.05, "warning", "half of the rows exchanged give more"),
     "neighbours_lost": Limit("share of nearest neighbours lost", 0.7, "critical", "vectors of one encoder stay"),
 }
@@ -106,14 +110,22 @@ def _facts(now: Profile, before: Profile | None) -> Iterator[_Fact]:
         yield _Fact("times_odd", sum(odd.values()), words)
     if "same_media_share" in mine:
         yield _Fact("same_media", mine["same_media_share"], f"{mine['same_media_share']:.1%}")
-        odd = {what.removeprefix(ODD): share for what, share in mine.items() if what.startswith(ODD)}
-        words = ", ".join(f"{share:.1%} {what}" for what, share in odd.items())
-        yield _Fact("odd_media", sum(odd.values()), words or "none")
+        said = {what.removeprefix(ODD): share for what, share in mine.items() if what.startswith(ODD)}
+        odd = {what: share for what, share in said.items() if not what.startswith(LIMITED)}
+        yield _Fact("odd_media", sum(odd.values()), _list_shares(odd) or "none")
+        limited = {what: share for what, share in said.items() if what.startswith(LIMITED)}
+        if limited:
+            shares = {"with all": 1 - sum(limited.values()), **limited}
+            yield _Fact("mixed_bandwidth", 1 - max(shares.values()), _list_shares(shares))
     if before is None:
         return
     yield from _changes(now, before)
     if "rows" in mine and now.origin == before.origin:
         yield from _vector_changes(now, before)
+
+
+def _list_shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{share:.1%} {what}" for what, share in shares.items())
 
 
 def _changes(now: Profile, before: Profile) -> Iterator[_Fact]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tasks.data import Interactions
+from tasks.media.remarks import split_remarks
 from tasks.quality.behaviour import sample_items
 from tasks.quality.profile import Profile, Sketch
 from tasks.quality.vectors import find_near, row_digests, spread
@@ -16,7 +17,7 @@ QUANTILES = {"norm_least": 0.0, "norm_05": 0.05, "norm_median": 0.5, "norm_95": 
 MOST_ITEMS, NEIGHBOURS = 300, 10  # whose nearest neighbours are kept: 40 kB of JSON
 COMPONENTS = 128  # random Fourier features; two samples of 1,000 rows of one distribution are .002 apart
 MOST_ROWS = 20_000  # of which these are the mean
-ODD = "odd_"  # measures of media with hardly anything in them
+ODD = "odd_"  # shares of media on which something was remarked
 LOG = "log"  # the subject of a profile of one
 DAY = 86_400  # seconds
 WEEK = 7 * DAY
@@ -47,7 +48,7 @@ def profile_feature(  # noqa: PLR0917  what a profile is made of
         measures["near_share"] = float(near.mean())
     _, counts = np.unique(media[media != ""], return_counts=True)
     measures["same_media_share"] = float(counts[counts > 1].sum() / max(len(media), 1))
-    kinds = Counter(odd[item] for item in np.intersect1d(ids, list(odd)))
+    kinds = Counter(word for item in np.intersect1d(ids, list(odd)) for word in split_remarks(odd[item]))
     measures |= {f"{ODD}{kind}": number / max(len(ids), 1) for kind, number in kinds.items()}
     known = before.sketch.scale if before is not None and before.origin == origin else 0.0
     scale = known or _median_distance(units)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from tasks.data import Sequences
+from tasks.data import Sequences, compose
 from tasks.errors import BadInput, NotFound
 from tasks.metrics import top_items
 from tasks.releases.catalogue import load_catalogue
@@ -100,7 +100,7 @@ class ReleaseServer:
 
     def knows(self, item: str) -> bool:
         """Whether `item` is in the catalogue."""
-        return item in self._columns
+        return compose(item) in self._columns
 
     def columns(self, items: Iterable[str]) -> list[int]:
         """Return the column numbers of items."""
@@ -133,6 +133,7 @@ class ReleaseServer:
 
 def _known(ids: Sequence[str], numbers: dict[str, int], what: str) -> list[int]:
     """Return the numbers of ids; raises NotFound with the first unknown ids and their number."""
+    ids = [compose(name) for name in ids]  # as they are in releases; a terminal may give accents apart
     unknown = [name for name in ids if name not in numbers]
     if unknown:
         many = "unknown id" if len(unknown) == 1 else f"{len(unknown)} unknown ids"

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from tasks.data.ids import GOOD
+from tasks.data.ids import GOOD, compose, tell_apart
 from tasks.data.missing import Missing
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.media import EXTENSIONS, LARGEST
@@ -72,13 +72,14 @@ def known_datasets(store: Store) -> list[str]:
 def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame:
     """Return one row per object: modality, item, key, size, etag, sha256 of the content. Reads only changed objects.
 
-    Raises BadInput for two files of one item.
+    Items are named composed (NFC), whatever their keys are. Raises BadInput for two files of one item.
     """
     for modality, infos in objects.items():
         check_names(modality, [info.key.rpartition("/")[2] for info in infos])
+        say_composed(modality, [info.key for info in infos])
     hashes = content_hashes(store, dataset, objects)
     rows = [
-        (modality, info.key.rpartition("/")[2].rpartition(".")[0], info.key, info.size, info.etag, hashes[info.key])
+        (modality, item_of(info.key), info.key, info.size, info.etag, hashes[info.key])
         for modality, infos in objects.items()
         for info in infos
         if info.key in hashes
@@ -86,8 +87,23 @@ def take_inventory(store: Store, dataset: str, objects: Objects) -> pd.DataFrame
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def item_of(key: str) -> str:
+    """The item of a medium, by its key or the name of its file: without folder and suffix, composed (NFC)."""
+    return compose(key.rpartition("/")[2].rpartition(".")[0])
+
+
+def say_composed(modality: str, keys: Sequence[str]) -> None:
+    """Log how many names are written as macOS does, with accents apart."""
+    apart = [key for key in keys if compose(key) != key]
+    if apart:
+        log.info(
+            "%d names of %s are not composed (NFC), such as %s; their items are", len(apart), modality, ascii(apart[0])
+        )
+
+
 def normalise_id(item: str) -> str:
-    """The id without the zeros that pad a number: two ids equal in this are likely to be meant for one."""
+    """The id composed, without the zeros that pad a number: two ids equal in this are likely to be meant for one."""
+    item = compose(item)
     return item.lstrip("0") or "0" if item.isdecimal() else item
 
 
@@ -103,7 +119,7 @@ def double_files(modality: str, names: Sequence[str]) -> Iterator[str]:
     for name in names:
         first = seen.setdefault(normalise_id(name.rpartition(".")[0]), name)
         if first != name:
-            yield f"{modality} files {first!r} and {name!r} found for one item, expected one file each: remove one"
+            yield f"{modality} files {tell_apart(first, name)} found for one item, expected one file each: remove one"
 
 
 def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) -> None:
@@ -118,8 +134,10 @@ def check_same_writing(items: Mapping[str, set[str]], log_ids: Iterable[str]) ->
             place, plain = (item, source), normalise_id(item)
             first, before = seen.get(plain, place) if source == "the log" else seen.setdefault(plain, place)
             if first != item:
+                show = ascii if compose(first) == compose(item) else repr
                 raise BadInput(
-                    f"{before} has {first!r} and {source} has {item!r}, expected an id to be written one way everywhere"
+                    f"{before} has {show(first)} and {source} has {show(item)}, expected an id to be written one way "
+                    "everywhere"
                 )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasks.encoders.cache import EmbeddingCache
 from tasks.errors import BadInput
+from tasks.media.remarks import is_odd
 from tasks.quality import Extracted
 from tasks.runs.embeddings import list_candidates
 from tasks.runs.lineage import say_current
@@ -51,7 +52,7 @@ def read_extracted(
     current = say_current(artefact, *sources) | say_current(made["align"], artefact)
     counts, rejected = artefact.manifest.counts, len(artefact.text_frame("rejected.csv"))
     odd = artefact.text_frame("remarks.csv")
-    stated = {"kept": len(vectors), "rejected": rejected, "found": found, "odd": len(odd)}
+    stated = {"kept": len(vectors), "rejected": rejected, "found": found, "odd": int(odd["remark"].map(is_odd).sum())}
     return Extracted(
         origin=plan.encoders.get(name) or plan.matrices[name],
         vectors=vectors,

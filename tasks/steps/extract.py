@@ -12,6 +12,7 @@ import pandas as pd
 
 from tasks.encoders.pipeline import Medium
 from tasks.errors import NotFound, TaskError, ValidationFailed
+from tasks.media.remarks import is_odd
 from tasks.runs.config import Feature
 from tasks.runs.embeddings import encode_unknown, list_candidates, list_unknown, open_cache
 from tasks.runs.plan import Plan, find_feature, read_plan, scan_artefact
@@ -54,7 +55,7 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
         raise TaskError(f"{len(good)} vectors and {len(bad)} reasons found, expected one for each of {len(media)}")
     counts = {"found": len(media), "cached": cached, "extracted": len(good) - cached}
     odd = _remark(good, known.remarks)
-    counts |= {"rejected": len(bad), "kept": len(good), "odd": len(odd)}
+    counts |= {"rejected": len(bad), "kept": len(good), "odd": int(odd["remark"].map(is_odd).sum())}
     vectors = np.stack([known.vectors[medium.sha256] for medium in good])
     with write_artefact(store, run_key(run, f"extract-{feature}"), inputs=[scanned], encoder=identity) as out:
         out.array("vectors.npy", vectors)
@@ -80,10 +81,11 @@ def _without_vector(media: list[Medium], reasons: dict[str, str]) -> pd.DataFram
 
 
 def _remark(media: list[Medium], remarks: dict[str, str]) -> pd.DataFrame:
-    """Return columns REMARKS of the media that have hardly anything in them; each is logged in every run."""
+    """Return columns REMARKS; media that have hardly anything in them are logged one by one in every run."""
     rows = [(m.item, m.key, m.sha256, remarks[m.sha256]) for m in media if m.sha256 in remarks]
     for _, key, _, remark in rows:
-        log.warning("%s is %s", key, remark)
+        if is_odd(remark):
+            log.warning("%s is %s", key, remark)
     return pd.DataFrame(rows, columns=REMARKS)
 
 

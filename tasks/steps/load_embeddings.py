@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from tasks.data import RULE, first_odd, quote
+from tasks.data import RULE, compose_ids, first_odd, quote
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.runs.config import MODALITIES, check_feature_name
 from tasks.steps.options import Dataset, Modality
@@ -125,7 +125,7 @@ def read_ids(path: Path) -> list[str]:
     counts = pd.Series(ids, dtype=str).value_counts()
     if len(counts) and counts.iloc[0] > 1:
         raise BadInput(f"{path.name} has {quote(counts.index[0])} {counts.iloc[0]} times, expected each item once")
-    return ids
+    return compose_ids(ids, path.name)
 
 
 def _column(path: Path) -> list[str]:

@@ -11,14 +11,15 @@ from typing import Annotated
 
 import typer
 
-from tasks.data import RULE, quote
+from tasks.data import RULE, compose, quote
 from tasks.data.ids import GOOD
 from tasks.errors import BadInput, NotFound
-from tasks.media import EXTENSIONS, LARGEST_FILE
+from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
-from tasks.runs.inventory import double_files, list_media, normalise_id
+from tasks.runs.inventory import double_files, item_of, list_media, normalise_id, say_composed
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
+from tasks.store.base import require_key
 from tasks.store.layout import check_dataset_name, media_folder
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,9 @@ def load_media(
 ) -> dict[str, object]:
     """Upload images, sounds and texts from a folder; files that are already in the store are not sent again.
 
-    The name of a file without its suffix is the item id. Hidden files and files next to the folders are ignored; other
-    folders, unknown suffixes, links that lead out of FOLDER and two files of one item are errors, which are all named
-    before anything is sent.
+    The name of a file without its suffix is the item id, with accents composed (NFC). Hidden files and files next to
+    the folders are ignored; other folders, unknown suffixes, links that lead out of FOLDER and two files of one item
+    are errors, which are all named before anything is sent.
     """
     store, name = open_store(), check_dataset_name(dataset)
     found = sources(folder, modality)
@@ -53,6 +54,7 @@ def load_media(
     counts: dict[str, int] = {}
     for kind, (paths, hidden) in files.items():
         prefix = f"{media_folder(name)}{kind}/"
+        say_composed(kind, [path.name for path in paths])
         sent = upload(store, prefix, paths, there.get(kind, {}), f"{kind} of {name}")
         log.info("%s: %d sent, %d already there, %d hidden", kind, sent, len(paths) - sent, hidden)
         counts |= {f"{kind}_found": len(paths), f"{kind}_sent": sent, f"{kind}_hidden": hidden}
@@ -108,23 +110,35 @@ def problems(modality: str, folder: Path, paths: list[Path], there: dict[str, Ob
         named = ", ".join(map(str, strangers[:MOST_NAMED])) + (" ..." if len(strangers) > MOST_NAMED else "")
         yield f"{named} found ({len(strangers)} in all), expected only {accepted} there"
     for path in media:
-        if path.stat().st_size > LARGEST_FILE:
-            yield f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE}"
-        if not GOOD.fullmatch(path.stem):
-            yield f"{modality} file of the item {quote(path.stem)} found, expected item ids of {RULE}"
+        if path.stat().st_size > LARGEST[modality]:
+            yield f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST[modality]}"
+        if not GOOD.fullmatch(item_of(path.name)):
+            yield f"{modality} file of the item {quote(item_of(path.name))} found, expected item ids of {RULE}"
+        else:
+            yield from unfit_keys(path.name)
     yield from double_files(modality, [path.name for path in media])
-    stored = {normalise_id(Path(key).stem): key for key in there}
+    stored = {normalise_id(item_of(key)): key for key in there}
     for path in media:
-        key = stored.get(normalise_id(path.stem), path.name)
-        if Path(key).name != path.name:
+        key = stored.get(normalise_id(item_of(path.name)), path.name)
+        if compose(Path(key).name) != compose(path.name):
             yield f"{path} found for the item of {key} in the store, expected one file per item: remove one"
+
+
+def unfit_keys(name: str) -> Iterator[str]:
+    """Yield a sentence for a name that no store can hold, such as one with a backslash."""
+    try:
+        require_key(compose(name))
+    except BadInput as error:
+        yield f"the file name {quote(name)} cannot be used: {error}"
 
 
 def upload(store: Store, prefix: str, paths: list[Path], there: dict[str, ObjectInfo], label: str) -> int:
     """Send the files that are not there with the same bytes; returns their number."""
 
+    names = {compose(key): key for key in there}  # what is there under a name with accents apart is replaced there
+
     def send(path: Path) -> bool:
-        key = f"{prefix}{path.name}"
+        key = names.get(compose(f"{prefix}{path.name}"), compose(f"{prefix}{path.name}"))
         known = there.get(key)
         if known is not None and known.size == path.stat().st_size and store.get(key) == path.read_bytes():
             return False

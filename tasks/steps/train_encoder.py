@@ -18,7 +18,7 @@ from tasks.encoders.base import EncoderTraining
 from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput
-from tasks.runs.inventory import check_names, content_hashes, list_media
+from tasks.runs.inventory import check_names, content_hashes, item_of, list_media
 from tasks.steps.options import Dataset
 from tasks.store import Artefact, ObjectInfo, Store, open_store
 from tasks.store.layout import check_dataset_name, media_folder, training_folder
@@ -119,7 +119,7 @@ def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[d
             raise BadInput(f"dataset {dataset!r} has no {modality}, expected media of {', '.join(modalities)}")
         files = {info.key.rpartition("/")[2]: info for info in objects[modality]}
         check_names(modality, list(files))
-        named[modality] = {file.rpartition(".")[0]: info for file, info in files.items()}
+        named[modality] = {item_of(file): info for file, info in files.items()}
     names = sorted(set.intersection(*(set(files) for files in named.values())))
     log.info("%d items have %s", len(names), ", ".join(modalities))
     return [{modality: named[modality][name] for modality in modalities} for name in names]

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from tasks.data.ids import compose
 from tasks.errors import FULL, BadInput, Corrupt, NotFound, TaskError, one_line
 from tasks.store.base import Store, sha256_of
 from tasks.store.manifest import MANIFEST, FileEntry, Manifest
@@ -206,8 +207,14 @@ class Artefact:
         return table
 
     def text_frame(self, name: str, **kinds: type) -> pd.DataFrame:
-        """Read a table with all columns as text, except `kinds`, so that ids such as 007 and NA are unchanged."""
-        return self.frame(name, dtype=defaultdict(lambda: str, kinds), keep_default_na=False)
+        """Read a table with all columns as text, except `kinds`, so that ids such as 007 and NA are unchanged.
+
+        Ids are composed (NFC): matrices and releases of earlier versions have them as they were written.
+        """
+        table = self.frame(name, dtype=defaultdict(lambda: str, kinds), keep_default_na=False)
+        for column in {"user_id", "item_id"} & set(table.columns):
+            table[column] = [compose(one) for one in table[column]]
+        return table
 
     def json(self, name: str) -> Any:  # noqa: ANN401  JSON is any of several types
         """Read a JSON file."""

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import Columns, Interactions, read_interactions
-from tasks.data import formats as formats_module
+from tasks.data import Columns, Interactions, read_interactions, unpacked
 from tasks.data.prepared import read_prepared
 from tasks.data.readers import Reading
 from tasks.errors import BadInput, NotFound
@@ -77,7 +76,7 @@ def test_movielens_ratings_are_read(tmp_path: Path, name: str) -> None:
 
 def test_double_colons_are_split_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A separator at the border of two blocks is recognised."""
-    monkeypatch.setattr(formats_module, "CHUNK", 7)
+    monkeypatch.setattr(unpacked, "CHUNK", 7)
     lines = [f"{user}::{item}::5::{100 + user}" for user in range(9) for item in range(9)]
     log = read_interactions(write(tmp_path, "ratings.dat", "\n".join(lines)), implicit=True).interactions
     assert rows(log) == [(str(user), str(item)) for user in range(9) for item in range(9)]
@@ -387,7 +386,7 @@ FAULTS = {
     ),
     "label": ("a,x,1,1,0\nb,y,1,1,3\n", "column x_label of f.csv has 3 in row 2, expected 0"),
     "half a label": ("a,x,1,1,0.5\n", "column x_label of f.csv has 0.5 in row 1"),
-    "ragged": ("a,x,1,1,0\nb,y\n", "f.csv is not readable as csv: .*Expected 5 columns, got 2"),
+    "ragged": ("a,x,1,1,0\nb,y\n", "line 3 of f.csv has 2 columns, expected 5 in each row"),
     "nothing": ("", "f.csv has no rows, expected interactions"),
 }
 
@@ -413,7 +412,7 @@ def test_rows_of_faults_are_rows_of_the_file(tmp_path: Path) -> None:
         ("e.csv", b"", "e.csv is empty, expected interactions"),
         ("e.csv.gz", b"", r"e\.csv\.gz begins with '', expected columns between tabs, commas, .*, or Parquet"),
         ("p.csv", b"just a line\n", "p.csv begins with 'just a line', expected columns between"),
-        ("b.csv", b"\x89PNG\r\n\x1a\n\0\0\xff", "b.csv is not readable as text"),
+        ("b.csv", b"\x89PNG\r\n\x1a\n\0\0\xff", "b.csv is PNG, expected text"),
         ("c.csv", b"who,what\n1,2\n", r"has columns \['who', 'what'\], expected one for the user: .* for the item: .*"),
         ("C.csv", b"who,what\n1,2\n", r"C\.csv, read as csv \(columns between ','\), has columns"),
         ("d.csv", b"user_id,what\n1,2\n", "expected one for the item: item_id, .* or another that --item-column names"),
@@ -518,7 +517,7 @@ def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
 
 def test_what_unpacks_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpacking a small file to a huge one is stopped."""
-    monkeypatch.setattr(formats_module, "LARGEST", 1 << 20)
+    monkeypatch.setattr(unpacked, "LARGEST", 1 << 20)
     bomb = write(tmp_path, "bomb.csv.gz", b"user_id,item_id\n" + b"1,2\n" * (1 << 20))
     assert bomb.stat().st_size < 20_000
     with pytest.raises(BadInput, match=r"bomb\.csv\.gz unpacks to more than 1048576 bytes"):

@@ -30,19 +30,19 @@ def put(store: Store, folder: Path, name: str, seed: int = 0) -> str:
 
 def test_the_identity_of_the_shipped_weights_is_the_one_it_always_was(folder_store: Store) -> None:
     """Every cached vector lies under it: another spelling would embed all media anew."""
-    identity = "audioclip-demo@7f9b08bb453a-p1-float32"
+    identity = "audioclip-demo@7f9b08bb453a-p2-float32"
     assert identify(folder_store, "audioclip-demo") == dict.fromkeys(("image", "audio", "text"), identity)
 
 
 def test_name_weights_and_kind_of_numbers_are_in_the_identity(folder_store: Store, tmp_path: Path) -> None:
     """No cached vector of one can be taken for one of another."""
     first = put(folder_store, tmp_path, "own")
-    assert identify(folder_store, "own")["image"] == f"own@{first[:12]}-p1-float32"
-    assert identify(folder_store, f"own{HALF}")["image"] == f"own@{first[:12]}-p1-bfloat16"
+    assert identify(folder_store, "own")["image"] == f"own@{first[:12]}-p2-float32"
+    assert identify(folder_store, f"own{HALF}")["image"] == f"own@{first[:12]}-p2-bfloat16"
     put(folder_store, tmp_path, "other")
-    assert identify(folder_store, "other")["image"] == f"other@{first[:12]}-p1-float32"
+    assert identify(folder_store, "other")["image"] == f"other@{first[:12]}-p2-float32"
     second = put(folder_store, tmp_path, "own", seed=1)
-    assert identify(folder_store, "own")["image"] == f"own@{second[:12]}-p1-float32"
+    assert identify(folder_store, "own")["image"] == f"own@{second[:12]}-p2-float32"
     assert first != second
 
 
@@ -55,8 +55,8 @@ def test_weights_stored_before_there_were_several_architectures_are_still_found(
         for name in ("model.safetensors", "config.json"):
             out.file(name).write_bytes((tmp_path / name).read_bytes())
     point(folder_store, "weights/old", version)
-    assert identify(folder_store, "old")["text"] == f"old@{version[:12]}-p1-float32"
-    assert load_encoder(folder_store, "old")["text"].identity == f"old@{version[:12]}-p1-float32"
+    assert identify(folder_store, "old")["text"] == f"old@{version[:12]}-p2-float32"
+    assert load_encoder(folder_store, "old")["text"].identity == f"old@{version[:12]}-p2-float32"
 
 
 def test_weights_of_an_unknown_architecture_are_refused(folder_store: Store, tmp_path: Path) -> None:

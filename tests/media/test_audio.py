@@ -12,13 +12,11 @@ import av
 import numpy as np
 import pytest
 import soundfile
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.media import LARGEST, BadMedia, audio
+from tasks.media import LARGEST, BadMedia, audio, parts
 from tasks.media.audio import LOUDEST, MOST_CHANNELS, decode_audio
-from tasks.media.resample import LARGEST_KERNEL, ratio, resample
 from tests.encoders.media import (
     WEB_PAGE,
     ffmpeg_sound,
@@ -37,12 +35,18 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "wav 32 bit": lambda: sound(tone(), subtype="PCM_32"),
     "wav float": lambda: sound(tone(), subtype="FLOAT"),
     "wav double": lambda: sound(tone(), subtype="DOUBLE"),
+    "wav A-law": lambda: sound(tone(), subtype="ALAW"),
+    "wav GSM": lambda: sound(tone(), subtype="GSM610"),
     "wav u-law": lambda: sound(tone(), subtype="ULAW"),
     "wav ADPCM": lambda: sound(tone(), subtype="IMA_ADPCM"),
     "wav extensible": lambda: sound(tone(), form="WAVEX"),
     "wav of a stream": lambda: wav_of_unknown_length(sound(tone())),
     "RF64": lambda: sound(tone(), form="RF64"),
+    "RIFX": lambda: big_endian(tone()),
     "flac": lambda: sound(tone(), form="FLAC"),
+    "flac 24 bit": lambda: sound(tone(), form="FLAC", subtype="PCM_24"),
+    "flac 8 bit": lambda: sound(tone(), form="FLAC", subtype="PCM_S8"),
+    "flac of two channels": lambda: sound(np.stack([tone(), tone()], axis=1), form="FLAC"),
     "flac of a stream": lambda: flac_of_unknown_length(sound(tone(), form="FLAC")),
     "vorbis": lambda: sound(tone(), form="OGG", subtype="VORBIS"),
     "opus": lambda: sound(tone(rate=48_000), 48_000, form="OGG", subtype="OPUS"),
@@ -55,6 +59,13 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "bare AAC": lambda: ffmpeg_sound(tone(), "adts"),
 }
 NOISE = np.random.default_rng(0).normal(size=3 * RATE) * 0.1
+
+
+def big_endian(samples: np.ndarray) -> bytes:
+    """A WAV file of programs on other machines."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format="WAV", subtype="PCM_24", endian="BIG")
+    return buffer.getvalue()
 
 
 def pitch(samples: np.ndarray, rate: int = RATE) -> float:
@@ -71,7 +82,7 @@ def test_every_format_gives_its_tone(name: str) -> None:
     assert abs(len(samples) - RATE) < 0.07 * RATE  # lossy formats and ADPCM pad their last block
     assert pitch(samples) == 440
     middle = samples[RATE // 4 : -RATE // 4]  # codecs blur the abrupt end
-    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.03)
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.04)
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "m4a"])
@@ -89,36 +100,6 @@ def test_six_channels_are_averaged() -> None:
     channels = np.zeros((RATE, 6))
     channels[:, 5] = tone()
     assert np.abs(decode_audio(sound(channels))).max() == pytest.approx(0.5 / 6, abs=1e-3)
-
-
-@pytest.mark.parametrize("rate", [8_000, 11_025, 22_254, 44_056, 44_099, 48_000, 96_000, 192_000])
-def test_other_rates_are_resampled(rate: int) -> None:
-    """The tone keeps its pitch and its length, also for rates without a common divisor."""
-    samples = decode_audio(sound(tone(rate=rate), rate))
-    assert abs(len(samples) - RATE) <= 0.0002 * RATE + 1
-    exact = tone()[: len(samples)]
-    assert abs(pitch(samples) - 440) <= 2
-    if ratio(rate, RATE).numerator * rate == ratio(rate, RATE).denominator * RATE:  # not rounded
-        np.testing.assert_allclose(samples[500:-500], exact[500 : len(samples) - 500], atol=2e-3)
-
-
-def test_another_rate_can_be_asked_for() -> None:
-    """The target can be 16 kHz, for example."""
-    assert len(decode_audio(WHOLE["wav 16 bit"](), 16_000)) == 16_000
-
-
-@given(st.integers(*audio.RATES), st.sampled_from([16_000, 44_100, 48_000]))
-def test_no_rate_makes_a_large_table_of_filters(rate: int, target: int) -> None:
-    """For any rate in a file the filter table stays small, and the rate is accurate to 0.02 %."""
-    fraction = ratio(rate, target)
-    assert fraction.numerator * fraction.denominator <= LARGEST_KERNEL
-    assert float(fraction) * rate / target == pytest.approx(1.0, abs=2e-4)
-
-
-def test_the_resampler_takes_away_what_the_new_rate_cannot_hold() -> None:
-    """A tone above half the new rate is not aliased."""
-    high = torch.from_numpy(tone(rate=48_000, pitch=15_000).astype(np.float32))
-    assert resample(high, 48_000, 16_000)[1_000:-1_000].abs().max() < 1e-3
 
 
 CUT: dict[str, Callable[[], bytes]] = {
@@ -148,11 +129,11 @@ def test_a_truncated_file_is_refused(name: str, share: float) -> None:
 def test_a_file_cut_between_two_packets_is_refused() -> None:
     """A cut at a page boundary is detected by the missing last page or by the declared length."""
     ogg, m4a = CUT["vorbis"](), CUT["m4a for the web"]()
-    with pytest.raises(BadMedia, match=r"^truncated: its last page is missing$"):
+    with pytest.raises(BadMedia, match=r"^truncated, or its writer never ended it: its last page has no end flag$"):
         decode_audio(ogg[: ogg.rindex(b"OggS")])
     with av.open(io.BytesIO(m4a)) as container:
         places = [packet.pos for packet in container.demux() if packet.pos]
-    with pytest.raises(BadMedia, match=r"^truncated: 1\.5 of 3\.0 seconds$"):
+    with pytest.raises(BadMedia, match=r"^truncated: \d+ of \d+ bytes of its box mdat$"):
         decode_audio(m4a[: places[len(places) // 2]])
 
 
@@ -193,7 +174,7 @@ def test_what_is_no_sound_is_refused(data: bytes, reason: str) -> None:
 
 def test_a_small_file_may_not_become_a_large_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence compresses well, so the limit is on samples and is checked while decoding."""
-    monkeypatch.setattr(audio, "MOST_SAMPLES", 100_000)
+    monkeypatch.setattr(parts, "MOST_SAMPLES", 100_000)
     for data in (sound(np.zeros(100_001), form="FLAC"), ffmpeg_sound(np.zeros(110_000), "mp4")):
         with pytest.raises(BadMedia, match=r"^more than 100000 samples of sound"):
             decode_audio(data)
@@ -264,11 +245,13 @@ def test_eight_channels_are_averaged_like_two() -> None:
     assert np.abs(eight).mean() == pytest.approx(np.abs(two).mean(), rel=0.2)
 
 
-def test_more_channels_than_there_is_memory_of_are_refused() -> None:
-    """Two damaged bytes declare 35 channels instead of one: the number is checked before decoding."""
-    content = bytearray(short("aac"))
-    content[3], content[35] = 243, 99
-    assert outcome(bytes(content)) == f"35 channels, more than {MOST_CHANNELS}"
+@pytest.mark.parametrize("form", ["wav", "mp4", "adts"])
+def test_more_channels_than_there_is_memory_for_are_refused(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few damaged bytes may declare dozens: the number is checked before samples are kept."""
+    channels = np.stack([tone(), tone()], axis=1)
+    data = sound(channels) if form == "wav" else ffmpeg_sound(channels, form)
+    monkeypatch.setattr(audio, "MOST_CHANNELS", 1)
+    assert outcome(data) == "2 channels, more than 1"
 
 
 @settings(max_examples=200, deadline=None)

@@ -141,6 +141,34 @@ def test_media_with_hardly_anything_in_them_are_told(odd: int, told: set[tuple[s
     assert f"{odd / ITEMS:.1%} silent" in {check.observed for check in report.results}
 
 
+@pytest.mark.parametrize(("narrow", "told"), [(0.03, set()), (0.3, {("mixed_bandwidth", "warning")}), (1.0, set())])
+def test_a_catalogue_of_mixed_bandwidths_is_told(narrow: float, told: set[tuple[str, str]]) -> None:
+    """Where more than one in twenty ends elsewhere than most; a catalogue of one bandwidth has nothing odd."""
+    feature = Feature.sound()
+    some = feature.ids[: round(narrow * ITEMS)].tolist()
+    profile = profile_feature(
+        "audio", "enc@1", feature.array, feature.ids, feature.ids, dict.fromkeys(some, "limited to 11 kHz")
+    )
+    report = changes(profile, None)
+    assert unmet(report) == told
+    observed = {check.expectation: check.observed for check in report.results}
+    assert observed["drift_mixed_bandwidth"] == f"{1 - narrow:.1%} with all, {narrow:.1%} limited to 11 kHz"
+    assert observed["drift_odd_media"] == "none"
+
+
+def test_each_remark_on_a_medium_counts() -> None:
+    """A sound can be opposite in phase and narrow."""
+    feature = Feature.sound()
+    remarks = {feature.ids[0]: "silent, opposite in phase, limited to 4 kHz"}
+    profile = profile_feature("audio", "enc@1", feature.array, feature.ids, feature.ids, remarks)
+    share = 1 / ITEMS
+    assert {what: profile.measures[what] for what in profile.measures if what.startswith("odd_")} == {
+        "odd_silent": share,
+        "odd_opposite in phase": share,
+        "odd_limited to 4 kHz": share,
+    }
+
+
 def profile_of(log: Interactions, known: Mapping[str, np.ndarray] | None = None) -> Profile:
     """Its profile, where all of its items are the catalogue."""
     return profile_log(log, log.item_ids, known or {}, NOW)

@@ -124,6 +124,22 @@ def test_media_with_hardly_anything_in_them_are_told_every_night(
     assert extracted(shop, "two", "text").manifest.counts["extracted"] == 0
 
 
+def test_the_bandwidth_of_a_sound_is_kept_and_is_nothing_odd(
+    shop: Store, caplog: pytest.LogCaptureFixture, tiny: dict[str, TinyEncoder]
+) -> None:
+    """A catalogue of MP3 would else be a warning for each file; the check finds it beside the vectors."""
+    shop.put(key_of("audio", "1"), sound(0.1 * np.random.default_rng(1).normal(size=5_500), 5_500))
+    for run in ("one", "two"):
+        caplog.clear()
+        night(run, ("audio",))
+        artefact = extracted(shop, run, "audio")
+        assert artefact.text_frame("remarks.csv")[["item_id", "remark"]].to_numpy().tolist() == [
+            ["1", "limited to 2.8 kHz"]
+        ]
+        assert artefact.manifest.counts["odd"] == 0
+        assert not [line for line in warnings_of(caplog) if "limited" in line]
+
+
 def test_after_three_items_arrived_only_those_are_encoded(
     any_store: Store, history: History, tiny: dict[str, TinyEncoder]
 ) -> None:
@@ -144,17 +160,17 @@ def test_after_three_items_arrived_only_those_are_encoded(
 
 BROKEN = {
     ("image", "1"): (b"", "empty file"),
-    ("image", "2"): (WEB_PAGE, "not a picture of a known format"),
-    ("image", "3"): (saved(picture())[:1_000], "damaged picture"),
-    ("image", "4"): (png_claiming(60_000, 60_000), "more than 50000000 pixels"),
+    ("image", "2"): (WEB_PAGE, "HTML page, not a picture of JPEG, PNG"),
+    ("image", "3"): (saved(picture())[:1_000], "damaged PNG (it ends within chunk IDAT)"),
+    ("image", "4"): (png_claiming(60_000, 60_000), "60000 x 60000 pixels, more than 50000000"),
     ("audio", "5"): (b"", "empty file"),
     ("audio", "6"): (WEB_PAGE, "not sound of a known format"),
     ("audio", "7"): (medium("audio", "7")[:-1_000], "truncated"),
     ("audio", "8"): (sound(np.array([0.0, np.nan]), 8_000, subtype="FLOAT"), "samples that are not numbers"),
     ("text", "9"): (b" \n", "empty text"),
     ("text", "10"): ("caf\u00e9".encode("latin-1"), "not UTF-8 text"),
-    ("text", "11"): (medium("image", "11"), "not UTF-8 text"),
-    ("image", "12"): (medium("audio", "12"), "not a picture of a known format"),
+    ("text", "11"): (medium("image", "11"), "PNG, not a text"),
+    ("image", "12"): (medium("audio", "12"), "WAV, not a picture of JPEG, PNG"),
     ("audio", "12"): (medium("text", "12"), "not sound of a known format"),
 }
 

@@ -46,6 +46,15 @@ def test_a_matrix_is_kept_as_float32_with_its_ids_as_written(folder_store: Store
     assert table["item_id"].tolist() == IDS
 
 
+def test_ids_are_composed(folder_store: Store, load: Load) -> None:
+    """Accents as two characters are one id with those as one; both at once are refused."""
+    apart, composed = "Jose\u0301", "Jos\u00e9"
+    artefact = read_artefact(folder_store, str(load(MATRIX, ["a", apart, "b"])["matrix"]))
+    assert artefact.frame("items.csv", dtype=str)["item_id"].tolist() == ["a", composed, "b"]
+    with pytest.raises(BadInput, match=r"items\.txt has 'Jose\\u0301' and 'Jos\\xe9' for 'José', expected"):
+        load(MATRIX, [apart, "a", composed])
+
+
 def test_the_version_is_the_content(folder_store: Store, load: Load, caplog: pytest.LogCaptureFixture) -> None:
     """The same again changes nothing and says so; other numbers, ids or order are another version."""
     first = load(MATRIX, IDS)

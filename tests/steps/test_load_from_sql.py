@@ -239,6 +239,17 @@ def test_many_rows_are_streamed(shop: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.services
+def test_ids_of_an_answer_are_composed(shop: str, folder_store: Store) -> None:
+    """As those of a file: accents as two characters are one id with those as one, also in what is added later."""
+    assert shop
+    load("SELECT 'Jose' || chr(769) AS user_id, 'a' AS item_id")
+    added = load("SELECT 'Jos' || chr(233) AS user_id, unnest(ARRAY['a', 'b']) AS item_id", append=True)
+    assert (added["users"], added["added"], added["repeated"]) == (1, 1, 1)
+    artefact = read_artefact(folder_store, str(current(folder_store, "interactions/films")))
+    assert Interactions.load(artefact.path(logs.FILE)).user_ids.tolist() == ["Jos\u00e9"]
+
+
+@pytest.mark.services
 def test_what_is_new_in_the_database_is_added(shop: str, folder_store: Store) -> None:
     """Every night, say, what came since yesterday; rows of the day before are no second rows."""
     load(QUERY, implicit=True)

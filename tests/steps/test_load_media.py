@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import BadInput, NotFound
+from tasks.runs.inventory import item_of, list_media
 from tasks.steps import load_media as module
 from tasks.steps.load_media import load_media
 from tasks.store import Store
@@ -126,7 +127,7 @@ def test_a_folder_that_is_a_link_out_of_the_folder_is_refused(
         ("video/1.mp4", r"has the folders \['video'\], expected only image/, audio/, text/ in it"),
         (
             "image/3.exe",
-            r"3\.exe found \(1 in all\), expected only image files with one of the suffixes bmp, gif, .* there",
+            r"3\.exe found \(1 in all\), expected only image files with one of the suffixes avif, bmp, .* there",
         ),
         ("image/3", r"image/3 found \(1 in all\), expected only image files"),
         ("image/more/3.jpg", r"image/more found \(1 in all\), expected only image files"),
@@ -181,11 +182,56 @@ def test_a_second_file_of_an_item_in_the_store_is_refused(folder_store: Store, f
     assert media(folder_store) == FILES
 
 
+def test_names_are_composed_and_accents_apart_are_no_other_item(
+    folder_store: Store, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As macOS writes names; what is in the store under such a name is replaced there, and both at once are refused."""
+    apart, composed = "Jose\u0301.txt", "Jos\u00e9.txt"
+    put(folder / "text" / apart, b"plot")
+    with caplog.at_level("INFO"):
+        load_media(folder=folder, dataset="films")
+    assert "1 names of text are not composed (NFC), such as 'Jose\\u0301.txt'; their items are" in caplog.text
+    assert media(folder_store) == {**FILES, f"text/{composed}": b"plot"}
+    assert load_media(folder=folder, dataset="films")["text_sent"] == 0
+    folder_store.delete(f"media/films/text/{composed}")
+    folder_store.put(f"media/films/text/{apart}", b"an earlier version sent it")
+    (folder / "text" / apart).rename(folder / "text" / composed)
+    load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {**FILES, f"text/{apart}": b"plot"}
+    put(folder / "text" / apart, b"plot")
+    with pytest.raises(BadInput, match=r"text files 'Jose\\u0301\.txt' and 'Jos\\xe9\.txt' found for one item"):
+        load_media(folder=folder, dataset="films")
+
+
+@pytest.mark.parametrize("name", ["z\\z.txt", "z\\..\\z.txt", "\u0344" * 65 + ".txt"], ids=["backslash", "up", "long"])
+def test_a_name_that_no_store_can_hold_is_refused_before_anything_is_sent(
+    folder_store: Store, folder: Path, name: str
+) -> None:
+    """One with a backslash, and one that has more bytes when it is composed; the others are not sent either."""
+    put(folder / "text" / name, b"x")
+    with pytest.raises(
+        BadInput, match=r"the file name '.*' cannot be used: store key '.*(backslashes|and 255 between)"
+    ):
+        load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {}
+
+
+def test_names_may_differ_in_case_and_end_with_dots(folder_store: Store, folder: Path) -> None:
+    """These are ids as any other."""
+    more = {"text/A.txt": b"x", "text/a.txt": b"y", "text/b..txt": b"z", "text/c....txt": b"w"}
+    for name, content in more.items():
+        put(folder / name, content)
+    load_media(folder=folder, dataset="films")
+    assert media(folder_store) == {**FILES, **more}
+    items = [item_of(info.key) for info in list_media(folder_store, "films")["text"]]
+    assert items == ["1", "A", "a", "b.", "c..."]
+
+
 def test_a_file_too_large_to_decode_is_refused(
     folder_store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before it is sent."""
-    monkeypatch.setattr(module, "LARGEST_FILE", 3)
+    """Before it is sent; texts may be less large than sounds."""
+    monkeypatch.setitem(module.LARGEST, "text", 3)
     with pytest.raises(BadInput, match=r"1\.txt has 4 bytes, expected at most 3"):
         load_media(folder=folder, dataset="films")
     assert media(folder_store) == {}

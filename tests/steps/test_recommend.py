@@ -71,6 +71,23 @@ def test_each_user_is_answered(ask: Ask, served: ReleaseServer) -> None:
         assert [Ranked(**row) for row in answer["items"]] == expected
 
 
+def test_ids_may_be_asked_for_with_accents_apart(folder_store: FolderStore, data: Dataset) -> None:
+    """Also of a release of an earlier version, which has them as they were in its log; answers are composed."""
+    apart, composed = "Jose\u0301", "Jos\u00e9"
+    ids = np.array([apart, *data.user_ids[1:]])
+    items = np.array([apart, *data.item_ids[1:]])
+    named = replace(data, user_ids=ids, item_ids=items)
+    model = build_model("ease", {}, named)
+    model.fit(TrainingOptions())
+    server = ReleaseServer(released(folder_store, model, named))
+    assert server.recommend(apart, 3) == server.recommend(composed, 3)
+    assert server.similar(apart, 3) == server.similar(composed, 3)
+    assert server.knows(apart)
+    shown = [ranked.item for ranked in server.similar("tt2", 10)]
+    assert composed in shown
+    assert apart not in shown
+
+
 def test_a_person_gets_a_table(served: ReleaseServer, capsys: pytest.CaptureFixture[str]) -> None:
     """Which release answers, then ranks, scores and items; no log and no JSON."""
     assert main(["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt2", "--k", "2"]) == 0

@@ -513,3 +513,22 @@ def test_features_left_empty_are_not_given(shop: Store) -> None:
     """The DAG has one command line for both forms: the form of the preset stands."""
     look("one", features="")
     assert list(read_artefact(shop, "runs/one/scan").json("plan.json")["encoders"]) == ["image", "audio", "text"]
+
+
+def test_accents_apart_in_the_store_meet_a_log_that_composes_them(
+    folder_store: Store, history: History, tiny: dict[str, TinyEncoder], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Objects that any client put there, and a matrix of an earlier version: no item is lost, and it is said."""
+    assert history
+    assert tiny
+    apart, composed = "cafe\u0301", "caf\u00e9"
+    drop(folder_store, [*ITEMS, apart], ["text", "audio"])
+    load_matrix(folder_store, "image", [*ITEMS, apart])
+    load_log(folder_store, [*ITEMS, composed])
+    with caplog.at_level("INFO"):
+        counts = look("r1")
+    assert (counts["names"], counts["with_all"]) == (7, 7)
+    assert "1 names of text are not composed (NFC), such as 'media/" in caplog.text
+    drop(folder_store, [composed], ["text"])
+    with pytest.raises(BadInput, match=r"text files 'cafe\\u0301\.txt' and 'caf\\xe9\.txt' found for one item"):
+        look("r2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-PREPROCESSING = "p1"
+PREPROCESSING = "p2"
 RATE = 44_100
 WINDOW, STRIDE = 2 * RATE, RATE  # samples
 INT16 = 32_768.0  # the model was trained on samples at this scale
