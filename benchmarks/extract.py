@@ -26,10 +26,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from tasks.encoders.audioclip import MODALITIES
 from tasks.encoders.audioclip.encoders import AudioCLIPEncoder, encoders_of
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.audioclip.preprocess import normalise
 from tasks.encoders.audioclip.weights import load_model
+from tasks.encoders.base import Variant
 
 Pieces = Callable[[bytes], np.ndarray]  # of one medium: a vector per piece (n, D)
 
@@ -89,7 +91,9 @@ def naive(model: AudioCLIP, encoders: Mapping[str, AudioCLIPEncoder]) -> dict[st
 
 def compare(modality: str, files: list[bytes], model: AudioCLIP, rounds: int) -> dict[str, tuple[float, float]]:
     """Kind -> CPU seconds per item of the fastest round, and the lowest cosine of a piece."""
-    kinds = {"float32": encoders_of(model, "own")[modality], "bfloat16": encoders_of(model, "own", half=True)[modality]}
+    variants = {"float32": Variant(), "bfloat16": Variant(half=True)}
+    own = dict.fromkeys(MODALITIES, "own")
+    kinds = {name: encoders_of(model, own, variant)[modality] for name, variant in variants.items()}
     loop = naive(model, {modality: kinds["float32"]})[modality]
     expected = np.concatenate([loop(data) for data in files])
     ways: dict[str, Callable[[], object]] = {"naive": lambda: [loop(data) for data in files]}

@@ -6,20 +6,22 @@ Reading the names imports no architecture and no torch.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
-    from tasks.encoders.base import EncoderModule, ModalityEncoder
+    from tasks.encoders.base import EncoderModule, ModalityEncoder, Variant
     from tasks.store import Store
 
 ENCODERS: dict[str, str] = {
     "audioclip": "tasks.encoders.audioclip",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
-HALF = ".bfloat16"
+VARIANT = re.compile(r"(?P<weights>.*?)(?:\.(?P<hertz>\d+)hz)?(?P<half>\.bfloat16)?")
+BANDWIDTHS = range(1_000, 20_001)  # Hz
 
 
 def encoder_module(architecture: str) -> EncoderModule:
@@ -29,16 +31,38 @@ def encoder_module(architecture: str) -> EncoderModule:
     return cast("EncoderModule", importlib.import_module(ENCODERS[architecture]))
 
 
+def split_name(name: str) -> tuple[str, Variant]:
+    """The name of the weights, and how they are used: `NAME`, `NAME.7200hz`, `NAME.bfloat16`, `NAME.7200hz.bfloat16`.
+
+    BadInput for a bandwidth that none hears, or that no sound goes beyond.
+    """
+    from tasks.encoders.base import Variant  # noqa: PLC0415  it needs numpy, and who reads names does not
+
+    parts = VARIANT.fullmatch(name)
+    if parts is None or parts["hertz"] is None:
+        weights = name if parts is None else parts["weights"]
+        return weights, Variant(half=parts is not None and parts["half"] is not None)
+    hertz = int(parts["hertz"])
+    if hertz not in BANDWIDTHS:
+        raise BadInput(
+            f"encoder {name!r} with a bandwidth of {hertz} Hz found, expected {BANDWIDTHS[0]} to {BANDWIDTHS[-1]}: "
+            "below .45 of the lowest rate of the sounds"
+        )
+    return parts["weights"], Variant(half=parts["half"] is not None, bandwidth=hertz)
+
+
 def load_encoder(store: Store, name: str, *, device: str = "cpu") -> Mapping[str, ModalityEncoder]:
     """Modality -> encoder with the weights `name`: `audioclip-demo`, or what `weights` or `train-encoder` stored.
 
-    With `.bfloat16` behind the name it computes in that: some three times faster on processors that have it, and other
-    vectors, hence another identity. On a GPU (`device` "cuda") vectors are the same up to the order of sums. NotFound
-    naming the known ones where there are no such weights, BadInput where there is no such device.
+    With `.bfloat16` behind the name it computes in that: faster on processors that have it. With `.7200hz` nothing
+    above is heard of sounds, so that those of 16 kHz and more can be compared. Both give other vectors, hence another
+    identity. On a GPU (`device` "cuda") vectors are the same up to the order of sums. NotFound naming the known ones
+    where there are no such weights, BadInput where there is no such device.
     """
-    from tasks.encoders.identity import find_weights, identity_of  # noqa: PLC0415  they look up names of this module
+    from tasks.encoders.identity import find_weights, identities_of  # noqa: PLC0415  they look up names of this module
 
-    half = name.endswith(HALF)
-    weights = find_weights(store, name.removesuffix(HALF))
+    plain, variant = split_name(name)
+    weights = find_weights(store, plain)
     with weights.folder() as folder:
-        return encoder_module(weights.architecture).load(folder, identity_of(weights, half=half), device, half=half)
+        identities = identities_of(weights, variant)
+        return encoder_module(weights.architecture).load(folder, identities, device, variant)

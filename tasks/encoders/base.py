@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 MODEL, CONFIG = "model.safetensors", "config.json"  # the files of stored weights
 
 
+@dataclass(frozen=True)
+class Variant:
+    """How weights are used, as it stands behind the name of an encoder.
+
+    half: `.bfloat16`, which is what it computes in. bandwidth: `.7200hz`, the highest frequency that is left of sounds.
+    """
+
+    half: bool = False
+    bandwidth: int | None = None
+
+
 class ModalityEncoder(Protocol):
     """Encodes media of one modality as embeddings.
 
@@ -81,8 +92,10 @@ class EncoderModule(Protocol):
     CHECKPOINTS: Mapping[str, Checkpoint]  # released weights by name
     SHIPPED: Mapping[str, Path]  # folders of weights that come with the package, by name
 
-    def load(self, folder: Path, identity: str, device: str, *, half: bool) -> Mapping[str, ModalityEncoder]:
-        """Modality -> encoder with the weights in `folder`; `half` computes in bfloat16."""
+    def load(
+        self, folder: Path, identities: Mapping[str, str], device: str, variant: Variant
+    ) -> Mapping[str, ModalityEncoder]:
+        """Modality -> encoder with the weights in `folder`, each with its identity."""
         ...
 
     def convert(self, path: Path, name: str, folder: Path) -> None:

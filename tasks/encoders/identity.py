@@ -1,7 +1,7 @@
 """Finds stored weights by name and computes the identity of their vectors, without torch and without loading them.
 
-An identity is `<name>@<first 12 of the weights' sha256>-<preprocessing version>-<dtype>`. It is part of the
-keys of the embedding cache, so a change of any of these invalidates cached vectors.
+An identity is `<name>@<first 12 of the weights' sha256>-<preprocessing version>[-<bandwidth>hz]-<dtype>`. It is part
+of the keys of the embedding cache, so a change of any of these invalidates cached vectors.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.encoders import ENCODERS, HALF, encoder_module
-from tasks.encoders.base import MODEL
+from tasks.encoders import ENCODERS, encoder_module, split_name
+from tasks.encoders.base import MODEL, Variant
 from tasks.errors import NotFound
 from tasks.store import Artefact, Store, read_artefact, sha256_of
 from tasks.store.layout import NAME, WEIGHTS, weights_folder
@@ -66,14 +66,19 @@ def find_weights(store: Store, name: str) -> Weights:
     return Weights(name, architecture, artefact.manifest.files[MODEL].sha256, artefact)
 
 
-def identity_of(weights: Weights, *, half: bool) -> str:
-    """The identity of the vectors that these weights give."""
-    preprocessing = encoder_module(weights.architecture).PREPROCESSING
-    return f"{weights.name}@{weights.sha256[:12]}-{preprocessing}-{'bfloat16' if half else 'float32'}"
+def identities_of(weights: Weights, variant: Variant) -> dict[str, str]:
+    """Modality -> identity of the vectors that these weights give."""
+    module = encoder_module(weights.architecture)
+    dtype = "bfloat16" if variant.half else "float32"
+
+    def identity(modality: str) -> str:
+        band = f"-{variant.bandwidth}hz" if modality == "audio" and variant.bandwidth else ""
+        return f"{weights.name}@{weights.sha256[:12]}-{module.PREPROCESSING}{band}-{dtype}"
+
+    return {modality: identity(modality) for modality in module.MODALITIES}
 
 
 def identify(store: Store, name: str) -> dict[str, str]:
     """Modality -> identity of its encoder, for every modality that `load_encoder` of `name` gives one for."""
-    weights = find_weights(store, name.removesuffix(HALF))
-    identity = identity_of(weights, half=name.endswith(HALF))
-    return dict.fromkeys(encoder_module(weights.architecture).MODALITIES, identity)
+    plain, variant = split_name(name)
+    return identities_of(find_weights(store, plain), variant)

@@ -144,12 +144,12 @@ def test_the_identity_names_model_weights_preprocessing_and_numbers(
 def test_bfloat16_gives_nearly_the_same_vectors(
     encoder: ModalityEncoder, store_url: str, name: str, modality: str, make: Callable[..., bytes]
 ) -> None:
-    """Cosine with those of float32 at least 0.99."""
+    """Cosine with those of float32 at least 0.9995."""
     half = load_encoder(open_store(store_url), f"{name}.bfloat16")[modality]
     media = [encoder.decode(make(seed)) for seed in range(3)]
     x, y = encoder.encode(media), half.encode(media)
     cosines = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
-    assert cosines.min() > 0.99
+    assert cosines.min() >= 0.9995
 
 
 @pytest.mark.slow

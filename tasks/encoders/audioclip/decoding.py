@@ -24,13 +24,14 @@ class Decoder:
 
     modality: str
     config: AudioCLIPConfig
+    bandwidth: float | None = None  # Hz, of sounds
 
     def __call__(self, data: bytes) -> np.ndarray:
         """See the class."""
         if self.modality == "image":
             return crop(decode_image(data), self.config.image_resolution)[None]
         if self.modality == "audio":
-            return decode_audio(data, RATE)
+            return decode_audio(data, RATE, self.bandwidth)
         pieces = contexts(decode_text(data), self.config.context_length)
         if not len(pieces):
             raise BadMedia("no word in the text")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,10 @@ from tasks.encoders.audioclip.decoding import Decoder
 from tasks.encoders.audioclip.fast import FastAudioCLIP, convolution
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.audioclip.preprocess import normalise, windows
+from tasks.encoders.base import Variant
 from tasks.training.device import require_device
+
+PLAIN = Variant()
 
 BATCH = {"cpu": convolution.BATCH, "cuda": 128}  # pieces per batch
 
@@ -60,10 +63,10 @@ class AudioCLIPEncoder:
 
 
 def encoders_of(
-    model: AudioCLIP, identity: str, *, half: bool = False, device: str = "cpu"
+    model: AudioCLIP, identities: Mapping[str, str], variant: Variant = PLAIN, *, device: str = "cpu"
 ) -> dict[str, AudioCLIPEncoder]:
-    """Modality -> encoder. `half` computes in bfloat16; `identity` says so."""
-    fast = FastAudioCLIP(model, half=half, device=require_device(device))
+    """Modality -> encoder, with the identity of each."""
+    fast = FastAudioCLIP(model, half=variant.half, device=require_device(device))
     config = model.config
 
     def pixels(pieces: Tensor) -> Tensor:
@@ -72,9 +75,9 @@ def encoders_of(
     towers: dict[str, Callable[[Tensor], Tensor]] = {"image": pixels, "audio": fast.audio, "text": fast.text}
     return {
         modality: AudioCLIPEncoder(
-            identity,
+            identities[modality],
             config.embed_dim,
-            decode=Decoder(modality, config),
+            decode=Decoder(modality, config, variant.bandwidth),
             tower=tower,
             batch=BATCH[fast.device.type],
             length=np.count_nonzero if modality == "text" else len,  # of a context that is padded with zeros
