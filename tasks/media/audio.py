@@ -81,8 +81,8 @@ def _decode(parts: list[Part]) -> _Heard:
                 mono.append(block.mean(axis=1))
                 power += float(np.vdot(mono[-1], mono[-1]))
                 channels += float(np.vdot(block, block)) / block.shape[1]
-        least = part.samples * (rate / part.rate if part.rate else 0)  # AAC may have twice the rate of its frames
-        if length - before < least - PADDING:
+        least = part.samples * (rate or part.rate) / (part.rate or 1)  # AAC may have twice the rate of its frames
+        if length - before < max(least - PADDING, min(least, 1)):
             raise BadMedia(f"truncated: {length - before} of {least:.0f} samples")
     samples = np.concatenate(mono) if mono else np.zeros(0, np.float32)
     return _Heard(samples, rate, power / max(length, 1), channels / max(length, 1))

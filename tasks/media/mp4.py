@@ -25,6 +25,8 @@ def split_mp4(data: bytes) -> list[Part]:
     for name, place, size in _boxes(data):
         if place + size > len(data):
             raise BadMedia(f"truncated: {len(data) - place} of {size} bytes of its box {name}")
+        if name == "sidx" and (missing := _end_of_segments(data, place, size) - len(data)) > 0:
+            raise BadMedia(f"truncated: {missing} bytes of its segments are missing")
         if name == "moov" and indexed:
             raise BadMedia("several MP4 files in one, expected one")
         indexed = indexed or name == "moov"
@@ -48,3 +50,20 @@ def _boxes(data: bytes) -> Iterator[tuple[str, int, int]]:
         yield name.decode("ascii"), place, size
         place += size
     raise BadMedia(f"damaged sound (more than {MOST_BOXES} boxes)")
+
+
+def _end_of_segments(data: bytes, place: int, size: int) -> int:
+    """Return where the segments end that an index (sidx) counts from its own end on; 0 if it is not whole.
+
+    Behind name, version (8 bits), flags, id and time scale come time and offset, of 32 or 64 bits, and the number of
+    segments (16 bits); the lower 31 bits of the first of three words of each are its size.
+    """
+    width = 8 if data[place + 8 : place + 9] == b"\1" else 4
+    offset = place + 20 + width
+    first = int.from_bytes(data[offset : offset + width], "big")
+    start = offset + width + 4
+    count = int.from_bytes(data[start - 2 : start], "big")
+    if start + 12 * count > place + size:
+        return 0
+    sizes = (int.from_bytes(data[start + 12 * n : start + 12 * n + 4], "big") & 0x7FFF_FFFF for n in range(count))
+    return place + size + first + sum(sizes)

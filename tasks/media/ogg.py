@@ -51,25 +51,33 @@ class Link:
 
 
 def split_ogg(data: bytes) -> list[Part]:
-    """Return each link of the chain as a part. Raises BadMedia if pages are missing, damaged or not the last."""
+    """Return each link of the chain as a part. Raises BadMedia if pages are missing, damaged or not the last.
+
+    A link begins with the first pages of all of its streams, of which one is sound; others, such as pictures, are left
+    out.
+    """
     links: list[Link] = []
     streams: dict[int, Link | None] = {}  # None: of something that is no sound
-    names: list[str] = []
+    others: list[str] = []
+    begins, sounds = False, 0  # whether a link begins, and of how many sounds it is
     for page in _pages(data):
-        if page.flags & FIRST:
-            if links and not links[-1].ended and _rate(data, page):
-                raise BadMedia("two sounds at once, or a part without an end flag")
-            streams[page.serial] = _begin(data, page, links, names)
-        link = streams.get(page.serial)
+        first = bool(page.flags & FIRST)
+        if first != begins:
+            if begins and not sounds:
+                break
+            begins, sounds = first, 0 if first else sounds
+        if first:
+            streams[page.serial] = _begin(data, page, links, others)
+            sounds += streams[page.serial] is not None
         if page.serial not in streams:
             raise BadMedia("damaged sound (an Ogg page of a stream that never began)")
-        if link is not None:
+        if (link := streams[page.serial]) is not None:
             _add(link, page)
-    if not links:
-        raise BadMedia(f"{' and '.join(names) or 'nothing'} in Ogg, expected Vorbis, Opus or FLAC")
+    if not sounds:
+        raise BadMedia(f"{' and '.join(others) or 'nothing'} in Ogg, expected Vorbis, Opus or FLAC")
     if not links[-1].ended:
         raise BadMedia(NO_END)
-    return [_part(data, link, whole=len(links) == 1 and len(streams) == 1) for link in links]
+    return [_part(data, link, whole=len(links) == 1 and not others) for link in links]
 
 
 def page_checksum(page: bytes) -> int:
@@ -127,12 +135,14 @@ def _rate(data: bytes, page: Page) -> int:
     return 0
 
 
-def _begin(data: bytes, page: Page, links: list[Link], names: list[str]) -> Link | None:
+def _begin(data: bytes, page: Page, links: list[Link], others: list[str]) -> Link | None:
     rate = _rate(data, page)
     if not rate:
         head = data[page.body : page.end]
-        names.append(next((name for start, name in OTHERS.items() if head.startswith(start)), "an unknown codec"))
+        others.append(next((name for start, name in OTHERS.items() if head.startswith(start)), "an unknown codec"))
         return None
+    if links and not links[-1].ended:
+        raise BadMedia("two sounds at once, or a part without an end flag")
     if links:
         check_rates(links[-1].rate, rate)
     links.append(Link(rate, page.number - 1))
@@ -148,7 +158,9 @@ def _add(link: Link, page: Page) -> None:
         raise BadMedia(f"damaged sound (an Ogg page after the last, {page.number})")
     link.number, link.ended = page.number, bool(page.flags & LAST)
     link.pages.append(page)
-    if 0 < page.granule < NOWHERE:
+    if 0 < page.granule < NOWHERE and not page.flags & FIRST:  # that of a first page means nothing
+        if page.granule < link.to_granule:
+            raise BadMedia(f"damaged sound (the position of Ogg page {page.number} is before that of the last)")
         link.from_granule = page.granule if link.from_granule < 0 else link.from_granule
         link.to_granule = page.granule
         check_amount(link.rate, max(page.granule - link.from_granule, 0))

@@ -10,9 +10,10 @@ import av
 import numpy as np
 
 from tasks.media.audio import decode_audio
+from tasks.media.ogg import page_checksum
 from tests.encoders.media import ffmpeg_sound, flac_of_unknown_length, id3, sound, wav_of_unknown_length
 from tests.media.mutations import Kind
-from tests.media.sounds import mp3, noise, with_serial
+from tests.media.sounds import mp3, noise, ogg_flac, with_serial
 
 RATE = 16_000  # at which all are decoded: the resampler is not what is tested
 VARIANTS = 4
@@ -56,6 +57,8 @@ MAKERS: dict[str, Callable[[float, int], bytes]] = {
     "flac-stream": lambda seconds, seed: flac_of_unknown_length(sound(noise(seconds, seed=seed), form="FLAC")),
     "vorbis": lambda seconds, seed: vorbis(noise(seconds), seed),
     "opus": lambda seconds, seed: opus(noise(seconds), seed),
+    "ogg-chained": lambda seconds, seed: vorbis(noise(seconds / 2), 8) + vorbis(noise(seconds / 2), seed),
+    "ogg-flac": ogg_flac,
     "m4a": lambda seconds, seed: m4a(noise(seconds), seed),
     "aac": lambda seconds, seed: ffmpeg_sound(noise(seconds, channels=1 + seed % 2), "adts"),
 }
@@ -90,4 +93,20 @@ def _kind(name: str) -> Kind:
     return Kind(lambda rng: whole(name, int(rng.integers(VARIANTS))), lambda data: decode_audio(data, RATE), judge)
 
 
+def sealed(data: bytes) -> bytes:
+    """The same Ogg file with the right checksum in each page, so that more than the first check is met."""
+    pages = bytearray(data)
+    place = 0
+    while (place := data.find(b"OggS", place)) >= 0 and place + 27 <= len(data):
+        body = place + 27 + data[place + 26]
+        end = body + sum(data[place + 27 : body])
+        pages[place + 22 : place + 26] = bytes(4)
+        pages[place + 22 : place + 26] = page_checksum(bytes(pages[place:end])).to_bytes(4, "little")
+        place += 27
+    return bytes(pages)
+
+
 SOUNDS = {name: _kind(name) for name in MAKERS}
+SOUNDS |= {
+    f"{name}-sealed": _kind(name)._replace(mend=sealed) for name in ("vorbis", "opus", "ogg-flac", "ogg-chained")
+}

@@ -44,11 +44,15 @@ ADDRESS = re.compile(r"0x[0-9a-f]{6,}|object at|<_io")
 
 
 class Kind(NamedTuple):
-    """Files of one kind. make: a whole file; decode: what is tested; judge: what is wrong with its result, or empty."""
+    """Files of one kind. make: a whole file; decode: what is tested; judge: what is wrong with its result, or empty.
+
+    mend: what an attacker would do after the damage, such as new checksums.
+    """
 
     make: Callable[[np.random.Generator], bytes]
     decode: Callable[[bytes], object]
     judge: Callable[[bytes, object], str] = lambda _data, _result: ""
+    mend: Callable[[bytes], bytes] = bytes
 
 
 def _flip(data: bytearray, rng: np.random.Generator, _other: bytes) -> None:
@@ -125,7 +129,7 @@ def damaged_file(kind: str, seed: int, number: int) -> tuple[bytes, str]:
         mutation = MUTATIONS[int(rng.integers(len(MUTATIONS)))]
         mutation(data, rng, make(rng))
         done.append(mutation.__name__[1:])
-    return bytes(data), "+".join(done)
+    return kinds()[kind].mend(bytes(data)), "+".join(done)
 
 
 def outcome(kind: Kind, data: bytes) -> tuple[str, str]:

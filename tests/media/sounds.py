@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import av
 import numpy as np
 
 from tasks.media.frames import find_first
@@ -120,3 +122,23 @@ def pcm(samples: np.ndarray) -> bytes:
 
 
 FORMAT = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
+
+
+def of_ffmpeg(seconds: float, codec: str, form: str, step: int = 1_152) -> bytes:
+    """Mono noise in another codec."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.layout = "mono"  # type: ignore[union-attr]
+        samples = np.int16(noise(seconds) * 32_767)
+        for start in range(0, len(samples), step):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + step], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start
+            container.mux(stream.encode(frame))  # type: ignore[union-attr]
+        container.mux(stream.encode(None))  # type: ignore[union-attr]
+    return buffer.getvalue()
+
+
+def ogg_flac(seconds: float, serial: int) -> bytes:
+    """A stream of FLAC in Ogg."""
+    return with_serial(of_ffmpeg(seconds, "flac", "ogg", 4_096), serial)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tasks.media import BadMedia
+from tasks.media import BadMedia, audio
 from tasks.media.audio import decode_audio
+from tasks.media.parts import Part
 from tests.encoders.media import ffmpeg_sound, flac_of_unknown_length, id3, sound, tone
 from tests.media.sounds import (
     FORMAT,
@@ -23,6 +24,8 @@ from tests.media.sounds import (
     mp3,
     mp3_frames,
     noise,
+    of_ffmpeg,
+    ogg_flac,
     ogg_pages,
     pcm,
     riff,
@@ -50,21 +53,6 @@ def vorbis(seconds: float, serial: int, rate: int = RATE) -> bytes:
 def opus(seconds: float, serial: int) -> bytes:
     """A stream of Opus."""
     return with_serial(sound(noise(seconds, 48_000), 48_000, form="OGG", subtype="OPUS"), serial)
-
-
-def ogg_flac(seconds: float, serial: int) -> bytes:
-    """A stream of FLAC in Ogg."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="ogg") as container:
-        stream = container.add_stream("flac", rate=RATE)
-        stream.layout = "mono"  # type: ignore[union-attr]
-        samples = np.int16(noise(seconds) * 32_767)
-        for start in range(0, len(samples), 4_096):
-            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 4_096], format="s16", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start
-            container.mux(stream.encode(frame))  # type: ignore[union-attr]
-        container.mux(stream.encode(None))  # type: ignore[union-attr]
-    return with_serial(buffer.getvalue(), serial)
 
 
 def of_vbr(seconds: float) -> bytes:
@@ -106,6 +94,10 @@ WHOLE: dict[str, tuple[float, Callable[[], bytes]]] = {
     "mp3 with a VBRI header of its first part": (4, lambda: with_vbri(mp3(4), 40)),
     "mp2": (2, lambda: of_ffmpeg(2, "mp2", "mp2")),
     "vorbis chained": (5, lambda: vorbis(2, 1) + vorbis(3, 2)),
+    "vorbis chained, with a position that means nothing": (
+        4,
+        lambda: with_position(vorbis(2, 1), 0, 255 << 32) + vorbis(2, 2),
+    ),
     "opus chained": (5, lambda: opus(2, 1) + opus(3, 2)),
     "flac in ogg": (2, lambda: ogg_flac(2, 1)),
     "flac in ogg chained": (5, lambda: ogg_flac(2, 1) + ogg_flac(3, 2)),
@@ -123,6 +115,7 @@ WHOLE: dict[str, tuple[float, Callable[[], bytes]]] = {
     "aac from stereo to mono": (4, lambda: ffmpeg_sound(noise(2, channels=2), "adts") + ffmpeg_sound(noise(2), "adts")),
     "aac behind a tag": (2, lambda: id3(1_000) + ffmpeg_sound(noise(2), "adts")),
     "m4a with zeros behind": (2, lambda: ffmpeg_sound(noise(2), "mp4") + bytes(900)),
+    "m4a of segments": (4, lambda: segments(4)),
     "wav joined": (2, lambda: WAV + WAV),
     "wav with two chunks of sound": (
         2,
@@ -173,21 +166,6 @@ def with_vbri(data: bytes, announced: int) -> bytes:
     frames = mp3_frames(data)[1:]
     head = b"VBRI" + struct.pack(">HHHIIHHHH", 1, 0, 50, sum(map(len, frames)), announced, 0, 1, 1, 1)
     return b"".join([(frames[0][:4] + bytes(32) + head).ljust(len(frames[0]), b"\0"), *frames])
-
-
-def of_ffmpeg(seconds: float, codec: str, form: str) -> bytes:
-    """Mono noise in another codec."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=RATE)
-        stream.layout = "mono"  # type: ignore[union-attr]
-        samples = np.int16(noise(seconds) * 32_767)
-        for start in range(0, len(samples), 1_152):
-            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1_152], format="s16", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start
-            container.mux(stream.encode(frame))  # type: ignore[union-attr]
-        container.mux(stream.encode(None))  # type: ignore[union-attr]
-    return buffer.getvalue()
 
 
 def beside_pictures(data: bytes) -> bytes:
@@ -287,6 +265,18 @@ CUT: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "second link cut": ("truncated: its last page is not whole", lambda: (vorbis(2, 1) + vorbis(2, 2))[:-50]),
     "second link without end flag": ("truncated, or its writer", lambda: vorbis(2, 1) + without_end(vorbis(2, 2))),
+    "second link of another codec": (
+        "an unknown codec in Ogg, expected Vorbis, Opus or FLAC",
+        lambda: vorbis(2, 1) + ogg_pages(vorbis(2, 2))[0].packed(body=b"\2" * 30) + vorbis(2, 2)[58:],
+    ),
+    "vorbis, a position that goes back": (
+        r"damaged sound \(the position of Ogg page \d+ is before that of the last\)",
+        lambda: with_position(vorbis(9, 1), -1, 30_000),
+    ),
+    "first link of another codec": (
+        "an unknown codec in Ogg, expected Vorbis, Opus or FLAC",
+        lambda: ogg_pages(vorbis(2, 1))[0].packed(body=b"\2" * 30) + vorbis(2, 1)[58:] + vorbis(2, 2),
+    ),
     "links of two rates": ("44100 and 48000 samples a second", lambda: vorbis(2, 1) + vorbis(2, 2, 48_000)),
     "a byte between pages": (
         r"damaged sound \(1 bytes between two Ogg pages\)",
@@ -318,6 +308,10 @@ CUT: dict[str, tuple[str, Callable[[], bytes]]] = {
         r"truncated: the index of the MP4 file \(moov\) is missing",
         lambda: without_index(ffmpeg_sound(noise(2), "mp4")),
     ),
+    "m4a of segments": (
+        r"truncated: \d+ bytes of its segments are missing",
+        lambda: (data := segments(4))[: data.rindex(b"moof") - 4],
+    ),
     "m4a joined": ("several MP4 files in one, expected one", lambda: 2 * ffmpeg_sound(noise(1), "mp4")),
 }
 
@@ -348,6 +342,14 @@ def flipped(data: bytes) -> bytes:
     return data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
 
 
+def with_position(data: bytes, place: int, granule: int) -> bytes:
+    """An Ogg stream of which one page says another position."""
+    pages = ogg_pages(data)
+    written = [page.packed() for page in pages]
+    written[place] = pages[place].packed(granule=granule)
+    return b"".join(written)
+
+
 def without_end(data: bytes) -> bytes:
     """An Ogg stream as a program leaves it that was ended."""
     *pages, last = ogg_pages(data)
@@ -359,6 +361,12 @@ def frame_twice(data: bytes) -> bytes:
     starts = [match.start() for match in re.finditer(rb"\xff\xf8[\x10-\xef]", data)]
     first, second = next(pair for pair in pairwise(starts) if pair[1] - pair[0] > 5_000)
     return data[:second] + data[first:]
+
+
+def segments(seconds: float) -> bytes:
+    """An MP4 file as it is streamed: an index of all segments comes first."""
+    flags = {"movflags": "frag_keyframe+empty_moov+dash+global_sidx+skip_trailer", "frag_duration": "500000"}
+    return ffmpeg_sound(noise(seconds), "mp4", **flags)
 
 
 def without_index(data: bytes) -> bytes:
@@ -457,3 +465,11 @@ def test_a_reason_is_the_same_each_night() -> None:
             reasons.add(str(error.value))
         assert len(reasons) == 1
         assert not any(sign in next(iter(reasons)) for sign in ("0x", "object", "<"))
+
+
+def test_a_part_of_which_nothing_is_decoded_is_missed() -> None:
+    """Decoders give no samples and no error for some damage to the codebooks of Vorbis."""
+    for samples in (10, 10_000):
+        parts = [Part(sound(np.zeros(0)), rate=RATE, samples=samples), Part(sound(noise(1)), rate=RATE, samples=RATE)]
+        with pytest.raises(BadMedia, match=rf"^truncated: 0 of {samples} samples$"):
+            audio._decode(parts)
