@@ -162,7 +162,8 @@ RETRAIN = {
         "audioclip-demo",
         NAME,
         "Encoder",
-        "audioclip-demo, or one made by the command weights or train-encoder. A change encodes all media again.",
+        "audioclip-demo, or one made by the command weights or train-encoder; behind it .bfloat16 for speed at full "
+        "size, .7200hz for sounds of several rates. A change encodes all media again.",
         ENCODERS,
     ),
     "features": features(),

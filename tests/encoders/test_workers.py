@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def pool() -> Iterator[Workers]:
     """Real processes, with less patience."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "SECONDS", 5.0)
+        patch.setattr(workers, "SECONDS", 2.0)
         with Workers() as made:
             yield made
 
@@ -44,7 +44,7 @@ def test_what_is_decoded_comes_back_with_its_remarks(pool: Workers) -> None:
         ("crash", "its decoder was ended by SIGSEGV"),
         ("leave", "its decoder ended with code 3"),
         ("fill", "needs more than 4 GiB of memory to be decoded"),
-        ("hang", "not decoded within 5 seconds"),
+        ("hang", "not decoded within 2 seconds"),
         ("refuse no sound", "no sound"),
     ],
 )

@@ -17,8 +17,7 @@ from tasks.encoders.base import Variant
 from tasks.training.device import require_device
 
 PLAIN = Variant()
-
-BATCH = {"cpu": convolution.BATCH, "cuda": 128}  # pieces per batch
+BATCH = {"cpu": convolution.BATCH, "cuda": 128}  # pieces per batch; twice as many of texts
 
 
 class AudioCLIPEncoder:
@@ -45,21 +44,28 @@ class AudioCLIPEncoder:
         self._length = length
 
     def encode(self, media: Sequence[Any]) -> np.ndarray:
-        """Return (len(media), width) float32; pieces of several media, of about the same length, share a batch."""
+        """Return (len(media), width) float32; pieces of several media share a batch."""
         if not media:
             return np.zeros((0, self.width), dtype=np.float32)
-        each = [windows(medium) if self.decode.modality == "audio" else medium for medium in media]
+        each = [self.pieces(medium) for medium in media]
         counts = [len(pieces) for pieces in each]
-        every = [piece for pieces in each for piece in pieces]
-        order = np.argsort([self._length(piece) for piece in every], kind="stable")
-        vectors = np.zeros((len(every), self.width), dtype=np.float32)
-        for start in range(0, len(every), self._batch):
-            places = order[start : start + self._batch]
-            batch = torch.from_numpy(np.stack([every[place] for place in places]))
-            vectors[places] = self._tower(batch).cpu().numpy()
-        starts = np.cumsum([0, *counts[:-1]])
-        sums = np.add.reduceat(vectors, starts, axis=0)
+        vectors = self.encode_pieces([piece for pieces in each for piece in pieces])
+        sums = np.add.reduceat(vectors, np.cumsum([0, *counts[:-1]]), axis=0)
         return np.ascontiguousarray(sums / np.array(counts, dtype=np.float32)[:, None], dtype=np.float32)
+
+    def pieces(self, medium: np.ndarray) -> Sequence[np.ndarray]:
+        """What the tower is given of a decoded medium, all of the same shape."""
+        return windows(medium) if self.decode.modality == "audio" else list(medium)
+
+    def encode_pieces(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """Return (len(pieces), width) float32 unit vectors; those of about the same length share a batch."""
+        order = np.argsort([self._length(piece) for piece in pieces], kind="stable")
+        vectors = np.zeros((len(pieces), self.width), dtype=np.float32)
+        for start in range(0, len(pieces), self._batch):
+            places = order[start : start + self._batch]
+            batch = torch.from_numpy(np.stack([pieces[place] for place in places]))
+            vectors[places] = self._tower(batch).cpu().numpy()
+        return vectors
 
 
 def encoders_of(
@@ -79,7 +85,7 @@ def encoders_of(
             config.embed_dim,
             decode=Decoder(modality, config, variant.bandwidth),
             tower=tower,
-            batch=BATCH[fast.device.type],
+            batch=BATCH[fast.device.type] * (2 if modality == "text" else 1),
             length=np.count_nonzero if modality == "text" else len,  # of a context that is padded with zeros
         )
         for modality, tower in towers.items()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-BATCH = 8  # pieces that a CPU encodes at once; larger batches are not faster. Weights are packed for this size
+BATCH = 4  # pictures or windows that a CPU encodes at once; larger batches are slower. Weights are packed for it
 ONE_PASS: Any = torch.ops.mkldnn._convolution_pointwise
 ADDING: Any = torch.ops.mkldnn._convolution_pointwise_.binary
 PACK: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
