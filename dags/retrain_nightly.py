@@ -39,8 +39,9 @@ A message says what failed, what was expected, and which release is served. A fa
 
 Settings, in the environment of Airflow: RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between),
 RECSYS_ENCODER, RECSYS_FEATURES (JSON, in place of modalities and encoder), RECSYS_K, RECSYS_SPLIT, RECSYS_APPROVAL and
-RECSYS_CONFIG are the form's defaults, which scheduled runs use; RECSYS_ALERT_TO and RECSYS_ALERT_CHANNELS say
-who is told, and RECSYS_OVERDUE_HOURS and RECSYS_CHAMPION_DAYS when it is too long.
+RECSYS_CONFIG are the form's defaults, which scheduled runs use; with RECSYS_SHARDS above 1 so many tasks `encode` each
+feature side by side, as far as the pool `gpu` has slots, before `extract`; RECSYS_ALERT_TO and RECSYS_ALERT_CHANNELS
+say who is told, and RECSYS_OVERDUE_HOURS and RECSYS_CHAMPION_DAYS when it is too long.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from recsys.media import NEW_MEDIA, dataset_of
 from recsys.release import RELEASE, describe_release
 
 RUN = "{{ run_id }}"
+SHARDS = form.count_shards()
 
 
 @dag(
@@ -91,6 +93,18 @@ def retrain_nightly() -> None:
     @task(outlets=[RELEASE], trigger_rule="none_failed_min_one_success")
     def announce(**context: Any) -> None:  # noqa: ANN401  Airflow's own types
         context["outlet_events"][RELEASE].extra = describe_release(context)  # type: ignore[arg-type]  it is a Context
+
+    @task
+    def shards(**context: dict[str, Any]) -> list[dict[str, str]]:
+        names = context["params"]["features"] or context["params"]["modalities"]
+        parts = [f"{number}/{SHARDS}" for number in range(1, SHARDS + 1)]
+        return [{"feature": name, "shard": part} for name in names for part in parts]
+
+    @task_group(prefix_group_id=False)
+    def each_shard(feature: str, shard: str) -> None:
+        shown = "{{ task.command[-3] }} {{ task.command[-1] }}"
+        words = ("--run", RUN, "--feature", feature, "--shard", shard)
+        container("encode", *words, gpu=True, map_index_template=shown)
 
     @task_group(prefix_group_id=False)
     def each_feature(feature: str) -> None:
@@ -127,6 +141,7 @@ def retrain_nightly() -> None:
     )
     chain(
         scan,
+        *([each_shard.expand_kwargs(shards())] if SHARDS > 1 else []),
         each_feature.expand(feature=features()),
         container("align", "--run", RUN),
         container("check-embeddings", "--run", RUN),  # vital: data that fails here must never be used for training

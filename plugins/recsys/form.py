@@ -55,6 +55,7 @@ END = r"(?![\s\S])"
 FEATURE = f"^[a-z][a-z0-9_]{{0,62}}{END}"
 NAME = f"^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}{END}"  # as the task package takes names: no option and no formula in one
 PRESET = f"^[a-z0-9][a-z0-9_-]{{0,63}}{END}"  # and no path in one of these
+MOST_SHARDS = 64  # of each feature: each is a task with a model of its own in memory
 
 
 def read_setting(variable: str, default: str) -> str:
@@ -89,6 +90,14 @@ def whole(variable: str, default: int) -> int | str:
     """A whole number from the environment; what is none stays text, which the field then refuses by its name."""
     value = read_setting(variable, str(default))
     return int(value) if value.isdecimal() else value
+
+
+def count_shards() -> int:
+    """RECSYS_SHARDS, the number of tasks that encode each feature side by side; ValueError for what is none."""
+    found = whole("RECSYS_SHARDS", 1)
+    if not isinstance(found, int) or not 1 <= found <= MOST_SHARDS:
+        raise ValueError(f"RECSYS_SHARDS is {found!r}, expected a whole number from 1 to {MOST_SHARDS}")
+    return found
 
 
 def number(default: int | str, least: int, most: int, title: str, description: str) -> Param:

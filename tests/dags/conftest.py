@@ -66,6 +66,17 @@ def retrain(dags: dict[str, DAG]) -> DAG:
     return dags["retrain_nightly"]
 
 
+@pytest.fixture
+def sharded(monkeypatch: pytest.MonkeyPatch) -> DAG:
+    """`retrain_nightly` where each feature is encoded in two shards."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("RECSYS_SHARDS", "2")
+    bag = DagBag(str(control_plane.ROOT / "dags" / "retrain_nightly.py"))
+    assert not bag.import_errors
+    return bag.dags["retrain_nightly"]
+
+
 @pytest.fixture(scope="session")
 def impatient() -> dict[str, DAG]:
     """The DAGs, with retries that follow at once."""

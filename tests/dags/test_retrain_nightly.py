@@ -55,6 +55,29 @@ def test_each_model_is_evaluated_as_soon_as_it_is_trained(retrain: DAG) -> None:
     assert retrain.get_task("extract").get_closest_mapped_task_group() not in (None, group)
 
 
+def test_shards_of_each_feature_are_encoded_before_it_is_extracted(sharded: DAG) -> None:
+    """Where RECSYS_SHARDS asks for several; side by side as far as there are GPUs."""
+    encode = sharded.get_task("encode")
+    assert {"scan", "shards"} <= upstream(sharded, "encode")
+    assert "encode" in upstream(sharded, "extract")
+    assert encode.get_closest_mapped_task_group() is not None
+    assert (encode.pool, encode.trigger_rule) == ("gpu", "all_success")
+
+
+def test_one_shard_is_none(retrain: DAG) -> None:
+    """`extract` encodes by itself."""
+    assert not {"encode", "shards"} & set(retrain.task_ids)
+
+
+@pytest.mark.parametrize("number", ["0", "65", "-1", "two", "1.5"])
+def test_a_number_of_shards_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    """Where the DAG is parsed: Airflow shows it as an import error."""
+    monkeypatch.setenv("RECSYS_SHARDS", number)
+    count = runpy.run_path(str(control_plane.ROOT / "plugins/recsys/form.py"))["count_shards"]
+    with pytest.raises(ValueError, match="expected a whole number from 1 to 64"):
+        count()
+
+
 def test_only_what_computes_on_a_gpu_waits_for_one(retrain: DAG) -> None:
     """Everything else would only hold a slot that somebody needs."""
     assert {task.task_id for task in retrain.tasks if task.pool == "gpu"} == {"extract", "train", "refit"}

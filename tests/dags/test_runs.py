@@ -84,6 +84,19 @@ def test_features_of_the_form_take_the_place_of_modalities_and_encoder(run_dag: 
     assert shown == {"poster", "sound_b"}
 
 
+def test_shards_become_command_lines(run_dag: RunDag, sharded: DAG) -> None:
+    """Each feature by each shard, before any is extracted, and shown by both."""
+    ran = run_dag(sharded, modalities=["text", "image"], models=["ease"])
+    assert ran.state == "success"
+    names = [command[0] for command in ran.commands]
+    assert names.index("extract") > max(place for place, name in enumerate(names) if name == "encode")
+    each = {(feature, shard) for feature in ("text", "image") for shard in ("1/2", "2/2")}
+    words = {tuple(command[1:]) for command in ran.commands if command[0] == "encode"}
+    assert words == {("--run", ran.run.run_id, "--feature", feature, "--shard", shard) for feature, shard in each}
+    shown = {ti.rendered_map_index for (task, index), ti in ran.tasks.items() if task == "encode" and index >= 0}
+    assert shown == {" ".join(pair) for pair in each}
+
+
 def test_mapped_tasks_are_shown_by_modality_and_model(run_dag: RunDag, retrain: DAG) -> None:
     """In the UI one sees `bpr`, not `1`."""
     ran = run_dag(retrain, modalities=["text", "image"], models=["ease", "bpr"])
