@@ -46,11 +46,11 @@ def history(
     moment = parse_moment(since)
     with open_history() as opened:
         opened.require_known(dataset=dataset, model=model)
-        rows = opened.table(dataset=dataset, model=model, metric=None, split=split, since=moment)
+        rows = opened.table(dataset=dataset, model=model, split=split, since=moment, runs=limit)
     rows["label"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
     metrics = choose_metrics(metric, rows)
-    runs = rows["run"].drop_duplicates().tolist()[-limit:]
-    chosen = rows[rows["run"].isin(runs) & rows["label"].isin(metrics)]
+    runs = rows["run"].drop_duplicates().tolist()
+    chosen = rows[rows["label"].isin(metrics)]
     if form != "table":
         write_file(chosen.drop(columns="label"), form)
         return {}

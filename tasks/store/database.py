@@ -80,7 +80,7 @@ class Database:
             sql.execute(statement, values)
             return sql.fetchone()
 
-    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         with self._transaction() as sql:
-            sql.execute(statement, values)
+            sql.execute(statement, named or values)
             return sql.fetchall()

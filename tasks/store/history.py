@@ -31,6 +31,33 @@ COLUMNS = (
     *("split", "metric", "k", "value", "change", "is_champion"),
 )
 
+LAST_RUNS = f"""
+WITH shown AS (
+    SELECT run, dataset, started_at FROM rec.run r
+    WHERE (%(dataset)s::text IS NULL OR dataset = %(dataset)s)
+      AND (%(since)s::timestamptz IS NULL OR started_at >= %(since)s)
+      AND EXISTS (SELECT FROM rec.metric m WHERE m.run = r.run AND (%(model)s::text IS NULL OR m.model = %(model)s)
+                    AND (%(split)s::text IS NULL OR m.split = %(split)s))
+    ORDER BY started_at DESC, run DESC LIMIT %(runs)s
+), before AS (
+    SELECT DISTINCT earlier.run FROM shown s JOIN rec.training t USING (run) CROSS JOIN LATERAL (
+        SELECT r.run FROM rec.run r JOIN rec.training o USING (run)
+        WHERE r.dataset = s.dataset AND (r.started_at, r.run) < (s.started_at, s.run)
+          AND (o.model, o.encoder, o.features_hash) IS NOT DISTINCT FROM (t.model, t.encoder, t.features_hash)
+        ORDER BY r.started_at DESC, r.run DESC LIMIT 1
+    ) earlier
+), changed AS (
+    SELECT *, value - lag(value) OVER (
+        PARTITION BY dataset, model, encoder, features_hash, split, metric, k ORDER BY started_at, run
+    ) AS change
+    FROM rec.metrics_history
+    WHERE run IN (SELECT run FROM shown UNION SELECT run FROM before)
+      AND (%(model)s::text IS NULL OR model = %(model)s) AND (%(split)s::text IS NULL OR split = %(split)s)
+)
+SELECT {", ".join(COLUMNS)} FROM changed WHERE run IN (SELECT run FROM shown)
+ORDER BY started_at, run, model, metric, k
+"""  # noqa: S608  names are ours
+
 
 def without_database() -> bool:
     """Whether RECSYS_METRICS_DSN says that there is no metrics database, and that this is meant."""
@@ -252,17 +279,15 @@ class History(Champions, Comparisons, Garbage):
                 )
 
     def table(
-        self, *, dataset: str | None, model: str | None, metric: str | None, split: str | None, since: datetime | None
+        self, *, dataset: str | None, model: str | None, split: str | None, since: datetime | None, runs: int
     ) -> pd.DataFrame:
-        """Return the matching rows of rec.metric_change (columns COLUMNS), oldest run first."""
-        wanted = {"dataset": dataset, "model": model, "metric": metric, "split": split}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        conditions = [f"{name} = %s" for name in given] + (["started_at >= %s"] if since else [])
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = (
-            f"SELECT {', '.join(COLUMNS)} FROM rec.metric_change{where} ORDER BY started_at, run, model, metric, k"  # noqa: S608  names are ours
-        )
-        return pd.DataFrame(self._rows(statement, *given.values(), *([since] if since else [])), columns=list(COLUMNS))
+        """Return the rows of rec.metric_change (columns COLUMNS) of the last `runs` that match, oldest run first.
+
+        The view compares each figure with the run before of the same series; here only these and the runs before them
+        are read, whatever there is of older ones.
+        """
+        rows = self._rows(LAST_RUNS, dataset=dataset, model=model, split=split, since=since, runs=runs)
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"change": float})  # NaN where there is none before
 
 
 def _figures(row: MetricValue) -> tuple[float, float | None, float | None]:
