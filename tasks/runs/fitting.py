@@ -46,13 +46,14 @@ def fit_model(
     validate: Callable[[Scorer], float] | None,
 ) -> Fitted:
     """Fit `model` on its data, made from `prepared`, for the run's `step`, with the seed of the run."""
-    machine: dict[str, object] = {"device": device, "threads": thread_count(threads)}
+    threads = thread_count(threads, model.data)
+    machine: dict[str, object] = {"device": device, "threads": threads}
     same: dict[str, Any] = {"model": model.name, "parameters": model.config.model_dump(mode="json"), "machine": machine}
     same |= {"data": prepared.manifest.content, "seed": plan.config.seed}
     checkpoints = StoreCheckpoints(store, run_key(plan.run, f"checkpoint-{step}"), same)
     options = TrainingOptions(
         device=device,
-        threads=thread_count(threads),
+        threads=threads,
         seed=plan.config.seed,
         progress=True,
         validate=validate,

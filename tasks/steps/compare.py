@@ -72,7 +72,8 @@ def compare(
         model_class(name).configure(plan.config.hyperparameters.get(name, {}))
     served = None if against else _read_served_model(plan)
     data, prepared = load_dataset(store, run), prepared_artefact(store, run)
-    options = TrainingOptions(device=device, threads=thread_count(threads), seed=plan.config.seed, memory_gib=memory)
+    count = thread_count(threads, data)
+    options = TrainingOptions(device=device, threads=count, seed=plan.config.seed, memory_gib=memory)
     recorder = Recorder(plan, options, prepared.manifest.content)
     wanted = list_trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
     trials, failed = run_trials(

@@ -16,6 +16,9 @@ FeatureName = Annotated[
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.", envvar="RECSYS_DEVICE")]
 ModelName = Annotated[str, typer.Option("--model", help="One model of the run, by its name in MODELS.")]
 Threads = Annotated[
-    int, typer.Option(help="0 takes all; the same number gives the same metrics.", envvar="RECSYS_THREADS")
+    int,
+    typer.Option(
+        help="0: one for small data, else all; the same number gives the same metrics.", envvar="RECSYS_THREADS"
+    ),
 ]
 Memory = Annotated[float, typer.Option(help="Maximum memory of a model in GiB.", envvar="RECSYS_MEMORY_GIB")]

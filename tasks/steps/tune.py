@@ -50,8 +50,9 @@ def tune(
     require_budget(trials, minutes)
     store, chosen = open_store(), model_class(model)
     config, prepared = read_plan(store, run).config, prepared_artefact(store, run)
-    options = TrainingOptions(device=device, threads=thread_count(threads), seed=config.seed, memory_gib=memory)
-    subject = Subject(chosen, config.hyperparameters.get(model, {}), load_dataset(store, run), options)
+    data = load_dataset(store, run)
+    options = TrainingOptions(device=device, threads=thread_count(threads, data), seed=config.seed, memory_gib=memory)
+    subject = Subject(chosen, config.hyperparameters.get(model, {}), data, options)
     if not subject.space:
         raise BadInput(f"model {model} has nothing to tune, expected one with hyperparameters that can be searched")
     name = f"{config.dataset}-{model}-{prepared.manifest.content[:16]}-{subject.version()}"

@@ -6,7 +6,10 @@ import os
 
 import torch
 
+from tasks.data import Dataset
 from tasks.errors import BadInput
+
+SMALL = 4_000_000  # numbers: two thousand items with features of two thousand columns
 
 
 def require_device(name: str) -> torch.device:
@@ -22,6 +25,17 @@ def require_device(name: str) -> torch.device:
     return device
 
 
-def thread_count(asked: int) -> int:
-    """Return the number of threads: `asked`, or, for 0, the number of cores that this process may use."""
-    return asked or len(os.sched_getaffinity(0))
+def thread_count(asked: int, data: Dataset) -> int:
+    """Return the number of threads of a training: `asked`, or for 0 a number that follows from the dataset.
+
+    With fewer than SMALL numbers in features and interactions it is one: steps take a millisecond or so, and two
+    threads that wait for each other on busy cores made them five times as long. Otherwise it is OMP_NUM_THREADS, or
+    the number of cores that this process may use.
+    """
+    if asked:
+        return asked
+    size = data.train.nnz + sum(matrix.size for matrix in data.features.values())
+    if size < SMALL:
+        return 1
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else len(os.sched_getaffinity(0))

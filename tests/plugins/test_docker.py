@@ -130,7 +130,6 @@ def test_it_knows_what_the_env_file_says_and_its_limits_and_nothing_of_airflow(s
         "RECSYS_S3_SECRET_KEY": "very-secret-key",
         "RECSYS_RUN_URL": "http://airflow.test:8080/dags/dag/runs/manual__2026-01-01T00%3A00%3A00%2B00%3A00",
         "RECSYS_MEMORY_GIB": "0.15",
-        "RECSYS_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
 

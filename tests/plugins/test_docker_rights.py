@@ -139,7 +139,6 @@ def test_a_part_of_a_cpu_is_one_thread(tmp_path: Path, monkeypatch: pytest.Monke
             "RECSYS_STORE": "s3://films",
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
-            "RECSYS_THREADS": threads,
             "RECSYS_MEMORY_GIB": "0.15",
         }
 

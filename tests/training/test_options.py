@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import os
 
-from tasks.training import EpochRecord, summarise_epochs
+import pytest
+
+from tasks.training import EpochRecord, device, summarise_epochs
 from tasks.training.device import thread_count
+from tests.world import checkerboard, content_world
 
 
-def test_no_number_of_threads_takes_all_cores() -> None:
-    """Those that the process may use; a number is taken as it is."""
-    assert thread_count(0) == len(os.sched_getaffinity(0))
-    assert thread_count(3) == 3
+def test_the_number_of_threads_follows_from_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for little; for much all cores that the process may use, or those of a container; a number as it is."""
+    data = checkerboard()
+    assert thread_count(0, data) == 1
+    assert thread_count(3, data) == 3
+    monkeypatch.setattr(device, "SMALL", data.train.nnz)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert thread_count(0, data) == len(os.sched_getaffinity(0))
+    for given, count in (("5", 5), ("0", len(os.sched_getaffinity(0))), ("many", len(os.sched_getaffinity(0)))):
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+        assert thread_count(0, data) == count
+
+
+def test_features_count_as_data_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are what is projected in each step."""
+    data = content_world()
+    size = data.train.nnz + sum(matrix.size for matrix in data.features.values())
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for small, count in ((size, 7), (size + 1, 1)):
+        monkeypatch.setattr(device, "SMALL", small)
+        assert thread_count(0, data) == count
 
 
 def test_the_summary_is_of_the_epoch_that_was_kept() -> None:

@@ -186,7 +186,7 @@ def read_environment(setting: str) -> dict[str, str]:
         raise FailedForGood(f"{path} ({setting}) cannot be read, expected lines of NAME=value: {error}") from error
     threads = str(max(1, int(cpu_limit())))  # libraries see the CPUs of the host, not those of the container
     planned = parse_bytes(memory_limit(UNIT)) * SHARE / 2**30
-    implied = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RECSYS_THREADS"), threads)
+    implied = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
     implied["RECSYS_MEMORY_GIB"] = f"{planned:.2f}"
     return implied | {name: value for name, value in variables.items() if value}
 
