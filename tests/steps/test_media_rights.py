@@ -201,6 +201,6 @@ def test_the_commands_that_decode_media_are_those_with_the_lesser_key() -> None:
     decoding = {
         name
         for name, module in modules.items()
-        if re.search(r"\b(encode_all|EncoderTraining)\(", (ROOT / f"{module}.py").read_text(encoding="utf-8"))
+        if re.search(r"\b(encode_unknown|EncoderTraining)\(", (ROOT / f"{module}.py").read_text(encoding="utf-8"))
     }
     assert set(re.findall('"(.*?)"', listed)) == decoding
