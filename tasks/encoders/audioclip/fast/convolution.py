@@ -14,8 +14,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 BATCH = 4  # pictures or windows that a CPU encodes at once; larger batches are slower. Weights are packed for it
-ONE_PASS: Any = torch.ops.mkldnn._convolution_pointwise
-ADDING: Any = torch.ops.mkldnn._convolution_pointwise_.binary
+ONEDNN: Any = torch.ops.mkldnn
 PACK: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
 
 
@@ -36,7 +35,7 @@ class Convolution:
         conv = self._conv
         x = x.to(self._dtype, memory_format=torch.channels_last)
         plus = None if plus is None else plus.to(self._dtype)
-        if x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        if x.device.type != "cpu" or not in_one_pass():
             y = conv(x) if plus is None else conv(x).add_(plus)
             return y if self._then == "none" else getattr(functional, self._then)(y)
         if self._packed is None:
@@ -44,5 +43,10 @@ class Convolution:
             self._packed = PACK(conv.weight.to_mkldnn(), conv.padding, conv.stride, conv.dilation, conv.groups, sizes)
         shape = (self._packed, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups)
         if plus is None:
-            return ONE_PASS(x, *shape, self._then, [], "")
-        return ADDING(plus, x, *shape, "add", 1.0, self._then, [], "")
+            return ONEDNN._convolution_pointwise(x, *shape, self._then, [], "")
+        return ONEDNN._convolution_pointwise_.binary(plus, x, *shape, "add", 1.0, self._then, [], "")
+
+
+def in_one_pass() -> bool:
+    """Whether this build of PyTorch has the kernels."""
+    return torch.backends.mkldnn.is_available() and hasattr(ONEDNN, "_convolution_pointwise")
