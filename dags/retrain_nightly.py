@@ -61,6 +61,11 @@ RUN = "{{ run_id }}"
 SHARDS = form.count_shards()
 
 
+def features_of(context: dict[str, Any]) -> list[str]:
+    """The names of the features of a run: those of the form, or its modalities."""
+    return list(context["params"]["features"] or context["params"]["modalities"])
+
+
 @dag(
     # timedelta(0): when first switched on, it waits for 02:00. (False would start a run up to 2.4 h late.)
     schedule=AssetOrTimeSchedule(
@@ -82,7 +87,7 @@ def retrain_nightly() -> None:
 
     @task
     def features(**context: dict[str, Any]) -> list[str]:
-        return list(context["params"]["features"] or context["params"]["modalities"])
+        return features_of(context)
 
     @task
     def models(**context: dict[str, Any]) -> list[str]:
@@ -96,9 +101,8 @@ def retrain_nightly() -> None:
 
     @task
     def shards(**context: dict[str, Any]) -> list[dict[str, str]]:
-        names = context["params"]["features"] or context["params"]["modalities"]
         parts = [f"{number}/{SHARDS}" for number in range(1, SHARDS + 1)]
-        return [{"feature": name, "shard": part} for name in names for part in parts]
+        return [{"feature": name, "shard": part} for name in features_of(context) for part in parts]
 
     @task_group(prefix_group_id=False)
     def each_shard(feature: str, shard: str) -> None:

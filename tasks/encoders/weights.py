@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.encoders import DEMO, VARIANT
+from tasks.encoders import DEMO, split_name
 from tasks.encoders.base import CONFIG, MODEL
 from tasks.errors import BadInput
 from tasks.store import Artefact, Store, sha256_of, write_artefact
@@ -17,18 +17,12 @@ from tasks.store.pointers import point
 
 def check_encoder_name(name: str) -> str:
     """Return `name` if it is a valid encoder name; that of the shipped encoder is reserved."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name == DEMO or ends_as_variant(name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name == DEMO or split_name(name)[0] != name:
         raise BadInput(
             f"encoder name {name!r} found, expected at most 55 letters, digits and . _ -, "
             f"not {DEMO}, not ending in .bfloat16 or a bandwidth as .7200hz"
         )
     return name
-
-
-def ends_as_variant(name: str) -> bool:
-    """Whether what stands behind a name says how weights are used."""
-    parts = VARIANT.fullmatch(name)
-    return parts is not None and parts["weights"] != name
 
 
 def put_weights(

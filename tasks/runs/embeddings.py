@@ -32,21 +32,29 @@ def open_cache(store: Store, plan: Plan, feature: Feature) -> EmbeddingCache:
 
     The encoder is not loaded. TaskError if its weights have changed since the plan was made.
     """
-    identity, planned = identify(store, feature.encoder)[feature.modality], plan.encoders[feature.name]
-    if identity != planned:
-        raise TaskError(f"encoder {identity} found, expected {planned} by the run's plan: start a new run")
+    identity = identify(store, feature.encoder)[feature.modality]
+    _require_planned(identity, plan, feature)
     return EmbeddingCache(store, identity, feature.modality)
 
 
 def encode_unknown(
-    store: Store, feature: Feature, media: Sequence[Medium], device: str
+    store: Store, plan: Plan, feature: Feature, media: Sequence[Medium], device: str
 ) -> tuple[Known, dict[str, str]]:
-    """`encode_all` into the cache by the feature's encoder, which is loaded if there are any media."""
+    """`encode_all` into the cache by the feature's encoder, which is loaded if there are any media.
+
+    TaskError if its weights have changed since the plan was made, or since the cache was opened.
+    """
     if not media:
         return Known(), {}
     encoder = load_encoder(store, feature.encoder, device=device)[feature.modality]
+    _require_planned(encoder.identity, plan, feature)
     cache = EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
     return encode_all(store, feature.modality, encoder, cache, media)
+
+
+def _require_planned(identity: str, plan: Plan, feature: Feature) -> None:
+    if identity != (planned := plan.encoders[feature.name]):
+        raise TaskError(f"encoder {identity} found, expected {planned} by the run's plan: start a new run")
 
 
 def list_unknown(media: Sequence[Medium], known: Known | set[str]) -> list[Medium]:

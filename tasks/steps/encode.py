@@ -39,7 +39,7 @@ def encode(*, run: Run, feature: FeatureName, shard: Shard = "1/1", device: Devi
     known = open_cache(store, plan, chosen).find({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
     log.info("%s, shard %s: %d of %d items, %d files to be encoded", feature, shard, len(media), len(every), len(todo))
-    fresh, changed = encode_unknown(store, chosen, todo, device)
+    fresh, changed = encode_unknown(store, plan, chosen, todo, device)
     for reason in changed.values():
         log.warning("a medium of %s was %s", feature, reason)
     cached = sum(medium.sha256 in known for medium in media)

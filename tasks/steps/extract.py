@@ -44,7 +44,7 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     known = open_cache(store, plan, chosen).read({medium.sha256 for medium in media})
     todo = list_unknown(media, known)
     log.info("%s: %d items, %d files to be encoded by %s", feature, len(media), len(todo), identity)
-    fresh, changed = encode_unknown(store, chosen, todo, device)
+    fresh, changed = encode_unknown(store, plan, chosen, todo, device)
     cached = sum(medium.sha256 in known.vectors for medium in media)
     known.update(fresh)
     bad = _without_vector(media, known.rejected | changed)

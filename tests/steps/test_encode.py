@@ -135,3 +135,17 @@ def test_a_vector_in_the_cache_is_the_one_that_extract_writes(open_shop: Callabl
     rows = extracted(store, "one", "text").array("vectors.npy")
     numbers = [int(item) for item in ITEMS if item != "3"]
     np.testing.assert_array_equal(rows[:, 0], np.array([1 + n for n in numbers], dtype=np.float32))
+
+
+def test_weights_that_change_while_the_command_begins_are_noticed(
+    open_shop: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache was opened for the encoder of the plan, and another one is loaded: nothing of it is kept."""
+    store = open_shop("file")
+    changed = encoders()
+    for encoder in changed.values():
+        encoder.identity = "tiny-other@ba9876543210-t1-float32"
+    monkeypatch.setattr("tasks.runs.embeddings.load_encoder", lambda *_, **__: changed)
+    with pytest.raises(TaskError, match="tiny-other@ba9876543210-t1-float32 found, expected tiny-image@"):
+        encode(run="one", feature="image")
+    assert not list(store.list("embeddings/"))

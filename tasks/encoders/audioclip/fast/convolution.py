@@ -15,7 +15,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 BATCH = 4  # pictures or windows that a CPU encodes at once; larger batches are slower. Weights are packed for it
 ONEDNN: Any = torch.ops.mkldnn
-PACK: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
 
 
 class Convolution:
@@ -39,8 +38,9 @@ class Convolution:
             y = conv(x) if plus is None else conv(x).add_(plus)
             return y if self._then == "none" else getattr(functional, self._then)(y)
         if self._packed is None:
+            pack: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
             sizes = [BATCH, *x.shape[1:]]
-            self._packed = PACK(conv.weight.to_mkldnn(), conv.padding, conv.stride, conv.dilation, conv.groups, sizes)
+            self._packed = pack(conv.weight.to_mkldnn(), conv.padding, conv.stride, conv.dilation, conv.groups, sizes)
         shape = (self._packed, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups)
         if plus is None:
             return ONEDNN._convolution_pointwise(x, *shape, self._then, [], "")
