@@ -143,14 +143,23 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_store(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Return a store in a new bucket of a real S3 server; also sets the environment."""
+def s3_store(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Return a store in a new bucket of a real S3 server; also sets the environment.
+
+    The bucket is removed afterwards: each takes one of the server's volumes, of which it has as many as its disk has
+    free GiB, and without one it answers each write with an error.
+    """
+    from minio import Minio
+
     from tasks.store import open_store
 
     for key, value in s3_server.items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setenv("RECSYS_STORE", f"s3://test-{uuid.uuid4().hex[:12]}")
-    return open_store(os.environ["RECSYS_STORE"])
+    bucket = f"test-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("RECSYS_STORE", f"s3://{bucket}")
+    yield open_store(os.environ["RECSYS_STORE"])
+    endpoint, access, secret = (s3_server[f"RECSYS_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"))
+    Minio(endpoint, access_key=access, secret_key=secret, secure=False, region="us-east-1").remove_bucket(bucket)
 
 
 @pytest.fixture
