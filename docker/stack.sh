@@ -49,6 +49,9 @@ write_env() {
     path=${DOCKER_SOCK:-$(socket)}
     memory=$(awk '/^MemTotal:/ {print int($2 / 2097152)}' /proc/meminfo 2>/dev/null || echo 4) # half of it, in GiB
     [ "${memory:-0}" -ge 2 ] || memory=2
+    accelerator=${ACCELERATOR:-$(sh docker/gpu.sh && echo cuda || echo cpu)}
+    slots=1
+    [ "$accelerator" = cuda ] || slots=2
     umask 077
     {
         echo "# Settings of this installation; docker-compose.yaml shows all of them. Keep this file: without these secrets the"
@@ -71,8 +74,11 @@ write_env() {
         echo
         echo "# The build of PyTorch. cuda: for GPUs; also works without one. cpu: 5 GB smaller; chosen where this machine has no"
         echo "# GPU of NVIDIA. TORCH_INDEX_URL is the index where pip looks for it; empty: pip's own, and for cpu PyTorch's own."
-        echo "ACCELERATOR=${ACCELERATOR:-$(sh docker/gpu.sh && echo cuda || echo cpu)}"
+        echo "ACCELERATOR=$accelerator"
         echo "TORCH_INDEX_URL=${TORCH_INDEX_URL:-}"
+        echo
+        echo "# Slots of the pool gpu when it is made: one with a GPU; else two, which have half of the memory each."
+        echo "GPU_SLOTS=$slots"
         echo
         echo "# Alerts: 'dev' starts a server that catches all email. For a real server leave it empty, and set SMTP_HOST, SMTP_PORT"
         echo "# (587; or 465, which speaks TLS from the start), SMTP_USER, SMTP_PASSWORD and SMTP_FROM. Its certificate is verified."

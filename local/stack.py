@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -53,6 +54,15 @@ FROM_CALLER = (
     "RECSYS_SPLIT",
     "RECSYS_THREADS",
 )
+
+
+def gpu_slots(root: Path) -> int:
+    """How many tasks may use a GPU or all cores at a time: one with a GPU, else two, as in docker/stack.sh.
+
+    Two tasks fill the cores when one of them reads, imports or trains on one thread, and hold no more memory than a
+    machine for this has.
+    """
+    return 1 if subprocess.run(["sh", root / "docker" / "gpu.sh"], check=False).returncode == 0 else 2
 
 
 class Stack:
@@ -145,7 +155,7 @@ class Stack:
             started += self._start_airflow()
             if self.postgres.name in started:
                 started += self._settle([part for part in survivors if part.name not in started])
-            self.api().ensure_pool(GPU_POOL, 1, "Tasks that need the GPU, or all cores if there is none")
+            self.api().ensure_pool(GPU_POOL, gpu_slots(self.root), "Tasks that need the GPU, or all cores without one")
             self._write_shell_file()
         return started
 
@@ -241,7 +251,7 @@ class Stack:
             **self.s3.environment(),
             "RECSYS_METRICS_DSN": self.postgres.dsn("metrics", "metrics"),
             "RECSYS_ALERT_TO": "operator@localhost",
-            "OMP_NUM_THREADS": threads,  # the pool `gpu` lets one task at a time have all cores
+            "OMP_NUM_THREADS": threads,  # the pool `gpu` lets few tasks at a time have all cores
             "OPENBLAS_NUM_THREADS": threads,
             **{name: os.environ[name] for name in FROM_CALLER if os.environ.get(name)},
             **self._more,

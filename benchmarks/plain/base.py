@@ -21,7 +21,7 @@ class Plain:
     def __init__(self, model: GradientModel, *, train_features: bool = False) -> None:
         self.model, self.data, self.config = model, model.data, model.config
         self.users = model.data.train.shape[0]
-        self.features = [] if not model.uses_content else [rows.clone() for rows in model.content()]
+        self.features = [] if not model.uses_content else [rows.float().clone() for rows in model.content()]
         self.parameters = {name: p.detach().clone().requires_grad_() for name, p in model.named_parameters()}
         trained = [*self.parameters.values(), *(rows.requires_grad_() for rows in self.features if train_features)]
         self.optimizer = torch.optim.Adam(trained, lr=1e-3, foreach=False, fused=False)

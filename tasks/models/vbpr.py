@@ -6,6 +6,7 @@ of modalities instead of one image: s_ui = b_i + p_u . q_i + sum over modalities
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 import torch
@@ -71,7 +72,7 @@ class VBPR(GradientModel):
         own, bias = (table if rows is None else gather(table, rows)[0] for table in (self.items, self.bias))
         weights = torch.cat([self.projection, self.content_bias], 1).split(self.content.widths)  # (width, c + 1) each
         parts = [project(features, weight) for features, weight in zip(self.content(rows), weights, strict=True)]
-        content = torch.stack(parts).sum(0)  # (n, c + 1)
+        content = functools.reduce(torch.add, parts)  # (n, c + 1)
         return torch.cat([own, content[:, :-1]], 1), bias + content[:, -1:]
 
     def representations(self) -> Representations:

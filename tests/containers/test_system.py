@@ -69,6 +69,12 @@ def test_make_up_ends_when_the_ui_answers_and_says_where(site: Site) -> None:
         Api(url, "admin", "guess").get("/dags")
 
 
+def test_two_tasks_share_the_cores_of_a_machine_without_a_gpu(site: Site) -> None:
+    """With one slot the models of a night would wait for each other; with a GPU they must."""
+    pools = {pool["name"]: pool["slots"] for pool in site.api.get("/pools")["pools"]}
+    assert pools["gpu"] == (1 if site.secret("ACCELERATOR") == "cuda" else 2)
+
+
 def test_status_and_logs_show_what_runs(site: Site) -> None:
     """Every service and its health; the last lines of one."""
     assert "api-server" in site.make("status").stdout

@@ -26,7 +26,7 @@ from local.postgres import Postgres, start_postgres
 from local.processes import alive, send, wait_ended
 from local.s3 import S3, start_s3
 from local.service import Service, inherit_environment, running
-from local.stack import Stack
+from local.stack import Stack, gpu_slots
 from local.state import State
 
 pytestmark = pytest.mark.services
@@ -277,6 +277,14 @@ def test_the_stack_passes_on_what_the_caller_chose(tmp_path: Path, monkeypatch: 
     assert settings["RECSYS_DATASET"] == "films"
     assert settings["RECSYS_STORE"] == "s3://recsys"
     assert settings["RECSYS_ALERT_TO"] == "me@localhost"
+
+
+@pytest.mark.parametrize(("code", "slots"), [(0, 1), (1, 2)])
+def test_one_task_at_a_time_uses_a_gpu_and_two_the_cores(tmp_path: Path, code: int, slots: int) -> None:
+    """`docker/gpu.sh` says whether there is one, by its exit code."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "gpu.sh").write_text(f"exit {code}\n", encoding="utf-8")
+    assert gpu_slots(tmp_path) == slots
 
 
 def test_a_stack_that_never_ran_is_stopped_without_a_word(tmp_path: Path) -> None:
