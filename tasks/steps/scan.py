@@ -30,7 +30,7 @@ from tasks.runs.inventory import (
     say_counts,
     take_inventory,
 )
-from tasks.runs.plan import Plan
+from tasks.runs.plan import Plan, read_plan
 from tasks.steps.options import Run
 from tasks.store import (
     Champion,
@@ -96,24 +96,25 @@ def scan(
     unknown = sorted(set(chosen.models) - set(MODELS))
     if unknown:
         raise BadInput(f"models {', '.join(unknown)} found, expected some of {', '.join(MODELS)}")
-    for (
-        name,
-        values,
-    ) in chosen.hyperparameters.items():  # report mistakes now; without hyperparameters torch is not imported
-        model_class(name).configure(values)
     store = open_store()
-    objects = list_media(store, check_dataset_name(chosen.dataset))
+    with open_records() as history:
+        decided = history.last_decision(check_dataset_name(chosen.dataset))
+    if chosen.hyperparameters != hyperparameters_of_run(store, decided.run if decided else None):
+        check_hyperparameters(chosen)  # before the inventory, which may take long
+    objects = list_media(store, chosen.dataset)
     inventory, counts, plan = make_plan(store, run, chosen, objects)
+    skipped = decided is not None and decided.run != run and decided.inputs_hash == plan.inputs_hash and not force
+    if not skipped:
+        check_hyperparameters(chosen)
     with open_records() as history:
         history.start_run(run, chosen.dataset, chosen.describe(), os.environ.get("RECSYS_RUN_URL"))
         state = {"media": fingerprint_media(store, chosen.dataset, objects), "interactions": plan.interactions}
         cuts = cuts_of(store, history.champion(chosen.dataset), chosen.split)
         plan = plan.model_copy(update={"cuts": cuts, "inputs": history.number_inputs(chosen.dataset, state)})
-        decided = history.last_decision(chosen.dataset)
         known = known_hashes(store, decided.run if decided else None)
         counts["new_media"] = int((~inventory["sha256"].isin(known)).sum())
         log.info("%d media are new since the last run with a decision", counts["new_media"])
-        if decided is not None and decided.run != run and decided.inputs_hash == plan.inputs_hash and not force:
+        if decided is not None and skipped:
             _skip(history, run, decided)
     with write_artefact(store, run_key(run, "scan"), parameters={"config": config}, seed=chosen.seed) as out:
         out.json("plan.json", plan.model_dump(mode="json"))
@@ -122,6 +123,19 @@ def scan(
     with open_records() as history:
         history.record_counts(run, "scan", counts)
     return {"run": run, "dataset": chosen.dataset, **counts}
+
+
+def check_hyperparameters(config: RunConfig) -> None:
+    """BadInput for values that a model does not know. Imports the models that have some, hence torch."""
+    for name, values in config.hyperparameters.items():
+        model_class(name).configure(values)
+
+
+def hyperparameters_of_run(store: Store, run: str | None) -> Mapping[str, object]:
+    """Those of `run`, which were checked then; none without a run, or if its artefacts have been deleted."""
+    if run is None or not has_artefact(store, run_key(run, "scan")):
+        return {}
+    return read_plan(store, run).config.hyperparameters
 
 
 def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tuple[pd.DataFrame, dict[str, int], Plan]:

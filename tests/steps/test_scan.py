@@ -110,14 +110,34 @@ def test_a_scan_imports_no_torch(folder_store: Store, history: History) -> None:
     """The identity of an encoder is known without its network: that would take seconds and memory in every night."""
     drop(folder_store, ITEMS, ["text"])
     load_log(folder_store, ITEMS)
+    assert not scan_imports_torch("one", models="popularity")
+    assert read_plan(folder_store, "one").encoders["text"].startswith("audioclip-demo@")
+
+
+def test_an_unchanged_night_imports_no_torch_either(folder_store: Store, history: History, tmp_path: Path) -> None:
+    """Models check their hyperparameters where these may be new; those of the last decided run were good."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "dataset: x\nmodalities: [text]\nencoder: x\nmodels: [ease]\nhyperparameters: {ease: {relative_l2: 3}}"
+    )
+    drop(folder_store, ITEMS, ["text"])
+    load_log(folder_store, ITEMS)
+    assert scan_imports_torch("one", config=str(path))
+    decide(folder_store, history, "one")
+    assert not scan_imports_torch("two", config=str(path))
+    assert scan_imports_torch("three", config=str(path), force=True)
+
+
+def scan_imports_torch(run: str, **options: object) -> bool:
+    """Whether a `scan` of the texts, with the encoder that comes with the package, does in a process of its own."""
+    options |= {"run": run, "dataset": DATASET, "modalities": "text", "encoder": "audioclip-demo"}
     code = (
-        "import sys; from tasks.steps.scan import scan; "
-        f"scan(run='one', dataset={DATASET!r}, modalities='text', encoder='audioclip-demo', models='popularity'); "
+        "import sys; from contextlib import suppress; from tasks.errors import NothingToDo; "
+        f"from tasks.steps.scan import scan\nwith suppress(NothingToDo): scan(**{options!r})\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] == "False"
-    assert read_plan(folder_store, "one").encoders["text"].startswith("audioclip-demo@")
+    return done.stdout.split()[-1] == "True"
 
 
 def test_new_is_what_the_last_decided_run_did_not_have(shop: Store, history: History) -> None:
