@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from tasks.errors import BadInput, Diverged
+from tasks.experiments.cost import Cost
 from tasks.experiments.trials import ComparisonTrial, trial_config, trial_parameters
 from tasks.metrics import EVAL_SPLITS, SELECTION, Metric
 from tasks.runs.plan import Plan
@@ -40,7 +41,8 @@ class Recorder:
         """The trial has ended, now or in an earlier call."""
         facts = artefact.json("trial.json")
         made = {"device": facts["device"], "code_version": artefact.manifest.code_version}
-        row = self._row(trial, made, seconds=facts["seconds"], artefact=artefact.prefix)
+        cost = Cost(facts["seconds"], facts["cpu"], facts["peak_mib"])
+        row = self._row(trial, made, cost, artefact=artefact.prefix)
         self._record(row, metric_values(facts["figures"]))
 
     def record_failed(self, trial: ComparisonTrial, error: Exception) -> None:
@@ -57,9 +59,9 @@ class Recorder:
     def _row(
         self,
         trial: ComparisonTrial,
-        made: dict[str, str],
+        made: Mapping[str, str],
+        cost: Cost | None = None,
         *,
-        seconds: float | None = None,
         artefact: str | None = None,
         error: str | None = None,
     ) -> TrialRow:
@@ -67,13 +69,15 @@ class Recorder:
         del parameters["world"]  # it is in the key, and a model's trials in all worlds belong together
         return TrialRow(
             trial.world,
-            trial.model,
+            trial.name,
             trial.seed,
             hyperparameters=trial_config(self.plan, trial).model_dump(mode="json"),
             fingerprint=hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest(),
-            seconds=seconds,
             artefact=artefact,
             error=error,
+            seconds=cost.seconds if cost else None,
+            cpu=cost.cpu if cost else None,
+            peak_mib=cost.peak_mib if cost else None,
             **made,
         )
 
@@ -89,17 +93,17 @@ def run_trials(
     """The artefacts of all trials, without those of models of which one diverges or refuses; and why these do."""
     made, failed = [], dict[str, BadInput | Diverged]()
     for trial in trials:
-        if trial.model in failed:
+        if trial.name in failed:
             continue
         try:
             artefact = make(trial)
             recorder.record_done(trial, artefact)
         except (BadInput, Diverged) as error:
-            log.error("%s with seed %d is left out: %s", trial.model, trial.seed, error)  # noqa: TRY400  no traceback
+            log.error("%s with seed %d is left out: %s", trial.name, trial.seed, error)  # noqa: TRY400  no traceback
             recorder.record_failed(trial, error)
-            failed[trial.model] = error
+            failed[trial.name] = error
         else:
-            made.append((trial.model, artefact))
+            made.append((trial.name, artefact))
     return [artefact for model, artefact in made if model not in failed], failed
 
 

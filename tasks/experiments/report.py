@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from tasks.metrics import DECIDES, SELECTION, Difference, Metric, paired_bootstrap, user_values
 from tasks.metrics.ranking import UserValues
@@ -15,7 +16,8 @@ from tasks.store import Artefact
 
 HEADS = {str(metric): metric.title for metric in (Metric("recall", SELECTION.k), SELECTION)}
 SHOWN = tuple(HEADS)
-COVERAGE = str(Metric("coverage", SELECTION.k))
+COVERAGE, DIVERSITY = (str(Metric(name, SELECTION.k)) for name in ("coverage", "diversity"))
+COSTS = ("seconds", "cpu", "peak_mib")  # of `fit`
 LEAST = 0.001  # below it p-values are not distinguished
 CATALOGUES = ("held-out items", "all items")  # of `evaluate_cold`
 
@@ -35,12 +37,12 @@ class Comparison:
 
 
 def collect_metrics(trials: Sequence[Artefact]) -> pd.DataFrame:
-    """Every metric of every trial, and its seconds (part `fit`)."""
+    """Every metric of every trial, and what it cost (part `fit`)."""
     rows = []
     for artefact in trials:
         facts = artefact.json("trial.json")
         key = (facts["world"], facts["model"], facts["seed"])
-        rows.append((*key, "fit", "seconds", facts["seconds"]))
+        rows += [(*key, "fit", name, facts[name]) for name in COSTS if facts.get(name) is not None]
         rows += [
             (*key, part, name, value) for part, values in facts["figures"].items() for name, value in values.items()
         ]
@@ -57,16 +59,27 @@ def compare_trials(trials: Sequence[Artefact], against: str) -> Comparison:
             users.setdefault((facts["world"], facts["model"]), []).append(values)
     means = {key: average_values(values) for key, values in users.items()}
     plain = {model: values for (world, model), values in means.items() if world == "plain"}
+    permuted = {model: values for (world, model), values in means.items() if world == "permuted"}
     return Comparison(
         collect_metrics(trials),
         against,
-        {model: paired_bootstrap(plain[model], plain[against]) for model in plain if model != against},
-        {
-            model: paired_bootstrap(plain[model], values)
-            for (world, model), values in means.items()
-            if world == "permuted"
-        },
+        correct_p({model: paired_bootstrap(plain[model], plain[against]) for model in plain if model != against}),
+        correct_p({model: paired_bootstrap(plain[model], values) for model, values in permuted.items()}),
     )
+
+
+def correct_p(differences: Mapping[str, Mapping[str, Difference]]) -> dict[str, dict[str, Difference]]:
+    """The same with p values corrected for the number of models, metric by metric.
+
+    Of those called significant at .05 then 5 % at most are expected not to be (the false discovery rate: Benjamini,
+    Hochberg, Controlling the False Discovery Rate, Journal of the Royal Statistical Society B 57, 1995).
+    """
+    corrected: dict[str, dict[str, Difference]] = {model: {} for model in differences}
+    for name in next(iter(differences.values()), {}):
+        values = false_discovery_control([by_metric[name].p for by_metric in differences.values()])
+        for (model, by_metric), p in zip(differences.items(), values, strict=True):
+            corrected[model][name] = replace(by_metric[name], p=float(p))
+    return corrected
 
 
 def average_values(values: Sequence[UserValues]) -> UserValues:
@@ -108,11 +121,14 @@ def write_table(comparison: Comparison, without_content: Sequence[str]) -> Itera
 
 def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterator[str]:
     table = rank_models(comparison.metrics, "test")
-    yield f"Test: means ± deviations over seeds; {TITLE} against {comparison.against} with a 95 % interval."
+    yield (
+        f"Test: means ± deviations over seeds; {TITLE} against {comparison.against} with a 95 % interval, and p "
+        "corrected for the number of models (Benjamini-Hochberg)."
+    )
     yield ""
     columns = ("model", "seeds", f"{TITLE} on validation", *HEADS.values(), f"against {comparison.against}", "p")
-    yield f"| {' | '.join(columns)} | {COVERAGE} | seconds |"
-    yield "|---" * (len(columns) + 2) + "|"
+    yield f"| {' | '.join(columns)} | {COVERAGE} | {DIVERSITY} | seconds | CPU s | MiB |"
+    yield "|---" * (len(columns) + 5) + "|"
     for model, row in table.iterrows():
         chosen_by = f"{mean_score(comparison.metrics, str(model), 'valid'):.4f}"
         cells = [
@@ -120,7 +136,8 @@ def _accuracy(comparison: Comparison, without_content: Sequence[str]) -> Iterato
             *(_spread(row, name) for name in SHOWN),
             *_difference(comparison.differences.get(str(model))),
         ]
-        rest = f"{row['mean', COVERAGE]:.3f} | {row['mean', 'seconds']:.1f}"
+        digits = {COVERAGE: 3, DIVERSITY: 3, "seconds": 1, "cpu": 1, "peak_mib": 0}
+        rest = " | ".join(_mean(row, name, count) for name, count in digits.items())
         yield f"| {model} | {int(row['count', DECIDES])} | {' | '.join(cells)} | {rest} |"
     with_content = [str(model) for model in table.index if model not in without_content]
     if comparison.against in without_content:
@@ -160,6 +177,12 @@ def _cold(metrics: pd.DataFrame) -> Iterator[str]:
     for model in tables[0].index:
         cells = [_spread(table.loc[model], name) for table in tables for name in SHOWN]
         yield f"| {model} | {' | '.join(cells)} |"
+
+
+def _mean(row: pd.Series, name: str, digits: int) -> str:
+    """Empty for what was not measured: without features there is no diversity."""
+    value = row.get(("mean", name), np.nan)
+    return "" if pd.isna(value) else f"{value:.{digits}f}"
 
 
 def _spread(row: pd.Series, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from tasks.experiments.report import (
     mean_score,
     write_table,
 )
-from tasks.experiments.trials import list_trials, trial_artefact
+from tasks.experiments.trials import list_trials, trial_artefact, trial_config
 from tasks.metrics import DECIDES, Difference
 from tasks.models import MODELS, model_class
 from tasks.progress import progress
@@ -43,8 +43,13 @@ def compare(
         str | None, typer.Option(help="Some models, separated by commas; default: those of the run.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds per model, from the seed of the run on.")] = 5,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Each model with content sees one of these by itself, as in image,text,image+text."),
+    ] = None,
     against: Annotated[
-        str | None, typer.Option(help="Reference model; default: the champion, or the best without content.")
+        str | None,
+        typer.Option(help="Reference model (vbpr:text with --features); default: champion, or best without content."),
     ] = None,
     permute: Annotated[
         bool, typer.Option("--permute", help="Also train with permuted features: does content help?")
@@ -58,33 +63,36 @@ def compare(
 ) -> dict[str, object]:
     """Train models with several seeds on the prepared dataset of a run, and compare them in a table and a plot.
 
-    Means and standard deviations are over seeds; differences have a paired bootstrap over users. Every trial is stored
-    in the run: the same command again, also after an interruption, trains only what is missing. A model that diverges
-    or refuses is left out of the table and named in the error at the end. Table and plot are of the last call: if
-    several processes share the work, run the command once more with all models.
+    Means and standard deviations are over seeds; differences have a paired bootstrap over users, and p values that are
+    corrected for the number of models. Every trial is stored in the run: the same command again, also after an
+    interruption, trains only what is missing. A model that diverges or refuses is left out of the table and named in
+    the error at the end. Table and plot are of the last call: if several processes share the work, run the command
+    once more with all models.
     """
     store = open_store()
     plan = read_plan(store, run)
-    names = choose_models(models, plan)
-    if against is not None and against not in names:
-        raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(names)}")
-    for name in names:  # report mistakes before hours of training
-        model_class(name).configure(plan.config.hyperparameters.get(name, {}))
+    chosen, seen = choose_models(models, plan), choose_features(features, plan.config.feature_names)
+    all_seeds = [plan.config.seed + place for place in range(seeds)]
+    wanted = list_trials(chosen, all_seeds, permute=permute, cold=cold, features=seen)
+    compared = {trial.name: trial.model for trial in wanted}
+    if against is not None and against not in compared:
+        raise BadInput(f"--against {against} found, expected one of the compared models: {', '.join(compared)}")
+    for trial in wanted:  # report mistakes before hours of training
+        trial_config(plan, trial)
     served = None if against else _read_served_model(plan)
     data, prepared = load_dataset(store, run), prepared_artefact(store, run)
     count = thread_count(threads, data)
     options = TrainingOptions(device=device, threads=count, seed=plan.config.seed, memory_gib=memory)
     recorder = Recorder(plan, options, prepared.manifest.content)
-    wanted = list_trials(names, [plan.config.seed + place for place in range(seeds)], permute=permute, cold=cold)
     trials, failed = run_trials(
         progress(wanted, label="compare", unit="trial"),
         lambda trial: trial_artefact(store, plan, data, trial, options),
         recorder,
     )
-    names = [name for name in names if name not in failed]
+    names = [name for name in compared if name not in failed]
     if against in failed or not names:
         raise failed.get(against or "") or next(iter(failed.values()))
-    without = [name for name in names if not model_class(name).uses_content]
+    without = [name for name in names if not model_class(compared[name]).uses_content]
     reference = against or _choose_reference(served, names, without, trials)
     comparison = compare_trials(trials, reference)
     with write_artefact(store, run_key(run, "compare"), inputs=[prepared, *trials]) as out:
@@ -116,6 +124,22 @@ def choose_models(models: str | None, plan: Plan) -> list[str]:
     if unknown or not names or len(set(names)) < len(names):
         raise BadInput(f"models {models!r} found, expected some of {', '.join(MODELS)}, each once")
     return names
+
+
+def choose_features(features: str | None, known: Sequence[str]) -> list[tuple[str, ...]] | None:
+    """The choices of features, each once; BadInput for one that the run does not have, or that is named twice."""
+    if features is None:
+        return None
+    words = [word.strip() for word in features.split(",") if word.strip()]
+    choices = [tuple(part.strip() for part in word.split("+")) for word in words]
+    sets = [frozenset(choice) for choice in choices]
+    wrong = any(not one <= set(known) or len(one) < len(choice) for one, choice in zip(sets, choices, strict=True))
+    if wrong or not choices or len(set(sets)) < len(sets):
+        raise BadInput(
+            f"features {features!r} found, expected some of {', '.join(known)}, with + where a model sees several, "
+            "each choice once"
+        )
+    return choices
 
 
 def _read_served_model(plan: Plan) -> str | None:

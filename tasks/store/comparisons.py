@@ -12,12 +12,15 @@ from tasks.store.database import Database
 from tasks.store.values import SegmentValue, require_finite
 
 # What a retry may change of a trial; `recorded_at` moves only with one of these.
-STATE = ("status", "error", "hyperparameters", "fingerprint", "seconds", "device", "code_version", "artefact")
+STATE = (
+    *("status", "error", "hyperparameters", "fingerprint", "device", "code_version", "artefact"),
+    *("seconds", "cpu", "peak_mib"),
+)
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial: done, with `seconds` and where its `artefact` lies in the store, or failed with an `error`.
+    """One trial: done, with what it cost and where its `artefact` lies in the store, or failed with an `error`.
 
     `fingerprint` is of all that decides its metrics beside world and seed.
     """
@@ -30,6 +33,8 @@ class TrialRow:
     device: str
     code_version: str
     seconds: float | None = None
+    cpu: float | None = None
+    peak_mib: float | None = None
     artefact: str | None = None
     error: str | None = None
 

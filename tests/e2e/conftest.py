@@ -6,28 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack import Stack
-from tasks.store import History, open_store
-from tests.e2e.site import ROOT, SETTINGS, Night, Site
-from tests.waiting import DEADLINE
+from tests.e2e.site import Night, Site, open_site
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A running stack with a catalogue in its store; `retrain_nightly` is switched on, `ingest_media` is not."""
-    folder = tmp_path_factory.mktemp("site")
-    with Stack(ROOT, folder / "state", environment=SETTINGS, bound=True) as stack:
-        settings = {name: value for name, value in stack.environment().items() if name.startswith("RECSYS_")}
-        with pytest.MonkeyPatch.context() as patch, History(settings["RECSYS_METRICS_DSN"]) as history:
-            for name, value in settings.items():
-                patch.setenv(name, value)
-            history.migrate()
-            site = Site(stack, open_store(), history, folder)
-            site.films_arrive(0, site.items)
-            for dag in ("retrain_nightly", "ingest_media"):
-                stack.api().wait_for_dag(dag, DEADLINE)
-            stack.api().unpause("retrain_nightly")
-            yield site
+    with pytest.MonkeyPatch.context() as patch, open_site(tmp_path_factory.mktemp("site"), patch.setenv) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -18,8 +19,8 @@ import psycopg2
 
 from local.rest import FINISHED
 from local.stack import Stack
-from tasks.store import History, Store
-from tests.waiting import wait_for
+from tasks.store import History, Store, open_store
+from tests.waiting import DEADLINE, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATASET = "films"
@@ -126,3 +127,20 @@ class Site:
     def _mails(self) -> list[EmailMessage]:
         paths = sorted(self.stack.mails.glob("*.eml"))
         return [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in paths]
+
+
+@contextmanager
+def open_site(folder: Path, set_variable: Callable[[str, str], None]) -> Iterator[Site]:
+    """Start a stack in `folder` and load a catalogue; this process gets the stack's settings by `set_variable`."""
+    with Stack(ROOT, folder / "state", environment=SETTINGS, bound=True) as stack:
+        settings = {name: value for name, value in stack.environment().items() if name.startswith("RECSYS_")}
+        for name, value in settings.items():
+            set_variable(name, value)
+        with History(settings["RECSYS_METRICS_DSN"]) as history:
+            history.migrate()
+            site = Site(stack, open_store(), history, folder)
+            site.films_arrive(0, site.items)
+            for dag in ("retrain_nightly", "ingest_media"):
+                stack.api().wait_for_dag(dag, DEADLINE)
+            stack.api().unpause("retrain_nightly")
+            yield site

@@ -29,7 +29,7 @@ def test_a_trial_of_an_earlier_call_keeps_what_made_it(folder_store: Store, monk
     config = RunConfig(dataset="d", modalities=["text"], encoder="e", models=["ease"])
     plan = Plan(run="r", config=config, interactions="interactions/d/1", inputs_hash="0")
     with write_artefact(folder_store, "runs/r/compare-trials/plain/ease-7") as out:
-        out.json("trial.json", {"device": "cuda", "seconds": 2.5, "figures": {}})
+        out.json("trial.json", {"device": "cuda", "seconds": 2.5, "cpu": 2.0, "peak_mib": None, "figures": {}})
     monkeypatch.setenv("RECSYS_CODE_VERSION", "newer")
     rows: list[TrialRow] = []
     recorder = Recorder(plan, TrainingOptions(device="cpu"), "hash")

@@ -1,13 +1,17 @@
-"""Coverage, novelty and popularity of recommendations."""
+"""Coverage, novelty, popularity and diversity of recommendations."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tasks.metrics import beyond_accuracy, evaluate
+from tasks.metrics import Evaluation, beyond_accuracy, evaluate
 from tests.world import dataset, random_world
 
 
@@ -58,3 +62,48 @@ def test_what_was_seen_is_not_recommended() -> None:
     scores = data.train.toarray().astype(np.float32)
     evaluation = evaluate(lambda users: scores[users], data, "test", cutoffs=(5,))
     assert not data.train.toarray()[evaluation.users[:, None], evaluation.top].any()
+
+
+def cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """0 for a vector of zeros."""
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return 0.0 if lengths == 0 else float(one @ other) / lengths
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), items=st.integers(3, 12), width=st.integers(1, 4))
+def test_diversity_is_one_minus_the_mean_cosine_of_two_items_of_a_list(seed: int, items: int, width: int) -> None:
+    """Of each feature, centred, and the mean of these; places without an item do not count."""
+    rng = np.random.default_rng(seed)
+    features = {name: rng.normal(size=(items, width)).astype(np.float32) for name in ("image", "text")}
+    data = replace(random_world(5, items, density=0.3), features=features)
+    top = np.array([rng.permutation(items)[:4] if items >= 4 else rng.permutation(items) for _ in range(5)])
+    top[0, 2:] = -1
+    evaluation = Evaluation(np.arange(5), (1, 2, 4), {}, top)
+    found = beyond_accuracy(evaluation, data)
+    assert "diversity@1" not in found
+    for k in (2, 4):
+        expected = []
+        for matrix in features.values():
+            rows = matrix - matrix.mean(axis=0)
+            for user in top[:, :k]:
+                pairs = list(combinations([item for item in user if item >= 0], 2))
+                expected.append(np.mean([1 - cosine(rows[one], rows[other]) for one, other in pairs]))
+        assert found[f"diversity@{k}"] == pytest.approx(np.mean(expected), abs=1e-4)
+
+
+def test_lists_of_one_kind_have_less_diversity_than_random_ones() -> None:
+    """Two kinds of items that look alike within each."""
+    kinds = np.repeat(np.eye(2, dtype=np.float32), 10, axis=0)
+    data = replace(random_world(4, 20, density=0.2), features={"image": kinds})
+    alike, mixed = np.tile(np.arange(5), (4, 1)), np.tile([0, 10, 1, 11, 2], (4, 1))
+    values = [beyond_accuracy(Evaluation(np.arange(4), (5,), {}, top), data)["diversity@5"] for top in (alike, mixed)]
+    assert values[0] == pytest.approx(0, abs=1e-6)
+    assert values[1] > 1
+
+
+def test_without_features_there_is_no_diversity() -> None:
+    """It would be of nothing."""
+    data = replace(random_world(5, 10, density=0.3), features={})
+    scores = np.random.default_rng(0).random((5, 10)).astype(np.float32)
+    assert "diversity@5" not in beyond_accuracy(evaluate(lambda users: scores[users], data, "test"), data)

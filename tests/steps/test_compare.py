@@ -12,7 +12,8 @@ import torch
 from tasks.data import hold_out_items
 from tasks.errors import BadInput, TaskError
 from tasks.experiments.report import choose_best, collect_metrics
-from tasks.experiments.trials import COLD_SHARE, permute_features
+from tasks.experiments.trials import COLD_SHARE, choose_features, permute_features
+from tasks.metrics import beyond_accuracy, evaluate
 from tasks.models import MODELS, build_model, model_class
 from tasks.models.ease import EASE
 from tasks.runs.prepared import load_dataset
@@ -36,6 +37,27 @@ def prepared(folder_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         {"vbpr": {"max_epochs": 3, "embedding_size": 4, "content_size": 4}},
     )
     return folder_store
+
+
+@pytest.fixture
+def two_features(prepared: Store) -> Store:
+    """The same run with a second feature, and weights of content by feature."""
+    plan = read_artefact(prepared, f"runs/{RUN}/scan").json("plan.json")
+    del plan["config"]["modalities"], plan["config"]["encoder"]
+    plan["config"]["features"] = {
+        "text": {"modality": "text", "encoder": "enc"},
+        "sound": {"modality": "audio", "encoder": "enc"},
+    }
+    plan["config"]["hyperparameters"]["cease"] = {"content": {"text": 2.0, "sound": 0.0}}
+    with write_artefact(prepared, f"runs/{RUN}/scan") as out:
+        out.json("plan.json", plan)
+    whole = read_artefact(prepared, f"runs/{RUN}/prepare")
+    items = len(whole.array("text_filtered.npy"))
+    with write_artefact(prepared, f"runs/{RUN}/prepare") as out:
+        for name in whole.manifest.files:
+            out.copy(name, whole)
+        out.array("sound_filtered.npy", np.random.default_rng(5).normal(size=(items, 3)).astype(np.float32))
+    return prepared
 
 
 def change_hyperparameters(store: Store, model: str, **values: object) -> None:
@@ -290,3 +312,43 @@ def test_metrics_keep_every_trial_apart(prepared: Store) -> None:
     steps = [f"plain/ease-{seed}" for seed in (7, 8)] + [f"cold/ease-{seed}" for seed in (7, 8)]
     table = collect_metrics([read_artefact(prepared, f"runs/{RUN}/compare-trials/{step}") for step in steps])
     assert not table.duplicated(["world", "model", "seed", "part", "figure"]).any()
+
+
+@pytest.mark.slow
+def test_each_choice_of_features_is_compared_as_a_model_of_its_own(two_features: Store) -> None:
+    """Models without content once; a choice is written behind the model, and is what the model sees."""
+    done = compare(run=RUN, models="ease,cease", features="text,sound,text+sound", seeds=1, against="ease", threads=1)
+    table, differences = result(two_features)
+    assert done["trials"] == 4
+    assert set(differences["models"]) == {"cease:text", "cease:sound", "cease:text+sound"}
+    for name in ("ease", *differences["models"]):
+        assert f"| {name} | 1 |" in table
+    data = load_dataset(two_features, RUN)
+    for chosen in (("text",), ("sound",)):
+        world = choose_features(data, chosen)
+        assert set(world.features) == set(chosen)
+        model = build_model("cease", {"content": dict.fromkeys(chosen, 2.0)}, world)
+        model.fit(TrainingOptions(seed=7))
+        kept = read_artefact(two_features, f"runs/{RUN}/compare-trials/plain/cease:{chosen[0]}-7").json("trial.json")
+        expected = evaluate(model.scores, world, "test").means()["ndcg@20"]
+        assert kept["figures"]["test"]["ndcg@20"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("features", ["", "text,plot", "text,text", "text+text", "text+sound,sound+text"])
+def test_features_that_are_none_are_an_error(two_features: Store, features: str) -> None:
+    """It names those of the run."""
+    with pytest.raises(BadInput, match=r"expected some of text, sound, with \+ where a model sees several"):
+        compare(run=RUN, models="ease", features=features, against="ease")
+
+
+def test_the_diversity_of_lists_is_of_all_features_whichever_the_model_saw(two_features: Store) -> None:
+    """Else lists of different choices could not be compared; what a training costs is a column too."""
+    compare(run=RUN, models="popularity,cease", features="text,sound", seeds=1, against="popularity", threads=1)
+    table, _ = result(two_features)
+    assert "| coverage@20 | diversity@20 | seconds | CPU s | MiB |" in table
+    model = build_model("popularity", {}, data := load_dataset(two_features, RUN))
+    model.fit(TrainingOptions(seed=7))
+    expected = beyond_accuracy(evaluate(model.scores, data, "test"), data)["diversity@20"]
+    kept = read_artefact(two_features, f"runs/{RUN}/compare-trials/plain/popularity-7").json("trial.json")
+    assert kept["figures"]["test"]["diversity@20"] == pytest.approx(expected)
+    assert min(kept["cpu"], kept["peak_mib"]) >= 0

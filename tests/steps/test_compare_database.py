@@ -59,10 +59,10 @@ def test_the_tables_have_what_the_report_has(prepared: Store, metrics_dsn: str) 
     rows = query(metrics_dsn, "SELECT * FROM rec.comparison_metric")
     rows["part"] = rows["split"].where(rows["segment"] == "all", rows["segment"])
     rows["figure"] = [str(Metric(name, k)) for name, k in zip(rows["metric"], rows["k"], strict=True)]
-    seconds = query(metrics_dsn, "SELECT world, model, seed, seconds AS value FROM rec.comparison_trial")
-    seconds[["part", "figure"]] = "fit", "seconds"
+    trials = query(metrics_dsn, "SELECT world, model, seed, seconds, cpu, peak_mib FROM rec.comparison_trial")
+    cost = trials.melt(["world", "model", "seed"], var_name="figure").assign(part="fit")
     columns = list(reported.columns)
-    kept = pd.concat([rows[columns], seconds[columns]]).sort_values(columns[:-1], ignore_index=True)
+    kept = pd.concat([rows[columns], cost[columns]]).sort_values(columns[:-1], ignore_index=True)
     pd.testing.assert_frame_equal(kept, reported.sort_values(columns[:-1], ignore_index=True), check_dtype=False)
     assert set(rows.loc[rows["world"] == "cold", "split"]) == {"test"}
 

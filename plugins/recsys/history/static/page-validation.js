@@ -11,7 +11,9 @@ export async function show(dataset) {
   const expectation = query.get("expectation");
   if (expectation) content.push(...await trend(dataset, query.get("suite"), expectation, query.get("column")));
   if (!run) return [...content, el("p", {}, "No run has been checked yet.")];
-  return [...content, el("h2", {}, "Expectations of one run"), el("p", {}, "Run ", runLink(dataset, run)),
+  content.push(el("h2", {}, "Expectations of one run"), el("p", {}, "Run ", runLink(dataset, run)));
+  if (!rows.length) return [...content, el("p", {}, "Nothing of this run has been checked: it ended before its checks.")];
+  return [...content,
     checks(`${rows.filter((row) => !row.success).length} of ${rows.length} were not met; each name leads to its trend`, dataset, rows),
     downloads("validation", { dataset, run })];
 }

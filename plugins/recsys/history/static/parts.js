@@ -46,14 +46,18 @@ export function alerts(caption, dataset, rows) {
   return table(caption, [
     { title: "When", class: "nowrap", cell: (row) => moment(row.created_at) },
     { title: "Kind", cell: (row) => badge(row.kind) },
-    { title: "What", cell: (row) => row.what + (row.repeats ? ` (repeated ${number(row.repeats)} times)` : "") },
+    { title: "What", cell: (row) => row.what + (row.repeats ? ` (repeated ${times(row.repeats)})` : "") },
     { title: "Sent", cell: sent },
     { title: "Well again", class: "nowrap", cell: (row) => (row.kind === "recovered" ? "–" : moment(row.settled_at)) },
     { title: "Run", cell: (row) => (row.run ? runLink(dataset, row.run) : "–") },
   ], rows);
 }
 
+function times(count) {
+  return count === 1 ? "once" : `${number(count)} times`;
+}
+
 function sent(row) {
   if (!row.error) return row.sent_at ? moment(row.sent_at) : "not yet";
-  return `${row.sent_at ? `by some channels, ${moment(row.sent_at)}; ` : ""}tried ${number(row.failed_attempts)} times: ${row.error}`;
+  return `${row.sent_at ? `by some channels, ${moment(row.sent_at)}; ` : ""}tried ${times(row.failed_attempts)}: ${row.error}`;
 }
