@@ -120,7 +120,7 @@ def test_evaluate_writes_the_metrics_and_records_them(prepared: Store, history: 
         assert result[f"{split}_ndcg@20"] == written[split]["ndcg@20"]
     assert f"runs/{RUN}/train-bpr" in artefact.manifest.inputs
     table = history.table(dataset=DATASET, model="bpr", split=None, since=None, runs=10)
-    assert len(table) == 2 * 9 * 4
+    assert len(table) == 2 * 10 * 4
     row = table[(table["split"] == "test") & (table["metric"] == "map") & (table["k"] == 10)]
     assert row["value"].tolist() == [written["test"]["map@10"]]
     assert set(table["encoder"]) == {"enc"}
@@ -144,7 +144,7 @@ def test_evaluate_keeps_the_values_of_every_user_and_segment(prepared: Store, hi
         assert written["segments"][split] == [asdict(one) for one in by_segment(found, data, split)]
     assert len(users) == sum(written["users"].values())
     table = history.table(dataset=DATASET, model="popularity", split=None, since=None, runs=10)
-    assert len(table) == 2 * 9 * 4
+    assert len(table) == 2 * 10 * 4
     recorded = {
         (split, segment, f"{metric}@{k}"): (value, low)
         for split, segment, metric, k, value, low in history._rows(
@@ -164,6 +164,6 @@ def test_evaluate_records_how_sure_a_mean_is(prepared: Store, history: History) 
     train(run=RUN, model="popularity", threads=1)
     evaluate(run=RUN, model="popularity")
     rows = history._rows("SELECT metric, value, low, high FROM rec.metrics_history")
-    beyond = {"coverage", "novelty", "popularity"}
+    beyond = {"coverage", "novelty", "popularity", "diversity"}
     assert {metric for metric, _, low, _ in rows if low is None} == beyond
     assert all(low <= value <= high for metric, value, low, high in rows if metric not in beyond)
