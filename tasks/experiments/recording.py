@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tasks.errors import BadInput, Diverged
 from tasks.experiments.cost import Cost
-from tasks.experiments.trials import ComparisonTrial, trial_config, trial_parameters
+from tasks.experiments.trials import ComparisonTrial, trial_parameters
 from tasks.metrics import EVAL_SPLITS, SELECTION, Metric
 from tasks.runs.plan import Plan
 from tasks.store import DSN, Artefact, SegmentValue, TrialRow, open_history, without_database
@@ -69,9 +69,9 @@ class Recorder:
         del parameters["world"]  # it is in the key, and a model's trials in all worlds belong together
         return TrialRow(
             trial.world,
-            trial.name,
+            trial.arm.name,
             trial.seed,
-            hyperparameters=trial_config(self.plan, trial).model_dump(mode="json"),
+            hyperparameters=trial.arm.configure(self.plan).model_dump(mode="json"),
             fingerprint=hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest(),
             artefact=artefact,
             error=error,
@@ -93,17 +93,17 @@ def run_trials(
     """The artefacts of all trials, without those of models of which one diverges or refuses; and why these do."""
     made, failed = [], dict[str, BadInput | Diverged]()
     for trial in trials:
-        if trial.name in failed:
+        if trial.arm.name in failed:
             continue
         try:
             artefact = make(trial)
             recorder.record_done(trial, artefact)
         except (BadInput, Diverged) as error:
-            log.error("%s with seed %d is left out: %s", trial.name, trial.seed, error)  # noqa: TRY400  no traceback
+            log.error("%s with seed %d is left out: %s", trial.arm.name, trial.seed, error)  # noqa: TRY400  no traceback
             recorder.record_failed(trial, error)
-            failed[trial.name] = error
+            failed[trial.arm.name] = error
         else:
-            made.append((trial.name, artefact))
+            made.append((trial.arm.name, artefact))
     return [artefact for model, artefact in made if model not in failed], failed
 
 

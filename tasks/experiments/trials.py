@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
 
 from tasks.data import Dataset, hold_out_items
+from tasks.experiments.arms import Arm
 from tasks.experiments.cost import measure_cost
 from tasks.metrics import EVAL_SPLITS, beyond_accuracy, evaluate, evaluate_cold, selection_metric, user_table
 from tasks.models import FIGURES, model_class
-from tasks.models.base import Model
 from tasks.runs.plan import Plan
 from tasks.runs.prepared import prepared_artefact
 from tasks.store import Artefact, Store, has_artefact, read_artefact, write_artefact
@@ -30,44 +30,27 @@ MEASURES = 2  # raised when more is measured of a trial: those that lack it are 
 
 @dataclass(frozen=True)
 class ComparisonTrial:
-    """A model and a seed in a world: the dataset as it is, with features of other items, or with items held out.
+    """An arm and a seed in a world: the dataset as it is, with features of other items, or with items held out."""
 
-    `features`: those that the model sees; None: all of the run.
-    """
-
-    model: str
+    arm: Arm
     seed: int
     world: World = "plain"
-    features: tuple[str, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        """What is compared, as tables have it: `vbpr`, or `vbpr:plot+poster` where features are chosen."""
-        return self.model if self.features is None else f"{self.model}:{'+'.join(self.features)}"
 
     @property
     def step(self) -> str:
         """The step under which its artefact is stored in the run."""
-        return f"compare-trials/{self.world}/{self.name}-{self.seed}"
+        return f"compare-trials/{self.world}/{self.arm.name}-{self.seed}"
 
 
-def list_trials(
-    models: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    permute: bool,
-    cold: bool,
-    features: Sequence[tuple[str, ...]] | None = None,
-) -> list[ComparisonTrial]:
-    """All that is to be trained; permuted content, and each choice of `features`, only for models that look at it."""
+def list_trials(arms: Sequence[Arm], seeds: Sequence[int], *, permute: bool, cold: bool) -> list[ComparisonTrial]:
+    """All that is to be trained; permuted content only for models that look at it."""
     asked: dict[World, bool] = {"plain": True, "permuted": permute, "cold": cold}
     return [
-        ComparisonTrial(name, seed, world, chosen)
+        ComparisonTrial(arm, seed, world)
         for world in asked
-        for name in models
-        for chosen in (features if features and model_class(name).uses_content else [None])
+        for arm in arms
         for seed in seeds
-        if asked[world] and (world != "permuted" or model_class(name).uses_content)
+        if asked[world] and (world != "permuted" or arm.uses_content)
     ]
 
 
@@ -86,34 +69,12 @@ def trial_artefact(
         kept = read_artefact(store, prefix)
         if (kept.manifest.parameters, kept.manifest.seed) == (parameters, trial.seed):
             return kept
-    facts, users = _fit_and_measure(model_class(trial.model), trial_config(plan, trial), data, trial, options)
+    facts, users = _fit_and_measure(trial.arm.configure(plan), data, trial, options)
     with write_artefact(store, prefix, inputs=[prepared], parameters=parameters, seed=trial.seed) as out:
-        out.json("trial.json", {"model": trial.name, "seed": trial.seed, "world": trial.world, **facts})
+        out.json("trial.json", {"model": trial.arm.name, "seed": trial.seed, "world": trial.world, **facts})
         if users is not None:
             out.frame("users.parquet", users)
     return read_artefact(store, prefix)
-
-
-def trial_config(plan: Plan, trial: ComparisonTrial) -> ModelConfig:
-    """The model's hyperparameters in the run; BadInput for one that it does not have.
-
-    Where features are chosen, weights by feature are shared equally among these: they were chosen for others.
-    """
-    given = plan.config.hyperparameters.get(trial.model, {})
-    if trial.features is not None:
-        given = _share_weights(given, plan.config.feature_names, trial.features)
-    return model_class(trial.model).configure(given)
-
-
-def _share_weights(given: Mapping[str, Any], known: Sequence[str], chosen: Sequence[str]) -> dict[str, Any]:
-    """Hyperparameters whose mappings of `known` features to weights have the `chosen` ones, with the same sum."""
-    shared: dict[str, Any] = {}
-    for key, value in given.items():
-        if isinstance(value, Mapping) and value and set(value) <= set(known):
-            shared[key] = dict.fromkeys(chosen, sum(value.values()) / len(chosen))
-        else:
-            shared[key] = _share_weights(value, known, chosen) if isinstance(value, Mapping) else value
-    return shared
 
 
 def trial_parameters(plan: Plan, trial: ComparisonTrial, options: TrainingOptions, dataset: str) -> dict[str, object]:
@@ -124,8 +85,8 @@ def trial_parameters(plan: Plan, trial: ComparisonTrial, options: TrainingOption
         "world": trial.world,
         "memory_gib": options.memory_gib,
         "dataset": dataset,
-        "config": trial_config(plan, trial).model_dump_json(),  # a text, for the order of a hybrid's members counts
-        **({} if trial.features is None else {"features": list(trial.features)}),
+        "config": trial.arm.configure(plan).model_dump_json(),  # a text, for the order of a hybrid's members counts
+        **({} if trial.arm.features is None else {"features": list(trial.arm.features)}),
     }
 
 
@@ -140,16 +101,14 @@ def permute_features(data: Dataset, seed: int) -> Dataset:
     return replace(data, features={name: matrix[order] for name, matrix in data.features.items()})
 
 
-def _fit_and_measure(
-    model: type[Model], config: ModelConfig, data: Dataset, trial: ComparisonTrial, options: TrainingOptions
-) -> _Facts:
+def _fit_and_measure(config: ModelConfig, data: Dataset, trial: ComparisonTrial, options: TrainingOptions) -> _Facts:
     """Fit in the trial's world and measure."""
-    seen = data if trial.features is None else choose_features(data, trial.features)
+    seen = data if trial.arm.features is None else choose_features(data, trial.arm.features)
     cold = hold_out_items(seen, share=COLD_SHARE, seed=trial.seed) if trial.world == "cold" else None
     world = cold.data if cold else permute_features(seen, trial.seed) if trial.world == "permuted" else seen
 
     with measure_cost() as cost:
-        recommender = model(config, world)
+        recommender = model_class(trial.arm.model)(config, world)
         records = recommender.fit(replace(options, seed=trial.seed, validate=partial(selection_metric, data=world)))
     facts = {**summarise_epochs(records), **asdict(cost), "device": options.device, "torch": str(torch.__version__)}
     if cold:

@@ -18,10 +18,11 @@ import yaml
 
 from tasks.data import Interactions
 from tasks.errors import BadInput, TaskError
+from tasks.experiments.comparing import table_log
 from tasks.models import MODELS, model_class
 from tasks.runs.config import MODALITIES, SplitRule
 from tasks.steps.align import align
-from tasks.steps.compare import compare, table_log
+from tasks.steps.compare import compare
 from tasks.steps.extract import extract
 from tasks.steps.load_embeddings import load_embeddings
 from tasks.steps.load_interactions import load_interactions

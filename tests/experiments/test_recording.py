@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.experiments.arms import Arm
 from tasks.experiments.recording import DSN, Recorder, metric_values
 from tasks.experiments.trials import ComparisonTrial
 from tasks.runs.config import RunConfig
@@ -35,7 +36,7 @@ def test_a_trial_of_an_earlier_call_keeps_what_made_it(folder_store: Store, monk
     recorder = Recorder(plan, TrainingOptions(device="cpu"), "hash")
     monkeypatch.setattr(recorder, "_record", lambda row, _: rows.append(row))
     artefact = read_artefact(folder_store, "runs/r/compare-trials/plain/ease-7")
-    recorder.record_done(ComparisonTrial("ease", 7), artefact)
+    recorder.record_done(ComparisonTrial(Arm("ease", "ease"), 7), artefact)
     (row,) = rows
     assert (row.device, row.code_version, row.seconds) == ("cuda", "earlier", 2.5)
     assert (row.artefact, row.status) == (artefact.prefix, "done")

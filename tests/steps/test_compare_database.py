@@ -106,7 +106,7 @@ def test_an_interrupted_comparison_goes_on(prepared: Store, metrics_dsn: str, mo
     record, kill = recording.Recorder.record_done, "vbpr"
 
     def die(self: recording.Recorder, trial: Any, artefact: Any) -> None:
-        if trial.model == kill:
+        if trial.arm.name == kill:
             raise KeyboardInterrupt
         record(self, trial, artefact)
 
