@@ -42,6 +42,7 @@ COMMANDS = {
     "evaluate": "tasks.steps.evaluate:evaluate",
     "refit": "tasks.steps.refit:refit",
     "compare": "tasks.steps.compare:compare",
+    "papers": "tasks.steps.papers:papers",
     "quick": "tasks.steps.quick:quick",
     "publish": "tasks.steps.publish:publish",
     "promote": "tasks.steps.promote:promote",

@@ -19,6 +19,7 @@ from tasks.quality import DRIFT_LIMITS
 from tasks.store.layout import FEATURE, NAME
 
 PRESETS = Path(__file__).parent.parent / "configs"
+PAPERS = Path(__file__).parent.parent.parent / "papers"  # each with the settings of its run
 MODALITIES = ("image", "audio", "text")
 USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFAULT.number}
 SHORT = {"modalities", "encoder"}  # the short form of features
@@ -230,11 +231,7 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     It may speak of models that the run does not train: `tune` and `compare` look at any. An override in one
     form of features replaces the other form in the preset.
     """
-    known = {path.stem: path for path in PRESETS.glob("*.yaml")}
-    path = Path(preset) if preset.endswith((".yaml", ".yml")) else known.get(preset)
-    if path is None or not os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name that is too long
-        raise BadInput(f"config {preset[:200]!r} found nowhere, expected a YAML file or one of {sorted(known)}")
-    values = read_yaml(path.read_text(encoding="utf-8"), f"config {preset!r}")
+    values = _read_preset(preset)
     given = {key: value for key, value in overrides.items() if value is not None}
     replaced = ({"features"} if given.keys() & SHORT else set()) | (SHORT if "features" in given else set())
     values = {key: value for key, value in values.items() if key not in replaced} | given
@@ -243,6 +240,28 @@ def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:
     except ValidationError as error:
         below = {"features": FeatureChoice.model_fields}
         raise BadInput(f"config {preset!r}: {describe_invalid(error, RunConfig.model_fields, below=below)}") from error
+
+
+def _read_preset(preset: str) -> dict[str, Any]:
+    if preset.startswith("papers/") and not preset.endswith((".yaml", ".yml")):
+        run = read_paper(preset.removeprefix("papers/")).get("run")
+        if not isinstance(run, dict):
+            raise BadInput(f"{preset}.yaml has no settings under run, expected those of a preset")
+        return run
+    known = {path.stem: path for path in PRESETS.glob("*.yaml")}
+    path = Path(preset) if preset.endswith((".yaml", ".yml")) else known.get(preset)
+    if path is None or not os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name that is too long
+        names = [*sorted(known), *(f"papers/{path.stem}" for path in sorted(PAPERS.glob("*.yaml")))]
+        raise BadInput(f"config {preset[:200]!r} found nowhere, expected a YAML file or one of {names}")
+    return read_yaml(path.read_text(encoding="utf-8"), f"config {preset!r}")
+
+
+def read_paper(name: str) -> dict[str, Any]:
+    """What `papers/NAME.yaml` says; BadInput naming the known ones."""
+    known = {path.stem: path for path in PAPERS.glob("*.yaml")}
+    if name not in known:
+        raise BadInput(f"paper {name[:200]!r} found, expected one of {', '.join(sorted(known)) or 'none'}")
+    return read_yaml(known[name].read_text(encoding="utf-8"), f"papers/{name}.yaml")
 
 
 def read_yaml(text: str, what: str) -> dict[str, Any]:

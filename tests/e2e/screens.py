@@ -99,7 +99,7 @@ def play(site: Site, camera: Camera) -> None:
     camera.mail("bad-night-mail", "light", body.get_content())
     site.mails_seen = len(site._mails())
     site.command("load-interactions", str(right), "--dataset", DATASET)
-    refused = site.night(models="popularity", force=True)
+    refused = site.night(models=["bpr"], force=True)
     camera.page("bad-night-refused", "dark", "run", run=refused.run)
     site.films_arrive(site.items + 3, 2)
     site.night()

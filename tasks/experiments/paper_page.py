@@ -1,0 +1,139 @@
+"""What a run of a paper came to, and its page: ours beside the printed figures, with spread, cost and reasons."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from tasks.experiments.comparing import Compared
+from tasks.experiments.papers import Paper, PrintedTable
+from tasks.metrics import DECIDES, Metric
+from tasks.metrics.selection import TITLE
+
+DIGITS = 6  # of stored figures
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Figure(_Strict):
+    """Mean and standard deviation over seeds of one metric of an arm; None for a single seed."""
+
+    arm: str
+    world: str
+    part: str
+    metric: str
+    mean: Finite
+    deviation: Finite | None
+    seeds: PositiveInt
+
+
+class Result(_Strict):
+    """What a run of a paper came to; `papers/results/NAME.json` has the one that the docs show."""
+
+    paper: str
+    dataset: dict[str, int]  # users, items, interactions
+    code_version: str
+    against: str
+    figures: list[Figure]
+    differences: dict[str, dict[str, float]]  # arm -> mean, low, high, p of NDCG@20 on test
+
+
+def summarise(name: str, compared: Compared, dataset: dict[str, int], code_version: str) -> Result:
+    """Means over seeds of all that was measured."""
+    metrics = compared.comparison.metrics
+    by_figure = metrics.groupby(["model", "world", "part", "figure"])["value"].agg(["mean", "std", "count"])
+    figures = [
+        Figure(
+            arm=row["model"],
+            world=row["world"],
+            part=row["part"],
+            metric=row["figure"],
+            mean=round(row["mean"], DIGITS),
+            deviation=None if pd.isna(row["std"]) else round(row["std"], DIGITS),
+            seeds=row["count"],
+        )
+        for row in by_figure.reset_index().to_dict("records")
+    ]
+    differences = {
+        arm: {key: round(getattr(by_metric[DECIDES], key), DIGITS) for key in ("mean", "low", "high", "p")}
+        for arm, by_metric in compared.comparison.differences.items()
+    }
+    return Result(
+        paper=name,
+        dataset=dataset,
+        code_version=code_version,
+        against=compared.comparison.against,
+        figures=figures,
+        differences=differences,
+    )
+
+
+def write_page(name: str, paper: Paper, result: Result) -> str:
+    """Markdown: ours beside theirs, with spread, cost, and the reason of each difference."""
+    return "\n".join(_lines(name, paper, result)) + "\n"
+
+
+def _lines(name: str, paper: Paper, result: Result) -> Iterator[str]:
+    counts = ", ".join(f"{count:,} {what}" for what, count in result.dataset.items())
+    seeds = max(figure.seeds for figure in result.figures)
+    yield from (f"# {paper.title}", "", _one(paper.source), "", _one(paper.data), "")
+    yield (
+        f"{counts}; {seeds} seeds. Ours are means ± standard deviations over seeds, with CPU seconds and memory at the "
+        f"peak of a training. To make them anew: `scan --config papers/{name}` and the steps that follow, or the DAG "
+        "`papers`."
+    )
+    for table in paper.tables:
+        yield from ("", f"## {table.title}", "")
+        yield from _table(table, result)
+    yield from ("", "## Why figures differ", "", paper.differences.strip())
+
+
+def _table(table: PrintedTable, result: Result) -> Iterator[str]:
+    found = {(one.arm, one.metric): one for one in result.figures if (one.world, one.part) == (table.world, table.part)}
+    cost = {(one.arm, one.metric): one.mean for one in result.figures if (one.world, one.part) == (table.world, "fit")}
+    titles = [Metric.parse(metric).title for metric in table.metrics]
+    heads = ["", *titles, *([f"printed: {title}" for title in titles] if table.printed else [])]
+    against = table.world == "plain" and table.part == "test"
+    heads += [f"{TITLE} against {result.against}", "p"] if against else []
+    yield f"| {' | '.join([*heads, 'CPU s', 'MiB'])} |"
+    yield "|---" * (len(heads) + 2) + "|"
+    for arm in table.arms:
+        cells = [_spread(found.get((arm, metric))) for metric in table.metrics]
+        if table.printed:
+            cells += ["" if one is None else f"{one:.4f}" for one in table.printed.get(arm, [None] * len(titles))]
+        if against:
+            cells += _difference(result.differences.get(arm))
+        cells += [_number(cost.get((arm, "cpu")), 1), _number(cost.get((arm, "peak_mib")), 0)]
+        yield f"| {arm} | {' | '.join(cells)} |"
+    if table.source:
+        yield from ("", f"Printed: {_one(table.source)}.")
+    if table.note:
+        yield from ("", _one(table.note))
+
+
+def _spread(figure: Figure | None) -> str:
+    if figure is None:
+        return "not measured"
+    return f"{figure.mean:.4f}" if figure.deviation is None else f"{figure.mean:.4f} ± {figure.deviation:.4f}"
+
+
+def _difference(one: dict[str, float] | None) -> list[str]:
+    if one is None:
+        return ["", ""]
+    return [f"{one['mean']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}]", f"{one['p']:.3f}"]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _one(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
