@@ -40,6 +40,7 @@ COPY --from=sbom /sbom.cdx.json /usr/share/sbom/python.cdx.json
 RUN --mount=type=bind,source=docker/sbom.py,target=/tmp/sbom.py \
     python /tmp/sbom.py >/usr/share/sbom/debian.cdx.json
 COPY tasks /opt/recsys/tasks
+COPY papers /opt/recsys/papers
 RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/recsys
 # Only the scratch volume is writable; it is also the home and temporary folder of libraries.
 ENV PATH=/opt/venv/bin:$PATH \

@@ -1,4 +1,4 @@
-"""Write what follows from the code: the table of models, the page of commands, what the form offers, .env.example.
+"""Write what follows from the code: tables of models and papers, the page of commands, what forms offer, .env.example.
 
     python -m local.generate        (make generate)
 
@@ -16,14 +16,18 @@ from local.command_page import write_command_page
 from local.env_example import write_env_example
 from tasks.encoders import DEMO
 from tasks.errors import TaskError
+from tasks.experiments.paper_page import read_result, write_page
+from tasks.experiments.papers import list_papers, load_paper, result_path
 from tasks.models import MODELS, model_class
+from tasks.runs.config import load_config
 from tasks.steps.weights import list_checkpoints
 
 ROOT = Path(__file__).parent.parent
 MODELS_PAGE, COMMANDS_PAGE = ROOT / "docs/models.md", ROOT / "docs/commands.md"
 FORM, ENV_EXAMPLE = ROOT / "plugins/recsys/form.py", ROOT / ".env.example"
 TABLE = re.compile(r"(?<=\| Name \| What it is \| Uses content \|\n\|---\|---\|---\|\n)(?:\|.*\n)*")
-CONFIGS = ROOT / "tasks/configs"
+CONFIGS, DOCS = ROOT / "tasks/configs", ROOT / "docs/results"
+PAPERS_PLACE = re.compile(r"(?<=^PAPERS = \{\n)(?:    .*\n)*(?=\}$)", re.MULTILINE)
 
 
 def row(name: str) -> str:
@@ -36,6 +40,17 @@ def row(name: str) -> str:
     return f"| `{name}` | {said[1]} | {'yes' if model_class(name).uses_content else ''} |\n".replace("|  |", "| |")
 
 
+def paper_line(name: str) -> str:
+    """A paper and its features, for the form of the DAG."""
+    features = ", ".join(f'"{feature}"' for feature in load_config(f"papers/{name}", {}).feature_names)
+    return f'    "{name}": [{features}],\n'
+
+
+def page_of(name: str) -> str:
+    """The page of a paper, with the figures of its stored result."""
+    return write_page(name, load_paper(name), read_result(result_path(name)))
+
+
 def generate_files() -> dict[Path, str]:
     """Text of each file that follows from the code."""
     table = "".join(row(name) for name in MODELS)
@@ -44,7 +59,9 @@ def generate_files() -> dict[Path, str]:
     for name, offered in {"MODELS": list(MODELS), "ENCODERS": [DEMO, *list_checkpoints()], "PRESETS": presets}.items():
         place = re.compile(rf"(?<=^{name} = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)
         form = put(place, "".join(f'    "{one}",\n' for one in offered), form, FORM)
-    return {
+    form = put(PAPERS_PLACE, "".join(map(paper_line, list_papers())), form, FORM)
+    pages = {DOCS / f"{name}.md": page_of(name) for name in list_papers() if result_path(name).exists()}
+    return pages | {
         MODELS_PAGE: put(TABLE, table, models, MODELS_PAGE),
         FORM: form,
         COMMANDS_PAGE: write_command_page(),

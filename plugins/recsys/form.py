@@ -2,9 +2,9 @@
 
 RECSYS_DATASET, RECSYS_MODALITIES, RECSYS_MODELS (commas between), RECSYS_ENCODER, RECSYS_FEATURES (JSON), RECSYS_K,
 RECSYS_SPLIT, RECSYS_APPROVAL and RECSYS_CONFIG are read when a DAG file is parsed. A field says "no" when the form is
-sent, not an hour later in a task. `make generate` writes MODELS, ENCODERS and PRESETS. What else there is, datasets and
-trained encoders, only the store knows, which no DAG file may ask: `scan` refuses a name that does not exist, and lists
-those that do.
+sent, not an hour later in a task. `make generate` writes MODELS, ENCODERS, PRESETS and PAPERS (with their features).
+What else there is, datasets and trained encoders, only the store knows, which no DAG file may ask: `scan` refuses a
+name that does not exist, and lists those that do.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ PRESETS = [
     "ml1m",
     "nightly",
 ]
+PAPERS = {
+    "lfm2k-features": ["tags", "vggish", "whisper"],
+}
 NIGHTLY = ["popularity", "ease", "hybrid", "bpr", "vbpr", "lightgcn"]  # `hybrid` is an ensemble of cease and ials
 APPROVALS = ["preset", "none", "required"]
 SPLITS = ["random", "time", "leave-one-out", "given"]
@@ -157,6 +160,20 @@ MAINTENANCE = {
         *("RECSYS_DATASET", "demo", NAME, "Dataset"),
         "Whose served release an email about a failure names; house is kept for all datasets.",
     )
+}
+PAPER = {
+    "paper": Param(
+        next(iter(PAPERS)),
+        type="string",
+        enum=list(PAPERS),
+        title="Paper",
+        description="File in papers/ without .yaml.",
+    ),
+    "seeds": number(0, 0, 100, "Seeds", "Trainings of each model; 0: as many as the paper says."),
+    "dataset": name(
+        *("RECSYS_DATASET", "demo", NAME, "Dataset"),
+        "Whose served release an email about a failure names; the paper says which dataset it is about.",
+    ),
 }
 RETRAIN = {
     "dataset": dataset(),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from tasks.errors import BadInput, describe_invalid
 from tasks.experiments.comparing import Compared
 from tasks.experiments.papers import Paper, PrintedTable
 from tasks.metrics import DECIDES, Metric
@@ -74,6 +76,22 @@ def summarise(name: str, compared: Compared, dataset: dict[str, int], code_versi
         figures=figures,
         differences=differences,
     )
+
+
+def read_result(path: Path) -> Result:
+    """A stored result; BadInput if the file is none."""
+    try:
+        return Result.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BadInput(
+            f"{path.name} is no result of a paper: {describe_invalid(error, Result.model_fields)}"
+        ) from error
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Each figure on lines of its own, so that changes can be read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def write_page(name: str, paper: Paper, result: Result) -> str:

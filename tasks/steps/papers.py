@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tasks.experiments.comparing import compare_arms
-from tasks.experiments.paper_page import Result, summarise, write_page
+from tasks.experiments.paper_page import summarise, write_page, write_result
 from tasks.experiments.papers import load_paper, require_settings
 from tasks.runs.plan import read_plan
 from tasks.runs.prepared import load_dataset
@@ -52,9 +52,3 @@ def papers(
         write_result(save, result)
     compared.raise_failures()
     return {"run": run, "paper": paper, "trials": len(compared.inputs) - 1, "against": result.against}
-
-
-def write_result(path: Path, result: Result) -> None:
-    """One figure a line, so that changes can be read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
