@@ -46,7 +46,7 @@ export function alerts(caption, dataset, rows) {
   return table(caption, [
     { title: "When", class: "nowrap", cell: (row) => moment(row.created_at) },
     { title: "Kind", cell: (row) => badge(row.kind) },
-    { title: "What", cell: (row) => row.what + (row.repeats ? ` (repeated ${times(row.repeats)})` : "") },
+    { title: "What", cell: (row) => (row.what || (row.kind === "recovered" ? "all is well again" : "")) + (row.repeats ? ` (repeated ${times(row.repeats)})` : "") },
     { title: "Sent", cell: sent },
     { title: "Well again", class: "nowrap", cell: (row) => (row.kind === "recovered" ? "–" : moment(row.settled_at)) },
     { title: "Run", cell: (row) => (row.run ? runLink(dataset, row.run) : "–") },
