@@ -27,11 +27,12 @@ import torch
 from torch import nn
 
 from tasks.encoders.audioclip import MODALITIES
-from tasks.encoders.audioclip.encoders import AudioCLIPEncoder, encoders_of
+from tasks.encoders.audioclip.encoders import encoders_of
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.audioclip.preprocess import normalise
 from tasks.encoders.audioclip.weights import load_model
 from tasks.encoders.base import Variant
+from tasks.encoders.pieces import PieceEncoder
 
 Pieces = Callable[[bytes], np.ndarray]  # of one medium: a vector per piece (n, D)
 
@@ -73,12 +74,12 @@ def evenly(every: Sequence[Any], count: int) -> list[Any]:
     return [every[place] for place in np.linspace(0, len(every) - 1, count).astype(int)]
 
 
-def pieces_of(encoder: AudioCLIPEncoder, data: bytes) -> Sequence[np.ndarray]:
+def pieces_of(encoder: PieceEncoder, data: bytes) -> Sequence[np.ndarray]:
     """What the tower is given of a file."""
     return encoder.pieces(encoder.decode(data))
 
 
-def naive(model: AudioCLIP, encoders: Mapping[str, AudioCLIPEncoder]) -> dict[str, Pieces]:
+def naive(model: AudioCLIP, encoders: Mapping[str, PieceEncoder]) -> dict[str, Pieces]:
     """Modality -> the loop over the pieces of a file, each through the plain model."""
     towers: dict[str, Callable[[np.ndarray], torch.Tensor]] = {
         "image": lambda piece: model.encode_image(torch.from_numpy(normalise(piece[None]))),

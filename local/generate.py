@@ -4,7 +4,7 @@
 
 A model's row is the first line of its file, `Title: what it is (source).`, and whether it uses content; a command's
 section is its help. Airflow's environment has no task package, so its form holds a copy of the names of models,
-encoders (the demonstration's and the released checkpoints) and presets (files in `tasks/configs`).
+encoders (those that are shipped and the released checkpoints) and presets (files in `tasks/configs`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local.command_page import write_command_page
 from local.env_example import write_env_example
-from tasks.encoders import DEMO
+from tasks.encoders import list_shipped
 from tasks.errors import TaskError
 from tasks.experiments.paper_page import read_result, write_page
 from tasks.experiments.papers import list_papers, load_paper, result_path
@@ -56,7 +56,11 @@ def generate_files() -> dict[Path, str]:
     table = "".join(row(name) for name in MODELS)
     models, form = MODELS_PAGE.read_text(encoding="utf-8"), FORM.read_text(encoding="utf-8")
     presets = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-    for name, offered in {"MODELS": list(MODELS), "ENCODERS": [DEMO, *list_checkpoints()], "PRESETS": presets}.items():
+    for name, offered in {
+        "MODELS": list(MODELS),
+        "ENCODERS": [*list_shipped(), *list_checkpoints()],
+        "PRESETS": presets,
+    }.items():
         place = re.compile(rf"(?<=^{name} = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)
         form = put(place, "".join(f'    "{one}",\n' for one in offered), form, FORM)
     form = put(PAPERS_PLACE, "".join(map(paper_line, list_papers())), form, FORM)

@@ -38,6 +38,7 @@ MODELS = [
 ]
 ENCODERS = [
     "audioclip-demo",
+    "mobilenet",
     "audioclip-full",
     "audioclip-partial",
 ]

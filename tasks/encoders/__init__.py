@@ -8,16 +8,19 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
     from tasks.encoders.base import EncoderModule, ModalityEncoder, Variant
+    from tasks.encoders.packages import Package
     from tasks.store import Store
 
 ENCODERS: dict[str, str] = {
     "audioclip": "tasks.encoders.audioclip",
+    "mobilenet": "tasks.encoders.mobilenet",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
 VARIANT = re.compile(r"(?P<weights>.*?)(?:\.(?P<hertz>\d+)hz)?(?P<half>\.bfloat16)?")
@@ -29,6 +32,15 @@ def encoder_module(architecture: str) -> EncoderModule:
     if architecture not in ENCODERS:
         raise BadInput(f"architecture {architecture!r} of an encoder found, expected one of {', '.join(ENCODERS)}")
     return cast("EncoderModule", importlib.import_module(ENCODERS[architecture]))
+
+
+def list_shipped() -> dict[str, tuple[str, Path | Package]]:
+    """Name of the weights that come with the code or in packages -> architecture, and the folder or package."""
+    return {
+        name: (architecture, source)
+        for architecture in ENCODERS
+        for name, source in encoder_module(architecture).SHIPPED.items()
+    }
 
 
 def split_name(name: str) -> tuple[str, Variant]:
@@ -52,12 +64,12 @@ def split_name(name: str) -> tuple[str, Variant]:
 
 
 def load_encoder(store: Store, name: str, *, device: str = "cpu") -> Mapping[str, ModalityEncoder]:
-    """Modality -> encoder with the weights `name`: `audioclip-demo`, or what `weights` or `train-encoder` stored.
+    """Modality -> encoder with the weights `name`: of `list_shipped`, or what `weights` or `train-encoder` stored.
 
     With `.bfloat16` behind the name it computes in that: faster on processors that have it. With `.7200hz` nothing
     above is heard of sounds, so that those of 16 kHz and more can be compared. Both give other vectors, hence another
     identity. On a GPU (`device` "cuda") vectors are the same up to the order of sums. NotFound naming the known ones
-    where there are no such weights, BadInput where there is no such device.
+    where there are no such weights, BadInput where there is no such device, or the encoder has no such variant.
     """
     from tasks.encoders.identity import find_weights, identities_of  # noqa: PLC0415  they look up names of this module
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from tasks.encoders.packages import Package
     from tasks.store import ObjectInfo, Store
     from tasks.training.checkpoint import Checkpoints
 
@@ -90,7 +91,14 @@ class EncoderModule(Protocol):
     MODALITIES: tuple[str, ...]  # that it encodes
     PREPROCESSING: str  # version of the preprocessing; part of the identity
     CHECKPOINTS: Mapping[str, Checkpoint]  # released weights by name
-    SHIPPED: Mapping[str, Path]  # folders of weights that come with the package, by name
+    SHIPPED: Mapping[str, Path | Package]  # weights that come with the code (a folder) or in a package, by name
+    HALF: bool  # whether it computes in bfloat16 where asked
+    HIGHEST: int  # Hz that it hears of sounds; 0 if it has no sounds
+    LICENCE: str  # of its released and shipped weights
+
+    def width(self, config: Mapping[str, Any]) -> int:
+        """Length of a vector of weights with this CONFIG."""
+        ...
 
     def load(
         self, folder: Path, identities: Mapping[str, str], device: str, variant: Variant
@@ -99,7 +107,10 @@ class EncoderModule(Protocol):
         ...
 
     def convert(self, path: Path, name: str, folder: Path) -> None:
-        """Convert the verified checkpoint file `name` to MODEL and CONFIG. BadInput if it is of another model."""
+        """Convert the verified file of the checkpoint or package `name` to MODEL and CONFIG.
+
+        BadInput if it is of another model.
+        """
         ...
 
     def train(self, task: EncoderTraining) -> dict[str, Any]:

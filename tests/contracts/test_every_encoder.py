@@ -1,4 +1,4 @@
-"""What every encoder promises, for each modality of the shipped one and of one that was put into the store."""
+"""What every encoder promises, for each modality of the shipped ones and of those that were put into the store."""
 
 from __future__ import annotations
 
@@ -11,47 +11,68 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.encoders import DEMO, load_encoder
-from tasks.encoders.audioclip.weights import save_model
+from tasks.encoders import DEMO, ENCODERS, encoder_module, list_shipped, load_encoder
 from tasks.encoders.base import ModalityEncoder
 from tasks.encoders.identity import identify
+from tasks.encoders.packages import Package
 from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput
 from tasks.media import BadMedia
 from tasks.store import open_store
-from tests.encoders.audioclip_world import MAKERS, TINY, random_model
+from tests.encoders.audioclip_world import MAKERS
+from tests.encoders.small import small_weights
 
-WIDTHS = {DEMO: 1024, "own": TINY.embed_dim}
+SMALL = small_weights()
+WIDTHS = {DEMO: 1024, "mobilenet": 1280} | {name: one.width for name, one in SMALL.items()}
+ARCHITECTURES = {name: architecture for name, (architecture, _) in list_shipped().items()} | {
+    name: one.architecture for name, one in SMALL.items()
+}
+CASES = [(name, modality) for name in WIDTHS for modality in encoder_module(ARCHITECTURES[name]).MODALITIES]
 
 
 @pytest.fixture(scope="module")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store that has an encoder named `own`."""
+    """A store that has small weights of each architecture, `own` of AudioCLIP."""
     folder = tmp_path_factory.mktemp("encoders")
     url = f"file://{folder / 'store'}"
-    save_model(random_model(), folder, half=False, facts={})
-    put_weights(open_store(url), "own", folder, "audioclip")
+    for name, one in SMALL.items():
+        one.write(folder)
+        put_weights(open_store(url), name, folder, one.architecture)
     return url
 
 
-@pytest.fixture(scope="module", params=sorted(WIDTHS))
-def name(request: pytest.FixtureRequest) -> str:
-    """Each encoder in turn."""
-    found: str = request.param
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Each encoder and modality in turn; skipped where its package is not installed."""
+    found: tuple[str, str] = request.param
+    _, source = list_shipped().get(found[0], ("", None))
+    if isinstance(source, Package) and not source.installed:
+        pytest.skip(f"{source.name} is not installed")
     return found
 
 
-@pytest.fixture(scope="module", params=sorted(MAKERS))
-def modality(request: pytest.FixtureRequest) -> str:
-    """Each modality in turn."""
-    found: str = request.param
-    return found
+@pytest.fixture(scope="module")
+def name(case: tuple[str, str]) -> str:
+    """Its name."""
+    return case[0]
+
+
+@pytest.fixture(scope="module")
+def modality(case: tuple[str, str]) -> str:
+    """Its modality."""
+    return case[1]
 
 
 @pytest.fixture(scope="module")
 def encoder(store_url: str, name: str, modality: str) -> ModalityEncoder:
     """The encoder of the name for the modality."""
     return load_encoder(open_store(store_url), name)[modality]
+
+
+def test_every_shipped_encoder_is_among_them() -> None:
+    """So that none is without these promises, and each architecture is here with weights of the store, too."""
+    assert set(list_shipped()) <= set(WIDTHS)
+    assert set(ENCODERS) == {one.architecture for one in SMALL.values()}
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +155,37 @@ def test_the_identity_names_model_weights_preprocessing_and_numbers(
 ) -> None:
     """It is the key of the cache: another kind of numbers is another identity."""
     assert re.fullmatch(rf"{name}@[0-9a-f]{{12}}-p[0-9]+-float32", encoder.identity)
-    half = load_encoder(open_store(store_url), f"{name}.bfloat16")[modality]
-    assert half.identity == encoder.identity.replace("float32", "bfloat16")
-    for one, asked in ((encoder, name), (half, f"{name}.bfloat16")):
-        assert identify(open_store(store_url), asked)[modality] == one.identity
+    assert identify(open_store(store_url), name)[modality] == encoder.identity
+
+
+def test_numbers_of_bfloat16_are_another_identity_or_refused(
+    encoder: ModalityEncoder, store_url: str, name: str, modality: str
+) -> None:
+    """Never passed over: before anything is loaded, and when it is."""
+    store, asked = open_store(store_url), f"{name}.bfloat16"
+    if encoder_module(ARCHITECTURES[name]).HALF:
+        half = load_encoder(store, asked)[modality]
+        assert half.identity == encoder.identity.replace("float32", "bfloat16")
+        assert identify(store, asked)[modality] == half.identity
+        return
+    for use in (identify, load_encoder):
+        with pytest.raises(BadInput, match=f"encoder '{name}' in bfloat16 found, expected no .bfloat16"):
+            use(store, asked)
+
+
+def test_a_bandwidth_is_another_identity_of_sounds_or_refused(store_url: str, name: str, modality: str) -> None:
+    """Never passed over: below what it hears, above it, and where it hears nothing."""
+    store, highest = open_store(store_url), encoder_module(ARCHITECTURES[name]).HIGHEST
+    asked = f"{name}.3000hz"
+    if highest:
+        band = "-3000hz" if modality == "audio" else ""
+        expected = identify(store, name)[modality].replace("-float32", f"{band}-float32")
+        assert identify(store, asked)[modality] == expected
+        assert load_encoder(store, asked)[modality].identity == expected
+    if highest < 20_000:
+        for use in (identify, load_encoder):
+            with pytest.raises(BadInput, match=f"encoder '{name}' with a bandwidth of 20000 Hz found, expected"):
+                use(store, f"{name}.20000hz")
 
 
 @pytest.mark.slow
@@ -145,6 +193,8 @@ def test_bfloat16_gives_nearly_the_same_vectors(
     encoder: ModalityEncoder, store_url: str, name: str, modality: str, make: Callable[..., bytes]
 ) -> None:
     """Cosine with those of float32 at least 0.9995."""
+    if not encoder_module(ARCHITECTURES[name]).HALF:
+        pytest.skip("it has float32 alone")
     half = load_encoder(open_store(store_url), f"{name}.bfloat16")[modality]
     media = [encoder.decode(make(seed)) for seed in range(3)]
     x, y = encoder.encode(media), half.encode(media)

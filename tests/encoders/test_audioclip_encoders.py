@@ -50,7 +50,7 @@ def test_an_unknown_encoder_is_answered_with_the_known(folder_store: Store, tmp_
     save_model(random_model(), tmp_path, half=False, facts={})
     put_weights(folder_store, "posters", tmp_path, "audioclip")
     for name in ("clip", "../posters", "posters/x", ""):
-        with pytest.raises(NotFound, match="expected one of audioclip-demo, posters"):
+        with pytest.raises(NotFound, match=r"expected one of audioclip-demo, .*posters"):
             load_encoder(folder_store, name)
 
 

@@ -10,15 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.encoders.audioclip.checkpoints import CHECKPOINTS
-from tasks.encoders.audioclip.preprocess import PREPROCESSING
+from tasks.encoders.audioclip.preprocess import PREPROCESSING, RATE
 
 if TYPE_CHECKING:
     from tasks.encoders.base import EncoderTraining, ModalityEncoder, Variant
 
-__all__ = ["CHECKPOINTS", "MODALITIES", "PREPROCESSING", "SHIPPED", "convert", "load", "train"]
+__all__ = [
+    "CHECKPOINTS",
+    "HALF",
+    "HIGHEST",
+    "LICENCE",
+    "MODALITIES",
+    "PREPROCESSING",
+    "SHIPPED",
+    "convert",
+    "load",
+    "train",
+    "width",
+]
 
 MODALITIES = ("image", "audio", "text")
 SHIPPED = {"audioclip-demo": Path(__file__).parent / "demo"}
+HALF, HIGHEST = True, RATE // 2
+LICENCE = "MIT; audioclip-demo Apache-2.0"
 
 
 def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, ModalityEncoder]:
@@ -27,6 +41,11 @@ def load(folder: Path, identities: Mapping[str, str], device: str, variant: Vari
     from tasks.encoders.audioclip.weights import load_model  # noqa: PLC0415
 
     return encoders_of(load_model(folder), identities, variant, device=device)
+
+
+def width(config: Mapping[str, Any]) -> int:
+    """Length of a vector of weights with this config.json."""
+    return int(config["model"]["embed_dim"])
 
 
 def convert(path: Path, name: str, folder: Path) -> None:

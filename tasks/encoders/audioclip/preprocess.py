@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from tasks.encoders.pictures import crop_centre, standardise
+
 PREPROCESSING = "p2"
 RATE = 44_100
 WINDOW, STRIDE = 2 * RATE, RATE  # samples
@@ -15,20 +17,12 @@ DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 def crop(pixels: np.ndarray, side: int) -> np.ndarray:
     """Return (side, side, 3) uint8: the shorter side resized to `side` (bicubic), then the centre cropped."""
-    height, width = pixels.shape[:2]
-    shorter = min(height, width)
-    whole_width, whole_height = side * width // shorter, side * height // shorter
-    left, top = round((whole_width - side) / 2), round((whole_height - side) / 2)
-    # only the cropped region is resized: an image of one pixel row would otherwise grow to gigabytes
-    x, y = width / whole_width, height / whole_height
-    box = (left * x, top * y, min((left + side) * x, width), min((top + side) * y, height))
-    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box=box))
+    return crop_centre(pixels, side, side, Image.Resampling.BICUBIC)
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
     """Return (B, 3, side, side) float32 of (B, side, side, 3) uint8, standardised with the constants of CLIP."""
-    scaled = (pixels.astype(np.float32) / 255.0 - MEAN) / DEVIATION
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+    return standardise(pixels, MEAN, DEVIATION)
 
 
 def windows(samples: np.ndarray) -> list[np.ndarray]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 from tasks.encoders.audioclip.config import FULL, AudioCLIPConfig
 from tasks.encoders.audioclip.model import AudioCLIP
 from tasks.encoders.base import CONFIG, MODEL
+from tasks.encoders.states import load_strictly, read_state
 from tasks.errors import BadInput, Corrupt, TaskError, one_line
 
 
@@ -26,22 +25,6 @@ def load_checkpoint(path: Path, config: AudioCLIPConfig = FULL) -> AudioCLIP:
     model = AudioCLIP(config)
     load_strictly(model, state, path.name)
     return model
-
-
-def load_strictly(model: AudioCLIP, state: dict[str, Tensor], name: str) -> None:
-    """Load `state` into `model`; raises BadInput with the first differences of names or shapes."""
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in state.items()} if isinstance(state, dict) else {}
-    if given != expected:
-        missing, extra = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
-        shapes = [key for key in expected if key in given and expected[key] != given[key]]
-        raise BadInput(
-            f"{name} has {len(given)} tensors, expected the {len(expected)} of AudioCLIP: missing {missing[:3]}, "
-            f"unknown {extra[:3]}, other shapes {shapes[:3]}"
-        )
-    model.load_state_dict(
-        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=True
-    )
 
 
 def save_model(model: AudioCLIP, folder: Path, *, half: bool, facts: dict[str, object]) -> None:
@@ -70,9 +53,5 @@ def load_model(folder: Path) -> AudioCLIP:
         model = AudioCLIP(AudioCLIPConfig.model_validate(json.loads((folder / CONFIG).read_bytes())["model"]))
     except (ValueError, KeyError, ValidationError) as error:
         raise Corrupt(f"{CONFIG} is not the config of an AudioCLIP model: {one_line(error)}") from error
-    try:
-        state = load_file(folder / MODEL)
-    except SafetensorError as error:
-        raise Corrupt(f"{MODEL} is not a safetensors file: {one_line(error)}") from error
-    load_strictly(model, state, MODEL)
+    load_strictly(model, read_state(folder), MODEL)
     return model.eval()
