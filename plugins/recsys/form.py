@@ -39,6 +39,7 @@ MODELS = [
 ENCODERS = [
     "audioclip-demo",
     "mobilenet",
+    "minilm",
     "audioclip-full",
     "audioclip-partial",
 ]

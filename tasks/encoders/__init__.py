@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ENCODERS: dict[str, str] = {
     "audioclip": "tasks.encoders.audioclip",
     "mobilenet": "tasks.encoders.mobilenet",
+    "minilm": "tasks.encoders.minilm",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
 VARIANT = re.compile(r"(?P<weights>.*?)(?:\.(?P<hertz>\d+)hz)?(?P<half>\.bfloat16)?")

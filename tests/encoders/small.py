@@ -10,6 +10,9 @@ import torch
 from torch import nn
 
 from tasks.encoders.audioclip.weights import save_model as save_audioclip
+from tasks.encoders.minilm.config import MiniLMConfig
+from tasks.encoders.minilm.model import MiniLM
+from tasks.encoders.minilm.weights import save_model as save_minilm
 from tasks.encoders.mobilenet.config import MobileNetConfig
 from tasks.encoders.mobilenet.model import MobileNetV2
 from tasks.encoders.mobilenet.weights import save_model as save_mobilenet
@@ -33,6 +36,12 @@ def random_mobilenet() -> MobileNetV2:
     return model.eval()
 
 
+def random_minilm() -> MiniLM:
+    """A narrow network with the whole vocabulary."""
+    torch.manual_seed(0)
+    return MiniLM(MiniLMConfig(hidden=16, layers=2, heads=2, inner=32, positions=256)).eval()
+
+
 def stir_norms(model: nn.Module) -> None:
     """Give batch norms statistics as after training."""
     for module in model.modules():
@@ -48,4 +57,5 @@ def small_weights() -> dict[str, Small]:
             "audioclip", TINY.embed_dim, lambda folder: save_audioclip(random_model(), folder, half=False, facts={})
         ),
         "small-mobilenet": Small("mobilenet", 24, lambda folder: save_mobilenet(random_mobilenet(), folder)),
+        "small-minilm": Small("minilm", 16, lambda folder: save_minilm(random_minilm(), folder)),
     }
