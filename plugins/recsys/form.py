@@ -40,6 +40,8 @@ ENCODERS = [
     "audioclip-demo",
     "mobilenet",
     "minilm",
+    "musicnn",
+    "musicnn-tags",
     "audioclip-full",
     "audioclip-partial",
 ]

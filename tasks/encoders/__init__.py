@@ -22,6 +22,7 @@ ENCODERS: dict[str, str] = {
     "audioclip": "tasks.encoders.audioclip",
     "mobilenet": "tasks.encoders.mobilenet",
     "minilm": "tasks.encoders.minilm",
+    "musicnn": "tasks.encoders.musicnn",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
 VARIANT = re.compile(r"(?P<weights>.*?)(?:\.(?P<hertz>\d+)hz)?(?P<half>\.bfloat16)?")

@@ -23,7 +23,8 @@ from tests.encoders.audioclip_world import MAKERS
 from tests.encoders.small import small_weights
 
 SMALL = small_weights()
-WIDTHS = {DEMO: 1024, "mobilenet": 1280, "minilm": 384} | {name: one.width for name, one in SMALL.items()}
+SHIPPED_WIDTHS = {DEMO: 1024, "mobilenet": 1280, "minilm": 384, "musicnn": 200, "musicnn-tags": 50}
+WIDTHS = SHIPPED_WIDTHS | {name: one.width for name, one in SMALL.items()}
 ARCHITECTURES = {name: architecture for name, (architecture, _) in list_shipped().items()} | {
     name: one.architecture for name, one in SMALL.items()
 }

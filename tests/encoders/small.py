@@ -16,6 +16,9 @@ from tasks.encoders.minilm.weights import save_model as save_minilm
 from tasks.encoders.mobilenet.config import MobileNetConfig
 from tasks.encoders.mobilenet.model import MobileNetV2
 from tasks.encoders.mobilenet.weights import save_model as save_mobilenet
+from tasks.encoders.musicnn.config import MusicnnConfig
+from tasks.encoders.musicnn.model import Musicnn
+from tasks.encoders.musicnn.weights import save_model as save_musicnn
 from tests.encoders.audioclip_world import TINY, random_model
 
 
@@ -42,6 +45,14 @@ def random_minilm() -> MiniLM:
     return MiniLM(MiniLMConfig(hidden=16, layers=2, heads=2, inner=32, positions=256)).eval()
 
 
+def random_musicnn() -> Musicnn:
+    """A narrow network whose norms have statistics of their own."""
+    torch.manual_seed(0)
+    model = Musicnn(MusicnnConfig(output="units", timbral=6, temporal=4, middle=5, units=12))
+    stir_norms(model)
+    return model.eval()
+
+
 def stir_norms(model: nn.Module) -> None:
     """Give batch norms statistics as after training."""
     for module in model.modules():
@@ -58,4 +69,5 @@ def small_weights() -> dict[str, Small]:
         ),
         "small-mobilenet": Small("mobilenet", 24, lambda folder: save_mobilenet(random_mobilenet(), folder)),
         "small-minilm": Small("minilm", 16, lambda folder: save_minilm(random_minilm(), folder)),
+        "small-musicnn": Small("musicnn", 12, lambda folder: save_musicnn(random_musicnn(), folder)),
     }
