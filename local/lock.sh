@@ -27,6 +27,7 @@ cp requirements-tasks.txt "$half/nodeps.txt"
 compile requirements-tasks.in -o "$half/tasks.txt"
 compile --no-deps requirements-tasks-nodeps.in -o "$half/nodeps.txt"
 cat "$half/tasks.txt" "$half/nodeps.txt" >requirements-tasks.txt
+compile --no-deps requirements-offline.in -o requirements-offline.txt
 compile requirements-dev.in -o requirements-dev.txt
 compile requirements-uv.in -o requirements-uv.txt
 # Of PyTorch's two builds only what the lock of the tasks has not: their index may have no more.

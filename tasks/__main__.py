@@ -58,6 +58,7 @@ COMMANDS = {
     "store": "tasks.steps.store:store",
     "export-store": "tasks.steps.copy_store:export_store",
     "import-store": "tasks.steps.copy_store:import_store",
+    "encoders": "tasks.steps.encoders:encoders",
     "weights": "tasks.steps.weights:weights",
     "train-encoder": "tasks.steps.train_encoder:train_encoder",
     "demo-catalogue": "tasks.steps.demo_catalogue:demo_catalogue",

@@ -94,7 +94,7 @@ class EncoderModule(Protocol):
     SHIPPED: Mapping[str, Path | Package]  # weights that come with the code (a folder) or in a package, by name
     HALF: bool  # whether it computes in bfloat16 where asked
     HIGHEST: int  # Hz that it hears of sounds; 0 if it has no sounds
-    LICENCE: str  # of its released and shipped weights
+    LICENCES: Mapping[str, str]  # of its released and shipped weights, by name
 
     def width(self, config: Mapping[str, Any]) -> int:
         """Length of a vector of weights with this CONFIG."""

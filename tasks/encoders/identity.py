@@ -74,7 +74,7 @@ def find_weights(store: Store, name: str) -> Weights:
         return Weights(name, architecture, sha256_of(source / MODEL), source)
     prefix = current(store, weights_folder(name)) if re.fullmatch(NAME, name) else None
     if prefix is None:
-        known = sorted({info.key.split("/")[1] for info in store.list(f"{WEIGHTS}/")} | set(shipped))
+        known = sorted({*list_stored(store), *shipped})
         raise NotFound(
             f"encoder {name!r} is not in {store.url}, expected one of {', '.join(known)}, "
             "or a name given to `weights` or `train-encoder`"
@@ -82,6 +82,11 @@ def find_weights(store: Store, name: str) -> Weights:
     artefact = read_artefact(store, prefix)
     architecture = str(artefact.manifest.parameters.get("architecture", BEFORE_ENCODERS))
     return Weights(name, architecture, artefact.manifest.files[MODEL].sha256, artefact)
+
+
+def list_stored(store: Store) -> list[str]:
+    """Names of the weights in the store."""
+    return sorted({info.key.split("/")[1] for info in store.list(f"{WEIGHTS}/")})
 
 
 def identities_of(weights: Weights, variant: Variant) -> dict[str, str]:

@@ -142,7 +142,7 @@ def test_an_architecture_says_what_it_is(architecture: str) -> None:
             assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in source.files.values())
         else:
             assert (source / "model.safetensors").is_file()
-    assert module.LICENCE
+    assert set(module.LICENCES) == set(module.SHIPPED) | set(module.CHECKPOINTS)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.encoders import encoder_module, list_shipped, load_encoder
 from tasks.encoders.identity import find_weights, identify
-from tasks.encoders.packages import Package
+from tasks.encoders.packages import LOCK, Package
 from tasks.encoders.weights import check_encoder_name
 from tasks.errors import BadInput, Corrupt, NotFound
 from tasks.store import Store, sha256_of
@@ -102,6 +102,13 @@ def test_the_identity_has_the_sha256_of_the_file(name: str, folder_store: Store)
         pytest.skip(f"{source.name} is not installed")
     (identity,) = identify(folder_store, name).values()
     assert identity.startswith(f"{name}@{sha256_of(source.path(source.weights))[:12]}-")
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_lock_has_the_versions_that_the_code_names(name: str) -> None:
+    """Else what `make install` brings would be refused."""
+    lock = (Path(__file__).resolve().parents[2] / LOCK).read_text(encoding="utf-8")
+    assert f"\n{PACKAGED[name].name}=={PACKAGED[name].version} \\\n" in f"\n{lock}"
 
 
 @pytest.mark.parametrize("name", list_shipped())

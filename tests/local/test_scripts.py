@@ -249,6 +249,11 @@ def test_a_python_that_was_chosen_is_not_replaced(tmp_path: Path) -> None:
     assert pythons.install(PYTHON="none").startswith("none was not found, expected Python 3.11, 3.12 or 3.13")
 
 
+def test_a_wish_about_the_offline_encoders_that_is_none_is_refused(tmp_path: Path) -> None:
+    """With the two that there are; nobody gets an environment without them by a slip."""
+    assert Pythons(tmp_path).install(OFFLINE_ENCODERS="no").startswith("OFFLINE_ENCODERS=no found, expected 1 (with")
+
+
 def test_scripts_and_project_agree_on_the_versions_of_python() -> None:
     """One lock is for all of them: its packages are there for each, and what differs has a marker."""
     (wanted,) = re.findall(r'^requires-python = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)

@@ -19,7 +19,7 @@ __all__ = [
     "CHECKPOINTS",
     "HALF",
     "HIGHEST",
-    "LICENCE",
+    "LICENCES",
     "MODALITIES",
     "PREPROCESSING",
     "SHIPPED",
@@ -32,7 +32,7 @@ __all__ = [
 MODALITIES = ("image", "audio", "text")
 SHIPPED = {"audioclip-demo": Path(__file__).parent / "demo"}
 HALF, HIGHEST = True, RATE // 2
-LICENCE = "MIT; audioclip-demo Apache-2.0"
+LICENCES = {"audioclip-demo": "Apache-2.0"} | dict.fromkeys(CHECKPOINTS, "MIT")
 
 
 def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, ModalityEncoder]:

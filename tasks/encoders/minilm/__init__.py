@@ -23,7 +23,7 @@ PREPROCESSING = "p1"
 CHECKPOINTS: Mapping[str, Checkpoint] = {}
 SHIPPED = {"minilm": PACKAGE}
 HALF, HIGHEST = True, 0
-LICENCE = "Apache-2.0"
+LICENCES = dict.fromkeys(SHIPPED, "Apache-2.0")
 
 
 def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, ModalityEncoder]:

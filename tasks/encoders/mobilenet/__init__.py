@@ -33,7 +33,7 @@ SHIPPED = {
     )
 }
 HALF, HIGHEST = False, 0  # in bfloat16 some vectors were at a cosine of .998, for two thirds of the time
-LICENCE = "BSD-3-Clause"
+LICENCES = dict.fromkeys(SHIPPED, "BSD-3-Clause")
 
 
 def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, ModalityEncoder]:

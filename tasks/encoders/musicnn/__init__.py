@@ -30,7 +30,7 @@ SHIPPED = {
     "musicnn-tags": Package("musicnn", "0.1.0", FILES, MusicnnConfig(output="tags").model_dump(mode="json")),
 }
 HALF, HIGHEST = False, RATE // 2
-LICENCE = "ISC"
+LICENCES = dict.fromkeys(SHIPPED, "ISC")
 
 
 def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, ModalityEncoder]:
