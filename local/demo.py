@@ -70,6 +70,7 @@ def arrive(stack: Stack, first: int, count: int, *options: str) -> None:
     numbers = ["--first-item", str(first), "--items", str(count), "--users", str(viewers), "--opening", str(FILMS)]
     tasks(stack, "demo-catalogue", "--out", str(folder), *numbers, *options)
     tasks(stack, "load-media", str(folder), "--dataset", DATASET)
+    tasks(stack, "load-items", str(folder / "items.csv"), "--dataset", DATASET)
     if viewers:
         tasks(stack, "load-interactions", str(folder / "interactions.csv"), "--dataset", DATASET)
     stack.state.remember_fact(LOADED, str(first + count))

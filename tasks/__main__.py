@@ -28,6 +28,7 @@ from tasks.errors import BadInput, TaskError
 COMMANDS = {
     "load-media": "tasks.steps.load_media:load_media",
     "load-interactions": "tasks.steps.load_interactions:load_interactions",
+    "load-items": "tasks.steps.load_items:load_items",
     "load-embeddings": "tasks.steps.load_embeddings:load_embeddings",
     "discover": "tasks.steps.discover:discover",
     "scan": "tasks.steps.scan:scan",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tasks.data import Dataset
 from tasks.data.outside import Outside
+from tasks.data.records import Records
 from tasks.models.base import Model
 from tasks.models.saved import save_model
 from tasks.releases.catalogue import OFF, Catalogue
@@ -24,6 +25,7 @@ def released(
     *,
     outside: Outside | None = None,
     catalogue: Catalogue | None = None,
+    records: Records | None = None,
 ) -> Artefact:
     """Write a release of a model fitted on `data`, with all files that consumers read."""
     prefix = release_prefix(data.name, name)
@@ -34,7 +36,7 @@ def released(
             out.frame(mapping_name(kind), frame[:count])
             out.frame(BEYOND[kind], frame[count:])
         save_model(out, model)
-        write_answers(out, model, data, beyond, catalogue or Catalogue(data.shape[1], None, OFF))
+        write_answers(out, model, data, beyond, catalogue or Catalogue(data.shape[1], None, OFF), records)
     return read_artefact(store, prefix)
 
 

@@ -2,6 +2,7 @@
 
 from tasks.catalogue.broken import spoil
 from tasks.catalogue.posters import draw_poster, encode_poster
+from tasks.catalogue.records import item_records
 from tasks.catalogue.sounds import RATE, encode_sound, synthesise
 from tasks.catalogue.synopses import title, write_synopsis
 from tasks.catalogue.tastes import fits, viewing_log
@@ -17,6 +18,7 @@ __all__ = [
     "encode_sound",
     "film",
     "fits",
+    "item_records",
     "spoil",
     "synthesise",
     "title",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GENRES = ("western", "science fiction", "romance", "horror", "seafaring", "carnival")
-_STREAMS = ("content", "poster", "sound", "synopsis", "title", "taste", "choice", "time")
+_STREAMS = ("content", "poster", "sound", "synopsis", "title", "taste", "choice", "time", "year")
 
 
 def stream(seed: int, purpose: str, index: int) -> np.random.Generator:

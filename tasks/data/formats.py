@@ -74,11 +74,14 @@ class Source:
         return f"{self.name}{read} has columns {self.columns[:20]}"
 
 
-def open_source(path: Path, wanted: str, delimiter: str | None = None, *, name: str | None = None) -> Source:
+def open_source(
+    path: Path, wanted: str, delimiter: str | None = None, *, name: str | None = None, content: str = "interactions"
+) -> Source:
     """Detect a file's format. `wanted` is one of FORMATS, or `auto` to decide by its first bytes and its name.
 
     `delimiter` is one character, or `tab`: then the file is a text with a header, whatever its name. `name` is what
-    the file is called in place of its own name, such as the address that it was fetched from.
+    the file is called in place of its own name, such as the address that it was fetched from. `content` is what is
+    expected in it.
     """
     name = name or path.name
     if wanted not in {"auto", *FORMATS}:
@@ -87,7 +90,7 @@ def open_source(path: Path, wanted: str, delimiter: str | None = None, *, name: 
     with path.open("rb") as file:
         start = file.read(LOOKED_AT)
     if not start:
-        raise BadInput(f"{name} is empty, expected interactions")
+        raise BadInput(f"{name} is empty, expected {content}")
     named = Path(name.lower().removesuffix(".gz")).suffix.lstrip(".")
     if (start.startswith(b"PAR1") and wanted == "auto" and delimiter is None) or wanted == "parquet":
         why = "by --format" if wanted != "auto" else "by its first bytes"
@@ -109,13 +112,16 @@ def open_source(path: Path, wanted: str, delimiter: str | None = None, *, name: 
     return Source(path, name, kind, why, _header(name, line, separator), separator)
 
 
-def read_columns(source: Source, columns: list[str], ids: list[str]) -> pa.Table:
-    """Return the named columns; those in `ids` are read as text, unchanged, with dictionary encoding."""
+def read_columns(source: Source, columns: list[str], ids: list[str], *, texts: bool = False) -> pa.Table:
+    """Return the named columns; those in `ids` are read as text, unchanged, with dictionary encoding.
+
+    `texts`: all others of a text are read as text too, whole and unchanged.
+    """
     with _readable(source):
         if source.format == "parquet":
             return pq.read_table(source.path, columns=columns, read_dictionary=ids)
-        with _rows(source, ids, visible=True) as pieces:
-            return _parse(source, io.BufferedReader(Stream(pieces), CHUNK), columns, ids)
+        with _rows(source, ids, visible=True, whole=texts) as pieces:
+            return _parse(source, io.BufferedReader(Stream(pieces), CHUNK), columns, ids, texts=texts)
 
 
 def read_sample(source: Source, columns: list[str]) -> pa.Table:
@@ -151,17 +157,19 @@ def _readable(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def _rows(source: Source, ids: list[str], *, strict: bool = False, visible: bool = False) -> Iterator[Pieces]:
+def _rows(
+    source: Source, ids: list[str], *, strict: bool = False, visible: bool = False, whole: bool = False
+) -> Iterator[Pieces]:
     """Yield the rows of a text in pieces of whole rows, the header too, as Arrow can split them."""
     colons = source.format == "dat"
     places = tuple(source.columns.index(name) for name in ids)
     with unpack(source.path, source.name, visible=visible) as chunks:
         separator = "\t" if colons else source.separator
-        rows = Rows(source.name, separator, len(source.columns), source.quoted, places, strict)
+        rows = Rows(source.name, separator, len(source.columns), source.quoted, places, strict, whole)
         yield rows.split(replace_colons(source.name, chunks) if colons else chunks)
 
 
-def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str]) -> pa.Table:
+def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str], *, texts: bool = False) -> pa.Table:
     return pcsv.read_csv(
         plain,
         read_options=pcsv.ReadOptions(column_names=source.columns, skip_rows=int(source.format != "dat")),
@@ -171,7 +179,8 @@ def _parse(source: Source, plain: IO[bytes], columns: list[str], ids: list[str])
         ),
         convert_options=pcsv.ConvertOptions(
             include_columns=columns,
-            column_types=dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string())),
+            column_types=dict.fromkeys(columns if texts else [], pa.string())
+            | dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string())),
             null_values=[""],  # NA can be the id of an item
             strings_can_be_null=False,
         ),

@@ -35,6 +35,12 @@ def compose(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def normalise_id(item: str) -> str:
+    """The id composed, without the zeros that pad a number: two ids equal in this are likely to be meant for one."""
+    item = compose(item)
+    return item.lstrip("0") or "0" if item.isdecimal() else item
+
+
 def compose_ids(ids: Sequence[str], where: str) -> list[str]:
     """Return distinct ids composed, and log how many were not.
 

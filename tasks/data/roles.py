@@ -86,7 +86,7 @@ def choose_roles(source: Source, columns: Columns, threshold: float | None, *, i
     wrong = []
     for what in [name for name in usual if name not in chosen]:
         try:
-            chosen[what] = _find(source, what, getattr(columns, what, None), usual[what])
+            chosen[what] = find_column(source, what, getattr(columns, what, None), usual[what])
         except BadInput as error:
             wrong.append(str(error))
     if wrong:
@@ -102,8 +102,11 @@ def choose_roles(source: Source, columns: Columns, threshold: float | None, *, i
     return Roles(str(user), str(item), rating, timestamp, label, ignored)
 
 
-def _find(source: Source, what: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:
-    """Return a column by name; RecBole's type after a colon is ignored."""
+def find_column(source: Source, what: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:
+    """Return the column for a purpose, by the name `wanted` or by the `usual` names; RecBole's type is ignored.
+
+    Raises BadInput if there are several, or none for a user or an item.
+    """
     plain: dict[str, str] = {}
     for name in source.columns:
         word, _, kind = name.rpartition(":")

@@ -30,7 +30,8 @@ class Rows:
     """How a text of so many `columns` is split: by `separator`, `quoted` if it knows quotes (RFC 4180).
 
     `places`: columns of ids; a quoted value whose lines have ids there, written as in its own row, has swallowed rows.
-    `strict`: each row must have as many columns; Arrow checks this too, but does not say where.
+    `strict`: each row must have as many columns; Arrow checks this too, but does not say where. `whole`: a row is not
+    shortened but refused if it is too long for Arrow.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Rows:
     quoted: bool = True
     places: tuple[int, ...] = ()
     strict: bool = False
+    whole: bool = False
     _line: int = field(default=1, init=False)  # of the first byte that has not been given out
 
     def split(self, chunks: Iterator[bytes]) -> Iterator[bytes | memoryview]:
@@ -71,12 +73,12 @@ class Rows:
 
     def _plain(self, rest: bytes, chunk: bytes, end: int) -> Iterator[bytes | memoryview]:
         """Yield `rest` and `chunk[:end]`, in which are no quotes."""
-        self._line += chunk.count(b"\n")
         if len(rest) + chunk.index(b"\n") > LONG_LINE or _has_long_line(chunk, end):
             yield self._shorten(rest + chunk[:end])
         else:
             yield rest
             yield memoryview(chunk)[:end]
+        self._line += chunk.count(b"\n")
 
     def _end_of_rows(self, data: bytes) -> int:
         """Return where the last whole row ends: behind a line end outside quotes."""
@@ -111,8 +113,9 @@ class Rows:
             changed[lines[within]] = INNER
             changed[returns[np.searchsorted(quotes, returns) % 2 == 1]] = INNER
             data = changed.tobytes()
+        data = self._shorten(data) if _has_long_line(data, len(data)) else data
         self._line += len(lines)
-        return self._shorten(data) if _has_long_line(data, len(data)) else data
+        return data
 
     def _check_quotes(self, data: bytes, codes: np.ndarray, quotes: np.ndarray) -> None:
         """Of quotes in turn the first opens and the second closes; one that is written twice closes and opens."""
@@ -173,6 +176,8 @@ class Rows:
 
     def _shorten(self, data: bytes) -> bytes:
         """Return rows without the rest of long values in long lines: they are no ids, and nobody reads them."""
+        if self.whole:
+            self._refuse_long(data)
         mark = re.escape(self.separator.encode())
         value = rb'"(?:[^"]|"")*"' if self.quoted else rb"(?!)"
         values = re.compile(rb"(" + value + rb")|[^" + mark + rb"\n]+")
@@ -187,6 +192,16 @@ class Rows:
 
         lines = data.split(b"\n")
         return b"\n".join(values.sub(cut, line) if len(line) > LONG_LINE else line for line in lines)
+
+    def _refuse_long(self, data: bytes) -> None:
+        """Raise BadInput with the line of the first row that is too long; a line end in quotes is INNER by now."""
+        line = self._line
+        for row in data.split(b"\n"):
+            if len(row) > LONG_LINE:
+                raise BadInput(
+                    f"line {line} of {self.name} has {len(row)} bytes, expected rows of at most {LONG_LINE} bytes"
+                )
+            line += 1 + row.count(bytes([INNER]))
 
     def _fault(self, data: bytes, place: int, what: str) -> BadInput:
         line = self._line + data.count(b"\n", 0, place)

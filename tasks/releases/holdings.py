@@ -9,12 +9,12 @@ from typing import Literal
 
 from tasks.store import ObjectInfo, Store
 from tasks.store.artefacts import STAGED
-from tasks.store.layout import INTERACTIONS, MATRICES, QUARANTINE, RELEASES, RUNS, TRAINING, WEIGHTS
+from tasks.store.layout import INTERACTIONS, ITEMS, MATRICES, QUARANTINE, RELEASES, RUNS, TRAINING, WEIGHTS
 from tasks.store.manifest import MANIFEST
 
 Kind = Literal["release", "run", "quarantine", "trials", "left over", "unfinished", "replaced"]
 NAMES = {RELEASES: 3, RUNS: 2, QUARANTINE: 2}  # parts of a prefix: the kind, the dataset of a release, the name
-WRITTEN = (INTERACTIONS, MATRICES, WEIGHTS, TRAINING)  # where artefacts are written, beside runs and releases
+WRITTEN = (INTERACTIONS, ITEMS, MATRICES, WEIGHTS, TRAINING)  # where artefacts are written, beside runs and releases
 TRIALS = ("compare-trials", "checkpoint-")  # what only those need who go on with an unfinished run
 
 

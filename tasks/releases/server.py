@@ -15,6 +15,7 @@ from tasks.metrics import top_items
 from tasks.releases.catalogue import load_catalogue
 from tasks.releases.cosines import Cosines, cosines_of
 from tasks.releases.histories import HISTORIES, load_histories
+from tasks.releases.item_records import load_records
 from tasks.releases.serving_files import load_serving
 from tasks.runs.prepared import ARRIVALS, external_ids
 from tasks.store import Artefact
@@ -56,6 +57,7 @@ class ReleaseServer:
         self._catalogue = load_catalogue(release, self._known, len(self.item_ids) - self._known)
         shape, users, items = (self._users, self._known), len(self.user_ids), len(self.item_ids)
         self._histories = load_histories(release, shape, users=users, items=items)
+        self.records = load_records(release)
         self._taken, self._learned = self._histories.taken, self._histories.learned(self._histories.parts)
 
     def recommend(

@@ -16,12 +16,14 @@ from tasks.arrivals.policy import Policy
 from tasks.data import Dataset
 from tasks.data.blocks import row_blocks
 from tasks.data.outside import Outside
+from tasks.data.records import Records
 from tasks.metrics import EVAL_SPLITS, top_items
 from tasks.models.base import Model
 from tasks.progress import progress
 from tasks.releases.catalogue import Catalogue, save_catalogue
 from tasks.releases.cosines import cosines_of
 from tasks.releases.histories import HISTORIES
+from tasks.releases.item_records import add_titles, save_records
 from tasks.releases.serving_files import TWIN, save_serving
 from tasks.runs.prepared import BEYOND, mapping_name
 from tasks.store import Artefact, ArtefactWriter
@@ -40,8 +42,11 @@ class Sources:
     prepared: Artefact
 
 
-def release_name(sources: Sources, arrivals: Policy) -> str:
-    """Return 16 hexadecimal digits of a sha256 over all inputs: the same content has the same name."""
+def release_name(sources: Sources, arrivals: Policy, records: str | None = None) -> str:
+    """Return 16 hexadecimal digits of a sha256 over all inputs: the same content has the same name.
+
+    `records`: prefix of the item records.
+    """
     models = [
         {name: made.manifest.files[name].sha256 for name in ("model.safetensors", "config.json")}
         for made in (sources.refitted, sources.trained)
@@ -49,6 +54,7 @@ def release_name(sources: Sources, arrivals: Policy) -> str:
     metrics = sources.evaluated.json("metrics.json")
     values = {split: metrics[split] for split in EVAL_SPLITS}  # and not the seconds
     content = [FORMAT, models, values, sources.prepared.manifest.content, asdict(arrivals)]
+    content += [records] if records else []  # releases without any keep their names
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -63,13 +69,24 @@ def write_sources(out: ArtefactWriter, sources: Sources) -> None:
         out.copy(BEYOND[kind], sources.prepared)
 
 
-def write_answers(out: ArtefactWriter, model: Model, data: Dataset, outside: Outside, catalogue: Catalogue) -> None:
+def write_answers(  # noqa: PLR0917  a release is made of these
+    out: ArtefactWriter,
+    model: Model,
+    data: Dataset,
+    outside: Outside,
+    catalogue: Catalogue,
+    records: Records | None = None,
+) -> None:
     """Write the files for consumers and those for `ReleaseServer`.
 
-    `data` has the parts that the twin was trained and measured on; `model` may have learned from all of them.
+    `data` has the parts that the twin was trained and measured on; `model` may have learned from all of them. With
+    `records` the items that are recommended and similar have titles.
     """
-    out.stream("recommendations.parquet", recommendations(model, data, outside, catalogue))
-    out.stream("similar_items.parquet", similar_items(model, data, outside, catalogue))
+    kept = (records or Records.nothing()).take(outside.interactions.item_ids.tolist())
+    lists, similar = recommendations(model, data, outside, catalogue), similar_items(model, data, outside, catalogue)
+    out.stream("recommendations.parquet", add_titles(lists, "item_id", kept))
+    out.stream("similar_items.parquet", add_titles(similar, "similar_id", kept))
+    save_records(out, kept)
     save_serving(out, model)
     save_catalogue(out, catalogue)
     out.tensors(HISTORIES, histories(data, outside))

@@ -11,14 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from tasks.data.ids import GOOD, compose, tell_apart
+from tasks.data.ids import GOOD, compose, normalise_id, tell_apart
 from tasks.data.missing import Missing
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
 from tasks.runs.config import MODALITIES, Feature
 from tasks.store import ObjectInfo, Store, read_artefact
-from tasks.store.layout import INTERACTIONS, MATRICES, MEDIA, index_key, matrix_folder, media_folder
+from tasks.store.layout import (
+    INTERACTIONS,
+    ITEMS,
+    MATRICES,
+    MEDIA,
+    index_key,
+    items_folder,
+    matrix_folder,
+    media_folder,
+)
 from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
@@ -52,20 +61,22 @@ def list_media(store: Store, dataset: str) -> dict[str, list[ObjectInfo]]:
 
 
 def fingerprint_media(store: Store, dataset: str, objects: Objects) -> str:
-    """Return a sha256 over the listing of all media of a dataset and the versions of its matrices; "" without any.
+    """Return a sha256 over the listing of all media of a dataset and the versions of its matrices and item records.
+
+    "" without any.
 
     It changes with every object that comes, goes or is replaced, and nothing is read for it.
     """
     named = {info.key.split("/")[2] for info in store.list(matrix_folder(dataset, ""))} - set(MODALITIES)
-    folders = [matrix_folder(dataset, feature) for feature in (*MODALITIES, *sorted(named))]
+    folders = [matrix_folder(dataset, feature) for feature in (*MODALITIES, *sorted(named))] + [items_folder(dataset)]
     pointers = [prefix for folder in folders if (prefix := current(store, folder))]
     listing = sorted(f"{info.key} {info.size} {info.etag}" for infos in objects.values() for info in infos) + pointers
     return hashlib.sha256("\n".join(listing).encode()).hexdigest() if listing else ""
 
 
 def known_datasets(store: Store) -> list[str]:
-    """Return the names of all datasets with media, a log or a matrix. Lists the whole store: for error messages."""
-    keys = (info.key for folder in (MEDIA, INTERACTIONS, MATRICES) for info in store.list(f"{folder}/"))
+    """Return the names of all datasets with anything. Lists the whole store: for error messages."""
+    keys = (info.key for folder in (MEDIA, INTERACTIONS, ITEMS, MATRICES) for info in store.list(f"{folder}/"))
     return sorted({key.split("/")[1] for key in keys})
 
 
@@ -99,12 +110,6 @@ def say_composed(modality: str, keys: Sequence[str]) -> None:
         log.info(
             "%d names of %s are not composed (NFC), such as %s; their items are", len(apart), modality, ascii(apart[0])
         )
-
-
-def normalise_id(item: str) -> str:
-    """The id composed, without the zeros that pad a number: two ids equal in this are likely to be meant for one."""
-    item = compose(item)
-    return item.lstrip("0") or "0" if item.isdecimal() else item
 
 
 def check_names(modality: str, names: Sequence[str]) -> None:

@@ -19,6 +19,9 @@ class Plan(Strict):
     run: str
     config: RunConfig
     interactions: str = Field(description="prefix of the pinned interactions artefact")
+    records: str | None = Field(
+        default=None, description="prefix of the pinned item records; None for a dataset without"
+    )
     matrices: dict[str, str] = Field(default_factory=dict, description="feature -> prefix of its ready-made matrix")
     encoders: dict[str, str] = Field(default_factory=dict, description="feature -> identity of its encoder")
     cuts: Cuts | None = Field(
@@ -30,7 +33,7 @@ class Plan(Strict):
         description="number of the state of the dataset's media, log and matrices, in the order in which scans found "
         "them; None without a database",
     )
-    inputs_hash: str = Field(description="sha256 over media, interactions, matrices, encoders and config")
+    inputs_hash: str = Field(description="sha256 over media, interactions, records, matrices, encoders and config")
 
 
 def read_plan(store: Store, run: str) -> Plan:

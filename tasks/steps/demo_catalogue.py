@@ -14,6 +14,7 @@ from tasks.catalogue import (
     encode_poster,
     encode_sound,
     film,
+    item_records,
     spoil,
     synthesise,
     viewing_log,
@@ -22,6 +23,7 @@ from tasks.catalogue import (
 from tasks.errors import BadInput
 from tasks.progress import progress
 from tasks.steps.load_interactions import load_interactions
+from tasks.steps.load_items import load_items
 from tasks.steps.load_media import load_media
 from tasks.store import open_store
 from tasks.store.layout import check_dataset_name, interactions_folder
@@ -37,7 +39,7 @@ SUFFIXES = {"image": ".jpg", "audio": ".ogg", "text": ".txt"}
 def demo_catalogue(
     *,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write image/, audio/, text/ and interactions.csv into.")
+        Path | None, typer.Option(help="Folder to write image/, audio/, text/, items.csv and interactions.csv into.")
     ] = None,
     load: Annotated[
         str | None, typer.Option(help="Dataset to load it into; does nothing if the dataset already has a log.")
@@ -51,10 +53,11 @@ def demo_catalogue(
     ] = None,
     corrupt: Annotated[int, typer.Option(help="Number of films with one broken media file, of various kinds.")] = 0,
 ) -> dict[str, object]:
-    """Generate a catalogue of films: posters, sounds and synopses, and viewers whose taste follows the content.
+    """Generate a catalogue of films with posters, sounds, synopses and records, and viewers whose taste follows them.
 
     The log has user_id, item_id and timestamp. With --first-item and --users it also covers the earlier films: it
-    contains the log of the opening catalogue unchanged, plus views of the new films in the following week.
+    contains the log of the opening catalogue unchanged, plus views of the new films in the following week. The records,
+    items.csv, always cover the earlier films.
     """
     opening = (first_item or items) if opening is None else opening
     users = (0 if first_item else 400) if users is None else users
@@ -83,6 +86,7 @@ def demo_catalogue(
         )
         if load is not None:
             load_media(folder=out or Path(scratch), dataset=load)
+            load_items(file=str((out or Path(scratch)) / "items.csv"), dataset=load)
             if users:  # last, because it marks the catalogue as complete
                 load_interactions(file=str((out or Path(scratch)) / "interactions.csv"), dataset=load)
     return made | ({"folder": str(out)} if out else {}) | ({"dataset": load} if load else {})
@@ -99,6 +103,8 @@ def write(
     broken = [str(path.relative_to(out)) for path in spoil(files, corrupt)]
     size = sum(path.stat().st_size for media in files for path in media.values())
     logger.info("%s films, %.1f MB of media in %s", items, size / 1e6, out)
+    records = item_records(seed, range(first_item + items))
+    records.to_csv(out / "items.csv", index=False, lineterminator="\n")
     views = 0
     if users:
         log = viewing_log(seed, items=first_item + items, users=users, opening=opening)

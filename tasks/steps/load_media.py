@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from tasks.data import RULE, compose, quote
-from tasks.data.ids import GOOD
+from tasks.data.ids import GOOD, normalise_id
 from tasks.errors import BadInput, NotFound
 from tasks.media import EXTENSIONS, LARGEST
 from tasks.progress import progress
-from tasks.runs.inventory import double_files, item_of, list_media, normalise_id, say_composed
+from tasks.runs.inventory import double_files, item_of, list_media, say_composed
 from tasks.steps.options import Dataset
 from tasks.store import ObjectInfo, Store, open_store
 from tasks.store.base import require_key

@@ -39,6 +39,7 @@ from tasks.store import (
     release_prefix,
     write_artefact,
 )
+from tasks.store.item_records import read_records
 from tasks.store.layout import run_key, run_prefix
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def gather(store: Store, run: str) -> Evidence:
         scores=scores,
         dataset=prepared.manifest.content[:16],
         planned_at=scan_artefact(store, run).manifest.created_at,
-        release=release_name(sources, plan.config.arrivals_policy),
+        release=release_name(sources, plan.config.arrivals_policy, plan.records),
         split=plan.config.split,
         inputs=plan.inputs,
     )
@@ -160,16 +161,18 @@ def make_release(store: Store, evidence: Evidence) -> str:
         "model": evidence.candidate.model,
         "encoders": plan.encoders,
         "matrices": plan.matrices,
+        "records": plan.records,
         "similar_items": name_similarity(model),
         "learned_from": list(PARTS),
     } | {key: prepared.manifest.parameters[key] for key in SPLIT_FACTS if key in prepared.manifest.parameters}
     made = evidence.sources
     inputs = [prepared, made.refitted, made.trained, made.evaluated]
+    inputs += [read_artefact(store, plan.records)] if plan.records else []
     with write_artefact(
         store, prefix, inputs=inputs, parameters=parameters, encoder=plan.config.encoder_names, seed=plan.config.seed
     ) as out:
         write_sources(out, evidence.sources)
-        write_answers(out, model, evidence.data, outside, catalogue)
+        write_answers(out, model, evidence.data, outside, catalogue, read_records(store, plan.records))
         save_serving(out, evidence.twin, TWIN)
     verify_release(store, plan.config.dataset, name)
     return name

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Annotated
 
 import typer
 
+from tasks.data.records import Records
 from tasks.errors import BadInput, NotFound
 from tasks.releases.listing import release_names
 from tasks.releases.server import Ranked, ReleaseServer
@@ -59,7 +61,8 @@ def recommend(
     answers += [({"user": u}, served.recommend(u, k, exclude=hidden, include_seen=include_seen)) for u in user or []]
     answers += [({"similar_to": item}, served.similar(item, k, exclude=hidden)) for item in similar_to or []]
     head = {"dataset": dataset, "release": served.release, "model": served.model}
-    for line in [format_json(head, answers)] if as_json else format_table(head, answers):
+    shown = [format_json(head, answers, served.records)] if as_json else format_table(head, answers, served.records)
+    for line in shown:
         typer.echo(line)
     return dict(head)
 
@@ -93,19 +96,25 @@ def split_ids(served: ReleaseServer, values: Iterable[str]) -> list[str]:
     return ids
 
 
-def format_json(head: dict[str, str], answers: list[Answer]) -> str:
-    """Everything as one line of JSON."""
-    rows = [question | {"items": [item._asdict() for item in items]} for question, items in answers]
-    return json.dumps(head | {"answers": rows})
+def format_json(head: dict[str, str], answers: list[Answer], records: Records) -> str:
+    """Everything as one line of JSON; an item that has a record has it as `record`."""
+
+    def describe(ranked: Ranked) -> dict[str, object]:
+        record = records.of(ranked.item)
+        return ranked._asdict() | ({"record": record} if record else {})
+
+    rows = [question | {"items": [describe(item) for item in items]} for question, items in answers]
+    return json.dumps(head | {"answers": rows}, default=date.isoformat)
 
 
-def format_table(head: dict[str, str], answers: list[Answer]) -> Iterator[str]:
-    """Lines to show."""
+def format_table(head: dict[str, str], answers: list[Answer], records: Records) -> Iterator[str]:
+    """Lines to show, with titles where there are records."""
     yield f"Release {head['release']} of {head['dataset']}, model {head['model']}."
     for question, items in answers:
         ((kind, asked),) = question.items()
-        words = {"user": f"For {asked}", "similar_to": f"Similar to {asked}", "history": "For this history"}[kind]
+        words = f"Similar to {records.label(str(asked))}" if kind == "similar_to" else f"For {asked}"
+        words = "For this history" if kind == "history" else words
         yield ""
         yield f"{words}:" if items else f"{words}: no item is left."
         for rank, (item, score, arrival) in enumerate(items, start=1):
-            yield f"{rank:>6}  {score:>10.4f}  {item}" + ("  (new)" if arrival else "")
+            yield f"{rank:>6}  {score:>10.4f}  {records.label(item)}" + ("  (new)" if arrival else "")

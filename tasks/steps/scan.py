@@ -45,6 +45,7 @@ from tasks.store import (
     release_prefix,
     write_artefact,
 )
+from tasks.store.item_records import current_records, read_records
 from tasks.store.layout import check_dataset_name, interactions_folder, matrix_folder, media_folder, run_key, run_name
 from tasks.store.pointers import current
 
@@ -162,15 +163,21 @@ def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tup
             f"no item of {config.dataset!r} has all of {', '.join(items)}, "
             "expected files with the same names in each of their folders (--missing linear fills what items lack)"
         )
-    check_same_writing(items, log_ids.tolist())
+    pinned = current_records(store, config.dataset)
+    records = read_records(store, pinned)
+    check_same_writing(items | {"the item records": set(records.ids.tolist())}, log_ids.tolist())
+    if pinned is not None:
+        counts["with_record"] = sum(item in candidates for item in records.ids.tolist())
+        log.info("%d of %d items have a record", counts["with_record"], len(candidates))
     plan = Plan(
         run=run,
         config=config,
         interactions=str(interactions),
+        records=pinned,
         matrices=matrices,
         encoders=encoders,
         inputs_hash=inputs_hash(
-            inventory[inventory["item"].isin(candidates)], str(interactions), matrices, encoders, config
+            inventory[inventory["item"].isin(candidates)], str(interactions), matrices, encoders, config, pinned
         ),
     )
     return inventory, counts, plan
@@ -203,21 +210,24 @@ def identities(store: Store, config: RunConfig, ready: set[str]) -> dict[str, st
     return {feature.name: known[feature.encoder][feature.modality] for feature in wanted}
 
 
-def inputs_hash(
+def inputs_hash(  # noqa: PLR0917  of so much is a result made
     media: pd.DataFrame,
     interactions: str,
     matrices: Mapping[str, str],
     encoders: Mapping[str, str],
     config: RunConfig,
+    records: str | None = None,
 ) -> str:
     """Return the sha256 of everything that determines the result of a run: media, log, matrices, encoders, settings.
+
+    And item records, which its release holds; without any the hash is that of the time before they existed.
 
     `media`: rows of the inventory of the candidates. Others cannot change the result, so they wait
     without causing a run.
     """
     content = sorted(zip(media["modality"], media["item"], media["sha256"], strict=True))
     settings = {key: value for key, value in config.describe().items() if key != "approval"}  # decides no result
-    everything = [content, interactions, dict(matrices), dict(encoders), settings]
+    everything = [content, interactions, dict(matrices), dict(encoders), settings, *([records] if records else [])]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 

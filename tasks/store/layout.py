@@ -2,6 +2,7 @@
 
 media/<dataset>/<modality>/<item>.<ending>   what people drop
 interactions/<dataset>/<sha256>/             logs, by content, with a pointer to the current one
+items/<dataset>/<sha256>/                    item records, likewise
 matrices/<dataset>/<feature>/<sha256>/       ready-made matrices, likewise
 weights/<encoder>/<sha256>/                  weights of encoders, likewise
 training/<encoder>/                          checkpoint of an encoder that is being trained
@@ -18,7 +19,7 @@ import re
 
 from tasks.errors import BadInput
 
-MEDIA, INTERACTIONS, MATRICES = "media", "interactions", "matrices"  # the inputs of a dataset
+MEDIA, INTERACTIONS, ITEMS, MATRICES = "media", "interactions", "items", "matrices"  # the inputs of a dataset
 WEIGHTS, RELEASES = "weights", "releases"
 RUNS, QUARANTINE, EMBEDDINGS, TRAINING = "runs", "quarantine", "embeddings", "training"
 # All that commands write which decode media (extract, encode, train-encoder). Their key of the store writes nothing
@@ -32,6 +33,11 @@ RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}"
 def interactions_folder(dataset: str) -> str:
     """Return the folder of all versions of a dataset's interaction log."""
     return f"{INTERACTIONS}/{dataset}"
+
+
+def items_folder(dataset: str) -> str:
+    """Return the folder of all versions of a dataset's item records."""
+    return f"{ITEMS}/{dataset}"
 
 
 def matrix_folder(dataset: str, feature: str) -> str:

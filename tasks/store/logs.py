@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
 from tasks.data import Interactions
 from tasks.data.append import append_rows
 from tasks.errors import NotFound
-from tasks.store.artefacts import Artefact, has_artefact, read_artefact, write_artefact
-from tasks.store.base import Store, sha256_of
+from tasks.store.artefacts import Artefact, read_artefact
+from tasks.store.base import Store
 from tasks.store.layout import interactions_folder
 from tasks.store.pointers import current, move, point
+from tasks.store.versions import Kept, write_version
 
 log = logging.getLogger(__name__)
 FILE = "interactions.parquet"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The current log after a change, whether it is another one than before, and what was counted."""
-
-    prefix: str
-    changed: bool
-    counts: Mapping[str, int]
 
 
 def find_log(store: Store, dataset: str) -> Artefact:
@@ -45,7 +33,7 @@ def replace_log(
     folder = interactions_folder(dataset)
     before = current(store, folder)
     counts |= interactions.counts
-    version = _write(store, folder, interactions, parameters=parameters, counts=counts)
+    version = write_version(store, folder, FILE, interactions.save, parameters=parameters, counts=counts)
     point(store, folder, version)
     prefix = f"{folder}/{version}"
     if prefix == before:
@@ -77,27 +65,7 @@ def add_to_log(
         log.info("nothing new: the log stays as it is")
         return Kept(earlier.prefix, changed=False, counts=counts)
     folder = interactions_folder(dataset)
-    version = _write(store, folder, appended.interactions, inputs=[earlier], parameters=parameters, counts=counts)
+    save = appended.interactions.save
+    version = write_version(store, folder, FILE, save, inputs=[earlier], parameters=parameters, counts=counts)
     move(store, folder, version, seen=earlier.prefix)
     return Kept(f"{folder}/{version}", changed=True, counts=counts)
-
-
-def _write(
-    store: Store,
-    folder: str,
-    interactions: Interactions,
-    *,
-    parameters: Mapping[str, object],
-    counts: Mapping[str, int],
-    inputs: Sequence[Artefact] = (),
-) -> str:
-    """Write a log under the hash of its bytes, its version, unless it is there; returns the version."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / FILE
-        interactions.save(path)
-        version = sha256_of(path)
-        if not has_artefact(store, f"{folder}/{version}"):
-            with write_artefact(store, f"{folder}/{version}", inputs=inputs, parameters=parameters) as out:
-                shutil.copyfile(path, out.file(FILE))
-                out.counts.update(counts)
-    return version

@@ -1,4 +1,7 @@
-"""Where a log comes from: a file of this machine, an object in S3, or a query; copied for as long as it is read."""
+"""Where a log or another table comes from: a file of this machine, an object in S3, or a query.
+
+It is copied for as long as it is read.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ def _find_dsn(place: str) -> str:
 
 def _find_file(path: Path) -> Fetched:
     if path.is_dir():
-        raise BadInput(f"{path} is a folder, expected a file of interactions")
+        raise BadInput(f"{path} is a folder, expected a file")
     return Fetched(path, path.name)
 
 
@@ -94,7 +97,7 @@ def _fetch_object(url: str, folder: Path) -> Fetched:
     try:
         size = store.stat(key).size
     except NotFound as error:
-        raise NotFound(f"{url} does not exist, expected an object of interactions") from error
+        raise NotFound(f"{url} does not exist, expected an object") from error
     if size > LARGEST:
         raise BadInput(f"{url} has {format_size(size)}, expected at most {format_size(LARGEST)}")
     free = shutil.disk_usage(folder).free

@@ -41,6 +41,7 @@ def reach_publish(
     rules: Mapping[str, Any] | None = None,
     users: int = USERS,
     inputs: int = 1,
+    records: str | None = None,
 ) -> Dataset:
     """Everything that a run has made when `publish` begins. `scores`: model -> NDCG@20 on validation.
 
@@ -52,7 +53,13 @@ def reach_publish(
     )
     log = write_log(store, log_seed, users)
     plan = Plan(
-        run=run, config=config, interactions=log, matrices=MATRICES, inputs_hash=f"hash of {run}", inputs=inputs
+        run=run,
+        config=config,
+        interactions=log,
+        records=records,
+        matrices=MATRICES,
+        inputs_hash=f"hash of {run}",
+        inputs=inputs,
     )
     history.start_run(run, DATASET, config.model_dump(mode="json"))
     reach_dataset(store, plan)

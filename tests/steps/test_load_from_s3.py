@@ -103,7 +103,7 @@ def test_what_is_not_there_is_named_and_no_bucket_is_made(source: Store) -> None
     """A missing object, and a missing bucket."""
     for url in (f"{source.url}/none.csv", "s3://no-such-bucket-here/none.csv"):
         for _ in range(2):
-            with pytest.raises(NotFound, match=f"^{url} does not exist, expected an object of interactions$"):
+            with pytest.raises(NotFound, match=f"^{url} does not exist, expected an object$"):
                 load_interactions(file=url, dataset="films")
 
 

@@ -144,7 +144,7 @@ def test_a_dataset_needs_a_plain_name(log: Path, name: str) -> None:
 @pytest.mark.usefixtures("folder_store")
 def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
     """It exists, so its name is not what is wrong."""
-    with pytest.raises(BadInput, match=f"{tmp_path} is a folder, expected a file of interactions"):
+    with pytest.raises(BadInput, match=f"{tmp_path} is a folder, expected a file"):
         load_interactions(file=str(tmp_path), dataset="films", implicit=True)
 
 

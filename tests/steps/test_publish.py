@@ -6,17 +6,21 @@ import logging
 from pathlib import Path
 
 import psycopg2
+import pyarrow as pa
 import pytest
 
 from tasks.__main__ import main
+from tasks.data.records import Records
 from tasks.errors import BadInput, Corrupt, NotFound, TaskError, ValidationFailed
+from tasks.releases.server import ReleaseServer
 from tasks.steps import publish as step
 from tasks.steps.evaluate import evaluate
 from tasks.steps.prepare import prepare
 from tasks.steps.publish import publish
 from tasks.steps.refit import refit
 from tasks.steps.train import train
-from tasks.store import History, Store, has_artefact, open_history, read_artefact
+from tasks.store import History, Store, has_artefact, open_history, read_artefact, release_prefix
+from tasks.store.item_records import replace_records
 from tests.steps.night import DATASET, USERS, fail, objects, reach_publish, rewrite
 
 pytestmark = pytest.mark.services
@@ -316,3 +320,22 @@ def test_a_retry_after_the_decision_writes_it_down(folder_store: Store, history:
     assert read_artefact(folder_store, "runs/r1/publish").json("decision.json")["outcome"] == "promoted"
     with open_history() as opened:
         assert opened.champion(DATASET) == history.champion(DATASET)
+
+
+def test_a_release_answers_with_the_names_of_its_run(folder_store: Store, history: History) -> None:
+    """Those that the plan pinned, and no others; a release with names has another name itself."""
+    titles = pa.table({"item_id": ["tt0003", "elsewhere"], "title": ["Ran", "Heat"]})
+    pinned = replace_records(folder_store, DATASET, Records(titles), parameters={}).prefix
+    replace_records(folder_store, DATASET, Records(titles.slice(1)), parameters={})
+    reach_publish(folder_store, history, "r1", {"ease": 0.2}, records=pinned)
+    named = read_artefact(folder_store, release_prefix(DATASET, str(publish(run="r1")["release"])))
+    assert named.manifest.parameters["records"] == pinned
+    assert pinned in named.manifest.inputs
+    lists = named.frame("recommendations.parquet")
+    assert dict(zip(lists["item_id"], lists["title"].fillna(""), strict=True))["tt0003"] == "Ran"
+    assert ReleaseServer(named).records.of("tt0003") == {"title": "Ran"}
+    assert ReleaseServer(named).records.of("elsewhere") == {}
+    reach_publish(folder_store, history, "r2", {"ease": 0.2}, inputs=2)
+    plain = read_artefact(folder_store, release_prefix(DATASET, str(publish(run="r2")["release"])))
+    assert plain.prefix != named.prefix
+    assert "title" not in plain.frame("recommendations.parquet").columns

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tasks.__main__ import main
 from tasks.data import Dataset
+from tasks.data.records import Records
 from tasks.models import build_model
 from tasks.releases.server import Ranked, ReleaseServer
 from tasks.steps.publish import publish
@@ -95,6 +98,39 @@ def test_a_person_gets_a_table(served: ReleaseServer, capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["Release r1 of films, model ease.", "", "Similar to tt2:"]
     assert lines[3:] == [f"     1  {a:>10.4f}  {first}", f"     2  {b:>10.4f}  {second}"]
+
+
+def test_items_are_shown_with_what_is_known_of_them(
+    folder_store: FolderStore, data: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Titles in the table, whole records in JSON, titles in the lists; an item without a record stays its id."""
+    model = build_model("ease", {}, data)
+    model.fit(TrainingOptions())
+    seen = [pa.scalar(date(1985, 6, 1), pa.date32()).as_py(), None, None]
+    titles = pa.table({"item_id": ["tt0", "tt1", "gone"], "title": ["Ran", "Heat", "No"], "seen": seen})
+    made = released(folder_store, model, data, records=Records(titles))
+    options = ["recommend", "--dataset", "films", "--release", "r1", "--similar-to", "tt0", "--k", "10"]
+    capsys.readouterr()
+    assert main(options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "Similar to tt0  Ran:"
+    assert {line.split(maxsplit=2)[2] for line in lines[3:]} == ({*ITEM_IDS.tolist()} - {"tt0", "tt1"}) | {"tt1  Heat"}
+    assert main([*options, "--include-seen", "--json"]) == 2
+    assert main(["recommend", "--dataset", "films", "--release", "r1", "--user", "user 1", "--k", "11", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["answers"][0]["items"]
+    assert {row["item"]: row.get("record") for row in found}.items() <= {
+        **dict.fromkeys(ITEM_IDS.tolist()),
+        "tt0": {"title": "Ran", "seen": "1985-06-01"},
+        "tt1": {"title": "Heat"},
+    }.items()
+    assert Records.load(made.path("items.parquet")).ids.tolist() == ["tt0", "tt1"]
+    for name, column in (("recommendations.parquet", "item_id"), ("similar_items.parquet", "similar_id")):
+        table = made.frame(name)
+        assert dict(zip(table[column], table["title"].fillna(""), strict=True)) == {
+            **dict.fromkeys(set(table[column]), ""),
+            "tt0": "Ran",
+            "tt1": "Heat",
+        }
 
 
 def test_what_a_user_took_in_any_split_is_left_out_unless_asked_for(ask: Ask, data: Dataset) -> None:

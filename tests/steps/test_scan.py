@@ -11,14 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
+import pyarrow as pa
 import pytest
 
+from tasks.data.records import Records
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.media import LARGEST
 from tasks.models import MODELS
 from tasks.runs.inventory import content_hashes, list_media
 from tasks.runs.plan import read_plan
 from tasks.store import History, ObjectInfo, Store, has_artefact, read_artefact
+from tasks.store.item_records import replace_records
 from tests.steps.shop import (
     DATASET,
     TinyEncoder,
@@ -552,3 +555,34 @@ def test_accents_apart_in_the_store_meet_a_log_that_composes_them(
     drop(folder_store, [composed], ["text"])
     with pytest.raises(BadInput, match=r"text files 'cafe\\u0301\.txt' and 'caf\\xe9\.txt' found for one item"):
         look("r2")
+
+
+def load_records(store: Store, titles: dict[str, str]) -> str:
+    """Item records become the current ones; returns their prefix."""
+    table = pa.table({"item_id": list(titles), "title": list(titles.values())})
+    return replace_records(store, DATASET, Records(table), parameters={}).prefix
+
+
+def test_the_plan_pins_the_records(shop: Store, history: History) -> None:
+    """Of one version for the whole run; other records are something to do, and items without one are counted."""
+    look("zero")
+    without = read_plan(shop, "zero")
+    assert (without.records, "with_record" in read_artefact(shop, "runs/zero/scan").manifest.counts) == (None, False)
+    prefix = load_records(shop, {"1": "Ran", "2": "Heat", "99": "Elsewhere"})
+    assert look("one")["with_record"] == 2
+    plan = read_plan(shop, "one")
+    assert plan.records == prefix
+    assert plan.inputs_hash != without.inputs_hash
+    decide(shop, history, "one")
+    with pytest.raises(NothingToDo):
+        look("two")
+    load_records(shop, {"1": "Ran", "2": "Heat (1995)"})
+    look("three")
+    assert read_plan(shop, "one").records == prefix
+
+
+def test_records_that_pad_their_numbers_are_refused(shop: Store) -> None:
+    """They would name nothing, and nobody would know why."""
+    load_records(shop, {"001": "Ran"})
+    with pytest.raises(BadInput, match="has '1' and the item records has '001', expected an id to be written one way"):
+        look("one")
