@@ -66,7 +66,7 @@ def option_row(names: str, help_text: str) -> str:
         raise ValueError(f"{names!r} with help {help_text!r} found, expected a line of --help")
     extra = dict(part.split(": ", 1) for part in (said["extra"] or "").split("; ") if ": " in part)
     bounds = [part for part in (said["extra"] or "").split("; ") if "=" in part and ": " not in part]
-    shown = f"`{extra['default']}`" if "default" in extra else ""
+    shown = f"`{extra['default']}`".replace("|", "\\|") if "default" in extra else ""
     shown = "required" if said["extra"] == "required" else shown
     text = said["text"] + (f" Environment: `{extra['env var']}`." if "env var" in extra else "")
     kind = re.sub(r" range$|^list\[(.+)\]$", r"\1", option["type"] or "switch")

@@ -30,6 +30,7 @@ COMMANDS = {
     "load-interactions": "tasks.steps.load_interactions:load_interactions",
     "load-items": "tasks.steps.load_items:load_items",
     "load-embeddings": "tasks.steps.load_embeddings:load_embeddings",
+    "load-features": "tasks.steps.load_features:load_features",
     "discover": "tasks.steps.discover:discover",
     "scan": "tasks.steps.scan:scan",
     "encode": "tasks.steps.encode:encode",

@@ -122,10 +122,11 @@ def features() -> Param:
     one = {
         "type": "object",
         "properties": {
-            "modality": {"type": "string", "enum": MODALITIES},
+            "modality": {"type": "string", "enum": [*MODALITIES, "numbers"]},
             "encoder": {"type": "string", "pattern": NAME},
+            "table": {"type": "string", "pattern": FEATURE},
         },
-        "required": ["modality", "encoder"],
+        "required": ["modality"],
         "additionalProperties": False,
     }
     return Param(
@@ -136,7 +137,8 @@ def features() -> Param:
         additionalProperties=one,
         title="Features",
         description="In place of Modalities and Encoder, each feature by an encoder of its own: "
-        '{"poster": {"modality": "image", "encoder": "audioclip-demo"}}.',
+        '{"poster": {"modality": "image", "encoder": "audioclip-demo"}, '
+        '"tempo": {"modality": "numbers"}}.',
     )
 
 

@@ -20,7 +20,9 @@ from tasks.store.layout import FEATURE, NAME
 
 PRESETS = Path(__file__).parent.parent / "configs"
 PAPERS = Path(__file__).parent.parent.parent / "papers"  # each with the settings of its run
-MODALITIES = ("image", "audio", "text")
+MODALITIES = ("image", "audio", "text")  # of media
+NUMBERS = "numbers"  # what a feature is of that has a loaded table in place of media
+READY_MADE = "ready-made"  # in place of the encoder of a table that is a feature as it was loaded
 USUAL_NUMBER: dict[Kind, float] = {"off": 0.0, "share": 0.05, DEFAULT.kind: DEFAULT.number}
 SHORT = {"modalities", "encoder"}  # the short form of features
 LATER = {  # as they were before they existed
@@ -34,6 +36,7 @@ LATER = {  # as they were before they existed
 }
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modality = Literal["image", "audio", "text"]  # MODALITIES
+Kinds = Literal["image", "audio", "text", "numbers"]  # and NUMBERS
 WhenIncomparable = Literal["refuse", "promote"]
 Approval = Literal["none", "required"]
 SplitRule = Literal["random", "time", "leave-one-out", "given"]
@@ -46,10 +49,17 @@ class Strict(BaseModel):
 
 
 class FeatureChoice(Strict):
-    """The modality and the encoder of a feature."""
+    """The modality and the encoder of a feature.
 
-    modality: Modality
-    encoder: Name
+    One of `numbers` is a table that `load-features` loaded under the feature's name, or under that of `table`. It needs
+    no encoder, and may have one that takes its rows.
+    """
+
+    modality: Kinds
+    encoder: Name | None = None
+    table: str = Field(
+        default="", pattern=f"^({FEATURE})?$", description="of numbers: the loaded table that is encoded"
+    )
     view: str = Field(default="", description="which output of the encoder; only the default exists")
 
 
@@ -57,6 +67,17 @@ class Feature(FeatureChoice):
     """One feature matrix of a run: its name is used in all files, tables and counts."""
 
     name: str
+    encoder: Name = READY_MADE
+
+    @property
+    def source(self) -> str:
+        """The name under which its ready-made matrix or table is in the store, where it has one."""
+        return self.table or self.name
+
+    @property
+    def encodes_rows(self) -> bool:
+        """Whether its encoder takes the rows of a loaded table."""
+        return self.modality == NUMBERS and self.encoder != READY_MADE
 
 
 class RunConfig(Strict):
@@ -168,6 +189,7 @@ class RunConfig(Strict):
             )
         for name, choice in (self.features or {}).items():
             check_feature_name(name, choice.modality)
+            check_choice(name, choice)
             if choice.view:
                 raise ValueError(
                     f"feature {name!r} has view {choice.view!r}, expected none: no encoder has several views"
@@ -177,7 +199,9 @@ class RunConfig(Strict):
     def list_features(self) -> list[Feature]:
         """The features of the run in order, whichever form was used."""
         if self.features is not None:
-            return [Feature(name=name, **choice.model_dump()) for name, choice in self.features.items()]
+            return [
+                Feature(name=name, **choice.model_dump(exclude_none=True)) for name, choice in self.features.items()
+            ]
         short = [
             {"name": modality, "modality": modality, "encoder": self.encoder} for modality in self.modalities or []
         ]
@@ -210,7 +234,14 @@ class RunConfig(Strict):
         """
         unused = {name for name in (*SHORT, "features") if getattr(self, name) is None}
         unused |= {name for name, before in LATER.items() if getattr(self, name) == before}
-        return self.model_dump(mode="json", exclude=unused)
+        described = self.model_dump(mode="json", exclude=unused)
+        if self.features is not None:
+            later = {"encoder": None, "table": ""}
+            described["features"] = {
+                name: {key: value for key, value in choice.items() if key not in later or value != later[key]}
+                for name, choice in described["features"].items()
+            }
+        return described
 
 
 def check_feature_name(name: str, modality: str) -> None:
@@ -219,9 +250,20 @@ def check_feature_name(name: str, modality: str) -> None:
         raise ValueError(
             f"feature name {name!r} found, expected a small letter and then at most 62 small letters, digits and _"
         )
-    if name in MODALITIES and name != modality:
+    if name in (*MODALITIES, NUMBERS) and name != modality:
         raise ValueError(
             f"feature {name!r} of modality {modality} found, expected another name: {name} is a modality itself"
+        )
+
+
+def check_choice(name: str, choice: FeatureChoice) -> None:
+    """ValueError for a feature of media without an encoder, or with a table, which only numbers have."""
+    if choice.modality != NUMBERS and choice.encoder is None:
+        raise ValueError(f"feature {name!r} of {choice.modality} without an encoder found, expected one")
+    if choice.table and (choice.modality != NUMBERS or choice.encoder is None):
+        raise ValueError(
+            f"feature {name!r} of {choice.modality} has the table {choice.table!r}"
+            f"{'' if choice.encoder else ' and no encoder'}, expected modality {NUMBERS} and an encoder of its rows"
         )
 
 

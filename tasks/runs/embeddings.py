@@ -52,6 +52,29 @@ def encode_unknown(
     return encode_all(store, feature.modality, encoder, cache, media)
 
 
+def encode_rows(  # noqa: PLR0917  rows and their hashes
+    store: Store, plan: Plan, feature: Feature, rows: np.ndarray, hashes: Sequence[str], device: str
+) -> tuple[np.ndarray, int]:
+    """Vectors (n, width) of the rows (n, d) of a loaded table by the feature's encoder, and how many were cached.
+
+    `hashes`: sha256 of the bytes of each row, by which the cache knows it. TaskError for a vector that is not finite,
+    and if the encoder's weights have changed since the plan was made.
+    """
+    known = open_cache(store, plan, feature).read(set(hashes))
+    cached = sum(sha256 in known.vectors for sha256 in hashes)
+    todo = {sha256: row for sha256, row in zip(hashes, rows, strict=True) if sha256 not in known.vectors}
+    if todo:
+        encoder = load_encoder(store, feature.encoder, device=device)[feature.modality]
+        _require_planned(encoder.identity, plan, feature)
+        vectors = encoder.encode([encoder.decode(row.tobytes()) for row in todo.values()])
+        if not np.isfinite(vectors).all():
+            raise TaskError(f"encoder {encoder.identity} gave numbers that are not finite, expected finite ones")
+        fresh = dict(zip(todo, vectors, strict=True))
+        EmbeddingCache(store, encoder.identity, feature.modality, encoder.width).append(fresh, {})
+        known.vectors.update(fresh)
+    return np.stack([known.vectors[sha256] for sha256 in hashes]), cached
+
+
 def _require_planned(identity: str, plan: Plan, feature: Feature) -> None:
     if identity != (planned := plan.encoders[feature.name]):
         raise TaskError(f"encoder {identity} found, expected {planned} by the run's plan: start a new run")

@@ -45,6 +45,8 @@ def read_extracted(
         sources.append(matrix)
         cached, has, media = _read_matrix(matrix, keys)
         found = len(media)
+        if name in plan.encoders:
+            cached, has = _read_cache(store, plan.encoders[name], feature.modality, keys, vectors)
     else:
         cached, has = _read_cache(store, plan.encoders[name], feature.modality, keys, vectors)
         candidates = list_candidates(store, plan, scanned, feature)

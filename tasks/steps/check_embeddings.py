@@ -73,7 +73,11 @@ def set_limits(plan: Plan, made: dict[str, Artefact]) -> EmbeddingLimits:
         if shape is not None and len(shape) == 2:
             widths[name] = shape[1]
     modalities = {feature.name: feature.modality for feature in config.list_features()}
-    origins = {name: (plan.encoders[name], modalities[name]) for name in config.feature_names if name in plan.encoders}
+    origins = {
+        name: (plan.encoders[name], modalities[name], plan.matrices.get(name))
+        for name in config.feature_names
+        if name in plan.encoders
+    }
     return EmbeddingLimits(
         min_coverage=config.min_coverage,
         min_item_coverage=config.min_item_coverage,

@@ -14,7 +14,7 @@ from tasks.encoders.pipeline import Medium
 from tasks.errors import NotFound, TaskError, ValidationFailed
 from tasks.media.remarks import is_odd
 from tasks.runs.config import Feature
-from tasks.runs.embeddings import encode_unknown, list_candidates, list_unknown, open_cache
+from tasks.runs.embeddings import encode_rows, encode_unknown, list_candidates, list_unknown, open_cache
 from tasks.runs.plan import Plan, find_feature, read_plan, scan_artefact
 from tasks.steps.options import Device, FeatureName, Run
 from tasks.store import Artefact, Store, open_store, read_artefact, write_artefact
@@ -38,7 +38,7 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     plan, scanned = read_plan(store, run), scan_artefact(store, run)
     chosen = find_feature(plan, feature)
     if feature in plan.matrices:
-        return _copy_matrix(store, plan, chosen, scanned)
+        return _take_rows(store, plan, chosen, scanned, device)
     media = list_candidates(store, plan, scanned, chosen)
     identity = plan.encoders[feature]
     known = open_cache(store, plan, chosen).read({medium.sha256 for medium in media})
@@ -89,15 +89,20 @@ def _remark(media: list[Medium], remarks: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=REMARKS)
 
 
-def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) -> dict[str, object]:
-    """A matrix of precomputed embeddings takes the place of encoding."""
+def _take_rows(store: Store, plan: Plan, feature: Feature, scanned: Artefact, device: str) -> dict[str, object]:
+    """A ready-made matrix takes the place of media: its rows are the vectors, or what the encoder makes of them."""
     begun = time.perf_counter()
     matrix = read_artefact(store, plan.matrices[feature.name])
-    vectors = matrix.array("vectors.npy")
+    vectors, encoder = matrix.array("vectors.npy"), plan.encoders.get(feature.name)
     items = matrix.text_frame("items.csv")
     items["sha256"] = [hashlib.sha256(row.tobytes()).hexdigest() for row in vectors]
-    counts = {"found": len(items), "cached": len(items), "extracted": 0, "rejected": 0, "kept": len(items), "odd": 0}
-    with write_artefact(store, run_key(plan.run, f"extract-{feature.name}"), inputs=[scanned, matrix]) as out:
+    cached = len(items)
+    if encoder is not None:
+        vectors, cached = encode_rows(store, plan, feature, vectors, items["sha256"].tolist(), device)
+    counts = {"found": len(items), "cached": cached, "extracted": len(items) - cached, "rejected": 0}
+    counts |= {"kept": len(items), "odd": 0}
+    step = run_key(plan.run, f"extract-{feature.name}")
+    with write_artefact(store, step, inputs=[scanned, matrix], encoder=encoder) as out:
         out.array("vectors.npy", vectors)
         out.frame("items.csv", items)
         out.frame("rejected.csv", pd.DataFrame(columns=REJECTED))
@@ -105,7 +110,7 @@ def _copy_matrix(store: Store, plan: Plan, feature: Feature, scanned: Artefact) 
         out.counts.update(counts)
     log.info("%s: %d items of the ready-made matrix %s", feature.name, len(items), matrix.prefix)
     seconds = round(time.perf_counter() - begun, 1)
-    return {**_name_feature(feature), **counts, "width": vectors.shape[1], "encoder": None, "seconds": seconds}
+    return {**_name_feature(feature), **counts, "width": vectors.shape[1], "encoder": encoder, "seconds": seconds}
 
 
 def _quarantine(store: Store, run: str, feature: str, bad: pd.DataFrame) -> None:

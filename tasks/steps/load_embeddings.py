@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import math
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +14,10 @@ from tasks.data import RULE, compose_ids, first_odd, quote
 from tasks.errors import BadInput, NotFound, one_line
 from tasks.runs.config import MODALITIES, check_feature_name
 from tasks.steps.options import Dataset, Modality
-from tasks.store import has_artefact, open_store, write_artefact
-from tasks.store.layout import check_dataset_name, matrix_folder
-from tasks.store.pointers import current, point
+from tasks.store import open_store
+from tasks.store.layout import check_dataset_name
+from tasks.store.matrices import replace_matrix
 
-log = logging.getLogger(__name__)
 WIDEST = 65_536
 LARGEST = 16 << 30  # bytes of a matrix, which must fit into memory
 LARGEST_LIST = 1 << 30  # bytes of a list of ids
@@ -48,7 +45,7 @@ def load_embeddings(
         check_feature_name(name, modality)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    store, folder = open_store(), matrix_folder(check_dataset_name(dataset), name)
+    store, dataset = open_store(), check_dataset_name(dataset)
     matrix, ids = read_matrix(vectors), read_ids(items)
     if len(ids) != len(matrix):
         raise BadInput(
@@ -60,27 +57,8 @@ def load_embeddings(
             f"{vectors.name} is not finite in float32 in {len(bad)} rows, first in row {bad[0] + 1} of item "
             f"{ids[bad[0]]!r}, expected finite numbers"
         )
-    version = digest(matrix, ids)
-    prefix = f"{folder}/{version}"
-    if not has_artefact(store, prefix):
-        with write_artefact(store, prefix, parameters={"source": vectors.name}) as out:
-            out.array("vectors.npy", matrix)
-            out.frame("items.csv", pd.DataFrame({"item_id": ids}))
-            out.counts["items"] = len(ids)
-    changed = current(store, folder) != prefix
-    point(store, folder, version)
-    log.info("%s of %s: %d items, width %d", name, dataset, *matrix.shape)
-    if not changed:
-        log.info("this matrix is already the current one")
-    return {"matrix": prefix, "changed": changed, "items": len(ids), "width": matrix.shape[1]}
-
-
-def digest(matrix: np.ndarray, ids: list[str]) -> str:
-    """Return the sha256 of shape, numbers and ids."""
-    hashed = hashlib.sha256(f"{matrix.shape}\n".encode())
-    hashed.update(matrix.data)
-    hashed.update("\n".join(ids).encode())
-    return hashed.hexdigest()
+    kept = replace_matrix(store, dataset, name, matrix, ids, parameters={"source": vectors.name})
+    return {"matrix": kept.prefix, "changed": kept.changed, "items": len(ids), "width": matrix.shape[1]}
 
 
 def read_matrix(path: Path) -> np.ndarray:

@@ -9,17 +9,15 @@ import typer
 
 from tasks.data.fields import TYPES, USUAL
 from tasks.data.item_tables import read_item_table
-from tasks.data.readers import FORMATS
 from tasks.data.records import Records, make_records
 from tasks.errors import BadInput
-from tasks.steps.options import Dataset
+from tasks.steps.options import Columns, Dataset, Delimiter, ItemColumn, Query, TableFormat, split_words
 from tasks.store import open_store
 from tasks.store.item_records import replace_records
 from tasks.store.layout import check_dataset_name
 from tasks.store.sources import fetch
 
 log = logging.getLogger(__name__)
-TABULAR = ", ".join(name for name in FORMATS if name != "dat")
 RULE = ", ".join(f"{name} is {kind}" for name, kind in USUAL.items())
 
 
@@ -33,16 +31,12 @@ def load_items(
         ),
     ],
     dataset: Dataset,
-    query: Annotated[str | None, typer.Option(help="For a database: one SELECT, whose answer is the records.")] = None,
-    format_name: Annotated[
-        str, typer.Option("--format", help=f"auto (by name and first bytes), or one of {TABULAR}.")
-    ] = "auto",
-    delimiter: Annotated[
-        str | None, typer.Option(help="What is between the columns of a text: one character, or tab; default: guessed.")
-    ] = None,
-    item_column: Annotated[str | None, typer.Option(help="Column of the item ids; usual names are recognised.")] = None,
+    query: Query = None,
+    format_name: TableFormat = "auto",
+    delimiter: Delimiter = None,
+    item_column: ItemColumn = None,
     title_column: Annotated[str | None, typer.Option(help="Column of the title; default: title.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Columns that are kept, with commas; default: all.")] = None,
+    columns: Columns = None,
     types: Annotated[
         list[str] | None,
         typer.Option(
@@ -91,11 +85,6 @@ def parse_types(given: list[str]) -> dict[str, str]:
             raise BadInput(f"--type {one!r} found, the field {what}, expected FIELD=TYPE once for a field")
         types[name.strip()] = kind.strip()
     return types
-
-
-def split_words(text: str | None) -> list[str] | None:
-    """Names between commas."""
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
 
 
 def tell(records: Records) -> None:

@@ -17,7 +17,7 @@ from tasks.data import Cuts, Interactions, require_columns
 from tasks.encoders.identity import identify
 from tasks.errors import BadInput, NotFound, NothingToDo
 from tasks.models import MODELS, model_class
-from tasks.runs.config import MODALITIES, RunConfig, load_config, read_yaml
+from tasks.runs.config import MODALITIES, NUMBERS, RunConfig, load_config, read_yaml
 from tasks.runs.inventory import (
     Objects,
     candidates_of,
@@ -31,7 +31,7 @@ from tasks.runs.inventory import (
     take_inventory,
 )
 from tasks.runs.plan import Plan, read_plan
-from tasks.steps.options import Run
+from tasks.steps.options import Run, split_words
 from tasks.store import (
     Champion,
     Decision,
@@ -47,6 +47,7 @@ from tasks.store import (
 )
 from tasks.store.item_records import current_records, read_records
 from tasks.store.layout import check_dataset_name, interactions_folder, matrix_folder, media_folder, run_key, run_name
+from tasks.store.matrices import find_matrix
 from tasks.store.pointers import current
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ def scan(
     features: Annotated[
         str | None,
         typer.Option(
-            help='Features in place of both, as JSON: {"poster_clip": {"modality": "image", "encoder": "clip"}, ...}.'
+            help='Features in place of both, as JSON: {"poster_clip": {"modality": "image", "encoder": "clip"}, '
+            '"spotify": {"modality": "numbers"}, ...}.'
         ),
     ] = None,
     models: Annotated[str | None, typer.Option(help="Models that compete, with commas; default: the preset's.")] = None,
@@ -89,7 +91,7 @@ def scan(
     """
     run_name(run)  # before anything is kept under it
     overrides: dict[str, object] = {"dataset": dataset, "k_core": k, "split": split, "seed": seed}
-    overrides |= {"modalities": _words(modalities), "models": _words(models), "missing": missing}
+    overrides |= {"modalities": split_words(modalities), "models": split_words(models), "missing": missing}
     # the DAG has one command line for both forms: what is empty is not given
     overrides |= {"approval": approval or None, "encoder": encoder or None}
     overrides |= {"features": read_yaml(features, "--features") if features else None}
@@ -143,7 +145,7 @@ def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tup
     """Return the inventory of the modalities of the run, its counts, and the plan. `listed`: all media."""
     features = config.list_features()
     modalities: set[str] = {feature.modality for feature in features}
-    folders = {feature.name: matrix_folder(config.dataset, feature.name) for feature in features}
+    folders = {feature.name: matrix_folder(config.dataset, feature.source) for feature in features}
     matrices = {name: prefix for name, folder in folders.items() if (prefix := current(store, folder))}
     objects = {m: infos for m, infos in listed.items() if m in modalities}
     interactions = current(store, interactions_folder(config.dataset))
@@ -196,8 +198,8 @@ def cuts_of(store: Store, champion: Champion | None, method: str) -> Cuts | None
 
 
 def identities(store: Store, config: RunConfig, ready: set[str]) -> dict[str, str]:
-    """Feature -> identity of its encoder, for those that have no ready-made matrix."""
-    wanted = [feature for feature in config.list_features() if feature.name not in ready]
+    """Feature -> identity of its encoder, for those that have no ready-made matrix, or have the rows of one encoded."""
+    wanted = [feature for feature in config.list_features() if feature.name not in ready or feature.encodes_rows]
     known = {name: identify(store, name) for name in dict.fromkeys(feature.encoder for feature in wanted)}
     for name, modalities in known.items():
         asked = dict.fromkeys(feature.modality for feature in wanted if feature.encoder == name)
@@ -251,6 +253,9 @@ def _check_sources(
             f"{', '.join(both)} of {dataset!r} exists both as media and as precomputed embeddings, expected one: "
             f"remove {media_folder(dataset)}{both[0]}/ or {matrix_folder(dataset, both[0])}/"
         )
+    for feature in features:
+        if feature.modality == NUMBERS and feature.name not in matrices:
+            find_matrix(store, dataset, feature.source)
     missing = list(dict.fromkeys(f.modality for f in features if f.name not in matrices and f.modality not in media))
     if missing:
         there = ", ".join(sorted(matrices | media)) or "nothing"
@@ -270,7 +275,3 @@ def _skip(history: History | NoRecords, run: str, decided: Decision) -> None:
         f"nothing is new since run {decided.run}, which {what}: "
         "same complete items, interactions, encoder and settings (--force runs anyway)"
     )
-
-
-def _words(text: str | None) -> list[str] | None:
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]

@@ -111,9 +111,9 @@ def feature(text: str) -> str:
         ("dataset: d\nmodels: [ease]\nencoder: a\n", "encoder found, expected modalities and encoder, or features in"),
         (
             feature("a: {modality: smell, encoder: b}"),
-            "features.a.modality: .*'image', 'audio' or 'text', found 'smell'",
+            "features.a.modality: .*'image', 'audio', 'text' or 'numbers', found 'smell'",
         ),
-        (feature("a: {modality: image}"), "features.a.encoder: Field required"),
+        (feature("a: {modality: image}"), "feature 'a' of image without an encoder found, expected one"),
         (feature("a: {modality: image, encoder: b c}"), "features.a.encoder: .*, found 'b c'"),
         (
             feature("a: {modality: image, encoder: b, layer: 3}"),
