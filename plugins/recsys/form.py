@@ -125,6 +125,7 @@ def features() -> Param:
             "modality": {"type": "string", "enum": [*MODALITIES, "numbers"]},
             "encoder": {"type": "string", "pattern": NAME},
             "table": {"type": "string", "pattern": FEATURE},
+            "template": {"type": "string", "maxLength": 2000},
         },
         "required": ["modality"],
         "additionalProperties": False,
@@ -138,7 +139,7 @@ def features() -> Param:
         title="Features",
         description="In place of Modalities and Encoder, each feature by an encoder of its own: "
         '{"poster": {"modality": "image", "encoder": "audioclip-demo"}, '
-        '"tempo": {"modality": "numbers"}}.',
+        '"tempo": {"modality": "numbers"}, "plot": {"modality": "text", "encoder": "minilm", "template": "{plot}"}}.',
     )
 
 

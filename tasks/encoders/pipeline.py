@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from tasks.errors import NotFound, TaskError
 from tasks.media import LARGEST, BadMedia, too_large
 from tasks.media.remarks import join_remarks
 from tasks.progress import progress
-from tasks.store import Store
 
 log = logging.getLogger(__name__)
 DECODERS = PROCESSES  # threads that read, one for each process that decodes
@@ -40,6 +40,14 @@ class Medium:
     sha256: str
 
 
+class MediaSource(Protocol):
+    """Where media are read: the store, or what has texts that are in no file."""
+
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """Bytes of a medium; NotFound if it is gone."""
+        ...
+
+
 class ChangedMedium(TaskError):
     """The object has changed since the scan. Its new content may be valid, so nothing is cached."""
 
@@ -48,7 +56,7 @@ Decoded = tuple[Medium, object]  # with BadMedia or ChangedMedium if it could no
 
 
 def encode_all(
-    store: Store, modality: str, encoder: ModalityEncoder, cache: EmbeddingCache, media: Sequence[Medium]
+    store: MediaSource, modality: str, encoder: ModalityEncoder, cache: EmbeddingCache, media: Sequence[Medium]
 ) -> tuple[Known, dict[str, str]]:
     """Encode `media`; returns the results, and by sha256 the reasons why some could not be read.
 
@@ -83,7 +91,7 @@ def encode_all(
 
 
 def decode(  # noqa: PLR0917  one medium needs them all
-    store: Store, modality: str, encoder: ModalityEncoder, workers: Workers, medium: Medium, odd: dict[str, str]
+    store: MediaSource, modality: str, encoder: ModalityEncoder, workers: Workers, medium: Medium, odd: dict[str, str]
 ) -> object:
     """Read and decode a medium, or return the reason of refusal. It is read only if its size is within the limit.
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tasks.arrivals.policy import DEFAULT, Kind, Policy
 from tasks.data.missing import Missing
+from tasks.data.templates import parse_template
 from tasks.errors import BadInput, describe_invalid, one_line
 from tasks.models import MODELS
 from tasks.quality import DRIFT_LIMITS
@@ -51,7 +52,8 @@ class Strict(BaseModel):
 class FeatureChoice(Strict):
     """The modality and the encoder of a feature.
 
-    One of `numbers` is a table that `load-features` loaded under the feature's name, or under that of `table`. It needs
+    One of texts may be written from the item records by a `template` (tasks.data.templates) in place of files. One of
+    `numbers` is a table that `load-features` loaded under the feature's name, or under that of `table`. It needs
     no encoder, and may have one that takes its rows.
     """
 
@@ -59,6 +61,9 @@ class FeatureChoice(Strict):
     encoder: Name | None = None
     table: str = Field(
         default="", pattern=f"^({FEATURE})?$", description="of numbers: the loaded table that is encoded"
+    )
+    template: str = Field(
+        default="", max_length=2000, description="of text: what is written of an item's record in place of a file"
     )
     view: str = Field(default="", description="which output of the encoder; only the default exists")
 
@@ -68,6 +73,11 @@ class Feature(FeatureChoice):
 
     name: str
     encoder: Name = READY_MADE
+
+    @property
+    def listed_as(self) -> str:
+        """What its media are called in the inventory: its modality, or its own name where a template writes them."""
+        return f"written:{self.name}" if self.template else self.modality
 
     @property
     def source(self) -> str:
@@ -257,7 +267,7 @@ def check_feature_name(name: str, modality: str) -> None:
 
 
 def check_choice(name: str, choice: FeatureChoice) -> None:
-    """ValueError for a feature of media without an encoder, or with a table, which only numbers have."""
+    """ValueError for a feature of media without an encoder, with a table, or with a template that cannot be."""
     if choice.modality != NUMBERS and choice.encoder is None:
         raise ValueError(f"feature {name!r} of {choice.modality} without an encoder found, expected one")
     if choice.table and (choice.modality != NUMBERS or choice.encoder is None):
@@ -265,6 +275,13 @@ def check_choice(name: str, choice: FeatureChoice) -> None:
             f"feature {name!r} of {choice.modality} has the table {choice.table!r}"
             f"{'' if choice.encoder else ' and no encoder'}, expected modality {NUMBERS} and an encoder of its rows"
         )
+    if choice.template and choice.modality != "text":
+        raise ValueError(f"feature {name!r} of {choice.modality} has a template, expected one of modality text")
+    if choice.template:
+        try:
+            parse_template(choice.template)
+        except BadInput as error:
+            raise ValueError(f"feature {name!r}: {error}") from error
 
 
 def load_config(preset: str, overrides: Mapping[str, object]) -> RunConfig:

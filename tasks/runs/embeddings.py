@@ -10,12 +10,14 @@ from tasks.data import numbering
 from tasks.encoders import load_encoder
 from tasks.encoders.cache import EmbeddingCache, Known
 from tasks.encoders.identity import identify
-from tasks.encoders.pipeline import Medium, encode_all
+from tasks.encoders.pipeline import MediaSource, Medium, encode_all
 from tasks.errors import TaskError
 from tasks.runs.config import Feature
 from tasks.runs.inventory import candidates_of, items_by_feature, matrix_items
 from tasks.runs.plan import Plan
+from tasks.runs.written import WrittenTexts, write_texts
 from tasks.store import Artefact, Store
+from tasks.store.item_records import read_records
 
 
 def list_candidates(store: Store, plan: Plan, scanned: Artefact, feature: Feature) -> list[Medium]:
@@ -23,7 +25,7 @@ def list_candidates(store: Store, plan: Plan, scanned: Artefact, feature: Featur
     inventory = scanned.frame("inventory.parquet")
     items = items_by_feature(inventory, matrix_items(store, plan.matrices), plan.config.list_features())
     ids = np.array(sorted(candidates_of(items, plan.config.missing) & items[feature.name]), dtype=np.str_)
-    rows = inventory[inventory["modality"] == feature.modality].set_index("item").loc[ids[numbering(ids)].tolist()]
+    rows = inventory[inventory["modality"] == feature.listed_as].set_index("item").loc[ids[numbering(ids)].tolist()]
     return [Medium(str(row.Index), str(row.key), int(row.size), str(row.sha256)) for row in rows.itertuples()]
 
 
@@ -49,7 +51,15 @@ def encode_unknown(
     encoder = load_encoder(store, feature.encoder, device=device)[feature.modality]
     _require_planned(encoder.identity, plan, feature)
     cache = EmbeddingCache(store, encoder.identity, feature.modality, encoder.width)
-    return encode_all(store, feature.modality, encoder, cache, media)
+    return encode_all(_open_media(store, plan, feature), feature.modality, encoder, cache, media)
+
+
+def _open_media(store: Store, plan: Plan, feature: Feature) -> MediaSource:
+    """The store, or the texts that are written from the item records of the plan."""
+    if not feature.template:
+        return store
+    prefix = str(plan.records)
+    return WrittenTexts(write_texts(read_records(store, prefix), feature), prefix)
 
 
 def encode_rows(  # noqa: PLR0917  rows and their hashes

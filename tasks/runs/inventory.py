@@ -190,11 +190,11 @@ def matrix_items(store: Store, matrices: Mapping[str, str]) -> dict[str, np.ndar
 def items_by_feature(
     inventory: pd.DataFrame, matrices: Mapping[str, np.ndarray], features: Sequence[Feature]
 ) -> dict[str, set[str]]:
-    """Feature -> its items, from media of its modality or from a ready-made matrix."""
+    """Feature -> its items, from media of its modality, texts written for it, or a ready-made matrix."""
     return {
         feature.name: set(matrices[feature.name].tolist())
         if feature.name in matrices
-        else set(inventory.loc[inventory["modality"] == feature.modality, "item"])
+        else set(inventory.loc[inventory["modality"] == feature.listed_as, "item"])
         for feature in features
     }
 

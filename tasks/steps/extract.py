@@ -48,7 +48,7 @@ def extract(*, run: Run, feature: FeatureName, device: Device = "cpu") -> dict[s
     cached = sum(medium.sha256 in known.vectors for medium in media)
     known.update(fresh)
     bad = _without_vector(media, known.rejected | changed)
-    _quarantine(store, run, feature, bad[bad["sha256"].isin(known.rejected)])
+    _quarantine(store, run, chosen, bad[bad["sha256"].isin(known.rejected)])
     _check_share(bad, len(media), plan.config.max_bad_share, chosen.modality)
     good = [medium for medium in media if medium.sha256 in known.vectors]
     if len(good) + len(bad) != len(media):
@@ -113,19 +113,19 @@ def _take_rows(store: Store, plan: Plan, feature: Feature, scanned: Artefact, de
     return {**_name_feature(feature), **counts, "width": vectors.shape[1], "encoder": encoder, "seconds": seconds}
 
 
-def _quarantine(store: Store, run: str, feature: str, bad: pd.DataFrame) -> None:
+def _quarantine(store: Store, run: str, feature: Feature, bad: pd.DataFrame) -> None:
     """A copy of each refused file with the reasons beside; the original stays where it was dropped."""
     if bad.empty:
         return
-    folder = quarantine_folder(run, feature)
-    for key in bad["key"]:
+    folder = quarantine_folder(run, feature.name)
+    for key in bad["key"] if not feature.template else []:  # what was written is in no file
         try:
             store.copy(key, f"{folder}/{key.rpartition('/')[2]}")
         except NotFound:
             log.warning("%s was removed since the scan, so it is not in quarantine", key)
     reasons = {str(row.key): str(row.reason) for row in bad.itertuples()}
     store.put(f"{folder}/reasons.json", json.dumps(reasons, indent=1, ensure_ascii=False).encode())
-    log.warning("%d %s files are in quarantine under %s/", len(bad), feature, folder)
+    log.warning("%d %s files are in quarantine under %s/", len(bad), feature.name, folder)
 
 
 def _check_share(bad: pd.DataFrame, total: int, most: float, modality: str) -> None:

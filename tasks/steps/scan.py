@@ -31,6 +31,7 @@ from tasks.runs.inventory import (
     take_inventory,
 )
 from tasks.runs.plan import Plan, read_plan
+from tasks.runs.written import inventory_of
 from tasks.steps.options import Run, split_words
 from tasks.store import (
     Champion,
@@ -144,10 +145,10 @@ def hyperparameters_of_run(store: Store, run: str | None) -> Mapping[str, object
 def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tuple[pd.DataFrame, dict[str, int], Plan]:
     """Return the inventory of the modalities of the run, its counts, and the plan. `listed`: all media."""
     features = config.list_features()
-    modalities: set[str] = {feature.modality for feature in features}
-    folders = {feature.name: matrix_folder(config.dataset, feature.source) for feature in features}
+    filed = [feature for feature in features if not feature.template]
+    folders = {feature.name: matrix_folder(config.dataset, feature.source) for feature in filed}
     matrices = {name: prefix for name, folder in folders.items() if (prefix := current(store, folder))}
-    objects = {m: infos for m, infos in listed.items() if m in modalities}
+    objects = {m: infos for m, infos in listed.items() if m in {feature.modality for feature in filed}}
     interactions = current(store, interactions_folder(config.dataset))
     _check_sources(store, config, set(matrices), set(objects), interactions)
     whole = Interactions.load(read_artefact(store, str(interactions)).path("interactions.parquet"))
@@ -155,8 +156,12 @@ def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tup
     log_ids = whole.item_ids
     del whole  # by far the largest object in memory
     encoders = identities(store, config, set(matrices))
-    encoded = {feature.modality for feature in features if feature.name not in matrices}
+    encoded = {feature.modality for feature in filed if feature.name not in matrices}
+    pinned = current_records(store, config.dataset)
+    records = read_records(store, pinned)
+    written = inventory_of(records, pinned, features)  # before media are read, which may take long
     inventory = take_inventory(store, config.dataset, {m: infos for m, infos in objects.items() if m in encoded})
+    inventory = pd.concat([inventory, written], ignore_index=True) if len(written) else inventory
     items = items_by_feature(inventory, matrix_items(store, matrices), features)
     counts = say_counts(items)
     candidates = candidates_of(items, config.missing)
@@ -165,8 +170,6 @@ def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tup
             f"no item of {config.dataset!r} has all of {', '.join(items)}, "
             "expected files with the same names in each of their folders (--missing linear fills what items lack)"
         )
-    pinned = current_records(store, config.dataset)
-    records = read_records(store, pinned)
     check_same_writing(items | {"the item records": set(records.ids.tolist())}, log_ids.tolist())
     if pinned is not None:
         counts["with_record"] = sum(item in candidates for item in records.ids.tolist())
@@ -256,7 +259,8 @@ def _check_sources(
     for feature in features:
         if feature.modality == NUMBERS and feature.name not in matrices:
             find_matrix(store, dataset, feature.source)
-    missing = list(dict.fromkeys(f.modality for f in features if f.name not in matrices and f.modality not in media))
+    filed = [feature for feature in features if not feature.template]
+    missing = list(dict.fromkeys(f.modality for f in filed if f.name not in matrices and f.modality not in media))
     if missing:
         there = ", ".join(sorted(matrices | media)) or "nothing"
         raise NotFound(
