@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local.command_page import write_command_page
 from local.env_example import write_env_example
-from tasks.encoders import list_shipped
+from tasks.encoders import BUNDLES, list_shipped
 from tasks.errors import TaskError
 from tasks.experiments.paper_page import read_result, write_page
 from tasks.experiments.papers import list_papers, load_paper, result_path
@@ -58,7 +58,7 @@ def generate_files() -> dict[Path, str]:
     presets = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
     for name, offered in {
         "MODELS": list(MODELS),
-        "ENCODERS": [*list_shipped(), *list_checkpoints()],
+        "ENCODERS": [*BUNDLES, *list_shipped(), *list_checkpoints()],
         "PRESETS": presets,
     }.items():
         place = re.compile(rf"(?<=^{name} = \[\n)(?:    .*\n)*(?=\]$)", re.MULTILINE)

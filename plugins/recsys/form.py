@@ -37,6 +37,7 @@ MODELS = [
     "smore",
 ]
 ENCODERS = [
+    "offline",
     "audioclip-demo",
     "mobilenet",
     "minilm",

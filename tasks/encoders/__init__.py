@@ -25,6 +25,7 @@ ENCODERS: dict[str, str] = {
     "musicnn": "tasks.encoders.musicnn",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
+BUNDLES = {"offline": ("mobilenet", "musicnn", "minilm")}  # names that stand for several, each of other modalities
 VARIANT = re.compile(r"(?P<weights>.*?)(?:\.(?P<hertz>\d+)hz)?(?P<half>\.bfloat16)?")
 BANDWIDTHS = range(1_000, 20_001)  # Hz
 
@@ -65,6 +66,19 @@ def split_name(name: str) -> tuple[str, Variant]:
     return parts["weights"], Variant(half=parts["half"] is not None, bandwidth=hertz)
 
 
+def members_of(name: str) -> list[str]:
+    """The encoders behind a name of BUNDLES, each with the variant as far as it concerns it; else the name alone."""
+    plain, variant = split_name(name)
+    if plain not in BUNDLES:
+        return [name]
+    half, shipped = ".bfloat16" if variant.half else "", list_shipped()
+    members = []
+    for member in BUNDLES[plain]:
+        hears = variant.bandwidth is not None and encoder_module(shipped[member][0]).HIGHEST
+        members.append(f"{member}{f'.{variant.bandwidth}hz' if hears else ''}{half}")
+    return members
+
+
 def load_encoder(store: Store, name: str, *, device: str = "cpu") -> Mapping[str, ModalityEncoder]:
     """Modality -> encoder with the weights `name`: of `list_shipped`, or what `weights` or `train-encoder` stored.
 
@@ -72,10 +86,15 @@ def load_encoder(store: Store, name: str, *, device: str = "cpu") -> Mapping[str
     above is heard of sounds, so that those of 16 kHz and more can be compared. Both give other vectors, hence another
     identity. On a GPU (`device` "cuda") vectors are the same up to the order of sums. NotFound naming the known ones
     where there are no such weights, BadInput where there is no such device, or the encoder has no such variant.
+    The encoders of a bundle are loaded one by one, when they are looked up.
     """
     from tasks.encoders.identity import find_weights, identities_of  # noqa: PLC0415  they look up names of this module
 
     plain, variant = split_name(name)
+    if plain in BUNDLES:
+        from tasks.encoders.bundle import Bundle  # noqa: PLC0415  likewise
+
+        return Bundle(store, name, device)
     weights = find_weights(store, plain)
     with weights.folder() as folder:
         identities = identities_of(weights, variant)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.encoders import encoder_module, list_shipped, split_name
+from tasks.encoders import BUNDLES, encoder_module, list_shipped, members_of, split_name
 from tasks.encoders.base import CONFIG, MODEL, Variant
 from tasks.encoders.packages import Package
 from tasks.errors import BadInput, NotFound
@@ -74,7 +74,7 @@ def find_weights(store: Store, name: str) -> Weights:
         return Weights(name, architecture, sha256_of(source / MODEL), source)
     prefix = current(store, weights_folder(name)) if re.fullmatch(NAME, name) else None
     if prefix is None:
-        known = sorted({*list_stored(store), *shipped})
+        known = sorted({*list_stored(store), *shipped, *BUNDLES})
         raise NotFound(
             f"encoder {name!r} is not in {store.url}, expected one of {', '.join(known)}, "
             "or a name given to `weights` or `train-encoder`"
@@ -108,5 +108,8 @@ def identities_of(weights: Weights, variant: Variant) -> dict[str, str]:
 
 def identify(store: Store, name: str) -> dict[str, str]:
     """Modality -> identity of its encoder, for every modality that `load_encoder` of `name` gives one for."""
-    plain, variant = split_name(name)
-    return identities_of(find_weights(store, plain), variant)
+    identities: dict[str, str] = {}
+    for member in members_of(name):
+        plain, variant = split_name(member)
+        identities |= identities_of(find_weights(store, plain), variant)
+    return identities

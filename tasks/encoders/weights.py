@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.encoders import list_shipped, split_name
+from tasks.encoders import BUNDLES, list_shipped, split_name
 from tasks.encoders.base import CONFIG, MODEL
 from tasks.errors import BadInput
 from tasks.store import Artefact, Store, sha256_of, write_artefact
@@ -17,7 +17,7 @@ from tasks.store.pointers import point
 
 def check_encoder_name(name: str) -> str:
     """Return `name` if it is a valid encoder name; those of the shipped encoders are reserved."""
-    shipped = list_shipped()
+    shipped = [*list_shipped(), *BUNDLES]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", name) or name in shipped or split_name(name)[0] != name:
         raise BadInput(
             f"encoder name {name!r} found, expected at most 55 letters, digits and . _ -, "

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.encoders import ENCODERS, encoder_module, list_shipped
+from tasks.encoders import BUNDLES, ENCODERS, encoder_module, list_shipped
 from tasks.encoders.base import Variant
 from tasks.encoders.identity import find_weights, identities_of, list_stored
 from tasks.encoders.packages import Package
@@ -26,7 +26,8 @@ HEAD = {
 def encoders() -> dict[str, object]:
     """List every encoder: what it encodes, the length of its vectors, its licence, what it needs, and if that is there.
 
-    The identity is that of its vectors in the cache, the variant without bfloat16 and bandwidth. No weights are loaded.
+    The identity is that of its vectors in the cache, without bfloat16 and bandwidth; that of a bundle, such as
+    `offline`, is its members'. No weights are loaded.
     """
     rows = list(list_encoders(open_store()))
     for line in format_table(rows):
@@ -42,6 +43,16 @@ def list_encoders(store: Store) -> Iterator[dict[str, Any]]:
         there = not isinstance(source, Package) or source.installed
         config = source.config if isinstance(source, Package) else find_weights(store, name).config()
         yield _row(store, name, architecture, needs, config, there=there)
+    for name, members in BUNDLES.items():
+        yield {
+            "name": name,
+            "modalities": [modality for one in members for modality in encoder_module(shipped[one][0]).MODALITIES],
+            "width": None,
+            "installed": all(not isinstance(source := shipped[one][1], Package) or source.installed for one in members),
+            "licence": None,
+            "needs": ", ".join(members),
+            "identity": None,
+        }
     for name in stored:
         weights = find_weights(store, name)
         yield _row(store, name, weights.architecture, "", weights.config(), there=True)

@@ -29,7 +29,7 @@ def test_every_encoder_is_listed_with_what_it_is(folder_store: Store, tmp_path: 
     small.write(tmp_path)
     put_weights(folder_store, "ours", tmp_path, small.architecture)
     rows = listed(encoders())
-    assert list(rows) == [*list_shipped(), "ours", "audioclip-full", "audioclip-partial"]
+    assert list(rows) == [*list_shipped(), "offline", "ours", "audioclip-full", "audioclip-partial"]
     assert rows["ours"] | {"identity": None} == {
         "name": "ours",
         "modalities": ["image"],
