@@ -193,11 +193,11 @@ RETRAIN = {
     ),
     "encoder": name(
         "RECSYS_ENCODER",
-        "audioclip-demo",
+        "offline",
         NAME,
         "Encoder",
-        "audioclip-demo, or one made by the command weights or train-encoder; behind it .bfloat16 for speed at full "
-        "size, .7200hz for sounds of several rates. A change encodes all media again.",
+        "offline (mobilenet, musicnn and minilm), or another that the command encoders lists; behind it .bfloat16 for "
+        "speed at full size, .7200hz for sounds of several rates. A change encodes all media again.",
         ENCODERS,
     ),
     "features": features(),

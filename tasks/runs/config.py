@@ -100,7 +100,7 @@ class RunConfig(Strict):
     dataset: Name = Field(description="folder under media/ and name of the releases")
     modalities: list[Modality] | None = Field(default=None, min_length=1, description="any subset")
     encoder: Name | None = Field(
-        default=None, description="audioclip-demo, or a name given to `weights` or `train-encoder`"
+        default=None, description="offline, audioclip-demo or another name that `encoders` lists"
     )
     features: dict[str, FeatureChoice] | None = Field(
         default=None, min_length=1, description="name -> modality and encoder, in place of `modalities` and `encoder`"

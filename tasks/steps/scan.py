@@ -65,7 +65,7 @@ def scan(
         str | None, typer.Option(help=f"Some of {','.join(MODALITIES)}; default: the preset's.")
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="audioclip-demo, or a name given to weights or train-encoder.")
+        str | None, typer.Option(help="offline, audioclip-demo or another name that `encoders` lists.")
     ] = None,
     features: Annotated[
         str | None,
