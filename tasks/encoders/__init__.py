@@ -23,6 +23,9 @@ ENCODERS: dict[str, str] = {
     "mobilenet": "tasks.encoders.mobilenet",
     "minilm": "tasks.encoders.minilm",
     "musicnn": "tasks.encoders.musicnn",
+    "pca": "tasks.encoders.rows.pca",  # these take the rows of a loaded table in place of media
+    "autoencoder": "tasks.encoders.rows.autoencoder",
+    "vae": "tasks.encoders.rows.vae",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
 BUNDLES = {"offline": ("mobilenet", "musicnn", "minilm")}  # names that stand for several, each of other modalities

@@ -68,7 +68,8 @@ class Checkpoint(Protocol):
 class EncoderTraining:
     """What an architecture is asked to train.
 
-    `media` are the items, each modality -> medium of the store. `options` are the architecture's own hyperparameters.
+    `media` are the items, each modality -> medium of the store; of an encoder of rows these are `rows` (n, d) float32,
+    with what is known of their `columns`. `options` are the architecture's own hyperparameters.
     The weights and `facts` are written into `folder`, with `half` in float16. `start_from` is a folder of weights to go
     on from. A killed training resumes by `checkpoints`.
     """
@@ -83,6 +84,8 @@ class EncoderTraining:
     half: bool
     threads: int
     checkpoints: Checkpoints
+    rows: np.ndarray | None = None
+    columns: Mapping[str, Any] | None = None
 
 
 class EncoderModule(Protocol):
@@ -91,6 +94,7 @@ class EncoderModule(Protocol):
     MODALITIES: tuple[str, ...]  # that it encodes
     PREPROCESSING: str  # version of the preprocessing; part of the identity
     CHECKPOINTS: Mapping[str, Checkpoint]  # released weights by name
+    OPTIONS: Mapping[str, object]  # what a training can be told, with the defaults
     SHIPPED: Mapping[str, Path | Package]  # weights that come with the code (a folder) or in a package, by name
     HALF: bool  # whether it computes in bfloat16 where asked
     HIGHEST: int  # Hz that it hears of sounds; 0 if it has no sounds

@@ -31,6 +31,7 @@ from tasks.runs.inventory import (
     take_inventory,
 )
 from tasks.runs.plan import Plan, read_plan
+from tasks.runs.row_encoders import check_row_encoders
 from tasks.runs.written import inventory_of
 from tasks.steps.options import Run, split_words
 from tasks.store import (
@@ -156,6 +157,7 @@ def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tup
     log_ids = whole.item_ids
     del whole  # by far the largest object in memory
     encoders = identities(store, config, set(matrices))
+    check_row_encoders(store, features, matrices)
     encoded = {feature.modality for feature in filed if feature.name not in matrices}
     pinned = current_records(store, config.dataset)
     records = read_records(store, pinned)

@@ -1,30 +1,28 @@
-"""Trains a narrow AudioCLIP on the media of a dataset."""
+"""Trains an encoder on the media of a dataset, or on a loaded table."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from tasks.encoders import encoder_module
+from tasks.encoders import ENCODERS, encoder_module
 from tasks.encoders.base import EncoderTraining
 from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput
-from tasks.runs.inventory import check_names, content_hashes, item_of, list_media
-from tasks.steps.options import Dataset
-from tasks.store import Artefact, ObjectInfo, Store, open_store
-from tasks.store.layout import check_dataset_name, media_folder, training_folder
+from tasks.runs.training_source import find_source
+from tasks.steps.options import Dataset, split_words
+from tasks.store import Artefact, open_store
+from tasks.store.layout import check_dataset_name, training_folder
 
 log = logging.getLogger(__name__)
-ARCHITECTURE = "audioclip"  # of tasks.encoders.ENCODERS
+WIDEST = 65_536  # of a layer
 
 
 def train_encoder(
@@ -32,94 +30,113 @@ def train_encoder(
     dataset: Dataset,
     name: Annotated[str | None, typer.Option(help="Store the weights as the encoder of this name.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write model.safetensors and config.json into this folder.")] = None,
-    modalities: Annotated[str, typer.Option(help="Two or three of image,audio,text.")] = "image,audio,text",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the items.")] = 20,
-    batch: Annotated[int, typer.Option(min=2, help="Items per contrastive step.")] = 64,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="The highest, after the warm-up.")] = 2e-3,
-    weight_decay: Annotated[float, typer.Option(min=0.0, help="Of AdamW.")] = 1e-2,
+    architecture: Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")] = "audioclip",
+    modalities: Annotated[
+        str | None, typer.Option(help="Of audioclip: two or three of image,audio,text, which is the default.")
+    ] = None,
+    feature: Annotated[
+        str | None, typer.Option(help="Of pca, autoencoder and vae: the loaded table, by the name of its feature.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the items; default: 20, of rows of a table 200.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Items per step; default: 64.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="The highest, after the warm-up; default: 2e-3, of rows 1e-3.")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0.0, help="Of AdamW, of audioclip; default: 1e-2.")] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Of rows: components or latent dimensions; default: 64, of pca at most.")
+    ] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Of autoencoder and vae: widths of the layers; default: 100,100.")
+    ] = None,
+    kl_weight: Annotated[
+        float | None, typer.Option(min=0.0, help="Of vae: weight of the divergence; default: 1, the ELBO.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="Of vae: mean (default) or mean+sigma, twice as wide.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and threads give the same weights.")] = 7,
-    threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 2,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; default: 2, of rows 1: their steps are short.")
+    ] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Train on this number of items, drawn with the seed.")] = None,
     start_from: Annotated[
         str | None, typer.Option(help="Start from the weights of this encoder instead of random ones.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the weights in float16.")] = False,
 ) -> dict[str, object]:
-    """Train a narrow AudioCLIP contrastively on the media of a dataset, so that the modalities of an item are similar.
+    """Train an encoder: a narrow AudioCLIP on the media of a dataset, or PCA, autoencoder or VAE on a loaded table.
 
-    A tenth of the items is held out; the epoch with the lowest loss on them is kept, and how well they find
-    their own partner is reported and written into config.json. A training that was killed resumes after its last epoch
-    when the same command is given again.
+    AudioCLIP is trained contrastively, so that the modalities of an item are similar. A tenth of the items is held out;
+    the epoch with the lowest loss on them is kept, and what it reaches there is reported and written into config.json.
+    A training that was killed resumes after its last epoch when the same command is given again. An encoder of a table
+    is that of a feature: {"modality": "numbers", "encoder": NAME, "table": FEATURE}.
     """
     from tasks.training.checkpoint import StoreCheckpoints  # noqa: PLC0415  torch takes seconds to import
 
-    store, chosen = open_store(), [word.strip() for word in modalities.split(",")]
+    store = open_store()
     if (name is None) == (out is None):
         found = "neither" if name is None else "both"
         raise BadInput(f"{found} of --name and --out found, expected --name (into the store) or --out (into a folder)")
-    module = encoder_module(ARCHITECTURE)
-    if len(set(chosen)) != len(chosen) or len(chosen) < 2 or not set(chosen) <= set(module.MODALITIES):
-        raise BadInput(f"modalities {modalities!r} found, expected two or three of {','.join(module.MODALITIES)}")
+    module = encoder_module(architecture)
+    given: dict[str, object] = {
+        "epochs": epochs,
+        "batch": batch,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+    }
+    given |= {"width": width, "kl_weight": kl_weight, "output": output}
+    given |= {"hidden": None if hidden is None else read_widths(hidden)}
+    options = choose_options(architecture, module.OPTIONS, given) | {"seed": seed}
     if name is not None:
         check_encoder_name(name)
     before = None if start_from is None else find_weights(store, start_from)
-    if before is not None and before.architecture != ARCHITECTURE:
-        raise BadInput(f"encoder {start_from!r} is of {before.architecture}, expected one of {ARCHITECTURE}")
-    media = draw_items(named_media(store, check_dataset_name(dataset), chosen), most, seed)
-    options = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "weight_decay": weight_decay}
-    options |= {"seed": seed}
-    facts = {"modalities": chosen, "start_from": start_from, "threads": threads}
-    content = hash_media(store, dataset, media)
+    if before is not None and before.architecture != architecture:
+        raise BadInput(f"encoder {start_from!r} is of {before.architecture}, expected one of {architecture}")
+    source = find_source(store, check_dataset_name(dataset), module, modalities, feature).draw(most, seed)
+    threads = threads or (2 if source.rows is None else 1)
+    facts: dict[str, Any] = source.facts | {"start_from": start_from, "threads": threads}
+    content = source.contents(store, dataset)
     place = (store, training_folder(str(name))) if out is None else (open_store(out.absolute().as_uri()), "training")
     identity = facts | options | {"media": content, "weights": None if before is None else before.sha256}
+    identity |= {} if source.table is None else {"architecture": architecture, "table": source.table.prefix}
     checkpoints = StoreCheckpoints(*place, identity)
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
         start = None if before is None else stack.enter_context(before.folder())
         reached = module.train(
-            EncoderTraining(store, media, chosen, folder, options, start, facts, half, threads, checkpoints)
+            EncoderTraining(
+                *(store, source.media, source.modalities, folder, options, start, facts, half, threads, checkpoints),
+                rows=source.rows,
+                columns=source.columns,
+            )
         )
         weights = str(folder)
         if name is not None:
-            source = [before.source] if before is not None and isinstance(before.source, Artefact) else []
+            inputs = [before.source] if before is not None and isinstance(before.source, Artefact) else []
+            inputs += [] if source.table is None else [source.table]
             parameters = facts | options | {"half": half, "dataset": dataset}
             weights = put_weights(
-                *(store, name, folder, ARCHITECTURE), inputs=source, media=content, parameters=parameters
+                *(store, name, folder, architecture), inputs=inputs, media=content, parameters=parameters
             )
     checkpoints.clear()
     return {"encoder": name, "weights": weights, **reached}
 
 
-def draw_items(media: list[dict[str, ObjectInfo]], most: int | None, seed: int) -> list[dict[str, ObjectInfo]]:
-    """At most `most` items, drawn by the seed, in their order."""
-    if most is None or most >= len(media):
-        return media
-    log.info("%d of %d items are drawn", most, len(media))
-    return [media[row] for row in np.sort(np.random.default_rng(seed).permutation(len(media))[:most])]
+def read_widths(text: str) -> list[int]:
+    """Widths of layers between commas; nothing between them is no layer."""
+    words = split_words(text) or []
+    if not all(word.isdecimal() and 0 < int(word) <= WIDEST for word in words):
+        raise BadInput(f"--hidden {text!r} found, expected widths from 1 to {WIDEST} with commas, such as 100,100")
+    return [int(word) for word in words]
 
 
-def hash_media(store: Store, dataset: str, media: Sequence[Mapping[str, ObjectInfo]]) -> dict[str, str]:
-    """The folder of the media -> sha256 over their keys and contents, which are known where the dataset was scanned."""
-    objects: dict[str, list[ObjectInfo]] = {}
-    for item in media:
-        for modality, info in item.items():
-            objects.setdefault(modality, []).append(info)
-    hashes = content_hashes(store, dataset, objects, remember=False)
-    lines = "\n".join(f"{key} {sha256}" for key, sha256 in sorted(hashes.items()))
-    return {media_folder(dataset): hashlib.sha256(lines.encode()).hexdigest()}
-
-
-def named_media(store: Store, dataset: str, modalities: Sequence[str]) -> list[dict[str, ObjectInfo]]:
-    """The media of each item that has all modalities, by modality, in order of their names."""
-    objects = list_media(store, dataset)
-    named: dict[str, dict[str, ObjectInfo]] = {}
-    for modality in modalities:
-        if modality not in objects:
-            raise BadInput(f"dataset {dataset!r} has no {modality}, expected media of {', '.join(modalities)}")
-        files = {info.key.rpartition("/")[2]: info for info in objects[modality]}
-        check_names(modality, list(files))
-        named[modality] = {item_of(file): info for file, info in files.items()}
-    names = sorted(set.intersection(*(set(files) for files in named.values())))
-    log.info("%d items have %s", len(names), ", ".join(modalities))
-    return [{modality: named[modality][name] for modality in modalities} for name in names]
+def choose_options(architecture: str, known: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """The architecture's options, with those that are `given` in place of the defaults; BadInput for others."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    strangers = [f"--{name.replace('_', '-')}" for name in chosen if name not in known]
+    if strangers:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in known)
+        raise BadInput(f"{', '.join(strangers)} found for {architecture}, expected some of {options}")
+    return dict(known) | chosen

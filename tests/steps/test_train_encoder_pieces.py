@@ -9,7 +9,7 @@ from tasks.encoders.audioclip.narrow import MOST_CONTEXTS, Reader
 from tasks.encoders.audioclip.tokenizer import contexts
 from tasks.media import BadMedia
 from tasks.runs.inventory import content_hashes, list_media
-from tasks.steps.train_encoder import hash_media
+from tasks.runs.training_source import hash_media
 from tasks.store import Store
 from tasks.store.layout import index_key
 from tests.encoders.audioclip_world import TINY, random_model, text

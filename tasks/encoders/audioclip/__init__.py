@@ -21,6 +21,7 @@ __all__ = [
     "HIGHEST",
     "LICENCES",
     "MODALITIES",
+    "OPTIONS",
     "PREPROCESSING",
     "SHIPPED",
     "convert",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 MODALITIES = ("image", "audio", "text")
+OPTIONS: dict[str, object] = {"epochs": 20, "batch": 64, "learning_rate": 2e-3, "weight_decay": 1e-2}
 SHIPPED = {"audioclip-demo": Path(__file__).parent / "demo"}
 HALF, HIGHEST = True, RATE // 2
 LICENCES = {"audioclip-demo": "Apache-2.0"} | dict.fromkeys(CHECKPOINTS, "MIT")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MODALITIES = ("text",)
 PREPROCESSING = "p1"
 CHECKPOINTS: Mapping[str, Checkpoint] = {}
+OPTIONS: Mapping[str, object] = {}
 SHIPPED = {"minilm": PACKAGE}
 HALF, HIGHEST = True, 0
 LICENCES = dict.fromkeys(SHIPPED, "Apache-2.0")

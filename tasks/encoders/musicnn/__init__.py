@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MODALITIES = ("audio",)
 PREPROCESSING = "p1"
 CHECKPOINTS: Mapping[str, Checkpoint] = {}
+OPTIONS: Mapping[str, object] = {}
 INDEX = "musicnn/MSD_musicnn/.index"
 FILES = {
     "musicnn/MSD_musicnn/.data-00000-of-00001": "8579734ee6388f799ed0def4bbd0d1fdcbeaf213ef2a9dc860917bd76a303de6",
