@@ -26,6 +26,8 @@ ENCODERS: dict[str, str] = {
     "pca": "tasks.encoders.rows.pca",  # these take the rows of a loaded table in place of media
     "autoencoder": "tasks.encoders.rows.autoencoder",
     "vae": "tasks.encoders.rows.vae",
+    "picture-autoencoder": "tasks.encoders.art.autoencoder",
+    "picture-vae": "tasks.encoders.art.vae",
 }
 DEMO = "audioclip-demo"  # its weights come with the package
 BUNDLES = {"offline": ("mobilenet", "musicnn", "minilm")}  # names that stand for several, each of other modalities

@@ -35,8 +35,9 @@ def put_weights(
     inputs: Sequence[Artefact] = (),
     media: Mapping[str, str] | None = None,
     parameters: Mapping[str, object] | None = None,
+    more: Sequence[str] = (),
 ) -> str:
-    """Store FOLDER's MODEL and CONFIG as the current weights of `name`; returns their prefix.
+    """Store FOLDER's MODEL and CONFIG, and `more` files, as the current weights of `name`; returns their prefix.
 
     `architecture` is a name of `ENCODERS`. The manifest says what they were made from: `inputs`, `media` (folder ->
     sha256 over what was used of it) and `parameters`.
@@ -45,7 +46,7 @@ def put_weights(
     prefix = f"{weights_folder(check_encoder_name(name))}/{version}"
     facts = {"architecture": architecture, **(parameters or {})}
     with write_artefact(store, prefix, inputs=inputs, sources=media, parameters=facts) as out:
-        for file in (MODEL, CONFIG):
+        for file in (MODEL, CONFIG, *more):
             shutil.copyfile(folder / file, out.file(file))
     point(store, weights_folder(name), version)
     return prefix

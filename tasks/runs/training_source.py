@@ -33,7 +33,11 @@ def find_source(
 
 
 def choose_modalities(module: EncoderModule, text: str | None) -> list[str]:
-    """Those that are trained together: all, or those of the option."""
+    """Those that are trained together: all, or those of the option; BadInput for others."""
+    if len(module.MODALITIES) == 1:
+        if text not in {None, *module.MODALITIES}:
+            raise BadInput(f"modalities {text!r} found, expected {module.MODALITIES[0]}, or no --modalities")
+        return list(module.MODALITIES)
     chosen = list(module.MODALITIES) if text is None else [word.strip() for word in text.split(",")]
     if len(set(chosen)) != len(chosen) or len(chosen) < 2 or not set(chosen) <= set(module.MODALITIES):
         raise BadInput(f"modalities {text!r} found, expected two or three of {','.join(module.MODALITIES)}")

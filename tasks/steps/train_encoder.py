@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tasks.encoders import ENCODERS, encoder_module
-from tasks.encoders.base import EncoderTraining
+from tasks.encoders.base import CONFIG, MODEL, EncoderTraining
 from tasks.encoders.identity import find_weights
 from tasks.encoders.weights import check_encoder_name, put_weights
 from tasks.errors import BadInput
@@ -32,29 +32,32 @@ def train_encoder(
     out: Annotated[Path | None, typer.Option(help="Write model.safetensors and config.json into this folder.")] = None,
     architecture: Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")] = "audioclip",
     modalities: Annotated[
-        str | None, typer.Option(help="Of audioclip: two or three of image,audio,text, which is the default.")
+        str | None, typer.Option(help="Of audioclip: two or three of image,audio,text; default: all.")
     ] = None,
     feature: Annotated[
         str | None, typer.Option(help="Of pca, autoencoder and vae: the loaded table, by the name of its feature.")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the items; default: 20, of rows of a table 200.")
+        int | None,
+        typer.Option(min=1, help="Passes over the items; default: 20, of a table 200, of pictures 30."),
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=2, help="Items per step; default: 64.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Items per step; default: 64, of pictures 32.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="The highest, after the warm-up; default: 2e-3, of rows 1e-3.")
+        float | None, typer.Option(min=0.0, help="The highest, after the warm-up; default: 2e-3, of autoencoders 1e-3.")
     ] = None,
     weight_decay: Annotated[float | None, typer.Option(min=0.0, help="Of AdamW, of audioclip; default: 1e-2.")] = None,
     width: Annotated[
-        int | None, typer.Option(min=1, help="Of rows: components or latent dimensions; default: 64, of pca at most.")
+        int | None,
+        typer.Option(min=1, help="Components or latent dimensions; default: 64, of pictures 128."),
     ] = None,
     hidden: Annotated[
-        str | None, typer.Option(help="Of autoencoder and vae: widths of the layers; default: 100,100.")
+        str | None,
+        typer.Option(help="Widths of layers, default: 100,100; of pictures the channels of 7 convolutions."),
     ] = None,
     kl_weight: Annotated[
-        float | None, typer.Option(min=0.0, help="Of vae: weight of the divergence; default: 1, the ELBO.")
+        float | None, typer.Option(min=0.0, help="Of a vae: weight of the divergence; default: 1, the ELBO.")
     ] = None,
-    output: Annotated[str | None, typer.Option(help="Of vae: mean (default) or mean+sigma, twice as wide.")] = None,
+    output: Annotated[str | None, typer.Option(help="Of a vae: mean (default) or mean+sigma, twice as wide.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and threads give the same weights.")] = 7,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Number of threads; default: 2, of rows 1: their steps are short.")
@@ -65,12 +68,13 @@ def train_encoder(
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the weights in float16.")] = False,
 ) -> dict[str, object]:
-    """Train an encoder: a narrow AudioCLIP on the media of a dataset, or PCA, autoencoder or VAE on a loaded table.
+    """Train an encoder: a narrow AudioCLIP on media of a dataset, or PCA, autoencoder or VAE on a table or on pictures.
 
     AudioCLIP is trained contrastively, so that the modalities of an item are similar. A tenth of the items is held out;
     the epoch with the lowest loss on them is kept, and what it reaches there is reported and written into config.json.
     A training that was killed resumes after its last epoch when the same command is given again. An encoder of a table
-    is that of a feature: {"modality": "numbers", "encoder": NAME, "table": FEATURE}.
+    is that of a feature: {"modality": "numbers", "encoder": NAME, "table": FEATURE}. One of pictures has a picture of
+    reconstructions beside its weights.
     """
     from tasks.training.checkpoint import StoreCheckpoints  # noqa: PLC0415  torch takes seconds to import
 
@@ -117,8 +121,9 @@ def train_encoder(
             inputs = [before.source] if before is not None and isinstance(before.source, Artefact) else []
             inputs += [] if source.table is None else [source.table]
             parameters = facts | options | {"half": half, "dataset": dataset}
+            more = sorted(path.name for path in folder.iterdir() if path.name not in {MODEL, CONFIG})
             weights = put_weights(
-                *(store, name, folder, architecture), inputs=inputs, media=content, parameters=parameters
+                *(store, name, folder, architecture), inputs=inputs, media=content, parameters=parameters, more=more
             )
     checkpoints.clear()
     return {"encoder": name, "weights": weights, **reached}

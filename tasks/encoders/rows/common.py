@@ -55,8 +55,8 @@ def refuse_variant(variant: Variant, identity: str) -> None:
 
 
 def refuse_checkpoint(name: str) -> None:
-    """Raise BadInput: nobody has released weights for tables of others."""
-    raise BadInput(f"checkpoint {name!r} found, expected weights that `train-encoder` trained on a table")
+    """Raise BadInput: weights of these encoders are of the data of whoever trained them, and none are released."""
+    raise BadInput(f"checkpoint {name!r} found, expected weights that `train-encoder` trained")
 
 
 def rows_of(task: EncoderTraining) -> np.ndarray:

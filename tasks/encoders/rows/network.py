@@ -51,7 +51,7 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 def squared_error(rows: Tensor, reconstructed: Tensor) -> Tensor:
     """(n,) half of the squared error, summed over columns: a Gaussian's negative log likelihood of variance 1."""
-    return 0.5 * ((rows - reconstructed) ** 2).sum(dim=1)
+    return 0.5 * ((rows - reconstructed) ** 2).flatten(1).sum(dim=1)
 
 
 def sample(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.encoders.rows.network import RowNetwork, kl_divergence, sample, squared_error
+from tasks.encoders.rows.network import kl_divergence, sample, squared_error
 from tasks.errors import BadInput
 from tasks.training import TrainingOptions
 from tasks.training.optim import Adam
@@ -63,15 +63,25 @@ class RowBatch:
         return len(self.rows)
 
 
+class Network(Protocol):
+    """What is trained: `nn.Module`s that encode and decode."""
+
+    latent: int
+
+    def encode(self, rows: Tensor) -> tuple[Tensor, Tensor | None]: ...
+    def decode(self, latent: Tensor) -> Tensor: ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class RowTraining(nn.Module):
     """What the loop asks of a network of rows: batches, the loss, and the loss of a tenth of the rows held out."""
 
     remedy = "lower --learning-rate, or load the table with --scale standard"
 
-    def __init__(self, name: str, network: RowNetwork, rows: np.ndarray, options: Options) -> None:
+    def __init__(self, name: str, network: Network, rows: np.ndarray, options: Options) -> None:
         super().__init__()
         if len(rows) < LEAST:
-            raise BadInput(f"{len(rows)} rows found, expected at least {LEAST} to train on: --encoder pca needs fewer")
+            raise BadInput(f"{len(rows)} rows found, expected at least {LEAST} to train on")
         self.name, self.network, self.config = name, network, options
         self._rows = torch.from_numpy(rows)
 
@@ -86,7 +96,11 @@ class RowTraining(nn.Module):
         for start in range(0, len(order), self.config.batch):
             part = order[start : start + self.config.batch]
             noise = rng.standard_normal((len(part), self.network.latent), dtype=np.float32)
-            yield RowBatch(self._rows[part], torch.from_numpy(noise))
+            yield RowBatch(self._inputs(part), torch.from_numpy(noise))
+
+    def _inputs(self, places: np.ndarray) -> Tensor:
+        """What the network is given for some rows."""
+        return self._rows[places]
 
     def loss(self, batch: RowBatch) -> Tensor:
         """Half of the squared error, and the weighted divergence: with weight 1 the negative ELBO."""
@@ -115,13 +129,13 @@ class RowTraining(nn.Module):
 
         explained: the share of the rows' variance that the reconstruction has.
         """
-        rows = self._rows[self.held]
+        rows = self._inputs(self.held)
         error, divergence = self._terms(rows, None)
         mean, _ = self.network.encode(rows)
         spread = float(((rows - rows.mean(dim=0)) ** 2).sum())
         return {
             "loss": float((error + self.config.kl_weight * divergence).mean()),
-            "squared_error": float(2 * error.mean()) / rows.shape[1],
+            "squared_error": float(2 * error.mean()) / rows[0].numel(),
             "divergence": float(divergence.mean()),
             "explained": 1 - float(2 * error.sum()) / spread if spread else 0.0,
             "used_dimensions": int((mean.var(dim=0) > ACTIVE).sum()),
