@@ -17,6 +17,7 @@ from tasks.encoders.packages import Package
 from tasks.encoders.weights import put_weights
 from tasks.errors import BadInput, NotFound
 from tasks.media import EXTENSIONS
+from tasks.runs.config import NUMBERS
 from tasks.store import Store, write_artefact
 from tasks.store.pointers import point
 from tests.encoders.audioclip_world import random_model
@@ -134,8 +135,9 @@ def test_another_architecture_is_one_entry_of_the_registry(
 def test_an_architecture_says_what_it_is(architecture: str) -> None:
     """Modalities that exist, a version of its preprocessing, released weights with their hash, shipped folders."""
     module = encoder_module(architecture)
-    assert set(module.MODALITIES) <= set(EXTENSIONS)
+    assert set(module.MODALITIES) <= {*EXTENSIONS, NUMBERS}
     assert module.PREPROCESSING
+    assert all(name.isidentifier() for name in module.OPTIONS)
     assert all(len(bytes.fromhex(one.sha256)) == 32 for one in module.CHECKPOINTS.values())
     for source in module.SHIPPED.values():
         if isinstance(source, Package):
