@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.encoders.rows.common import HALF, HIGHEST, LICENCES, MODALITIES, PREPROCESSING, latent_width, refuse_checkpoint
+from tasks.encoders.rows.common import (
+    HALF,
+    HIGHEST,
+    LICENCES,
+    MODALITIES,
+    PREPROCESSING,
+    latent_width,
+    refuse_checkpoint,
+)
 
 if TYPE_CHECKING:
     from tasks.encoders.base import Checkpoint, EncoderTraining, ModalityEncoder, Variant
