@@ -123,8 +123,8 @@ def test_a_row_depends_on_its_own_medium_alone(
 ) -> None:
     """Alone, among others and in another order a medium gets the same vector, however many pieces it has."""
     bytes_ = [make(seed) for seed in range(4)]
-    longer = {"audio": {"seconds": 5.3}, "text": {"sentences": 30}, "image": {"width": 300}}[modality]
-    bytes_ += [make(4, **longer)]
+    longer = {"audio": {"seconds": 5.3}, "text": {"sentences": 30}, "image": {"width": 300}}
+    bytes_ += [make(4, **longer.get(modality, {}))]
     media = [encoder.decode(data) for data in bytes_]
     together = encoder.encode(media)
     alone = np.concatenate([encoder.encode([medium]) for medium in media])

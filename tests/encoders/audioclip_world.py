@@ -70,4 +70,12 @@ def text(seed: int, sentences: int = 3) -> bytes:
     return ". ".join(" ".join(words[10 * n : 10 * n + 10]) for n in range(sentences)).encode()
 
 
-MAKERS = {"image": picture, "audio": sound, "text": text}
+COLUMNS = 5  # of a table of numbers
+
+
+def numbers(seed: int) -> bytes:
+    """A row of a table, as encoders of rows take it."""
+    return np.random.default_rng(seed).normal(size=COLUMNS).astype("<f4").tobytes()
+
+
+MAKERS = {"image": picture, "audio": sound, "text": text, "numbers": numbers}

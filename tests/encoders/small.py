@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors.numpy import save_file as save_numpy
+from safetensors.torch import save_file as save_torch
 from torch import nn
 
+from tasks.encoders.art.common import LAYERS, SIDE
+from tasks.encoders.art.network import PictureNetwork
 from tasks.encoders.audioclip.weights import save_model as save_audioclip
+from tasks.encoders.base import MODEL
 from tasks.encoders.minilm.config import MiniLMConfig
 from tasks.encoders.minilm.model import MiniLM
 from tasks.encoders.minilm.weights import save_model as save_minilm
@@ -19,7 +26,9 @@ from tasks.encoders.mobilenet.weights import save_model as save_mobilenet
 from tasks.encoders.musicnn.config import MusicnnConfig
 from tasks.encoders.musicnn.model import Musicnn
 from tasks.encoders.musicnn.weights import save_model as save_musicnn
-from tests.encoders.audioclip_world import TINY, random_model
+from tasks.encoders.rows.common import BOTH, write_config
+from tasks.encoders.rows.network import RowNetwork
+from tests.encoders.audioclip_world import COLUMNS, TINY, random_model
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,33 @@ def stir_norms(model: nn.Module) -> None:
             nn.init.normal_(module.running_mean, 0.0, 0.2)  # type: ignore[arg-type]
 
 
+def write_pca(folder: Path) -> None:
+    """Three of COLUMNS directions."""
+    rng = np.random.default_rng(0)
+    parts = {"mean": rng.normal(size=COLUMNS), "components": rng.normal(size=(3, COLUMNS))}
+    save_numpy(parts, folder / MODEL)
+    write_config(folder, {"inputs": COLUMNS, "width": 3})
+
+
+def write_rows(folder: Path, kind: str) -> None:
+    """A narrow network; the variational one gives means and deviations."""
+    torch.manual_seed(0)
+    save_torch(RowNetwork(COLUMNS, (6,), 4, variational=kind == "vae").state_dict(), folder / MODEL)
+    output = BOTH if kind == "vae" else "mean"
+    write_config(folder, {"kind": kind, "inputs": COLUMNS, "hidden": [6], "latent": 4, "output": output})
+
+
+def write_art(folder: Path, kind: str) -> None:
+    """Likewise of pictures."""
+    torch.manual_seed(0)
+    channels = [4] * LAYERS
+    network = PictureNetwork(channels, 4, variational=kind == "picture-vae")
+    stir_norms(network)
+    save_torch(network.state_dict(), folder / MODEL)
+    output = BOTH if kind == "picture-vae" else "mean"
+    write_config(folder, {"kind": kind, "inputs": SIDE, "hidden": channels, "latent": 4, "output": output})
+
+
 def small_weights() -> dict[str, Small]:
     """Name of stored weights -> what they are."""
     return {
@@ -70,4 +106,9 @@ def small_weights() -> dict[str, Small]:
         "small-mobilenet": Small("mobilenet", 24, lambda folder: save_mobilenet(random_mobilenet(), folder)),
         "small-minilm": Small("minilm", 16, lambda folder: save_minilm(random_minilm(), folder)),
         "small-musicnn": Small("musicnn", 12, lambda folder: save_musicnn(random_musicnn(), folder)),
+        "small-pca": Small("pca", 3, write_pca),
+        "small-autoencoder": Small("autoencoder", 4, partial(write_rows, kind="autoencoder")),
+        "small-vae": Small("vae", 8, partial(write_rows, kind="vae")),
+        "small-picture-autoencoder": Small("picture-autoencoder", 4, partial(write_art, kind="picture-autoencoder")),
+        "small-picture-vae": Small("picture-vae", 8, partial(write_art, kind="picture-vae")),
     }

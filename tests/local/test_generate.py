@@ -82,7 +82,7 @@ def test_the_form_offers_the_encoders_and_presets_that_exist(tmp_path: Path, mon
     monkeypatch.setattr(generate, "CONFIGS", tmp_path)
     form = generate.generate_files()[generate.FORM]
     assert '    "nightly",\n    "own-shop",\n]' in form
-    assert f'ENCODERS = [\n    "{DEMO}",\n' in form
+    assert f'ENCODERS = [\n    "offline",\n    "{DEMO}",\n' in form
     assert all(f'    "{name}",\n' in form for name in list_checkpoints())
 
 

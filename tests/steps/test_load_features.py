@@ -88,8 +88,11 @@ def test_a_run_needs_no_media(folder_store: Store, tmp_path: Path, monkeypatch: 
     np.testing.assert_array_equal(data.features["spotify"], [vectors[str(item)] for item in data.item_ids])
 
 
-def test_a_table_that_is_not_there_is_named(folder_store: Store, tmp_path: Path) -> None:
+def test_a_table_that_is_not_there_is_named(
+    folder_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the command that loads it."""
+    monkeypatch.setenv("RECSYS_METRICS_DSN", "none")
     load_songs(tmp_path)
     load_log(folder_store)
     for choice in ({"modality": "numbers"}, {"modality": "numbers", "encoder": "pca", "table": "mood"}):

@@ -78,8 +78,11 @@ class PCAEncoder:
 
 
 def load(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, PCAEncoder]:
-    """Modality -> encoder with the weights in `folder`; it computes on the CPU, whatever the `device`."""
-    del device
+    """Modality -> encoder with the weights in `folder`; it computes on the CPU. BadInput where there is no `device`."""
+    if device != "cpu":
+        from tasks.training.device import require_device  # noqa: PLC0415  torch takes seconds to import
+
+        require_device(device)
     (modality,) = MODALITIES
     refuse_variant(variant, identities[modality])
     inputs = read_config(folder)["inputs"]
