@@ -66,6 +66,7 @@ def stir_norms(model: nn.Module) -> None:
     """Give batch norms statistics as after training."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.weight)  # also below zero
             nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
             nn.init.normal_(module.running_mean, 0.0, 0.2)  # type: ignore[arg-type]
 

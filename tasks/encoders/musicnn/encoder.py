@@ -19,7 +19,7 @@ BATCH = {"cpu": 4, "cuda": 128}  # windows at once
 def encoder_of(folder: Path, identity: str, device: str, bandwidth: float | None) -> PieceEncoder:
     """The encoder with the weights in `folder`, which hears up to `bandwidth` Hz."""
     where = require_device(device)
-    model = load_model(folder).to(where)
+    model = load_model(folder).to(device=where, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def tower(spectra: Tensor) -> Tensor:

@@ -48,18 +48,26 @@ class Musicnn(nn.Module):
 
 
 class Front(nn.Module):
-    """A filter over frames and bands, of which the largest value of all bands is taken: (B, 1, frames, BANDS)."""
+    """A filter over frames and bands; of its rectified and normed output the largest value of all bands is taken.
+
+    A norm rises or falls with a channel, and so does what rectifies it: so the largest is that of the channel's largest
+    or, where the norm falls, smallest value, and neither is computed for all the others.
+    """
 
     def __init__(self, channels: int, frames: int, bands: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(1, channels, (frames, bands))
-        self.norm = nn.BatchNorm2d(channels, EPSILON)
+        self.norm = nn.BatchNorm1d(channels, EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, channels, frames)."""
+        """Return (B, channels, frames) of (B, 1, frames, BANDS)."""
         frames = self.conv.kernel_size[0]
         padded = functional.pad(x, (0, 0, (frames - 1) // 2, frames // 2))  # "same", as TensorFlow has it
-        return self.norm(torch.relu(self.conv(padded))).amax(dim=3)
+        sign = torch.where(self.norm.weight < 0, -1.0, 1.0)
+        kernel, bias = self.conv.weight * sign[:, None, None, None], torch.mul(self.conv.bias, sign)  # type: ignore[arg-type]
+        found = functional.conv2d(padded.to(memory_format=torch.channels_last), kernel, bias)
+        largest = found.permute(0, 2, 3, 1).amax(dim=2)  # (B, frames, channels): channels are last in memory, too
+        return self.norm(torch.relu(largest * sign).transpose(1, 2))
 
 
 class Middle(nn.Module):
