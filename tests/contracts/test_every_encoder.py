@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -145,6 +148,20 @@ def test_decoding_is_the_same_in_any_thread(encoder: ModalityEncoder, make: Call
         threaded = list(pool.map(encoder.decode, data))
     for one, other in zip(threaded, map(encoder.decode, data), strict=True):
         np.testing.assert_array_equal(np.stack(list(one)), np.stack(list(other)))
+
+
+@pytest.mark.slow
+def test_decoding_needs_no_torch(encoder: ModalityEncoder, make: Callable[..., bytes]) -> None:
+    """It is sent to processes that start in a moment, and what they need of memory is the file's."""
+    code = (
+        "import pickle, sys; decode, data = pickle.load(sys.stdin.buffer); decode(data); "
+        "print([name for name in ('torch', 'torchaudio') if name in sys.modules])"
+    )
+    root = Path(__file__).resolve().parents[2]
+    sent = pickle.dumps((encoder.decode, make(0)))
+    assert len(sent) < len(make(0)) + 10_000  # it goes with each file
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, input=sent, capture_output=True, check=True)
+    assert done.stdout.split() == [b"[]"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\x01 nothing of the kind" * 9], ids=["empty", "garbage"])
