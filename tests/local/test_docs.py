@@ -86,10 +86,12 @@ def test_hyperparameters_that_the_docs_show_are_accepted() -> None:
 
 
 def test_features_that_the_docs_show_are_accepted() -> None:
-    """As a preset may have them."""
-    (shown,) = re.findall(r"```yaml\n(features:.*?)```", USERS, re.DOTALL)
-    config = RunConfig.model_validate(yaml.safe_load(shown) | {"dataset": "d", "models": ["ease"]})
-    assert [feature.modality for feature in config.list_features()].count("audio") == 2
+    """As a preset may have them: of media, of a table, and of a table by an encoder of rows."""
+    shown = re.findall(r"```yaml\n(features:.*?)```", USERS, re.DOTALL)
+    configs = [RunConfig.model_validate(yaml.safe_load(text) | {"dataset": "d", "models": ["ease"]}) for text in shown]
+    features = [feature for config in configs for feature in config.list_features()]
+    assert [feature.modality for feature in features].count("audio") == 2
+    assert {feature.encodes_rows for feature in features if feature.modality == "numbers"} == {True, False}
 
 
 def test_every_threshold_of_a_preset_is_in_the_docs_with_its_default() -> None:
