@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from tasks.encoders import split_name
-from tasks.encoders.base import CONFIG, Variant
+from tasks.encoders.base import CONFIG
 from tasks.encoders.identity import find_weights
 from tasks.errors import BadInput
 from tasks.runs.config import Feature
@@ -22,12 +22,7 @@ def check_row_encoders(store: Store, features: Sequence[Feature], matrices: Mapp
     for feature in features:
         if not feature.encodes_rows:
             continue
-        plain, variant = split_name(feature.encoder)
-        if variant != Variant():
-            raise BadInput(
-                f"encoder {feature.encoder!r} of feature {feature.name!r} found, expected {plain}: rows of numbers "
-                "have neither a bandwidth nor bfloat16"
-            )
+        plain, _ = split_name(feature.encoder)  # rows have no variants, which `identify` has said
         matrix = read_artefact(store, matrices[feature.name])
         shape, known = matrix.manifest.files[VECTORS].shape, columns_of(matrix) or {}
         table = (shape[1] if shape else None, known.get("columns"), known.get("scale"))

@@ -132,13 +132,6 @@ def test_weights_say_what_table_they_are_of(folder: Path) -> None:
     assert (config["feature"], config["items"]) == ("spotify", ROWS)
 
 
-@pytest.mark.parametrize("variant", [Variant(half=True), Variant(bandwidth=7200)])
-def test_what_stands_behind_names_of_media_is_refused(folder: Path, name: str, variant: Variant) -> None:
-    """Rows have no bandwidth, and bfloat16 would save nothing."""
-    with pytest.raises(BadInput, match="expected its name alone"):
-        encoder_module(name.split(maxsplit=1)[0]).load(folder, {"numbers": "x@1-p1-float32"}, "cpu", variant)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [

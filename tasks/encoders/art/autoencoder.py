@@ -37,7 +37,8 @@ def load(folder: Path, identities: Mapping[str, str], device: str, variant: Vari
     """Modality -> encoder with the weights in `folder`."""
     from tasks.encoders.art.neural import load_pictures  # noqa: PLC0415  torch takes seconds to import
 
-    return load_pictures(folder, identities, device, variant)
+    del variant  # there is none
+    return load_pictures(folder, identities, device)
 
 
 def width(config: Mapping[str, Any]) -> int:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from tasks.encoders.art.common import LAYERS, MODALITIES, SIDE, PictureDecoder
 from tasks.encoders.art.network import PictureNetwork
-from tasks.encoders.base import MODEL, EncoderTraining, Variant
-from tasks.encoders.rows.common import read_config, refuse_variant, write_config
+from tasks.encoders.base import MODEL, EncoderTraining
+from tasks.encoders.rows.common import read_config, write_config
 from tasks.encoders.rows.neural import OUTPUTS
 from tasks.encoders.rows.training import Options, RowTraining
 from tasks.errors import BadInput, Corrupt, one_line
@@ -71,12 +71,9 @@ class PictureEncoder:
         return vectors
 
 
-def load_pictures(
-    folder: Path, identities: Mapping[str, str], device: str, variant: Variant
-) -> Mapping[str, PictureEncoder]:
+def load_pictures(folder: Path, identities: Mapping[str, str], device: str) -> Mapping[str, PictureEncoder]:
     """Modality -> encoder with the weights in `folder`. Corrupt for files that are none."""
     (modality,) = MODALITIES
-    refuse_variant(variant, identities[modality])
     config = read_config(folder)
     try:
         network = PictureNetwork(config["hidden"], config["latent"], variational=config["kind"] == "picture-vae")

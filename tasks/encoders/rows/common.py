@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.encoders.base import CONFIG, EncoderTraining, Variant
+from tasks.encoders.base import CONFIG, EncoderTraining
 from tasks.errors import BadInput, Corrupt, one_line
 from tasks.media import BadMedia
 
@@ -46,12 +46,6 @@ def stack_rows(media: Any, width: int) -> np.ndarray:  # noqa: ANN401  what `dec
 def latent_width(config: Mapping[str, Any]) -> int:
     """Length of a vector of a network: of its latent means, and as many deviations where it gives both."""
     return int(config["latent"]) * (1 + (config["output"] == BOTH))
-
-
-def refuse_variant(variant: Variant, identity: str) -> None:
-    """Raise BadInput for what may stand behind the name of an encoder of media alone."""
-    if variant.half or variant.bandwidth:
-        raise BadInput(f"encoder {identity} found, expected its name alone: numbers have no bandwidth and no bfloat16")
 
 
 def refuse_checkpoint(name: str) -> None:

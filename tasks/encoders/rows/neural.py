@@ -12,14 +12,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from tasks.encoders.base import MODEL, EncoderTraining, Variant
+from tasks.encoders.base import MODEL, EncoderTraining
 from tasks.encoders.rows.common import (
     BOTH,
     MODALITIES,
     RowDecoder,
     describe_table,
     read_config,
-    refuse_variant,
     rows_of,
     stack_rows,
     write_config,
@@ -56,10 +55,9 @@ class RowEncoder:
         return vectors
 
 
-def load_rows(folder: Path, identities: Mapping[str, str], device: str, variant: Variant) -> Mapping[str, RowEncoder]:
+def load_rows(folder: Path, identities: Mapping[str, str], device: str) -> Mapping[str, RowEncoder]:
     """Modality -> encoder with the weights in `folder`. Corrupt for files that are none."""
     (modality,) = MODALITIES
-    refuse_variant(variant, identities[modality])
     config = read_config(folder)
     try:
         network = RowNetwork(config["inputs"], config["hidden"], config["latent"], variational=config["kind"] == "vae")

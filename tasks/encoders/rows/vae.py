@@ -56,7 +56,8 @@ def load(folder: Path, identities: Mapping[str, str], device: str, variant: Vari
     """Modality -> encoder with the weights in `folder`."""
     from tasks.encoders.rows.neural import load_rows  # noqa: PLC0415  torch takes seconds to import
 
-    return load_rows(folder, identities, device, variant)
+    del variant  # there is none
+    return load_rows(folder, identities, device)
 
 
 def width(config: Mapping[str, Any]) -> int:
