@@ -129,6 +129,8 @@ def features() -> Param:
             "template": {"type": "string", "maxLength": 2000},
         },
         "required": ["modality"],
+        "if": {"properties": {"modality": {"const": "numbers"}}},  # which may be taken as they are
+        "else": {"required": ["encoder"]},
         "additionalProperties": False,
     }
     return Param(
