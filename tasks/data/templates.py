@@ -15,7 +15,6 @@ from typing import Any
 from tasks.errors import BadInput
 
 TOKEN = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{(?P<field>[^{}\[\]]*)\}|(?P<bracket>[\[\]])|(?P<brace>[{}])|[^{}\[\]]+")
-FIELD = re.compile(r"[a-z0-9_]+")
 Piece = tuple[str, bool]  # a text as it is, or a field (True)
 
 
@@ -61,7 +60,7 @@ def parse_template(text: str) -> Template:
             end()
             inside = bracket == "["
         elif field is not None:
-            if not FIELD.fullmatch(field):
+            if not field.isidentifier():  # as `field_name` of the records makes them
                 raise BadInput(f"template {text!r}: field {field!r} found, expected the name of one, as in {{title}}")
             pieces.append((field, True))
         else:

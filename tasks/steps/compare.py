@@ -14,7 +14,7 @@ from tasks.experiments.report import choose_best, mean_score
 from tasks.metrics import DECIDES
 from tasks.models import MODELS
 from tasks.runs.plan import Plan, read_plan
-from tasks.steps.options import Device, Memory, Run, Threads
+from tasks.steps.options import Device, Memory, Run, Threads, split_words
 from tasks.store import open_store, write_artefact
 from tasks.store.layout import run_key
 
@@ -73,7 +73,7 @@ def compare(
 
 def choose_models(models: str | None, plan: Plan) -> list[str]:
     """The models named, or those of the run; BadInput for one that there is not, or that is named twice."""
-    names = plan.config.models if models is None else [word.strip() for word in models.split(",") if word.strip()]
+    names = plan.config.models if models is None else split_words(models) or []
     unknown = sorted(set(names) - set(MODELS))
     if unknown or not names or len(set(names)) < len(names):
         raise BadInput(f"models {models!r} found, expected some of {', '.join(MODELS)}, each once")
@@ -84,8 +84,7 @@ def choose_features(features: str | None, known: Sequence[str]) -> list[tuple[st
     """The choices of features, each once; BadInput for one that the run does not have, or that is named twice."""
     if features is None:
         return None
-    words = [word.strip() for word in features.split(",") if word.strip()]
-    choices = [tuple(part.strip() for part in word.split("+")) for word in words]
+    choices = [tuple(part.strip() for part in word.split("+")) for word in split_words(features) or []]
     sets = [frozenset(choice) for choice in choices]
     wrong = any(not one <= set(known) or len(one) < len(choice) for one, choice in zip(sets, choices, strict=True))
     if wrong or not choices or len(set(sets)) < len(sets):

@@ -30,7 +30,7 @@ from tasks.runs.inventory import (
     say_counts,
     take_inventory,
 )
-from tasks.runs.plan import Plan, read_plan
+from tasks.runs.plan import Plan
 from tasks.runs.row_encoders import check_row_encoders
 from tasks.runs.written import inventory_of
 from tasks.steps.options import Run, split_words
@@ -108,9 +108,11 @@ def scan(
         check_hyperparameters(chosen)  # before the inventory, which may take long
     objects = list_media(store, chosen.dataset)
     inventory, counts, plan = make_plan(store, run, chosen, objects)
-    skipped = decided is not None and decided.run != run and decided.inputs_hash == plan.inputs_hash and not force
-    if not skipped:
+    if decided is None or decided.run == run or decided.inputs_hash != plan.inputs_hash or force:
+        same = None
         check_hyperparameters(chosen)
+    else:
+        same = decided
     with open_records() as history:
         history.start_run(run, chosen.dataset, chosen.describe(), os.environ.get("RECSYS_RUN_URL"))
         state = {"media": fingerprint_media(store, chosen.dataset, objects), "interactions": plan.interactions}
@@ -119,8 +121,8 @@ def scan(
         known = known_hashes(store, decided.run if decided else None)
         counts["new_media"] = int((~inventory["sha256"].isin(known)).sum())
         log.info("%d media are new since the last run with a decision", counts["new_media"])
-        if decided is not None and skipped:
-            _skip(history, run, decided)
+        if same is not None:
+            _skip(history, run, same)
     with write_artefact(store, run_key(run, "scan"), parameters={"config": config}, seed=chosen.seed) as out:
         out.json("plan.json", plan.model_dump(mode="json"))
         out.frame("inventory.parquet", inventory)
@@ -140,7 +142,11 @@ def hyperparameters_of_run(store: Store, run: str | None) -> Mapping[str, object
     """Those of `run`, which were checked then; none without a run, or if its artefacts have been deleted."""
     if run is None or not has_artefact(store, run_key(run, "scan")):
         return {}
-    return read_plan(store, run).config.hyperparameters
+    plan = read_artefact(store, run_key(run, "scan")).json(
+        "plan.json"
+    )  # as it is: an earlier version may have written it
+    found: Mapping[str, object] = plan["config"].get("hyperparameters", {})
+    return found
 
 
 def make_plan(store: Store, run: str, config: RunConfig, listed: Objects) -> tuple[pd.DataFrame, dict[str, int], Plan]:

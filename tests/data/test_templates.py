@@ -33,6 +33,7 @@ RECORD = {
         ("{{{title}}} [[{year}]]", "{Heat} [1995]"),
         ("{genres} {genres}", "Action, Crime Action, Crime"),
         ("{rating} {votes}", "7.5 12"),
+        ("{título}", "Calor"),
     ],
 )
 def test_what_is_in_brackets_may_be_missing_and_nothing_else(template: str, text: str | None) -> None:

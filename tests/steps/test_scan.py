@@ -20,7 +20,7 @@ from tasks.media import LARGEST
 from tasks.models import MODELS
 from tasks.runs.inventory import content_hashes, list_media
 from tasks.runs.plan import read_plan
-from tasks.store import History, ObjectInfo, Store, has_artefact, read_artefact
+from tasks.store import History, ObjectInfo, Store, has_artefact, read_artefact, write_artefact
 from tasks.store.item_records import replace_records
 from tests.steps.shop import (
     DATASET,
@@ -129,6 +129,18 @@ def test_an_unchanged_night_imports_no_torch_either(folder_store: Store, history
     decide(folder_store, history, "one")
     assert not scan_imports_torch("two", config=str(path))
     assert scan_imports_torch("three", config=str(path), force=True)
+
+
+def test_a_plan_of_an_earlier_version_does_not_stop_the_next_night(shop: Store, history: History) -> None:
+    """Whatever settings it has that there are no more."""
+    look("one")
+    decide(shop, history, "one")
+    scanned = read_artefact(shop, "runs/one/scan")
+    plan, inventory = scanned.json("plan.json"), scanned.frame("inventory.parquet")
+    with write_artefact(shop, "runs/one/scan") as out:
+        out.json("plan.json", plan | {"config": plan["config"] | {"mood": "blue"}})
+        out.frame("inventory.parquet", inventory)
+    assert look("two", k=4)["new_media"] == 0
 
 
 def scan_imports_torch(run: str, **options: object) -> bool:
