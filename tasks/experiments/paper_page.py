@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import PositiveInt, ValidationError
 
 from tasks.errors import BadInput, describe_invalid
 from tasks.experiments.comparing import Compared
-from tasks.experiments.papers import Paper, PrintedTable
-from tasks.metrics import DECIDES, Metric
+from tasks.experiments.papers import Finite, Paper, PrintedTable
+from tasks.experiments.report import spell_difference, spell_spread
+from tasks.metrics import DECIDES, Difference, Metric
 from tasks.metrics.selection import TITLE
+from tasks.runs.config import Strict
 
 DIGITS = 6  # of stored figures
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Figure(_Strict):
+class Figure(Strict):
     """Mean and standard deviation over seeds of one metric of an arm; None for a single seed."""
 
     arm: str
@@ -37,7 +33,7 @@ class Figure(_Strict):
     seeds: PositiveInt
 
 
-class Result(_Strict):
+class Result(Strict):
     """What a run of a paper came to; `papers/results/NAME.json` has the one that the docs show."""
 
     paper: str
@@ -117,6 +113,7 @@ def _lines(name: str, paper: Paper, result: Result) -> Iterator[str]:
 def _table(table: PrintedTable, result: Result) -> Iterator[str]:
     found = {(one.arm, one.metric): one for one in result.figures if (one.world, one.part) == (table.world, table.part)}
     cost = {(one.arm, one.metric): one.mean for one in result.figures if (one.world, one.part) == (table.world, "fit")}
+    _require_measured(table, found)
     titles = [Metric.parse(metric).title for metric in table.metrics]
     heads = ["", *titles, *([f"printed: {title}" for title in titles] if table.printed else [])]
     against = table.world == "plain" and table.part == "test"
@@ -137,16 +134,25 @@ def _table(table: PrintedTable, result: Result) -> Iterator[str]:
         yield from ("", _one(table.note))
 
 
+def _require_measured(table: PrintedTable, found: Mapping[tuple[str, str], Figure]) -> None:
+    """BadInput for a metric that is none: an arm that was measured has all; one that failed has none."""
+    for arm in table.arms:
+        known = [metric for one, metric in found if one == arm]
+        unknown = [metric for metric in table.metrics if known and metric not in known]
+        if unknown:
+            raise BadInput(
+                f"table {table.title!r} has metrics {', '.join(unknown)}, expected some of {', '.join(sorted(known))}"
+            )
+
+
 def _spread(figure: Figure | None) -> str:
     if figure is None:
         return "not measured"
-    return f"{figure.mean:.4f}" if figure.deviation is None else f"{figure.mean:.4f} ± {figure.deviation:.4f}"
+    return spell_spread(figure.mean, figure.deviation)
 
 
 def _difference(one: dict[str, float] | None) -> list[str]:
-    if one is None:
-        return ["", ""]
-    return [f"{one['mean']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}]", f"{one['p']:.3f}"]
+    return ["", ""] if one is None else spell_difference(Difference(**one))
 
 
 def _number(value: float | None, digits: int) -> str:

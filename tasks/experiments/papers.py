@@ -7,27 +7,23 @@ tables with their source, and why figures differ.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from tasks.errors import BadInput, describe_invalid
 from tasks.experiments.arms import Arm
 from tasks.experiments.comparing import Asked
 from tasks.metrics import Metric
 from tasks.models import MODELS
-from tasks.runs.config import PAPERS, RunConfig, load_config, read_paper
+from tasks.runs.config import PAPERS, RunConfig, Strict, load_config, read_paper
 from tasks.store.layout import NAME
 
 ARM = r"[a-z0-9][a-z0-9:+_.-]{0,79}"
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ArmChoice(_Strict):
+class ArmChoice(Strict):
     """A model with hyperparameters on top of the run's, and the features that it sees (none given: all)."""
 
     model: Annotated[str, Field(pattern=f"^{NAME}$")]
@@ -35,14 +31,14 @@ class ArmChoice(_Strict):
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class PrintedTable(_Strict):
+class PrintedTable(Strict):
     """A table of ours, beside the figures that the paper printed for some of its arms (arm -> one per metric)."""
 
     title: str
     metrics: list[str] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
-    world: str = "plain"
-    part: str = "test"
+    world: Literal["plain", "permuted", "cold"] = "plain"
+    part: Literal["valid", "test", "held-out items", "all items"] = "test"
     source: str = Field(default="", description="table and page of the printed figures")
     printed: dict[str, list[Finite | None]] = Field(default_factory=dict)
     note: str = ""
@@ -51,6 +47,10 @@ class PrintedTable(_Strict):
     def figures_have_a_metric_and_an_arm(self) -> Self:
         for metric in self.metrics:
             Metric.parse(metric)
+        if (self.world == "cold") != self.part.endswith("items"):
+            raise ValueError(
+                f"part {self.part!r} of world {self.world} found, expected held-out items or all items of cold"
+            )
         strangers = sorted(set(self.printed) - set(self.arms))
         if strangers:
             raise ValueError(f"printed has figures of {', '.join(strangers)}, expected arms of the table")
@@ -62,7 +62,7 @@ class PrintedTable(_Strict):
         return self
 
 
-class Paper(_Strict):
+class Paper(Strict):
     """One file of `papers/`."""
 
     title: str
@@ -82,6 +82,12 @@ class Paper(_Strict):
         unknown = sorted({arm.model for arm in self.arms.values()} - set(MODELS))
         if unknown:
             raise ValueError(f"models {', '.join(unknown)} found, expected some of {', '.join(MODELS)}")
+        asked = {"plain": True, "permuted": self.permute, "cold": self.cold}
+        absent = sorted({table.world for table in self.tables if not asked[table.world]})
+        if absent:
+            raise ValueError(
+                f"tables of the worlds {', '.join(absent)} found, expected permute or cold to ask for them"
+            )
         named = {arm for table in self.tables for arm in table.arms} | ({self.against} if self.against else set())
         strangers = sorted(named - set(self.arms))
         if strangers:

@@ -186,13 +186,21 @@ def _mean(row: pd.Series, name: str, digits: int) -> str:
 
 
 def _spread(row: pd.Series, name: str) -> str:
-    mean, deviation = row["mean", name], row["std", name]
-    return f"{mean:.4f}" if pd.isna(deviation) else f"{mean:.4f} ± {deviation:.4f}"
+    return spell_spread(row["mean", name], row["std", name])
 
 
 def _difference(differences: Mapping[str, Difference] | None) -> list[str]:
     """The cells `difference [interval]` and `p`."""
     if differences is None:
         return ["", ""]
-    one = differences[DECIDES]
+    return spell_difference(differences[DECIDES])
+
+
+def spell_spread(mean: float, deviation: float | None) -> str:
+    """Mean and standard deviation over seeds; the mean alone of a single seed."""
+    return f"{mean:.4f}" if pd.isna(deviation) else f"{mean:.4f} ± {deviation:.4f}"
+
+
+def spell_difference(one: Difference) -> list[str]:
+    """The difference with its interval, and p."""
     return [f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]", f"{one.p:.3f}" if one.p >= LEAST else f"< {LEAST:g}"]

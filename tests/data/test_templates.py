@@ -17,6 +17,7 @@ RECORD = {
     "people": [],
     "rating": 7.5,
     "votes": 12.0,
+    "título": "Calor",
 }
 
 

@@ -17,12 +17,10 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from local.processes import send, wait_ended
 from tests.e2e.site import DATASET, Site, open_site
 from tests.e2e.test_history_page import CHROMIUM, QUIET, Visitor
+from tests.e2e.test_outages import kill
 from tests.waiting import wait_for
-
-KILL = 9
 
 
 class Camera:
@@ -59,10 +57,7 @@ class Camera:
 @contextmanager
 def without_mail_server(site: Site) -> Iterator[None]:
     """Kill it; start it again at the end."""
-    leader = site.stack.mail.identity
-    assert leader is not None
-    send(leader, KILL)
-    assert wait_ended([leader], 30) == set()
+    kill(site.stack.mail)
     try:
         yield
     finally:

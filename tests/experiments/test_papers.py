@@ -86,6 +86,8 @@ def test_the_settings_of_a_paper_are_a_preset(folder: Path) -> None:
         ({"tables": [PAPER["tables"][0] | {"printed": {"ease": [0.5]}}]}, "printed has 1 figures of ease, expected 2"),
         ({"tables": [PAPER["tables"][0] | {"printed": {"bpr": [0.5, 0.1]}}]}, "printed has figures of bpr, expected"),
         ({"tables": [PAPER["tables"][0] | {"printed": {"ease": [float("nan"), 0.1]}}]}, "finite"),
+        ({"tables": [PAPER["tables"][0] | {"world": "cold", "part": "all items"}]}, "tables of the worlds cold found"),
+        ({"tables": [PAPER["tables"][0] | {"part": "all items"}]}, "part 'all items' of world plain found"),
         ({"seed": 3}, "seed"),
         ({"run": {"dataset": "films"}}, "models: Field required"),
     ],
@@ -101,7 +103,7 @@ def test_a_paper_that_cannot_be_says_why(folder: Path, changes: dict[str, object
 
 def test_the_page_has_ours_beside_theirs(folder: Path) -> None:
     """With spread, the difference to the reference, cost, and the reasons; what is not printed stays empty."""
-    figures = [figure("ease", "recall@20", 0.4), figure("ease", "ndcg@20", 0.3), figure("vbpr+text", "ndcg@20", 0.2)]
+    figures = [figure("ease", "recall@20", 0.4), figure("ease", "ndcg@20", 0.3)]
     figures += [figure("vbpr+text", "cpu", 12.34, "fit"), figure("vbpr+text", "peak_mib", 99.6, "fit")]
     result = Result(
         paper="one",
@@ -109,15 +111,24 @@ def test_the_page_has_ours_beside_theirs(folder: Path) -> None:
         code_version="1",
         against="ease",
         figures=figures,
-        differences={"vbpr+text": {"mean": -0.1, "low": -0.2, "high": 0.05, "p": 0.0312}},
+        differences={"vbpr+text": {"mean": -0.1, "low": -0.2, "high": 0.05, "p": 0.0002}},
     )
     write_result(folder / "results" / "one.json", result)
     page = write_page("one", load_paper("one"), read_result(folder / "results" / "one.json"))
     assert page.startswith("# A paper\n\nSomebody, Something, 2020\n\nSome.\n\n1,200 users, 30 items; 5 seeds.")
     assert "| ease | 0.4000 ± 0.0100 | 0.3000 ± 0.0100 | 0.5000 |  |  |  |  |  |" in page
-    assert "| not measured | 0.2000 ± 0.0100 |  |  | -0.1000 [-0.2000, +0.0500] | 0.031 | 12.3 | 100 |" in page
+    assert "| not measured | not measured |  |  | -0.1000 [-0.2000, +0.0500] | < 0.001 | 12.3 | 100 |" in page
     assert "Printed: table 1." in page
     assert page.endswith("## Why figures differ\n\nNone is known.\n")
+
+
+def test_a_metric_that_is_none_is_an_error_and_no_gap(folder: Path) -> None:
+    """An arm that failed has a gap; one that was measured has every metric."""
+    write(folder, tables=[PAPER["tables"][0] | {"metrics": ["recal@20", "ndcg@20"]}])
+    figures = [figure("ease", "ndcg@20", 0.3)]
+    result = Result(paper="one", dataset={}, code_version="1", against="ease", figures=figures, differences={})
+    with pytest.raises(BadInput, match="table 'Table 1' has metrics recal@20, expected some of ndcg@20"):
+        write_page("one", load_paper("one"), result)
 
 
 def test_a_file_that_is_no_result_is_refused(folder: Path) -> None:
