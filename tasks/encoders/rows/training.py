@@ -71,6 +71,7 @@ class Network(Protocol):
     def encode(self, rows: Tensor) -> tuple[Tensor, Tensor | None]: ...
     def decode(self, latent: Tensor) -> Tensor: ...
     def parameters(self) -> Iterator[nn.Parameter]: ...
+    def state_dict(self) -> dict[str, Tensor]: ...
 
 
 class RowTraining(nn.Module):
@@ -84,6 +85,11 @@ class RowTraining(nn.Module):
             raise BadInput(f"{len(rows)} rows found, expected at least {LEAST} to train on")
         self.name, self.network, self.config = name, network, options
         self._rows = torch.from_numpy(rows)
+
+    @property
+    def count(self) -> int:
+        """Number of rows, with those held out."""
+        return len(self._rows)
 
     def begin(self, rng: np.random.Generator) -> None:
         """Hold out a tenth of the rows."""
