@@ -96,7 +96,7 @@ def is_numeric(column: pa.ChunkedArray) -> bool:
 def _tidy(text: str) -> str:
     """Composed, with line ends where a quoted value had them, without blanks around.
 
-    ValueError for other control characters: a title is shown in terminals and mails.
+    ValueError for other control characters: a title is shown in terminals and emails.
     """
     plain = compose(text.replace(chr(INNER), "\n").strip())
     if CONTROL.search(plain):
